@@ -1,0 +1,24 @@
+"""The vocabulary of tubelet: intervals, tubes, clips, masklets, samples, answers; no torch."""
+
+from grounding.core.clip import Clip
+from grounding.core.errors import UserError, UserErrors
+from grounding.core.intervals import Interval
+from grounding.core.masklets import Masklets, load_masklets, save_masklets
+from grounding.core.samples import Answer, LoadedSample, ParseFailure, Sample, Source
+from grounding.core.tubes import Tube
+
+__all__ = [
+    "Answer",
+    "Clip",
+    "Interval",
+    "LoadedSample",
+    "Masklets",
+    "ParseFailure",
+    "Sample",
+    "Source",
+    "Tube",
+    "UserError",
+    "UserErrors",
+    "load_masklets",
+    "save_masklets",
+]

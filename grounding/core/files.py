@@ -1,0 +1,62 @@
+"""Files that are written whole or not at all, and paths that stay inside their root."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from grounding.core.errors import UserError
+
+
+@contextlib.contextmanager
+def whole_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """Give a temporary path beside `path`; move it to `path` when the block ends well, remove it otherwise.
+
+    Raises:
+        UserError: If `path` exists and `overwrite` is false, or the disk is full or not writable.
+    """
+    if path.exists() and not overwrite:
+        raise UserError(f"{path} exists already; choose another name or remove it first")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}; free some space or choose another") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str, *, overwrite: bool = False) -> None:
+    """Write a UTF-8 text file whole or not at all."""
+    with whole_file(path, overwrite=overwrite) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any, *, overwrite: bool = False) -> None:
+    """Write a JSON file whole or not at all; NaN is refused, for JSON has none."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n", overwrite=overwrite)
+
+
+def inside(root: Path, relative: str) -> Path:
+    """`root / relative`, resolved, refused when it would leave `root`.
+
+    Raises:
+        UserError: If the path is absolute or climbs out of the root, also through a link.
+    """
+    path = (root / relative).resolve()
+    if not path.is_relative_to(root.resolve()):
+        raise UserError(f"path {relative!r} leaves its root {root}; give a path inside it")
+    return path

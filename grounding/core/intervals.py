@@ -1,0 +1,77 @@
+"""Time intervals in seconds, and the one place where they become frame ranges."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from grounding.core.errors import UserError
+
+
+@dataclass(frozen=True, order=True)
+class Interval:
+    """A stretch of time `[start, end)` in seconds.
+
+    Raises:
+        UserError: If a bound is not a finite number >= 0, or `end` lies before `start`.
+    """
+
+    start: float
+    end: float
+
+    def __post_init__(self) -> None:
+        for name, value in (("start", self.start), ("end", self.end)):
+            if not math.isfinite(value) or value < 0:
+                raise UserError(f"interval {name} must be a finite number of seconds >= 0, got {value!r}")
+        if self.end < self.start:
+            raise UserError(f"interval end {self.end} s lies before its start {self.start} s; swap the two")
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self.end - self.start
+
+    def iou(self, other: Interval) -> float:
+        """Intersection over union of the two intervals, in [0, 1]; 0 when both are empty."""
+        intersection = max(0.0, min(self.end, other.end) - max(self.start, other.start))
+        union = self.duration + other.duration - intersection
+        return min(1.0, intersection / union) if union > 0 else 0.0
+
+
+def frame_midpoints(pts: np.ndarray, fps: float) -> np.ndarray:
+    """The middle of the time during which each frame is shown.
+
+    Args:
+        pts: Presentation times in seconds, ascending, shape (T,).
+        fps: Frame rate that tells how long the last frame stays.
+
+    Returns:
+        Seconds, shape (T,).
+    """
+    following = np.append(pts[1:], pts[-1] + 1.0 / fps) if len(pts) else pts
+    return (pts + following) / 2
+
+
+def frames_within(interval: Interval, pts: np.ndarray, fps: float) -> range:
+    """The frames whose middle lies in the interval, as a half-open range of indices.
+
+    A bound that was rounded by less than half a frame still selects the frames it was made from,
+    so `[first / fps, last / fps)` gives back `range(first, last)`.
+    """
+    middles = frame_midpoints(pts, fps)
+    first, last = np.searchsorted(middles, [interval.start, interval.end], side="left")
+    return range(int(first), int(last))
+
+
+def interval_of_frames(frames: range, pts: np.ndarray, fps: float) -> Interval:
+    """The time during which the frames of a non-empty half-open range are shown.
+
+    Raises:
+        UserError: If the range is empty or not within the `len(pts)` frames.
+    """
+    if not 0 <= frames.start < frames.stop <= len(pts):
+        raise UserError(f"frame range [{frames.start}, {frames.stop}) is empty or outside the {len(pts)} frames")
+    end = pts[frames.stop] if frames.stop < len(pts) else pts[-1] + 1.0 / fps
+    return Interval(float(pts[frames.start]), float(end))

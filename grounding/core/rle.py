@@ -1,0 +1,105 @@
+"""COCO run-length masks: the one place that talks to pycocotools.
+
+Inside tubelet a mask is the compressed `counts` as `bytes` (column-major runs, as COCO stores them); the image
+size is kept once beside all masks of a clip.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as coco
+
+from grounding.core.errors import UserError
+
+MAX_COUNTS = 1 << 24  # runs of one mask; a 4k frame of single-pixel stripes stays below
+MAX_PIXELS = 1 << 28  # pixels of one mask; 16k x 16k
+
+
+def encode(mask: np.ndarray) -> bytes:
+    """Compress a mask.
+
+    Args:
+        mask: bool or 0/1, shape (H, W).
+
+    Raises:
+        UserError: If the mask is not two-dimensional.
+    """
+    if mask.ndim != 2:
+        raise UserError(f"a mask must have the shape (height, width), got {mask.shape}")
+    return coco.encode(np.asfortranarray(mask, dtype=np.uint8))["counts"]
+
+
+def decode(counts: bytes, size: tuple[int, int]) -> np.ndarray:
+    """The dense mask, bool, shape (H, W). `size` is (height, width)."""
+    return coco.decode({"size": list(size), "counts": counts}).astype(bool)
+
+
+def boxes(counts: list[bytes], size: tuple[int, int]) -> np.ndarray:
+    """Tight xyxy boxes (half-open, pixels) of the masks, shape (N, 4)."""
+    if not counts:
+        return np.zeros((0, 4))
+    xywh = coco.toBbox([{"size": list(size), "counts": c} for c in counts]).reshape(-1, 4)
+    return np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1)
+
+
+def areas(counts: list[bytes], size: tuple[int, int]) -> np.ndarray:
+    """Number of pixels of each mask, shape (N,)."""
+    return np.asarray(coco.area([{"size": list(size), "counts": c} for c in counts])).reshape(-1).astype(np.int64)
+
+
+def from_json(value: Any, size: tuple[int, int]) -> bytes:
+    """Read a mask as COCO files hold it, checking that its runs fill the image exactly.
+
+    Args:
+        value: Compressed counts (a string), uncompressed counts (a list of run lengths), or `{"size", "counts"}`
+            around either.
+        size: Expected (height, width).
+
+    Raises:
+        UserError: If the size differs, the runs do not add up to height x width, or the type is something else.
+    """
+    if isinstance(value, dict):
+        if list(value.get("size", [])) != list(size):
+            raise UserError(f"RLE size must be [height, width] = {list(size)}, got {value.get('size')!r}")
+        value = value.get("counts")
+    height, width = size
+    if height < 1 or width < 1 or height * width > MAX_PIXELS:
+        raise UserError(f"mask size must be between 1 and {MAX_PIXELS} pixels, got {height} x {width}")
+    if isinstance(value, list):
+        runs = value
+    elif isinstance(value, str):
+        runs = _string_to_runs(value)
+    else:
+        raise UserError(f"RLE counts must be a string or a list of run lengths, got {type(value).__name__}")
+    if len(runs) > MAX_COUNTS or not all(type(n) is int and n >= 0 for n in runs):
+        raise UserError("RLE run lengths must be whole numbers >= 0")
+    if sum(runs) != height * width:
+        raise UserError(f"RLE runs must fill {height} x {width} = {height * width} pixels, got {sum(runs)}")
+    return coco.frPyObjects({"size": [height, width], "counts": runs}, height, width)["counts"]
+
+
+def to_json(counts: bytes) -> str:
+    """The compressed counts as text for a JSON file."""
+    return counts.decode("ascii")
+
+
+def _string_to_runs(text: str) -> list[int]:
+    """Run lengths of compressed counts: 5-bit groups, low first, each run a difference to the one two before."""
+    runs: list[int] = []
+    value = shift = 0
+    for char in text:
+        group = ord(char) - 48
+        if not 0 <= group < 64 or shift > 30:
+            raise UserError(f"RLE counts hold {char!r}, which no compressed mask contains")
+        value |= (group & 31) << shift
+        shift += 5
+        if not group & 32:
+            if group & 16:
+                value -= 1 << shift
+            runs.append(value + runs[-2] if len(runs) > 2 else value)
+            value = shift = 0
+    if shift:
+        raise UserError("RLE counts end in the middle of a run")
+    return runs

@@ -1,0 +1,62 @@
+"""Spatio-temporal tubes: the boxes of one object over consecutive frames, and their overlap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from grounding.core.boxes import paired_box_iou
+from grounding.core.errors import UserError
+
+
+@dataclass(frozen=True, eq=False)
+class Tube:
+    """One object's boxes on the source frames `[start_frame, start_frame + N)`.
+
+    Args:
+        start_frame: Index of the first frame, 0-based.
+        boxes: xyxy pixels of the source frame, shape (N, 4); a NaN row is a frame of the tube without a box.
+
+    Raises:
+        UserError: If the shape is not (N, 4), the start is negative, or a box is reversed or partly NaN.
+    """
+
+    start_frame: int
+    boxes: np.ndarray
+
+    def __post_init__(self) -> None:
+        boxes = np.asarray(self.boxes, dtype=np.float64)
+        if boxes.ndim != 2 or boxes.shape[1] != 4:
+            raise UserError(f"tube boxes must have the shape (frames, 4), got {boxes.shape}")
+        if self.start_frame < 0:
+            raise UserError(f"a tube must start at frame 0 or later, got {self.start_frame}")
+        absent = np.isnan(boxes)
+        if (absent.any(axis=1) != absent.all(axis=1)).any():
+            raise UserError("a tube box must be four numbers or four NaN (no box), got a mixture")
+        reversed_ = (boxes[:, 2:] < boxes[:, :2]).any(axis=1)
+        if reversed_.any():
+            at = int(reversed_.argmax())
+            raise UserError(f"a tube box must be [x1, y1, x2, y2] with x1 <= x2 and y1 <= y2, got {boxes[at].tolist()}")
+        boxes.setflags(write=False)
+        object.__setattr__(self, "boxes", boxes)
+
+    @property
+    def frames(self) -> range:
+        """The frame indices of the tube."""
+        return range(self.start_frame, self.start_frame + len(self.boxes))
+
+    def viou(self, truth: Tube) -> float:
+        """Volume IoU of two tubes, in [0, 1]: box IoUs summed over the shared frames, divided by the union's frames.
+
+        The HC-STVG definition: S_u is the union of both frame sets, whether or not a frame has a box. Two empty
+        tubes overlap by 0.
+        """
+        first = max(self.frames.start, truth.frames.start)
+        last = min(self.frames.stop, truth.frames.stop)
+        if first >= last:
+            return 0.0
+        union = len(self.boxes) + len(truth.boxes) - (last - first)
+        mine = self.boxes[first - self.start_frame : last - self.start_frame]
+        theirs = truth.boxes[first - truth.start_frame : last - truth.start_frame]
+        return float(paired_box_iou(mine, theirs).sum()) / union

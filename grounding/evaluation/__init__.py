@@ -1,0 +1,1 @@
+"""Evaluation: metrics, greedy evaluation and reports."""

@@ -1,0 +1,1 @@
+"""Policies: a vision-language model behind one small interface."""

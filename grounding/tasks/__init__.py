@@ -1,0 +1,1 @@
+"""Tasks: prompt, parser, decoding, rewards and metrics, one file a task."""

@@ -1,0 +1,1 @@
+"""Training: warm-up, the video GRPO trainer, and what a run writes."""
