@@ -6,6 +6,8 @@ from grounding.core.intervals import Interval
 from grounding.core.masklets import Masklets, load_masklets, save_masklets
 from grounding.core.samples import Answer, LoadedSample, ParseFailure, Sample, Source
 from grounding.core.tubes import Tube
+from grounding.core.video import read_clip
+from grounding.core.video_write import write_video
 
 __all__ = [
     "Answer",
@@ -20,5 +22,7 @@ __all__ = [
     "UserError",
     "UserErrors",
     "load_masklets",
+    "read_clip",
     "save_masklets",
+    "write_video",
 ]

@@ -37,7 +37,7 @@ class Clip:
             )
         if len(self.frames) == 0:
             raise UserError("a clip must have at least one frame, got none")
-        pts = np.asarray(self.pts, dtype=np.float64)
+        pts = np.array(self.pts, dtype=np.float64)
         if pts.shape != (len(self.frames),):
             raise UserError(f"clip pts must have one time a frame, shape ({len(self.frames)},), got {pts.shape}")
         if not np.isfinite(pts).all() or (np.diff(pts) <= 0).any() or pts[0] < 0:

@@ -20,9 +20,9 @@ def whole_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     Raises:
         UserError: If `path` exists and `overwrite` is false, or the disk is full or not writable.
     """
-    if path.exists() and not overwrite:
-        raise UserError(f"{path} exists already; choose another name or remove it first")
     try:
+        if path.exists() and not overwrite:
+            raise UserError(f"{path} exists already; choose another name or remove it first")
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
     except OSError as error:
@@ -31,8 +31,8 @@ def whole_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        temporary.chmod(0o644)
+        temporary.replace(path)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}; free some space or choose another") from error
     finally:
@@ -56,7 +56,10 @@ def inside(root: Path, relative: str) -> Path:
     Raises:
         UserError: If the path is absolute or climbs out of the root, also through a link.
     """
-    path = (root / relative).resolve()
-    if not path.is_relative_to(root.resolve()):
+    try:
+        path = (root / relative).resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL byte
+        raise UserError(f"path {relative!r} cannot be resolved: {error}; give a path inside {root}") from error
+    if Path(relative).is_absolute() or not path.is_relative_to(root.resolve()):
         raise UserError(f"path {relative!r} leaves its root {root}; give a path inside it")
     return path

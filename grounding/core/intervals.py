@@ -54,6 +54,21 @@ def frame_midpoints(pts: np.ndarray, fps: float) -> np.ndarray:
     return (pts + following) / 2
 
 
+def nearest_frames(pts: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Index of the frame whose presentation time is nearest to each time; the earlier one of two equally near.
+
+    Args:
+        pts: Presentation times in seconds, ascending, shape (T,), T >= 1.
+        times: Seconds, any shape.
+
+    Returns:
+        Indices into `pts`, the shape of `times`.
+    """
+    after = np.searchsorted(pts, times).clip(0, len(pts) - 1)
+    before = (after - 1).clip(0)
+    return np.where(times - pts[before] <= pts[after] - times, before, after)
+
+
 def frames_within(interval: Interval, pts: np.ndarray, fps: float) -> range:
     """The frames whose middle lies in the interval, as a half-open range of indices.
 

@@ -19,7 +19,7 @@ import numpy as np
 from grounding.core import rle
 from grounding.core.errors import UserError
 from grounding.core.files import write_text
-from grounding.core.intervals import Interval, frames_within
+from grounding.core.intervals import Interval, frames_within, nearest_frames
 from grounding.core.tubes import Tube
 
 SCHEMA_VERSION = 1
@@ -32,7 +32,7 @@ class Masklets:
     Args:
         size: (height, width) of the source frames in pixels.
         fps: Average frame rate, > 0.
-        pts: Presentation time of every source frame in seconds, ascending, shape (T,).
+        pts: Presentation time of every source frame in seconds, ascending, shape (T,), T >= 1.
         tracks: For each id (>= 1) one entry a source frame: compressed COCO counts, or None where it is not seen.
 
     Raises:
@@ -46,9 +46,9 @@ class Masklets:
     _boxes: dict[int, np.ndarray] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        pts = np.asarray(self.pts, dtype=np.float64)
-        if pts.ndim != 1 or not np.isfinite(pts).all() or (np.diff(pts) <= 0).any():
-            raise UserError("masklets pts must be finite and strictly ascending, one a source frame")
+        pts = np.array(self.pts, dtype=np.float64)
+        if pts.ndim != 1 or len(pts) == 0 or not np.isfinite(pts).all() or (np.diff(pts) <= 0).any():
+            raise UserError("masklets pts must be finite and strictly ascending, one a source frame, at least one")
         if not (np.isfinite(self.fps) and self.fps > 0):
             raise UserError(f"masklets fps must be a finite number > 0, got {self.fps}")
         for object_id, track in self.tracks.items():
@@ -66,12 +66,7 @@ class Masklets:
 
     def frame_at(self, time: float) -> int:
         """Index of the source frame whose presentation time is nearest to `time` (seconds)."""
-        after = int(np.searchsorted(self.pts, time))
-        if after == 0:
-            return 0
-        if after == len(self.pts):
-            return after - 1
-        return after if self.pts[after] - time < time - self.pts[after - 1] else after - 1
+        return int(nearest_frames(self.pts, np.asarray(time)))
 
     def counts_at(self, frame: int) -> dict[int, bytes]:
         """Compressed masks of the objects seen in a source frame."""
@@ -133,7 +128,7 @@ def load_masklets(path: Path) -> Masklets:
         value = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"cannot read masklets {path}: {error.strerror or error}") from error
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: not UTF-8, not JSON, or a number of 5,000 digits
         raise UserError(f"masklets {path} is not JSON: {error}") from error
     try:
         return _from_json(value)
@@ -148,7 +143,7 @@ def _from_json(value: Any) -> Masklets:
     size, fps, pts, tracks = (value.get(key) for key in ("size", "fps", "pts", "tracks"))
     if not (isinstance(size, list) and len(size) == 2 and all(type(n) is int and n > 0 for n in size)):
         raise UserError(f"size must be [height, width], got {size!r}")
-    if not isinstance(fps, (int, float)) or not isinstance(pts, list) or not all(type(t) in (int, float) for t in pts):
+    if fps is None or not isinstance(pts, list) or not all(_is_number(t) for t in [fps, *pts]):
         raise UserError("fps must be a number and pts a list of seconds")
     if not isinstance(tracks, dict):
         raise UserError(f"tracks must be an object of id: masks, got {type(tracks).__name__}")
@@ -156,9 +151,13 @@ def _from_json(value: Any) -> Masklets:
     return Masklets((size[0], size[1]), fps, np.array(pts, float), read)
 
 
+def _is_number(value: Any) -> bool:
+    return type(value) is float or (type(value) is int and abs(value) < 1 << 53)
+
+
 def _read_track(name: str, masks: Any, size: list[int]) -> tuple[int, tuple[bytes | None, ...]]:
-    if not (name.isascii() and name.isdigit()) or not isinstance(masks, list):
-        raise UserError(f"a track must be a whole-number id with a list of masks, got {name!r}")
+    if not (name.isascii() and name.isdigit() and name[0] != "0" and len(name) < 16) or not isinstance(masks, list):
+        raise UserError(f"a track must be a whole-number id (1, 2, ...) with a list of masks, got {name[:40]!r}")
     read: list[bytes | None] = []
     for frame, mask in enumerate(masks):
         try:

@@ -61,7 +61,7 @@ def from_json(value: Any, size: tuple[int, int]) -> bytes:
         UserError: If the size differs, the runs do not add up to height x width, or the type is something else.
     """
     if isinstance(value, dict):
-        if list(value.get("size", [])) != list(size):
+        if value.get("size") not in (list(size), tuple(size)):
             raise UserError(f"RLE size must be [height, width] = {list(size)}, got {value.get('size')!r}")
         value = value.get("counts")
     height, width = size

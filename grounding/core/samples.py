@@ -85,7 +85,10 @@ class LoadedSample:
 class Source(Protocol):
     """A dataset: samples known up front, pixels and masks on demand."""
 
-    samples: Sequence[Sample]
+    @property
+    def samples(self) -> Sequence[Sample]:
+        """All samples, in a fixed order."""
+        ...
 
     def load(self, sample: Sample) -> LoadedSample:
         """Read or make the video and masks of a sample."""

@@ -9,7 +9,7 @@ import numpy as np
 
 def derived_seed(*parts: object) -> int:
     """A 63-bit seed from (seed, sample id, purpose, ...): the same parts give the same seed on every machine."""
-    digest = hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=8).digest()
+    digest = hashlib.blake2b("\x1f".join(map(str, parts)).encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1
 
 

@@ -19,18 +19,20 @@ class Tube:
         boxes: xyxy pixels of the source frame, shape (N, 4); a NaN row is a frame of the tube without a box.
 
     Raises:
-        UserError: If the shape is not (N, 4), the start is negative, or a box is reversed or partly NaN.
+        UserError: If the shape is not (N, 4), the start is negative, or a box is reversed, infinite or partly NaN.
     """
 
     start_frame: int
     boxes: np.ndarray
 
     def __post_init__(self) -> None:
-        boxes = np.asarray(self.boxes, dtype=np.float64)
+        boxes = np.array(self.boxes, dtype=np.float64)
         if boxes.ndim != 2 or boxes.shape[1] != 4:
             raise UserError(f"tube boxes must have the shape (frames, 4), got {boxes.shape}")
         if self.start_frame < 0:
             raise UserError(f"a tube must start at frame 0 or later, got {self.start_frame}")
+        if np.isinf(boxes).any():
+            raise UserError("a tube box must be four finite numbers or four NaN (no box), got an infinite one")
         absent = np.isnan(boxes)
         if (absent.any(axis=1) != absent.all(axis=1)).any():
             raise UserError("a tube box must be four numbers or four NaN (no box), got a mixture")

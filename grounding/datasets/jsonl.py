@@ -1,0 +1,134 @@
+"""Bring your own dataset: `data=jsonl data.root=DIR data.annotations=FILE`, one JSON object a line (see `rows`).
+
+Opening checks every row against its video and masks, so that a mistake is known before anything is trained, and all
+mistakes are known together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from grounding.core.errors import UserError, UserErrors
+from grounding.core.samples import LoadedSample, Sample
+from grounding.core.video import read_clip
+from grounding.datasets.media import Media
+from grounding.datasets.problems import Problem, collecting
+from grounding.datasets.rows import Row, read_rows
+from grounding.datasets.truth import checked_truth
+
+
+@dataclass
+class JsonlSource:
+    """Samples of an annotation file; a `grounding.core.Source`. Made by `open_jsonl`.
+
+    Args:
+        samples: The good rows in the order of the file; id and interval of their truth are set, and the tube
+            where the annotator drew boxes.
+        skipped: The bad rows that were left out.
+        file: The annotation file, as the user named it.
+        media: Where videos and masklets are read.
+        rows: The good rows by id.
+        fps: Frames a second to sample.
+        max_frames: Most frames of a clip.
+        max_pixels: Most pixels of a frame, or None for all.
+        backend: Video decoder, see `grounding.core.video.read_clip`.
+    """
+
+    samples: Sequence[Sample]
+    skipped: list[Problem]
+    file: str
+    media: Media
+    rows: dict[str, Row]
+    fps: float
+    max_frames: int
+    max_pixels: int | None
+    backend: str
+
+    def load(self, sample: Sample) -> LoadedSample:
+        """Read the clip and masklets of one of `samples`, and complete its truth with the tube.
+
+        Raises:
+            UserError: Naming file and row, if the video or the masks can no longer be read.
+        """
+        row = self.rows[sample.id]
+        try:
+            masklets = self.media.masklets(row.masklets, row.video)
+            clip = read_clip(
+                self.media.find(row.video),
+                fps=self.fps,
+                max_frames=self.max_frames,
+                max_pixels=self.max_pixels,
+                backend=self.backend,
+            )
+        except UserError as error:
+            raise UserError(Problem(self.file, row.number, row.id, str(error)).line()) from error
+        truth = sample.truth
+        if truth.tube is None and truth.object_id is not None and truth.interval is not None:
+            truth = replace(truth, tube=masklets.tube(truth.object_id, truth.interval))
+        return LoadedSample(replace(sample, truth=truth), clip, masklets)
+
+
+def open_jsonl(
+    root: Path,
+    annotations: str,
+    *,
+    split: str | None = None,
+    fps: float,
+    max_frames: int,
+    max_pixels: int | None,
+    backend: str = "auto",
+    on_error: Literal["stop", "skip"] = "stop",
+) -> JsonlSource:
+    """Read an annotation file and check all its rows; of each video one frame is decoded at most.
+
+    Args:
+        root: Folder that `video` and `masklets` are relative to, and may not leave.
+        annotations: The file, relative to `root`, or else as it stands.
+        split: Keep only rows with this `split`; files of other well-formed rows are then not looked at.
+        fps: Frames a second to sample, > 0.
+        max_frames: Most frames of a clip, >= 1.
+        max_pixels: Most pixels of a frame, or None for all.
+        backend: Video decoder, see `grounding.core.video.read_clip`.
+        on_error: Whether bad rows stop (`UserErrors`, one line a bad row) or are left out and kept in `skipped`.
+
+    Raises:
+        UserError: If a folder or file is missing, no row is good, or no row belongs to the split.
+        UserErrors: If rows are bad and `on_error` is "stop".
+    """
+    rows, skipped = read_rows(_find_annotations(root, annotations), annotations)
+    wanted = [row for row in rows if split is None or row.split == split]
+    media = Media(root)
+    samples: dict[str, Sample] = {}
+    for row in sorted(wanted, key=lambda row: (row.video, row.masklets)):  # each file is read once
+        errors: list[str] = []
+        with collecting(errors):
+            samples[row.id] = Sample(row.id, row.video, row.query, checked_truth(row, media), row.meta)
+        if errors:
+            skipped.append(Problem(annotations, row.number, row.id, "; ".join(errors)))
+    skipped.sort(key=lambda problem: problem.row)
+    if skipped and on_error == "stop":
+        raise UserErrors([problem.line() for problem in skipped])
+    if not samples:
+        raise UserError(_nothing_good(rows, skipped, split, annotations))
+    good = {row.id: row for row in wanted if row.id in samples}
+    ordered = [samples[sample_id] for sample_id in good]
+    return JsonlSource(ordered, skipped, annotations, media, good, fps, max_frames, max_pixels, backend)
+
+
+def _find_annotations(root: Path, annotations: str) -> Path:
+    if not root.is_dir():
+        raise UserError(f"data.root={root} is not a folder; give the folder that holds the videos")
+    for path in (root / annotations, Path(annotations)):
+        if path.is_file():
+            return path
+    raise UserError(f"data.annotations={annotations} is no file, neither in {root} nor as it stands; mend the path")
+
+
+def _nothing_good(rows: list[Row], skipped: list[Problem], split: str | None, name: str) -> str:
+    if skipped:
+        return f"{name}: no row is left, {len(skipped)} are bad; mend them, the first: {skipped[0].line()}"
+    known = ", ".join(sorted({row.split for row in rows if row.split is not None}))
+    return f"{name}: no row has the split {split!r}; choose one of: {known or '(the file names no splits)'}"

@@ -1,0 +1,143 @@
+"""Rows of a bring-your-own annotation file: JSON lines checked key by key, without looking at videos or masks.
+
+One object a line; blank lines are allowed:
+
+    {"id": "a", "video": "a.mp4", "query": "the red car", "interval": [0.5, 2.0], "masklets": "a_masks",
+     "object_id": 3, "split": "train", "meta": {"source": "mine"}}
+
+`video` and `masklets` are relative to the dataset's root, `interval` is in seconds. The truth is `object_id` or
+`boxes`, an object of source frame (0-based): [x1, y1, x2, y2] in pixels. `split` and `meta` are optional, and null
+means absent. An unknown key is refused: it is most often a misspelt one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import reprlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from grounding.core.errors import UserError
+from grounding.core.intervals import Interval
+from grounding.datasets.fields import Box, read_fields, read_id
+from grounding.datasets.problems import Problem, collecting
+
+MAX_LINE = 4 << 20  # bytes; boxes on 50,000 frames stay below
+
+
+@dataclass(frozen=True)
+class Row:
+    """One annotation, well-formed; whether its files agree with it is not known yet.
+
+    Args:
+        number: Line number in the file, 1-based.
+        id: Unique in the file.
+        video: Path relative to the root.
+        query: The sentence, not empty.
+        interval: When, in seconds.
+        masklets: Path relative to the root.
+        object_id: Which masklet, >= 1, or None where there are boxes.
+        boxes: Source frame -> xyxy in pixels; empty where there is an object id.
+        split: Name of the part of the dataset, if any.
+        meta: Whatever the user wants to keep.
+    """
+
+    number: int
+    id: str
+    video: str
+    query: str
+    interval: Interval
+    masklets: str
+    object_id: int | None = None
+    boxes: Mapping[int, Box] = field(default_factory=dict)
+    split: str | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_rows(path: Path, name: str) -> tuple[list[Row], list[Problem]]:
+    """Read an annotation file, keeping the good rows and a problem for each bad one.
+
+    Args:
+        path: The file, UTF-8 with or without a byte order mark.
+        name: What to call it in problems.
+
+    Raises:
+        UserError: If the file cannot be read or holds no row at all.
+    """
+    rows: dict[str, Row] = {}
+    problems: list[Problem] = []
+    try:
+        for number, line in _lines(path):
+            sample_id, errors = None, list[str]()
+            with collecting(errors):
+                value = _parse_object(line)
+                sample_id = _id_of(value)
+                row = Row(number, **read_fields(value))
+                if row.id in rows:
+                    raise UserError(f"id is used by row {rows[row.id].number} already; give each row its own")
+                rows[row.id] = row
+            if errors:
+                problems.append(Problem(name, number, sample_id, "; ".join(errors)))
+    except OSError as error:
+        raise UserError(f"cannot read annotations {path}: {error.strerror or error}") from error
+    if not rows and not problems:
+        raise UserError(f"annotations {path} hold no rows; give one JSON object a line")
+    return list(rows.values()), problems
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Numbered lines that are not blank; of one that is too long only the beginning, so that memory stays bounded."""
+    with path.open("rb") as file:
+        for number in itertools.count(1):
+            line = part = file.readline(MAX_LINE + 1)
+            if not line:
+                return
+            while part and not part.endswith(b"\n"):
+                part = file.readline(MAX_LINE + 1)
+            if number == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf")
+            if line.strip():
+                yield number, line
+
+
+def _parse_object(line: bytes) -> dict[str, Any]:
+    if len(line) > MAX_LINE:
+        raise UserError(f"the line is longer than {MAX_LINE >> 20} MB; write one JSON object a line, with fewer boxes")
+    try:
+        value = json.loads(line.rstrip().decode("utf-8"), object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+    except UserError:
+        raise
+    except UnicodeDecodeError as error:
+        raise UserError(f"the line is not UTF-8 (byte {error.start}); save the file as UTF-8") from error
+    except json.JSONDecodeError as error:
+        what = f"{error.msg} at column {error.colno}"
+        raise UserError(f"the line is not JSON: {what}; write one whole JSON object a line") from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, thousands of brackets
+        raise UserError("the line is not JSON that can be read: numbers too long or brackets too deep") from error
+    if not isinstance(value, dict):
+        raise UserError(f"the line must be a JSON object {{...}}, got {reprlib.repr(value)}")
+    return {key: entry for key, entry in value.items() if entry is not None}
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise UserError(f"key {reprlib.repr(twice)} occurs twice; remove one of the two")
+    return value
+
+
+def _no_constant(name: str) -> float:
+    raise UserError(f"{name} is no JSON number; give a finite one")
+
+
+def _id_of(value: dict[str, Any]) -> str | None:
+    """The id to name a broken row by, where it has one that fits a line."""
+    try:
+        return read_id(value.get("id"))
+    except UserError:
+        return None

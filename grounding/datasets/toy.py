@@ -1,0 +1,263 @@
+"""The toy world: a deterministic, generated world of coloured shapes that come, move, cross, hide each other and leave.
+
+Every clip is made from one whole number in milliseconds, with exact masks and a query whose answer needs the object,
+its motion and the order of events. Held-out clips come from a range of numbers that no training
+clip uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from grounding.core import Answer, Clip, Interval, LoadedSample, Masklets, Sample, Tube, UserError, rle
+from grounding.core.seeds import generator
+
+SIZE = 84  # pixels, square frames
+FPS = 4.0  # source frames a second
+RATES = (1.0, 2.0, 4.0)  # what a clip can be sampled at
+SECONDS = 4.0
+STEP = 0.5  # objects come and leave on this grid, in seconds
+MAX_OBJECTS = 4
+ID_COUNT = 9  # ids are drawn from 1..9, so that they say nothing about the object
+HELD_OUT = range(0, 1_000_000)  # clip numbers of held-out clips; training clips start above
+PER_SEED = 100_000_000  # clip numbers of one training seed
+
+COLOURS = {
+    "red": (220, 50, 47),
+    "green": (60, 180, 75),
+    "blue": (50, 90, 230),
+    "yellow": (240, 220, 60),
+    "white": (245, 245, 245),
+    "purple": (150, 60, 190),
+}
+SHAPES = ("circle", "square", "triangle")
+MOTIONS = {
+    "moves left": (-1, 0),
+    "moves right": (1, 0),
+    "moves up": (0, -1),
+    "moves down": (0, 1),
+    "stands still": (0, 0),
+}
+
+
+@dataclass(frozen=True)
+class ToyObject:
+    """One shape: what it looks like, how it moves, when it is there.
+
+    Args:
+        id: The number drawn on it.
+        colour: A key of `COLOURS`.
+        shape: One of `SHAPES`.
+        motion: A key of `MOTIONS`.
+        radius: Half of its extent in pixels.
+        path: Centre on every source frame, shape (T, 2), x and y in pixels.
+        interval: When it is in the picture.
+    """
+
+    id: int
+    colour: str
+    shape: str
+    motion: str
+    radius: int
+    path: np.ndarray
+    interval: Interval
+
+    @property
+    def name(self) -> str:
+        """Shape and colour."""
+        return f"{self.shape} in {self.colour}"
+
+
+def toy_source(first: int, count: int, *, level: int = 1, objects: int = 3, fps: float = 2.0) -> ToySource:
+    """Samples made from the clip numbers `[first, first + count)`.
+
+    Args:
+        first: First clip number, >= 0.
+        count: How many, >= 1.
+        level: 1 has shapes that all look different; 2 has twins, told apart by motion or by who comes or leaves
+            first or last.
+        objects: Objects in a clip, 1 to 4 (level 2 needs at least 2).
+        fps: Sampled frames a second, one of `RATES`.
+
+    Raises:
+        UserError: If an argument is out of its range.
+    """
+    if level not in (1, 2):
+        raise UserError(f"the toy world has the levels 1 and 2, got {level}")
+    if not (2 if level > 1 else 1) <= objects <= MAX_OBJECTS:
+        raise UserError(
+            f"a toy clip of level {level} holds {2 if level > 1 else 1} to {MAX_OBJECTS} objects, got {objects}"
+        )
+    if first < 0 or count < 1:
+        raise UserError(f"toy clips need first >= 0 and count >= 1, got {first} and {count}")
+    if fps not in RATES:
+        raise UserError(f"toy clips are sampled at {', '.join(f'{r:g}' for r in RATES)} frames a second, got {fps:g}")
+    return ToySource(range(first, first + count), level, objects, fps)
+
+
+class ToySamples(Sequence[Sample]):
+    """The samples of a range of clip numbers, made when asked for."""
+
+    def __init__(self, numbers: range, level: int, objects: int) -> None:
+        self.numbers, self.level, self.objects = numbers, level, objects
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+        if isinstance(index, slice):
+            return ToySamples(self.numbers[index], self.level, self.objects)
+        return make_sample(self.numbers[index], self.level, self.objects)
+
+
+@dataclass(frozen=True)
+class ToySource:
+    """A `Source` over a range of toy clips."""
+
+    numbers: range
+    level: int
+    objects: int
+    fps: float
+
+    @property
+    def samples(self) -> ToySamples:
+        """One sample a clip number."""
+        return ToySamples(self.numbers, self.level, self.objects)
+
+    def load(self, sample: Sample) -> LoadedSample:
+        """Render the clip and its masks."""
+        number = int(sample.video.removeprefix("toy:"))
+        world = make_world(number, self.level, self.objects)
+        labels = np.stack([draw_labels(world, t) for t in range(int(SECONDS * FPS))])
+        masklets = label_masklets(world, labels)
+        every = round(FPS / self.fps)
+        frames = paint(world, labels[::every], generator(number, "ground"))
+        clip = Clip(frames, masklets.pts[::every], FPS, (SIZE, SIZE), SECONDS)
+        return LoadedSample(sample, clip, masklets)
+
+
+def make_sample(number: int, level: int, objects: int) -> Sample:
+    """The sample of one clip: its query and truth (boxes are whole shapes, also where something hides them).
+
+    `meta["others"]` asks for the other objects of the clip: `query`, `object_id` and `interval` each.
+    """
+    world = make_world(number, level, objects)
+    rng = generator(number, "query")
+    target = world[rng.integers(len(world) if level == 1 else 2)]
+    others = [
+        {"query": make_query(o, world, rng), "object_id": o.id, "interval": o.interval}
+        for o in world
+        if o is not target
+    ]
+    truth = Answer(target.interval, target.id, true_tube(target))
+    name = f"toy-{level}-{objects}-{number}"
+    return Sample(name, f"toy:{number}", make_query(target, world, rng), truth, {"others": others})
+
+
+def make_world(number: int, level: int, objects: int) -> list[ToyObject]:
+    """The objects of a clip, in drawing order: later ones hide earlier ones."""
+    rng = generator(number, "world")
+    colours = rng.permutation(list(COLOURS))[:objects]
+    picked = [(str(colour), str(rng.choice(SHAPES))) for colour in colours]
+    if level > 1:
+        picked[1] = picked[0]  # twins, to be told apart by motion or order
+    motions = rng.permutation(list(MOTIONS))
+    ids = rng.permutation(ID_COUNT)[:objects] + 1
+    lanes = rng.permutation(4)  # quarters of the frame, so that objects start apart
+    return [
+        make_object(rng, int(ids[k]), *picked[k], str(motions[k]), int(lanes[k]), twin=level > 1 and k < 2)
+        for k in range(objects)
+    ]
+
+
+def make_object(
+    rng: np.random.Generator, object_id: int, colour: str, shape: str, motion: str, lane: int, twin: bool
+) -> ToyObject:
+    """One object that starts in its quarter of the frame and moves by up to half of the frame."""
+    radius = int(rng.integers(10, 14))
+    steps = int(SECONDS / STEP)
+    while True:
+        start, end = sorted(rng.integers(0, steps + 1, size=2))
+        if end - start >= 2:
+            break
+    middle = SIZE * (np.array([lane % 2, lane // 2]) * 2 + 1) / 4 + rng.uniform(-6, 6, size=2)
+    direction = np.array(MOTIONS[motion], float)
+    times = np.arange(int(SECONDS * FPS)) / FPS
+    progress = np.clip((times - start * STEP) / ((end - start) * STEP), 0, 1)
+    travel = rng.uniform(0.45, 0.6) * SIZE
+    origin = np.where(direction == 0, middle, SIZE / 2 - direction * travel / 2)
+    path = np.clip(origin + np.outer(progress, direction * travel), radius, SIZE - 1 - radius)
+    return ToyObject(object_id, colour, shape, motion, radius, path, Interval(start * STEP, end * STEP))
+
+
+def make_query(target: ToyObject, world: list[ToyObject], rng: np.random.Generator) -> str:
+    """A sentence that fits the target alone: by its look, or apart from its twin by motion or order of events."""
+    twins = [o for o in world if o.name == target.name and o is not target]
+    if not twins:
+        return f"the {target.name}"
+    ways = [target.motion]
+    for verb, mine, other in (
+        ("comes", target.interval.start, twins[0].interval.start),
+        ("leaves", target.interval.end, twins[0].interval.end),
+    ):
+        if mine != other:
+            ways.append(f"{verb} {'first' if mine < other else 'last'}")
+    return f"the {target.name} that {rng.choice(ways)}"
+
+
+def shape_polygon(thing: ToyObject, frame: int) -> np.ndarray:
+    """Corners of a square or triangle, int32, shape (K, 2)."""
+    x, y = thing.path[frame]
+    r = thing.radius
+    corners = {"square": [(-r, -r), (r, -r), (r, r), (-r, r)], "triangle": [(0, -r), (r, r), (-r, r)]}[thing.shape]
+    return np.round(np.add(corners, (x, y))).astype(np.int32)
+
+
+def present(thing: ToyObject, frame: int) -> bool:
+    """Whether the object is in the picture on a source frame."""
+    return thing.interval.start <= frame / FPS < thing.interval.end
+
+
+def draw_labels(world: list[ToyObject], frame: int) -> np.ndarray:
+    """Id map of a source frame, uint8, shape (SIZE, SIZE); 0 is background."""
+    labels = np.zeros((SIZE, SIZE), np.uint8)
+    for thing in world:
+        if not present(thing, frame):
+            continue
+        if thing.shape == "circle":
+            x, y = np.round(thing.path[frame]).astype(int)
+            cv2.circle(labels, (int(x), int(y)), thing.radius, thing.id, cv2.FILLED)
+        else:
+            cv2.fillPoly(labels, [shape_polygon(thing, frame)], thing.id)
+    return labels
+
+
+def paint(world: list[ToyObject], labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Colour id maps, shape (T, SIZE, SIZE), on a noisy dark ground; uint8 RGB, shape (T, SIZE, SIZE, 3)."""
+    shade = rng.integers(20, 70, size=3) + rng.normal(0, 6, size=(SIZE, SIZE, 1))
+    palette = np.zeros((ID_COUNT + 1, 3), np.uint8)
+    for thing in world:
+        palette[thing.id] = COLOURS[thing.colour]
+    frames = palette[labels]
+    np.copyto(frames, shade.clip(0, 255).astype(np.uint8), where=labels[..., None] == 0)
+    return frames
+
+
+def label_masklets(world: list[ToyObject], labels: np.ndarray) -> Masklets:
+    """Masklets of id maps, shape (T, SIZE, SIZE)."""
+    tracks = {
+        thing.id: tuple(rle.encode(seen) if (seen := label == thing.id).any() else None for label in labels)
+        for thing in world
+    }
+    return Masklets((SIZE, SIZE), FPS, np.arange(len(labels)) / FPS, tracks)
+
+
+def true_tube(thing: ToyObject) -> Tube:
+    """The object's whole extent on the frames of its interval; pixel-exact where nothing hides it."""
+    frames = range(round(thing.interval.start * FPS), round(thing.interval.end * FPS))
+    centre = np.round(thing.path[frames.start : frames.stop])
+    return Tube(frames.start, np.concatenate([centre - thing.radius, centre + thing.radius + 1], axis=1))

@@ -1,0 +1,119 @@
+"""Metrics of spatio-temporal video grounding; a failure scores 0 and stays in the denominator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from grounding.core import Answer, Interval, Masklets, ParseFailure, UserError
+
+THRESHOLDS = (0.3, 0.5, 0.7)
+CEILINGS = ("oracle_id_oracle_time", "oracle_id_predicted_time", "predicted_id_oracle_time")
+
+
+@dataclass(frozen=True)
+class Score:
+    """How good one answer is.
+
+    Args:
+        tiou: Temporal IoU in seconds, [0, 1].
+        viou: Volume IoU over native frames, [0, 1].
+        id_correct: The right object was named.
+        parsed: The text held a valid answer.
+    """
+
+    tiou: float
+    viou: float
+    id_correct: bool
+    parsed: bool
+
+
+def score(answer: Answer | ParseFailure, truth: Answer) -> Score:
+    """Score one decoded answer; a part that it lacks scores 0.
+
+    Args:
+        answer: Decoded prediction, or why there is none.
+        truth: With interval and tube. Without an id no answer names the right object.
+
+    Raises:
+        UserError: If the truth lacks interval or tube.
+    """
+    if truth.interval is None or truth.tube is None:
+        raise UserError("an answer can only be scored against a truth with interval and tube")
+    if isinstance(answer, ParseFailure):
+        return Score(0.0, 0.0, id_correct=False, parsed=False)
+    return Score(
+        tiou=answer.interval.iou(truth.interval) if answer.interval else 0.0,
+        viou=answer.tube.viou(truth.tube) if answer.tube else 0.0,
+        id_correct=answer.object_id is not None and answer.object_id == truth.object_id,
+        parsed=True,
+    )
+
+
+def summarise(scores: Sequence[Score]) -> dict[str, float]:
+    """Means over all samples, failures included.
+
+    `vIoU@R` is the share with vIoU strictly greater than R, as TubeDETR and HC-STVG have it (STVG-R1's code counts
+    equality too).
+
+    Returns:
+        `m_tIoU, m_vIoU, vIoU@0.3, vIoU@0.5, vIoU@0.7, id_accuracy, parse_rate`, each in [0, 1], and `count`.
+
+    Raises:
+        UserError: If there are no scores.
+    """
+    if not scores:
+        raise UserError("there are no scores to summarise; expected one a sample")
+    viou = np.array([s.viou for s in scores])
+    return {
+        "m_tIoU": float(np.mean([s.tiou for s in scores])),
+        "m_vIoU": float(viou.mean()),
+        **{f"vIoU@{threshold}": float((viou > threshold).mean()) for threshold in THRESHOLDS},
+        "id_accuracy": float(np.mean([s.id_correct for s in scores])),
+        "parse_rate": float(np.mean([s.parsed for s in scores])),
+        "count": float(len(scores)),
+    }
+
+
+def ceilings(
+    answers: Sequence[Answer | ParseFailure], truths: Sequence[Answer], masklets_list: Sequence[Masklets]
+) -> dict[str, dict[str, float]]:
+    """What the results would be if the id, the time, or both had been right: what the masks and each part cost.
+
+    Tubes are decoded through the masklets, so both oracles together show the ceiling that the masks set. A parse
+    failure stays one, and scores 0, wherever a part of it would be needed.
+
+    Args:
+        answers: Predictions, one a sample.
+        truths: True answers with interval and tube, in the same order.
+        masklets_list: The masks of each sample's video, in the same order.
+
+    Returns:
+        For each name in `CEILINGS`, what `summarise` gives.
+
+    Raises:
+        UserError: If there are no samples, or a truth lacks interval or tube.
+        ValueError: If the lengths differ.
+    """
+    mixtures = [_mixtures(*sample) for sample in zip(answers, truths, masklets_list, strict=True)]
+    scores = [[score(mixed, truth) for mixed in row] for row, truth in zip(mixtures, truths, strict=True)]
+    return {name: summarise([row[i] for row in scores]) for i, name in enumerate(CEILINGS)}
+
+
+def _mixtures(
+    answer: Answer | ParseFailure, truth: Answer, masklets: Masklets
+) -> tuple[Answer, Answer | ParseFailure, Answer | ParseFailure]:
+    """The answers of `CEILINGS`, in that order."""
+    both = _through(masklets, truth.object_id, truth.interval)
+    if isinstance(answer, ParseFailure):
+        return both, answer, answer
+    right_id = _through(masklets, truth.object_id, answer.interval)
+    right_time = _through(masklets, answer.object_id, truth.interval)
+    return both, right_id, right_time
+
+
+def _through(masklets: Masklets, object_id: int | None, interval: Interval | None) -> Answer:
+    """An answer with its tube; no id is id 0, which no object has."""
+    return Answer(interval, object_id, masklets.tube(object_id or 0, interval) if interval else None)

@@ -1,0 +1,308 @@
+"""The configuration of a training run: what can be set, the defaults, and the check of all of it before a model loads.
+
+`python scripts/train.py --cfg job --resolve` prints what a command line amounts to. The groups `objective`, `trainer`,
+`warmup` and `marker` follow the chosen `model` unless they are named.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, OmegaConf
+
+from grounding.core import UserError, UserErrors
+from grounding.datasets.toy import FPS, HELD_OUT, PER_SEED, toy_source
+from grounding.tasks import stvg
+from prompting import IdMarker
+from rewards import PRESETS, WeightedSum
+
+LOSSES = ("grpo", "bnpo", "dr_grpo", "dapo")
+SCALES = ("group", "batch", "none")
+LOGGERS = ("tensorboard", "wandb", "trackio")
+
+
+@dataclass
+class TaskConfig:
+    """What is asked, and how answers are rewarded."""
+
+    name: str = "stvg"
+    rewards: str = "tubelet"  # a preset of rewards.PRESETS; stvg_r1 is the paper's sum
+    weights: dict[str, float] = field(default_factory=dict)  # overrides weights of the preset, or adds rewards
+
+
+@dataclass
+class DataConfig:
+    """What all data sources have."""
+
+    name: str = MISSING
+    fps: float = 2.0  # sampled frames a second
+    max_frames: int = 64
+    eval_samples: int = 256  # evaluated before and after training, at most
+
+
+@dataclass
+class ToyConfig(DataConfig):
+    """The generated world of coloured shapes; held-out clips never train."""
+
+    name: str = "toy"
+    level: int = 1  # 1: all look different; 2: twins, told apart by motion or order
+    objects: int = 3
+    train_clips: int = 100_000
+
+
+@dataclass
+class JsonlConfig(DataConfig):
+    """Bring your own data: one JSON object a line, as README describes."""
+
+    name: str = "jsonl"
+    root: str = ""
+    annotations: str = ""
+    train_split: str | None = None  # None: every row trains
+    eval_split: str | None = None  # None: every row is evaluated
+    max_pixels: int | None = None  # of a frame; None: what the model looks at
+    backend: str = "auto"  # auto, pyav, torchcodec or decord
+    on_error: str = "stop"  # or skip: broken rows are left out and listed in skipped.jsonl
+
+
+@dataclass
+class ModelConfig:
+    """Which policy."""
+
+    name: str = "tiny"
+    path: str | None = None  # a folder or hub name; None builds the tiny policy
+    prompt: str = "short"  # how much instruction the model needs: full or short
+    dtype: str = "float32"
+    attention: str = "sdpa"
+    lora_rank: int = 0  # 0: full fine-tuning
+    freeze_vision: bool = False
+    max_new_tokens: int = 48  # of a completion, in training and in evaluation
+
+
+@dataclass
+class ObjectiveConfig:
+    """GRPO; every field of TRL that changes meaning is pinned here."""
+
+    name: str = "tiny"
+    loss: str = "grpo"
+    generations: int = 8  # G, completions a prompt
+    beta: float = 0.0  # weight of the KL term
+    epsilon: float = 0.2
+    iterations: int = 1
+    scale_rewards: str = "group"
+    temperature: float = 1.0
+    top_p: float = 1.0
+    lr: float = 1.5e-4
+    scheduler: str = "constant"
+    weight_decay: float = 0.0
+    clip: float = 1.0  # largest gradient norm
+
+
+@dataclass
+class MarkerConfig:
+    """How IDs are drawn."""
+
+    style: str = "badge"
+    size: float | None = None  # pixels of the sampled frame; None: the style's own rule
+
+
+@dataclass
+class TrainerConfig:
+    """How long and how large."""
+
+    max_steps: int = 110
+    prompts: int = 16  # prompts (groups) an optimizer step
+    groups_per_pass: int = 16  # groups in one forward and backward pass; divides `prompts`, changes memory only
+    save_steps: int = 0  # save the policy every so many steps under checkpoints/; 0: only at the end
+    eval_batch: int = 64
+    bf16: bool = False
+    report_to: list[str] = field(default_factory=lambda: ["tensorboard"])  # also wandb, trackio; [] for none
+    dry_run: bool = False  # check model, data and prompt fit, train nothing
+
+
+@dataclass
+class WarmupConfig:
+    """Supervised steps on the toy world before GRPO, see grounding/training/warmup.py; 0 steps for none."""
+
+    max_steps: int = 1000  # of all stages together; it ends earlier, when the last stage reaches its goal
+    batch: int = 32
+    lr: float = 1e-3
+    goal: float = 0.02  # of the last stage: share of answers right in every token
+
+
+@dataclass
+class Config:
+    """A training run."""
+
+    defaults: list[Any] = field(
+        default_factory=lambda: [
+            "_self_",
+            {"task": "stvg"},
+            {"data": "toy"},
+            {"model": "tiny"},
+            {"objective": "${model}"},
+            {"trainer": "${model}"},
+            {"warmup": "${model}"},
+            {"marker": "${model}"},
+        ]
+    )
+    task: TaskConfig = MISSING
+    data: DataConfig = MISSING
+    model: ModelConfig = MISSING
+    objective: ObjectiveConfig = MISSING
+    trainer: TrainerConfig = MISSING
+    warmup: WarmupConfig = MISSING
+    marker: MarkerConfig = MISSING
+    seed: int = 0
+    out: str | None = None  # the run folder; None: runs/<task>/<time>
+
+
+# The numbers of STVG-R1's script and of the TRL version it pins; completions of up to 1024 tokens.
+STVG_R1 = ObjectiveConfig(name="stvg_r1", beta=0.04, lr=1e-6, scheduler="linear")
+QWEN = ModelConfig(
+    name="qwen2_5_vl", path="Qwen/Qwen2.5-VL-7B-Instruct", prompt="full", dtype="bfloat16", max_new_tokens=1024
+)
+
+DATA: dict[str, type[DataConfig]] = {"toy": ToyConfig, "jsonl": JsonlConfig}
+GROUPS: dict[str, dict[str, Any]] = {
+    "task": {"stvg": TaskConfig},
+    "data": DATA,
+    "model": {"tiny": ModelConfig, "qwen2_5_vl": QWEN},
+    "objective": {"tiny": ObjectiveConfig, "qwen2_5_vl": STVG_R1, "stvg_r1": STVG_R1},
+    "trainer": {
+        "tiny": TrainerConfig,
+        "qwen2_5_vl": TrainerConfig(
+            max_steps=1000, prompts=8, groups_per_pass=1, save_steps=50, eval_batch=8, bf16=True
+        ),
+    },
+    "warmup": {"tiny": WarmupConfig, "qwen2_5_vl": WarmupConfig(max_steps=0)},
+    "marker": {
+        "tiny": MarkerConfig(size=15.0),  # on its frames of 84 x 84 pixels
+        "qwen2_5_vl": MarkerConfig,
+        "badge": MarkerConfig,
+        "digit": MarkerConfig(style="digit"),
+    },
+}
+
+
+def register() -> None:
+    """Tell Hydra about every group; the primary config is called `config`."""
+    store = ConfigStore.instance()
+    for group, options in GROUPS.items():
+        for name, node in options.items():
+            store.store(group=group, name=name, node=node)
+    store.store(name="config", node=Config)
+
+
+def as_yaml(config: Config) -> str:
+    """Every option as text, without Hydra's list of defaults."""
+    options = OmegaConf.to_container(OmegaConf.structured(config), resolve=True)
+    return OmegaConf.to_yaml({name: value for name, value in options.items() if name != "defaults"})  # type: ignore[union-attr]
+
+
+def weights_of(task: TaskConfig) -> dict[str, float]:
+    """The weight of every reward: the preset with the overrides."""
+    return {**PRESETS[task.rewards], **task.weights}
+
+
+def check(config: Config) -> None:
+    """Refuse a configuration that cannot work, before any model loads.
+
+    Raises:
+        UserErrors: With every mistake, a line each.
+    """
+    errors = [*_check_task(config), *_check_numbers(config), *_check_choices(config), *_check_data(config.data)]
+    if errors:
+        raise UserErrors(errors)
+
+
+def _check_task(config: Config) -> list[str]:
+    if config.task.rewards not in PRESETS:
+        return [_unknown("task.rewards", config.task.rewards, PRESETS)]
+    try:
+        WeightedSum(weights_of(config.task))
+        IdMarker(config.marker.style, config.marker.size)  # type: ignore[arg-type]
+    except UserError as error:
+        return [f"task.weights or marker: {error}"]
+    return []
+
+
+def _check_numbers(config: Config) -> list[str]:
+    data, objective, trainer, warmup = config.data, config.objective, config.trainer, config.warmup
+    rules = [
+        ("data.fps", data.fps, data.fps > 0, "> 0"),
+        ("data.max_frames", data.max_frames, data.max_frames >= 2, "at least 2"),
+        ("data.eval_samples", data.eval_samples, data.eval_samples >= 1, "at least 1"),
+        ("model.lora_rank", config.model.lora_rank, config.model.lora_rank >= 0, "0 (full fine-tuning) or more"),
+        ("model.max_new_tokens", config.model.max_new_tokens, config.model.max_new_tokens >= 1, "at least 1"),
+        ("objective.generations", objective.generations, objective.generations >= 2, "at least 2, to compare answers"),
+        ("objective.beta", objective.beta, objective.beta >= 0, "0 or more"),
+        ("objective.iterations", objective.iterations, objective.iterations >= 1, "at least 1"),
+        ("objective.temperature", objective.temperature, objective.temperature > 0, "> 0, to draw different answers"),
+        ("objective.top_p", objective.top_p, 0 < objective.top_p <= 1, "in (0, 1]"),
+        ("objective.lr", objective.lr, objective.lr > 0, "> 0"),
+        ("trainer.max_steps", trainer.max_steps, trainer.max_steps >= 0, "0 or more"),
+        ("trainer.prompts", trainer.prompts, trainer.prompts >= 1, "at least 1"),
+        ("trainer.eval_batch", trainer.eval_batch, trainer.eval_batch >= 1, "at least 1"),
+        ("trainer.save_steps", trainer.save_steps, trainer.save_steps >= 0, "0 (never) or more"),
+        ("warmup.max_steps", warmup.max_steps, warmup.max_steps >= 0, "0 (no warm-up) or more"),
+        ("warmup.batch", warmup.batch, warmup.batch >= 1, "at least 1"),
+        ("warmup.goal", warmup.goal, 0 < warmup.goal <= 1, "in (0, 1]"),
+    ]
+    wrong = [(name, value, rule) for name, value, right, rule in rules if not (right and isfinite(value))]
+    errors = [f"{name} must be {rule}, got {value}" for name, value, rule in wrong]
+    if trainer.groups_per_pass < 1 or trainer.prompts % trainer.groups_per_pass:
+        errors.append(
+            f"trainer.groups_per_pass must divide trainer.prompts ({trainer.prompts}), got {trainer.groups_per_pass}"
+        )
+    if warmup.max_steps and config.model.path:
+        errors.append("warmup.max_steps must be 0 for a model with a path; the warm-up is for the tiny policy")
+    return errors
+
+
+def _check_choices(config: Config) -> list[str]:
+    choices: list[tuple[str, str, Any]] = [
+        ("model.prompt", config.model.prompt, stvg.PROMPTS),
+        ("model.dtype", config.model.dtype, ("float32", "bfloat16", "float16")),
+        ("objective.loss", config.objective.loss, LOSSES),
+        ("objective.scale_rewards", config.objective.scale_rewards, SCALES),
+        *[("trainer.report_to", name, LOGGERS) for name in config.trainer.report_to],
+    ]
+    if isinstance(config.data, JsonlConfig):
+        choices.append(("data.backend", config.data.backend, ("auto", "pyav", "torchcodec", "decord")))
+        choices.append(("data.on_error", config.data.on_error, ("stop", "skip")))
+    return [_unknown(name, value, known) for name, value, known in choices if value not in known]
+
+
+def _check_data(data: DataConfig) -> list[str]:
+    if isinstance(data, ToyConfig):
+        return _check_toy(data)
+    if not isinstance(data, JsonlConfig):
+        return []
+    missing = [name for name in ("root", "annotations") if not getattr(data, name)]
+    if missing:
+        return [f"data.{name} is missing; data=jsonl needs data.root=DIR data.annotations=FILE" for name in missing]
+    if not Path(data.root).is_dir():
+        return [f"data.root must be a folder, got {data.root!r}, which is none"]
+    return []
+
+
+def _check_toy(data: ToyConfig) -> list[str]:
+    errors = []
+    most = PER_SEED // 2  # the warm-up has the other half of a seed's clips
+    if not 1 <= data.train_clips <= most:
+        errors.append(f"data.train_clips must be 1 to {most}, got {data.train_clips}")
+    if data.eval_samples > len(HELD_OUT):
+        errors.append(f"data.eval_samples must be at most {len(HELD_OUT)}, got {data.eval_samples}")
+    try:
+        toy_source(0, 1, level=data.level, objects=data.objects, fps=data.fps if data.fps > 0 else FPS)
+    except UserError as error:
+        errors.append(f"data: {error}")
+    return errors
+
+
+def _unknown(name: str, value: object, known: Any) -> str:
+    return f"{name} must be one of {', '.join(known)}, got {value!r}"

@@ -1,0 +1,154 @@
+"""Evaluating a saved model again: its configuration from the model folder and the command line, then its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from yaml import YAMLError
+
+from grounding.core import UserError
+from grounding.datasets.problems import Problem
+from grounding.evaluation.evaluate import Evaluation, evaluate
+from grounding.evaluation.metrics import CEILINGS
+from grounding.policies.policy import load_policy
+from grounding.training.config import DATA, GROUPS, Config, MarkerConfig, TaskConfig, WarmupConfig, check
+from grounding.training.options import clear_option_errors
+from grounding.training.sources import open_sources
+from prompting import IdMarker
+
+SAVED = "tubelet.yaml"  # in a model folder: the configuration of the run that made it
+HINT = "python scripts/train.py --cfg job lists all options; evaluate has model=DIR and out=FILE.json besides"
+
+
+@dataclass(frozen=True)
+class EvaluationPlan:
+    """What `scripts/evaluate.py` was asked for.
+
+    Args:
+        config: Configuration with `model.path` set.
+        out: JSON file to write the figures to, if any.
+    """
+
+    config: Config
+    out: Path | None
+
+
+def read_arguments(arguments: Sequence[str]) -> EvaluationPlan:
+    """From `model=DIR [out=FILE.json] [key=value ...]` to a configuration.
+
+    The base is the model folder's `tubelet.yaml`, else the defaults of `qwen2_5_vl`; the arguments override it.
+
+    Raises:
+        UserError: If `model` is missing, an option is unknown or has the wrong type, or `out` exists already.
+        UserErrors: With every option whose value cannot work.
+    """
+    if wrong := [a for a in arguments if "=" not in a or a.startswith("=")]:
+        raise UserError(f"arguments must be key=value, got {wrong[0]!r}; for example model=RUN/model")
+    if groups := [a for a in arguments if a.partition("=")[0] in set(GROUPS) - {"model"}]:
+        group, _, choice = groups[0].partition("=")
+        raise UserError(f"{groups[0]} names a whole group; give single options here, such as {group}.name={choice}")
+    own = dict(a.split("=", 1) for a in arguments if a.startswith(("model=", "out=")))
+    if not own.get("model"):
+        raise UserError("model is missing; give model=DIR, a model folder such as RUN/model, or a hub name")
+    out = Path(own["out"]) if own.get("out") else None
+    if out is not None and out.exists():
+        raise UserError(f"out={out} exists already; choose another name or remove it first")
+    with clear_option_errors(HINT):
+        asked = OmegaConf.from_dotlist([a for a in arguments if not a.startswith(("model=", "out="))])
+        config = _merged(saved_config(own["model"]), asked)
+    config.model.path = own["model"]
+    config.warmup = WarmupConfig(max_steps=0)
+    check(config)
+    return EvaluationPlan(config, out)
+
+
+def saved_config(path: str) -> DictConfig:
+    """The configuration that a model folder holds, or the defaults of `qwen2_5_vl` where it holds none.
+
+    Raises:
+        UserError: If the file cannot be read or is no YAML mapping.
+    """
+    file = Path(path) / SAVED
+    if not file.is_file():
+        groups = ("model", "objective", "trainer")
+        return OmegaConf.create({group: vars(GROUPS[group]["qwen2_5_vl"]) for group in groups})
+    try:
+        saved = OmegaConf.load(file)
+    except (OSError, ValueError, YAMLError) as error:
+        raise UserError(f"cannot read {file}: {' '.join(str(error).split())}; copy it from the run again") from error
+    if not isinstance(saved, DictConfig):
+        raise UserError(f"{file} must hold the configuration of a run, got {type(saved).__name__}")
+    saved.pop("defaults", None)  # which groups the run composed; they are resolved already
+    return saved
+
+
+def _merged(base: DictConfig, asked: Any) -> Config:
+    """The typed configuration: defaults, then `base`, then what was asked for."""
+    names = [OmegaConf.select(one, "data.name") for one in (asked, base)]
+    name = next((str(n) for n in names if n is not None), "toy")
+    if name not in DATA:
+        raise UserError(f"data.name must be one of {', '.join(DATA)}, got {name!r}")
+    if OmegaConf.is_dict(base.get("data")) and names[1] != name:  # keep only what both kinds of data have
+        known = {field.name for field in fields(DATA[name])} - {"name"}
+        base.data = {key: value for key, value in base.data.items() if key in known}
+    blank = {group: options["tiny"]() for group, options in GROUPS.items() if isinstance(options.get("tiny"), type)}
+    config = Config(task=TaskConfig(), data=DATA[name](), marker=MarkerConfig(), **blank)
+    typed = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(config), base, asked))
+    if not isinstance(typed, Config):
+        raise TypeError(f"merging made a {type(typed).__name__}")
+    return typed
+
+
+def evaluate_model(
+    config: Config, progress: Callable[[Sequence[int]], Iterable[int]] = iter
+) -> tuple[Evaluation, list[Problem]]:
+    """Evaluate the model of a configuration as its training run did after GRPO.
+
+    Args:
+        config: Checked, with `model.path` set.
+        progress: Wraps the iteration over batches, to show how far the work is.
+
+    Returns:
+        The evaluation, and the broken rows that were left out.
+
+    Raises:
+        UserError: If the model cannot be loaded.
+        UserErrors: With every broken row of the data.
+    """
+    model = config.model
+    policy = load_policy(str(model.path), dtype=model.dtype, attention=model.attention)
+    sources = open_sources(config.data, config.seed, policy.frame_pixels)
+    result = evaluate(
+        policy,
+        sources.held_out,
+        IdMarker(config.marker.style, config.marker.size),  # type: ignore[arg-type]
+        prompt_kind=model.prompt,
+        max_new_tokens=model.max_new_tokens,
+        batch=config.trainer.eval_batch,
+        progress=progress,  # type: ignore[arg-type]
+    )
+    return result, sources.skipped
+
+
+def figures(config: Config, result: Evaluation, skipped: Sequence[Problem]) -> dict[str, Any]:
+    """What `out=FILE.json` holds; `metrics` and `ceilings` are `after` and `ceilings` of a run's `summary.json`."""
+    return {
+        "task": config.task.name,
+        "model": config.model.path,
+        "data": config.data.name,
+        "skipped": [problem.line() for problem in skipped],
+        "metrics": result.metrics,
+        "ceilings": result.ceilings,
+    }
+
+
+def table(result: Evaluation) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: every metric with its three ceilings."""
+    header = ["metric", "value", *[name.replace("_", " ") for name in CEILINGS]]
+    names = [name for name in result.metrics if name != "count"]
+    kinds = [result.metrics, *[result.ceilings[name] for name in CEILINGS]]
+    return header, [[name, *[f"{kind[name]:.3f}" for kind in kinds]] for name in names]

@@ -1,0 +1,101 @@
+"""What a run tells while it goes: progress on the console, every figure in metrics.jsonl."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from transformers import TrainerCallback
+
+from grounding.core import UserError
+
+SHOWN = {"loss": "loss", "exact": "exact", "reward": "reward", "parse_rate": "parsed", "frac_reward_zero_std": "flat"}
+
+
+class RunLog:
+    """Writes figures to a file as they come, and shows some of them beside a progress bar.
+
+    Args:
+        path: `metrics.jsonl`; one object a line with `phase`, `step` and the figures of that step.
+        quiet: Show nothing (all processes but the first).
+    """
+
+    def __init__(self, path: Path, *, quiet: bool = False) -> None:
+        self.file = path.open("a", encoding="utf-8")
+        self.console = Console(quiet=quiet, stderr=False)
+
+    @contextmanager
+    def phase(self, name: str, total: int) -> Iterator[Phase]:
+        """A part of the run with a progress bar of its own."""
+        columns = [
+            TextColumn(f"{name:<9}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+        ]
+        with Progress(*columns, console=self.console) as bar:
+            yield Phase(self, name, bar, bar.add_task("", total=total))
+
+    def write(self, phase: str, step: int, figures: dict[str, float]) -> None:
+        """Append one line; figures that are not finite become null."""
+        finite = {k: v if not isinstance(v, float) or math.isfinite(v) else None for k, v in figures.items()}
+        try:
+            self.file.write(json.dumps({"phase": phase, "step": step, **finite}) + "\n")
+            self.file.flush()
+        except OSError as error:
+            raise UserError(f"cannot write {self.file.name}: {error.strerror or error}; free some space") from error
+
+    def table(self, title: str, columns: list[str], rows: Iterable[list[str]]) -> None:
+        """Show a table."""
+        table = Table(*columns, title=title, title_justify="left")
+        for row in rows:
+            table.add_row(*row)
+        self.console.print(table)
+
+    def say(self, line: str) -> None:
+        """Show a line."""
+        self.console.print(line, highlight=False)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.file.close()
+
+
+class Phase:
+    """A running part of a run: call it with each step's figures, or wrap an iteration."""
+
+    def __init__(self, log: RunLog, name: str, bar: Progress, task: TaskID) -> None:
+        self.log, self.name, self.bar, self.task, self.step = log, name, bar, task, 0
+
+    def __call__(self, figures: dict[str, float]) -> None:
+        """Record the figures of one more step."""
+        self.step += 1
+        self.log.write(self.name, self.step, figures)
+        shown = "  ".join(f"{label} {figures[key]:.3f}" for key, label in SHOWN.items() if figures.get(key) is not None)
+        self.bar.update(self.task, completed=self.step, description=shown)
+
+    def over(self, items: Iterable[Any]) -> Iterator[Any]:
+        """Yield the items, moving the bar."""
+        for item in items:
+            yield item
+            self.bar.advance(self.task)
+
+
+class LogCallback(TrainerCallback):
+    """Hands TRL's figures to a `Phase`."""
+
+    def __init__(self, phase: Phase) -> None:
+        self.phase = phase
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
+        """One optimizer step's figures; the closing summary of the whole training is left out."""
+        if logs and "reward" in logs:
+            self.phase({name: float(value) for name, value in logs.items() if isinstance(value, (int, float))})

@@ -1,0 +1,190 @@
+"""GRPO on video: TRL's trainer, taught to read videos once a prompt and to keep groups together.
+
+Departures from TRL 1.16's `GRPOTrainer`, each an overridden method (pinned by tests/training/test_contract.py):
+prompts carry an encoded video (TRL reads images only, and would score a video prompt blind); sampling and scoring
+share each prompt among its completions; micro-batches are whole groups, never shuffled rows.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import torch
+from datasets import Dataset
+from trl import GRPOConfig, GRPOTrainer
+
+from grounding.core import ParseFailure
+from grounding.policies.policy import Policy, VideoPrompt
+from grounding.policies.shared_prefix import Sampling, log_probs, read_prompts, sample
+from grounding.tasks import stvg
+from grounding.training.examples import Collator, Example
+from rewards import REWARDS
+
+
+class TaskReward:
+    """One registered reward as TRL calls it: texts and examples in, one number (or None) a completion out."""
+
+    def __init__(self, name: str) -> None:
+        self.__name__ = name
+
+    def __call__(self, completions: Sequence[str], example: Sequence[Example], **_: Any) -> list[float | None]:
+        """Decode every completion through its own masklets and reward it."""
+        return [
+            REWARDS[self.__name__](stvg.read(text, one.loaded.masklets), one.loaded.sample.truth, text)
+            for text, one in zip(completions, example, strict=True)
+        ]
+
+
+class VideoGRPOTrainer(GRPOTrainer):
+    """TRL's GRPO over examples that hold a video.
+
+    Args:
+        policy: The policy to train; its model was loaded from a folder or hub name (the reference is read again there).
+        weights: Weight of each registered reward.
+        collator: Makes examples of dataset rows.
+        samples: Number of training samples.
+        args: TRL's configuration; the batch on a device must be whole groups.
+        options: Further keyword arguments of `GRPOTrainer`.
+    """
+
+    _buffered_inputs: Any  # TRL's: the batches of the generation that is being learnt from
+
+    def __init__(
+        self,
+        policy: Policy,
+        weights: dict[str, float],
+        collator: Collator,
+        samples: int,
+        args: GRPOConfig,
+        **options: Any,
+    ) -> None:
+        self.policy = policy
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._prompts: list[VideoPrompt] = []  # of the rows that are being sampled or scored, one a row
+        args.reward_weights = list(weights.values())
+        # TRL's sampler drops a batch that is not full, so fewer samples than prompts a step would train nothing.
+        indices = [i % samples for i in range(max(samples, args.generation_batch_size // args.num_generations))]
+        super().__init__(
+            model=policy.model,
+            reward_funcs=[TaskReward(name) for name in weights],
+            args=args,
+            train_dataset=Dataset.from_dict({"index": indices, "prompt": [""] * len(indices)}),
+            processing_class=policy.processor,
+            **options,
+        )
+        self.data_collator = collator
+
+    @contextmanager
+    def timed(self, phase: str) -> Iterator[None]:
+        """Add the block's wall time to `seconds[phase]`."""
+        begin = time.perf_counter()
+        yield
+        self.seconds[phase] += time.perf_counter() - begin
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        self._prompts = [row["example"].prompt for row in inputs]
+        batch = super()._generate_and_score_completions(inputs)
+        return {**batch, "prompts": self._prompts, "group": torch.tensor([row["group"] for row in inputs])}
+
+    def _tokenize_prompts(self, prompts: list[Any]) -> tuple[list[list[int]], None, dict[str, Any]]:
+        return [prompt.input_ids.tolist() for prompt in self._prompts], None, {}
+
+    def _generate_single_turn(
+        self, prompt_ids: list[list[int]], images: Any, multimodal_fields: Any, num_generations: int, **_: Any
+    ) -> tuple[list[list[int]], None]:
+        groups = self._prompts[::num_generations]  # two groups in a row may be of one prompt
+        how = Sampling(self.max_completion_length, self.temperature, self.top_p)
+        was_training = self.model.training
+        self.model.eval()
+        with self.timed("rollout"):
+            rows = sample(self._as_policy(self.model), groups, num_generations, how)
+        self.model.train(was_training)
+        return rows, None
+
+    def _calculate_rewards(
+        self, inputs: list[dict[str, Any]], prompts: list[Any], completions: list[str], completion_ids_list: list[Any]
+    ) -> torch.Tensor:
+        parsed = [not isinstance(stvg.parse(text), ParseFailure) for text in completions]
+        self._metrics["train" if self.model.training else "eval"]["parse_rate"].append(sum(parsed) / len(parsed))
+        with self.timed("rewards"):
+            return super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        logits_to_keep: int,
+        batch_size: int | None = None,
+        **_: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor, None]:
+        policy = self._as_policy(model)
+        completions, mask = input_ids[:, -logits_to_keep:], attention_mask[:, -logits_to_keep:]
+        size = batch_size or len(input_ids)
+        logps, entropies = [], []
+        for start in range(0, len(input_ids), size):
+            rows = slice(start, start + size)
+            runs = list(_runs(self._prompts[rows]))
+            with self.timed("scoring"), self.accelerator.autocast():
+                prefix = read_prompts(policy, [prompt for prompt, _ in runs], [count for _, count in runs])
+                logp, entropy = log_probs(policy, prefix, completions[rows], mask[rows], self.temperature)
+            logps.append(logp)
+            entropies.append(entropy)
+        return torch.cat(logps), torch.cat(entropies), None
+
+    def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
+        if not self.model.training:
+            return self._generate_and_score_completions(generation_batch)
+        every = self.args.steps_per_generation * self.num_iterations
+        if self._step % every == 0 or self._buffered_inputs is None:
+            batch = self._generate_and_score_completions(generation_batch)
+            self._buffered_inputs = split_groups(batch, self.args.steps_per_generation)
+        return self._buffered_inputs[self._step % self.args.steps_per_generation]
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        self._prompts = inputs["prompts"]
+        return super()._compute_loss(model, inputs)
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
+        """One forward and backward pass; its time is the phase `step`."""
+        with self.timed("step"):
+            return super().training_step(model, inputs, num_items_in_batch)
+
+    def _as_policy(self, model: Any) -> Policy:
+        return replace(self.policy, model=self.accelerator.unwrap_model(model))
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log with seconds a phase and tokens a second since the last log."""
+        if self.model.training and self.seconds.get("step"):
+            seconds = dict(self.seconds)
+            logs |= {f"seconds/{phase}": value for phase, value in seconds.items()}
+            tokens = self.state.num_input_tokens_seen
+            logs["tokens_per_second"] = (tokens - getattr(self, "_tokens_logged", 0)) / seconds["step"]
+            self._tokens_logged = tokens
+            self.seconds.clear()
+        super().log(logs, start_time)
+
+
+def split_groups(batch: dict[str, Any], parts: int) -> list[dict[str, Any]]:
+    """Cut a batch into equal runs of consecutive rows; a column that is not one value a row goes to every part."""
+    rows = len(batch["prompts"])
+    size = rows // parts
+
+    def cut(value: Any, index: int) -> Any:
+        whole = not isinstance(value, (torch.Tensor, list)) or (isinstance(value, torch.Tensor) and value.ndim == 0)
+        return value if whole else value[index * size : (index + 1) * size]
+
+    return [{name: cut(value, index) for name, value in batch.items()} for index in range(parts)]
+
+
+def _runs(prompts: Sequence[VideoPrompt]) -> Iterator[tuple[VideoPrompt, int]]:
+    """Consecutive rows of one prompt: the prompt and how many rows it has."""
+    for _, rows in itertools.groupby(prompts, key=id):
+        members = list(rows)
+        yield members[0], len(members)

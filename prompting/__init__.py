@@ -1,0 +1,7 @@
+"""ID prompts: frames and masks in, frames with numbered marks and a legend out; no torch."""
+
+from prompting.legend import Legend, Mark
+from prompting.marker import IdMarker
+from prompting.palette import id_colour
+
+__all__ = ["IdMarker", "Legend", "Mark", "id_colour"]

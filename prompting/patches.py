@@ -1,0 +1,105 @@
+"""Ready-made pictures of marks, one a (style, id, size), and blending them into a frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from prompting.palette import RGB, id_colour, text_colour_on
+from prompting.strokes import HEIGHT, number_mask
+
+RED: RGB = (255, 0, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Patch:
+    """A small picture with coverage, ready to be blended.
+
+    Args:
+        colour: The RGB colour that tells this mark from others.
+        ink: uint16 (h, w, 3), RGB times coverage, 0 to 255 * 255.
+        keep: uint16 (h, w, 1), how much of the frame stays, 0 to 255.
+    """
+
+    colour: RGB
+    ink: np.ndarray
+    keep: np.ndarray
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self.ink.shape[0], self.ink.shape[1]
+
+    def blend(self, frame: np.ndarray, x: int, y: int) -> None:
+        """Draw into `frame` (uint8 RGB, changed in place) with the left upper corner at (x, y), wholly inside."""
+        height, width = self.size
+        under = frame[y : y + height, x : x + width]
+        under[:] = (self.ink + self.keep * under + 127) // 255
+
+
+@lru_cache(maxsize=1024)
+def patch(style: str, object_id: int, size: float, room: tuple[int, int]) -> Patch:
+    """The mark of an id, shrunk where it would not fit.
+
+    Args:
+        style: "badge" or "digit".
+        object_id: >= 1.
+        size: Height in pixels: of the badge, or of the digits from stroke middle to stroke middle.
+        room: (height, width) of the frame in pixels.
+    """
+    # Drawn several times too large, then averaged down: that is what smooths the edges.
+    finer = int(np.clip(512 // size, 1, 8))
+    colour = id_colour(object_id) if style == "badge" else RED
+    draw = _badge if style == "badge" else _digits
+    return _averaged(draw(object_id, size, finer), finer, room, colour)
+
+
+def _digits(object_id: int, size: float, finer: int) -> np.ndarray:
+    """Pure red digits, RGBA in [0, 1]; stroke thickness as in the STVG-R1 paper: max(2, int(2 * fontScale))."""
+    thickness = max(2, int(2 * size / HEIGHT))
+    number = number_mask(object_id, size * finer, thickness * finer)
+    # Whole pixels are needed to average down.
+    padded = np.pad(number, [(0, -side % finer) for side in number.shape])
+    canvas = np.zeros((*padded.shape, 4), np.float32)
+    canvas[padded] = (1, 0, 0, 1)
+    return canvas
+
+
+def _badge(object_id: int, size: float, finer: int) -> np.ndarray:
+    """A bold number on a rounded badge with a thin edge, RGBA in [0, 1]; wider for long numbers."""
+    colour = id_colour(object_id)
+    fill, text = (np.array([*c, 255], np.float32) / 255 for c in (colour, text_colour_on(colour)))
+    side = max(1, round(size)) * finer
+    number = number_mask(object_id, 0.48 * side, 0.13 * side)
+    width = max(side, int(number.shape[1] + 0.4 * side))
+    canvas = np.zeros((side, width + -width % finer, 4), np.float32)
+    canvas[_rounded(canvas.shape[:2], 0.0)] = text
+    canvas[_rounded(canvas.shape[:2], 0.04 * side)] = fill
+    y, x = ((a - b) // 2 for a, b in zip(canvas.shape[:2], number.shape, strict=True))
+    canvas[y : y + number.shape[0], x : x + number.shape[1]][number] = text
+    return canvas
+
+
+def _rounded(shape: tuple[int, ...], inset: float) -> np.ndarray:
+    """Pixels inside a rectangle with rounded corners that lies `inset` pixels within the picture; bool (h, w)."""
+    height, width = shape
+    radius = 0.35 * height - inset
+    from_straight = []
+    for length in (height, width):
+        from_middle = np.abs(np.arange(length) + 0.5 - length / 2)
+        from_straight.append(np.maximum(from_middle - (length / 2 - inset - radius), 0))
+    return np.hypot(from_straight[0][:, None], from_straight[1][None, :]) <= radius
+
+
+def _averaged(canvas: np.ndarray, finer: int, room: tuple[int, int], colour: RGB) -> Patch:
+    """Bring an RGBA drawing (coverage already multiplied in) to its final size, at most `room`."""
+    height, width = canvas.shape[0] // finer, canvas.shape[1] // finer
+    shrink = min(1.0, room[0] / height, room[1] / width)
+    final = (max(1, int(width * shrink)), max(1, int(height * shrink)))
+    small = cv2.resize(canvas, final, interpolation=cv2.INTER_AREA)
+    coverage = np.rint(small[..., 3:] * 255)
+    ink = np.rint(small[..., :3] * 255 * 255).astype(np.uint16)
+    return Patch(colour, ink, (255 - coverage).astype(np.uint16))

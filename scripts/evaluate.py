@@ -1,0 +1,45 @@
+"""Evaluate a saved model: `python scripts/evaluate.py model=RUN/model` gives the `after` figures of the run again.
+
+model=DIR                        a model folder or hub name; the folder's tubelet.yaml says how it was trained
+out=FILE.json                    write the figures, too
+data.eval_samples=64             any option of a run overrides what tubelet.yaml says
+data.name=jsonl data.root=DIR data.annotations=FILE                                  evaluate on your own videos
+"""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from grounding.cli import run
+from grounding.core.files import write_json
+
+
+def main() -> None:
+    """Parse, evaluate, print."""
+    arguments = sys.argv[1:]
+    if {"-h", "--help"} & set(arguments):
+        print(__doc__)
+        return
+    from grounding.training.evaluation import evaluate_model, figures, read_arguments, table  # heavy; --help is quick
+
+    plan = read_arguments(arguments)
+    notes = Console(stderr=True)
+    result, skipped = evaluate_model(plan.config, lambda batches: track(batches, "Evaluating", console=notes))
+    for problem in skipped:
+        notes.print(f"left out: {problem.line()}", markup=False, highlight=False, soft_wrap=True)
+    header, rows = table(result)
+    shown = Table(*header, title=f"{plan.config.data.name}, {int(result.metrics['count'])} samples")
+    for row in rows:
+        shown.add_row(*row)
+    Console().print(shown)
+    if plan.out is not None:
+        write_json(plan.out, figures(plan.config, result, skipped))
+        print(f"wrote {plan.out}")
+
+
+if __name__ == "__main__":
+    run(main)

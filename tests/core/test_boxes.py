@@ -1,0 +1,71 @@
+"""Boxes: area and overlap."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grounding.core.boxes import box_area, paired_box_iou
+
+side = st.floats(0, 1000)
+boxes = st.tuples(side, side, side, side).map(
+    lambda n: np.array([min(n[0], n[2]), min(n[1], n[3]), max(n[0], n[2]), max(n[1], n[3])])
+)
+NO_BOX = np.full(4, np.nan)
+
+
+@pytest.mark.parametrize(
+    ("box", "area"),
+    [([0, 0, 4, 5], 20), ([1.5, 0, 2, 2], 1), ([3, 3, 3, 9], 0), ([5, 0, 1, 4], 0), ([5, 5, 1, 1], 0)],
+)
+def test_area_by_hand(box: list[float], area: float) -> None:
+    assert box_area(np.array(box, float)) == area  # a reversed box is empty, also when both sides are
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "iou"),
+    [
+        ([0, 0, 4, 4], [2, 2, 6, 6], 4 / 28),  # 2 x 2 of 16 + 16 - 4
+        ([0, 0, 4, 4], [0, 0, 4, 2], 8 / 16),
+        ([0, 0, 4, 4], [4, 0, 8, 4], 0),  # half-open: they only touch
+        ([0, 0, 4, 4], [9, 9, 10, 10], 0),
+        ([0, 0, 4, 4], [1, 9, 3, 10], 0),  # apart in y alone
+        ([2, 2, 2, 2], [2, 2, 2, 2], 0),  # both empty
+    ],
+)
+def test_iou_by_hand(a: list[float], b: list[float], iou: float) -> None:
+    assert paired_box_iou(np.array(a, float), np.array(b, float)) == pytest.approx(iou)
+
+
+def test_no_box_overlaps_nothing_and_warns_of_nothing() -> None:
+    a = np.array([[0, 0, 4, 4], NO_BOX, NO_BOX, [0, 0, 4, 4]], float)
+    b = np.array([NO_BOX, [0, 0, 4, 4], NO_BOX, [0, 0, 4, 4]], float)
+    with np.errstate(all="raise"):
+        assert paired_box_iou(a, b).tolist() == [0, 0, 0, 1]
+
+
+def test_broadcasting() -> None:
+    many = np.array([[0, 0, 1, 1], [0, 0, 2, 2], [0, 0, 4, 4]], float)
+    assert paired_box_iou(many, np.array([0, 0, 2, 2.0])).tolist() == [0.25, 1, 0.25]
+    assert paired_box_iou(np.zeros((0, 4)), np.zeros((0, 4))).shape == (0,)
+    assert paired_box_iou(many[:, None], many[None]).shape == (3, 3)
+
+
+@given(boxes, boxes)
+def test_iou_laws(a: np.ndarray, b: np.ndarray) -> None:
+    iou = float(paired_box_iou(a, b))
+    assert iou == float(paired_box_iou(b, a))
+    assert 0 <= iou <= 1
+    smaller, larger = sorted([float(box_area(a)), float(box_area(b))])
+    if smaller > 1e-9:  # the union is at least the larger one
+        assert iou <= smaller / larger + 1e-9
+        assert float(paired_box_iou(a, a)) == pytest.approx(1)
+
+
+@given(boxes, boxes, st.floats(-100, 100), st.floats(0.1, 10))
+def test_iou_does_not_depend_on_where_and_how_large(a: np.ndarray, b: np.ndarray, shift: float, scale: float) -> None:
+    if min(box_area(a), box_area(b)) > 1:
+        moved = paired_box_iou(a * scale + shift, b * scale + shift)
+        assert float(moved) == pytest.approx(float(paired_box_iou(a, b)), abs=1e-6)

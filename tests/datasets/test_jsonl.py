@@ -1,0 +1,276 @@
+"""Tests of grounding.datasets.jsonl: opening, loading, and what is said about each kind of broken row."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from grounding.core import Interval, Sample, UserError, UserErrors
+from grounding.core.files import write_text
+from grounding.datasets.jsonl import JsonlSource, open_jsonl
+from grounding.datasets.problems import write_skipped
+
+Annotate = Callable[[list[Any]], Path]
+
+
+def open_(root: Path, annotations: str = "annotations.jsonl", **options: Any) -> JsonlSource:
+    return open_jsonl(
+        root, annotations, **{"fps": 5.0, "max_frames": 4, "max_pixels": None, "backend": "pyav", **options}
+    )
+
+
+# What is changed in a good row, and two things the message must hold: what is wrong, and how to mend it.
+BROKEN: dict[str, tuple[Any, str, str]] = {
+    "not JSON": (b'{"id": "bad", "video"', "the line is not JSON", "write one whole JSON object a line"),
+    "not an object": (b"[]", "must be a JSON object", "{...}"),
+    "not UTF-8": (b'{"id": "\xff"}', "not UTF-8 (byte 8)", "save the file as UTF-8"),
+    "10 MB line": (b'{"id": "' + b"x" * (10 << 20) + b'"}', "longer than 4 MB", "write one JSON object a line"),
+    "key missing": ({"query": None}, '"query" is missing', "add it"),
+    "key misspelt": ({"querry": "q"}, "unknown key 'querry'", 'did you mean "query"'),
+    "key unknown": ({"colour": "red"}, "unknown key 'colour'", 'put it into "meta"'),
+    "id used twice": ({"id": "fine"}, "id is used by row 1", "give each row its own"),
+    "query empty": ({"query": " "}, '"query"', "must be a text that is not empty"),
+    "interval of three": ({"interval": [0, 1, 2]}, "[0, 1, 2]", "two finite numbers [start_s, end_s]"),
+    "interval in words": ({"interval": ["0", "1"]}, "['0', '1']", "two finite numbers [start_s, end_s]"),
+    "interval reversed": ({"interval": [0.6, 0.2]}, "end 0.2 s lies before its start 0.6 s", "swap the two"),
+    "interval negative": ({"interval": [-0.5, 0.2]}, "got -0.5", "must be a finite number of seconds >= 0"),
+    "interval outside": ({"interval": [2, 6]}, "ends after the video, which lasts 1.200 s", "seconds, not frames"),
+    "interval empty": ({"interval": [0.5, 0.5]}, "interval [0.5, 0.5] s holds no frame", "make it longer"),
+    "video missing": ({"video": "none.mp4"}, "'none.mp4' not found", "mend the path (relative to data.root)"),
+    "video no video": ({"video": "text.mp4"}, "text.mp4", "give a video"),
+    "video a folder": ({"video": "video_folder"}, "'video_folder'", "is not a file; give a video"),
+    "video outside": ({"video": "../outside/00000.png"}, "leaves its root", "give a path inside it"),
+    "video absolute": ({"video": "/etc/hostname"}, "leaves its root", "give a path inside it"),
+    "video a link out": ({"video": "linked.mp4"}, "leaves its root", "give a path inside it"),
+    "video a link to itself": ({"video": "circle.mp4"}, "'circle.mp4'", "path"),
+    "video a pipe": ({"video": "pipe.mp4"}, "'pipe.mp4'", "is not a file; give a video"),
+    "video with NUL": ({"video": "a\0b"}, '"video" holds control characters', "remove them"),
+    "masks missing": ({"masklets": "none"}, "'none' not found", "mend the path (relative to data.root)"),
+    "masks a link out": ({"masklets": "linked_masks"}, "leaves its root", "give a path inside it"),
+    "masks too few": ({"masklets": "few_masks"}, "holds 11 PNGs for 12 frames", "give one a source frame"),
+    "masks none": ({"masklets": "no_masks"}, "holds 0 PNGs for 12 frames", "give one a source frame"),
+    "mask of other size": ({"masklets": "size_masks"}, "00007.png is 46 x 32 pixels", "make them equal"),
+    "mask in colour": ({"masklets": "rgb_masks"}, "00004.png is a colour picture", "save it as palette or grey"),
+    "mask torn": ({"masklets": "torn_masks"}, "cannot read", "00006.png"),
+    "masklets torn": ({"masklets": "torn.masklets.json"}, "torn.masklets.json", "is not JSON"),
+    "masklets of other schema": (
+        {"masklets": "other.masklets.json"},
+        "got 99",
+        "expected an object with schema_version",
+    ),
+    "masklets too short": (
+        {"masklets": "few.masklets.json"},
+        "10 frames, the video has 12",
+        "one entry a source frame",
+    ),
+    "masklets too small": (
+        {"masklets": "small.masklets.json"},
+        "8 x 8 pixels, the video is 48 x 32",
+        "from the source",
+    ),
+    "masklets of other times": ({"masklets": "late.masklets.json"}, "frame 1 at 0.200 s", "make them from this video"),
+    "object absent": ({"object_id": 3}, "object_id 3 is not in the masks", "choose from 1, 2"),
+    "object gone": ({"object_id": 2, "interval": [0.7, 1]}, "object_id 2 is in no mask", "mend the id or the interval"),
+    "object zero": ({"object_id": 0}, "got 0", '"object_id" must be a whole number >= 1'),
+    "truth missing": ({"object_id": None}, "got neither", 'either "object_id" or "boxes"'),
+    "truth twice": ({"boxes": {"2": [4, 4, 12, 12]}}, "object_id and boxes", 'either "object_id" or "boxes"'),
+    "box reversed": ({"object_id": None, "boxes": {"2": [12, 4, 4, 12]}}, "[12, 4, 4, 12]", "with x1 < x2 and y1 < y2"),
+    "box frame outside": ({"object_id": None, "boxes": {"12": [4, 4, 12, 12]}}, "name frame 12", "frames 0 to 11"),
+    "box unmatched": ({"object_id": None, "boxes": {"2": [4, 20, 12, 28]}}, "overlap no masklet", "give object_id"),
+    "boxes elsewhere": (
+        {"object_id": None, "boxes": {"9": [11, 4, 19, 12]}},
+        "within the interval",
+        "give boxes on its",
+    ),
+}
+
+
+def broken_row(good: dict[str, Any], change: Any) -> Any:
+    return change if isinstance(change, bytes) else {**good, "id": "bad", **change}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_row_is_named_with_file_row_and_remedy(
+    kind: str, annotate: Annotate, good_row: dict[str, Any]
+) -> None:
+    change, what, remedy = BROKEN[kind]
+    root = annotate([good_row, broken_row(good_row, change)])
+    with pytest.raises(UserErrors) as caught:
+        open_(root)
+    (line,) = caught.value.errors
+    sample_id = "" if isinstance(change, bytes) else f" ({change.get('id', 'bad')})"
+    assert line.startswith(f"annotations.jsonl, row 2{sample_id}: ")
+    assert what in line and remedy in line
+    assert len(line) < 500 and "\n" not in line
+
+
+def test_all_broken_rows_are_reported_together_in_the_order_of_the_file(annotate: Annotate, good_row) -> None:
+    changes = [change for change, _, _ in BROKEN.values()]
+    root = annotate([good_row, *(broken_row(good_row, change) for change in changes)])
+    with pytest.raises(UserErrors) as caught:
+        open_(root)
+    rows = [int(line.split("row ")[1].split(":")[0].split(" ")[0]) for line in caught.value.errors]
+    assert rows == list(range(2, len(changes) + 2))
+
+
+def test_skipping_keeps_the_good_rows_and_tells_of_the_bad_ones(annotate: Annotate, good_row, tmp_path: Path) -> None:
+    changes = [change for change, _, _ in BROKEN.values()]
+    rows = [
+        broken_row(good_row, {**change, "id": f"bad{n}"} if isinstance(change, dict) else change)
+        for n, change in enumerate(changes)
+        if change != {"id": "fine"}
+    ]
+    last = {**good_row, "id": "last"}
+    source = open_(annotate([good_row, *rows, last]), on_error="skip")
+    assert [sample.id for sample in source.samples] == ["fine", "last"]
+    assert [problem.row for problem in source.skipped] == list(range(2, len(rows) + 2))
+    write_skipped(tmp_path / "skipped.jsonl", source.skipped)
+    written = [json.loads(line) for line in (tmp_path / "skipped.jsonl").read_text().splitlines()]
+    assert len(written) == len(BROKEN) - 1
+    assert {entry["file"] for entry in written} == {"annotations.jsonl"}
+
+
+def test_nothing_but_bad_rows_is_an_error_even_when_skipping(annotate: Annotate, good_row) -> None:
+    root = annotate([{**good_row, "query": ""}, {**good_row, "video": "none.mp4"}])
+    with pytest.raises(
+        UserError, match=r"no row is left, 2 are bad; mend them, the first: annotations\.jsonl, row 1 \("
+    ):
+        open_(root, on_error="skip")
+
+
+def test_samples_in_the_order_of_the_file_with_their_truth(annotate: Annotate, good_row) -> None:
+    other = {**good_row, "id": "other", "masklets": "good.masklets.json", "object_id": 2, "meta": {"who": "me"}}
+    source = open_(annotate([{**good_row, "id": "z"}, other, {**good_row, "id": "a"}]))
+    assert [sample.id for sample in source.samples] == ["z", "other", "a"]
+    assert source.skipped == []
+    sample = source.samples[1]
+    assert (sample.video, sample.query, sample.meta) == ("video.mp4", "the small square", {"who": "me"})
+    assert (sample.truth.interval, sample.truth.object_id) == (Interval(0.2, 0.6), 2)
+
+
+def test_loading_completes_the_truth_and_reads_the_clip(annotate: Annotate, good_row) -> None:
+    source = open_(annotate([good_row]))
+    loaded = source.load(source.samples[0])
+    # 5 fps of 1.2 s would be 6 frames; 4 are allowed: 0, 0.3, 0.6, 0.9 s
+    assert loaded.clip.pts == pytest.approx([0.0, 0.3, 0.6, 0.9])
+    assert loaded.clip.frames.shape == (4, 32, 48, 3)
+    assert loaded.clip.frames[1, 8, 9].mean() > 50 > loaded.clip.frames[1, 28, 2].mean()  # object 1, and background
+    assert loaded.masklets.ids == [1, 2]
+    tube = loaded.sample.truth.tube
+    assert tube is not None and tube.frames == range(2, 6)
+    assert tube.boxes.tolist() == [[2 + t, 4, 10 + t, 12] for t in range(2, 6)]
+    assert source.samples[0].truth.tube is None
+
+
+def test_loading_keeps_the_boxes_the_annotator_drew(annotate: Annotate, good_row) -> None:
+    drawn = {"2": [5, 4, 13, 12], "4": [7, 5, 15, 13]}
+    source = open_(annotate([{**good_row, "object_id": None, "boxes": drawn}]))
+    truth = source.load(source.samples[0]).sample.truth
+    assert truth.object_id == 1 and truth.tube is not None
+    assert truth.tube.frames == range(2, 6)
+    assert truth.tube.boxes[[0, 2]].tolist() == [[5, 4, 13, 12], [7, 5, 15, 13]]
+    assert np.isnan(truth.tube.boxes[[1, 3]]).all()
+
+
+def test_loading_respects_the_pixel_budget(annotate: Annotate, good_row) -> None:
+    source = open_(annotate([good_row]), max_pixels=384)  # a quarter of 32 x 48 = 1536 pixels: 16 x 24
+    loaded = source.load(source.samples[0])
+    assert loaded.clip.frames.shape[1:] == (16, 24, 3)
+    assert loaded.clip.size == loaded.masklets.size == (32, 48)
+
+
+def test_a_video_that_vanishes_after_opening_is_named(dataset_root: Path, tmp_path: Path, good_row) -> None:
+    shutil.copytree(dataset_root / "masks", tmp_path / "masks")
+    shutil.copy(dataset_root / "video.mp4", tmp_path)
+    write_text(tmp_path / "annotations.jsonl", "\n\n" + json.dumps(good_row))
+    source = open_(tmp_path)
+    (tmp_path / "video.mp4").unlink()
+    with pytest.raises(UserError, match=r"annotations\.jsonl, row 3 \(fine\): 'video\.mp4' not found"):
+        source.load(source.samples[0])
+
+
+def test_only_the_split_asked_for_is_kept(annotate: Annotate, good_row) -> None:
+    rows = [
+        {**good_row, "id": "a", "split": "train"},
+        {**good_row, "id": "b"},
+        {**good_row, "id": "c", "split": "test"},
+    ]
+    root = annotate(rows)
+    assert [s.id for s in open_(root).samples] == ["a", "b", "c"]
+    assert [s.id for s in open_(root, split="test").samples] == ["c"]
+    with pytest.raises(UserError, match="no row has the split 'val'; choose one of: test, train"):
+        open_(root, split="val")
+
+
+def test_media_of_other_splits_are_not_looked_at_but_ill_formed_rows_are_reported(annotate: Annotate, good_row) -> None:
+    absent = {**good_row, "id": "b", "split": "test", "video": "none.mp4"}
+    mine = {**good_row, "split": "train"}
+    assert open_(annotate([mine, absent]), split="train").skipped == []
+    with pytest.raises(UserErrors, match="row 3"):
+        open_(annotate([mine, absent, b"{"]), split="train")
+
+
+def test_a_file_without_splits_says_so(annotate: Annotate, good_row) -> None:
+    with pytest.raises(UserError, match=r"no row has the split 'val'; choose one of: \(the file names no splits\)"):
+        open_(annotate([good_row]), split="val")
+
+
+def test_annotations_may_lie_elsewhere(annotate: Annotate, good_row, tmp_path: Path) -> None:
+    root = annotate([b"{"])  # the file within the root comes first, but only under its own name
+    elsewhere = tmp_path / "mine.jsonl"
+    elsewhere.write_text(json.dumps(good_row))
+    assert len(open_(root, str(elsewhere)).samples) == 1
+
+
+def test_annotations_relative_to_where_one_is(annotate: Annotate, good_row, tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "mine.jsonl").write_text(json.dumps(good_row))
+    monkeypatch.chdir(tmp_path)
+    assert len(open_(annotate([good_row]), "mine.jsonl").samples) == 1
+    (tmp_path / "annotations.jsonl").write_text("{")
+    assert len(open_(annotate([good_row]), "annotations.jsonl").samples) == 1
+
+
+def test_missing_root_and_missing_annotations_are_named(dataset_root: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"data\.root=.*nowhere is not a folder"):
+        open_(tmp_path / "nowhere")
+    with pytest.raises(UserError, match=r"data\.annotations=none\.jsonl is no file, neither in .* nor as it stands"):
+        open_(dataset_root, "none.jsonl")
+
+
+def test_a_sample_of_another_source_is_our_mistake(annotate: Annotate, good_row) -> None:
+    source = open_(annotate([good_row]))
+    with pytest.raises(KeyError):
+        source.load(Sample("stranger", "video.mp4", "q", source.samples[0].truth))
+
+
+@pytest.mark.shared_data
+def test_schoolgirls(shared_data: Path) -> None:
+    root = shared_data / "stvg" / "schoolgirls"
+    source = open_(root, fps=2.0, max_frames=16)
+    assert len(source.samples) == 11 and source.skipped == []
+    queries = {query["query_id"]: query for query in json.loads((root / "queries.json").read_text())["queries"]}
+    for sample in source.samples:
+        truth, query = source.load(sample).sample.truth, queries[sample.id]
+        assert truth.tube is not None and truth.object_id == query["instance"]
+        assert truth.tube.frames == range(query["start_frame"], query["end_frame_exclusive"])
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize("number", [0, 4, 6, 10])
+def test_schoolgirls_tubes_are_those_of_the_id_maps(shared_data: Path, number: int) -> None:
+    root = shared_data / "stvg" / "schoolgirls"
+    source = open_(root)
+    loaded = source.load(source.samples[number])
+    tube, object_id = loaded.sample.truth.tube, loaded.sample.truth.object_id
+    assert loaded.clip.frames.shape == (4, 240, 432, 3) and tube is not None
+    for frame, box in zip(tube.frames, tube.boxes, strict=True):
+        y, x = np.nonzero(np.asarray(Image.open(root / "masks" / f"{frame:05}.png")) == object_id)
+        expected = [x.min(), y.min(), x.max() + 1, y.max() + 1] if len(x) else [np.nan] * 4
+        np.testing.assert_array_equal(box, expected)

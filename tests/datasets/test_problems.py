@@ -1,0 +1,63 @@
+"""Tests of grounding.datasets.problems."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from grounding.core import UserError, UserErrors
+from grounding.datasets.problems import Problem, collecting, write_skipped
+
+
+def test_line_names_file_row_and_id() -> None:
+    problem = Problem("annotations.jsonl", 3, "schoolgirls_02", "query is empty; write one")
+    assert problem.line() == "annotations.jsonl, row 3 (schoolgirls_02): query is empty; write one"
+
+
+def test_line_without_an_id() -> None:
+    assert Problem("a.jsonl", 1, None, "not JSON").line() == "a.jsonl, row 1: not JSON"
+
+
+def test_line_is_one_line() -> None:
+    assert Problem("a.jsonl", 1, None, "first\n  second\r\nthird").line() == "a.jsonl, row 1: first second third"
+
+
+def test_collecting_keeps_one_or_several_messages_in_order_and_goes_on() -> None:
+    errors: list[str] = []
+    with collecting(errors):
+        raise UserError("a")
+    with collecting(errors):
+        raise UserErrors(["b", "c"])
+    with collecting(errors):
+        pass
+    assert errors == ["a", "b", "c"]
+
+
+def test_collecting_lets_other_errors_pass() -> None:
+    with pytest.raises(KeyError), collecting([]):
+        raise KeyError("ours")
+
+
+def test_skipped_file_holds_one_object_a_problem(tmp_path: Path) -> None:
+    path = tmp_path / "run" / "skipped.jsonl"
+    write_skipped(path, [Problem("a.jsonl", 2, "x", "größer"), Problem("a.jsonl", 5, None, "two\nlines")])
+    assert [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] == [
+        {"file": "a.jsonl", "row": 2, "sample_id": "x", "message": "größer"},
+        {"file": "a.jsonl", "row": 5, "sample_id": None, "message": "two\nlines"},
+    ]
+
+
+def test_nothing_skipped_is_an_empty_file(tmp_path: Path) -> None:
+    write_skipped(tmp_path / "skipped.jsonl", [])
+    assert (tmp_path / "skipped.jsonl").read_bytes() == b""
+
+
+def test_skipped_file_is_not_overwritten_nor_half_written(tmp_path: Path) -> None:
+    path = tmp_path / "skipped.jsonl"
+    path.write_text("old")
+    with pytest.raises(UserError, match="exists already"):
+        write_skipped(path, [])
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]

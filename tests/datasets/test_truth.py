@@ -1,0 +1,106 @@
+"""Tests of grounding.datasets.truth; object 1's box in frame t is [2 + t, 4, 10 + t, 12] (see conftest)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from grounding.core import Answer, Interval, Masklets, UserError, save_masklets
+from grounding.datasets.media import Media
+from grounding.datasets.rows import Row
+from grounding.datasets.truth import checked_truth
+
+
+@pytest.fixture
+def truth_of(dataset_root: Path):
+    media = Media(dataset_root)
+
+    def make(start: float, end: float, video: str = "video.mp4", masklets: str = "masks", **truth: Any) -> Answer:
+        return checked_truth(Row(1, "a", video, "q", Interval(start, end), masklets, **truth), media)
+
+    return make
+
+
+def test_an_object_id_leaves_the_tube_to_the_masks(truth_of) -> None:
+    assert truth_of(0.2, 0.6, object_id=2) == Answer(Interval(0.2, 0.6), 2, None)
+
+
+def test_boxes_give_the_id_and_are_the_tube(truth_of) -> None:
+    # frames 2..5 are shown from 0.2 to 0.6 s; drawn a pixel too far right: IoU 7 * 8 / (2 * 64 - 56) = 56 / 72 > 0.3
+    drawn = {
+        1: (4.0, 4.0, 12.0, 12.0),
+        2: (5.0, 4.0, 13.0, 12.0),
+        5: (8.0, 4.0, 16.0, 12.0),
+        9: (12.0, 4.0, 20.0, 12.0),
+    }
+    truth = truth_of(0.2, 0.6, boxes=drawn)
+    assert truth.object_id == 1
+    assert truth.tube is not None and truth.tube.frames == range(2, 6)
+    assert truth.tube.boxes[0].tolist() == [5, 4, 13, 12]
+    assert np.isnan(truth.tube.boxes[1:3]).all()
+    assert truth.tube.boxes[3].tolist() == [8, 4, 16, 12]
+
+
+@pytest.mark.parametrize(("end", "good"), [(1.2, True), (1.24, True), (1.26, False), (12.0, False)])
+def test_an_interval_may_end_half_a_frame_after_the_video(truth_of, end: float, good: bool) -> None:
+    # 12 frames at 10 fps last 1.2 s; half a frame is 0.05 s
+    if good:
+        assert truth_of(0.5, end, object_id=1).interval == Interval(0.5, end)
+    else:
+        with pytest.raises(UserError, match=r"ends after the video, which lasts 1\.200 s; mend it \(seconds, not"):
+            truth_of(0.5, end, object_id=1)
+
+
+@pytest.mark.parametrize(("start", "end"), [(0.3, 0.3), (0.26, 0.34), (1.2, 1.2)])
+def test_an_interval_without_a_frame_is_refused(truth_of, start: float, end: float) -> None:
+    # the middles of frames 2 and 3 are 0.25 and 0.35 s
+    with pytest.raises(UserError, match=r"holds no frame; make it longer than 1 / fps = 0\.100 s"):
+        truth_of(start, end, object_id=1)
+
+
+def test_an_object_that_has_left_before_the_interval_is_refused(truth_of) -> None:
+    # object 2 leaves after frame 5, that is at 0.6 s
+    assert truth_of(0.5, 1.0, object_id=2).object_id == 2
+    with pytest.raises(UserError, match="object_id 2 is in no mask within the interval; mend the id or the interval"):
+        truth_of(0.6, 1.0, object_id=2)
+
+
+def test_an_unknown_object_names_the_known_ones(truth_of) -> None:
+    with pytest.raises(UserError, match="object_id 3 is not in the masks; choose from 1, 2"):
+        truth_of(0.2, 0.6, object_id=3)
+
+
+def test_boxes_that_match_nothing_name_the_best_candidate(truth_of) -> None:
+    # frame 2: object 1 is [4, 4, 12, 12]; [10, 4, 18, 12] shares 2 * 8 = 16 of 64 + 64 - 16 = 112 pixels: 0.14
+    message = r"overlap no masklet by 0\.3 or more \(best: id 1 by 0\.14\); mend them .* or give object_id"
+    with pytest.raises(UserError, match=message):
+        truth_of(0.2, 0.6, boxes={2: (10.0, 4.0, 18.0, 12.0)})
+
+
+def test_boxes_without_any_masklet_say_so(truth_of, dataset_root: Path) -> None:
+    empty = Masklets((32, 48), 10.0, np.arange(12) / 10, {})
+    save_masklets(dataset_root / "empty.masklets.json", empty, overwrite=True)
+    with pytest.raises(UserError, match=r"overlap no masklet by 0\.3 or more \(there are none\)"):
+        truth_of(0.2, 0.6, masklets="empty.masklets.json", boxes={2: (4.0, 4.0, 12.0, 12.0)})
+    with pytest.raises(UserError, match="object_id 1 is not in the masks; choose from none"):
+        truth_of(0.2, 0.6, masklets="empty.masklets.json", object_id=1)
+
+
+def test_boxes_of_frames_that_do_not_exist_are_refused(truth_of) -> None:
+    with pytest.raises(UserError, match='"boxes" name frame 12, the video has frames 0 to 11; mend the frame'):
+        truth_of(0.2, 0.6, boxes={2: (4.0, 4.0, 12.0, 12.0), 12: (4.0, 4.0, 12.0, 12.0)})
+
+
+def test_boxes_outside_the_interval_only_are_refused(truth_of) -> None:
+    with pytest.raises(UserError, match='none of the "boxes" lies within the interval'):
+        truth_of(0.2, 0.6, boxes={8: (10.0, 4.0, 18.0, 12.0)})
+
+
+def test_video_and_masks_are_both_reported(truth_of) -> None:
+    with pytest.raises(UserError) as caught:
+        truth_of(0.2, 0.6, video="none.mp4", masklets="none", object_id=1)
+    first, second = str(caught.value).splitlines()
+    assert "'none.mp4' not found" in first and "'none' not found" in second

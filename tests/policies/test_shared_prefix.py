@@ -1,0 +1,336 @@
+"""Sharing a prompt among its completions changes nothing: against plain full sequences through transformers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from scipy.stats import chisquare
+
+from grounding.core import Clip
+from grounding.policies.policy import Policy, VideoPrompt, load_policy
+from grounding.policies.shared_prefix import (
+    Prefix,
+    Sampling,
+    _draw,
+    completion_batch,
+    generate,
+    log_probs,
+    read_prompts,
+    sample,
+)
+
+Noise = Callable[..., Clip]
+Logits = Callable[[Policy, VideoPrompt, list[int]], torch.Tensor]
+
+REPEATS = [1, 3, 2]
+COMPLETIONS = [[40, 50, 60, 70, 80], [90], [100, 101, 102], [30, 31], [2], [200, 7, 150, 33]]
+
+
+@pytest.fixture(scope="module")
+def prompts(sharp: Policy, noise: Noise) -> list[VideoPrompt]:
+    """Three prompts of different lengths, frame sizes and rates."""
+    clips = [noise(4, 2, 28, 28, seed=1), noise(6, 1, 42, 28, seed=2), noise(2, 4, 28, 56, seed=3)]
+    return sharp.encode(clips, ["a", "find the blue square there", "what is it"])
+
+
+@pytest.fixture(scope="module")
+def long_prompt(sharp: Policy, noise: Noise) -> VideoPrompt:
+    """40 tiny frames at 1 fps: 20 temporal patches of 2 s, so temporal positions run far past the text's."""
+    return sharp.encode([noise(40, 1, 28, 28, seed=4)], ["when"])[0]
+
+
+@contextmanager
+def end_token(policy: Policy, token: int) -> Iterator[None]:
+    """The policy with another end token, for as long as the block lasts."""
+    config = policy.model.generation_config
+    before, config.eos_token_id = config.eos_token_id, token
+    yield
+    config.eos_token_id = before
+
+
+def expanded(prompts: list[VideoPrompt], repeats: list[int]) -> list[VideoPrompt]:
+    return [prompt for prompt, count in zip(prompts, repeats, strict=True) for _ in range(count)]
+
+
+def plain(
+    full_logits: Logits, policy: Policy, prompt: VideoPrompt, row: list[int], temperature: float = 1.0
+) -> torch.Tensor:
+    """Log-probabilities of a completion's tokens from the full sequence."""
+    logp = torch.log_softmax(full_logits(policy, prompt, row).float() / temperature, -1)
+    return logp.gather(-1, torch.tensor(row)[:, None]).squeeze(-1)
+
+
+def shared(
+    policy: Policy, prompts: list[VideoPrompt], repeats: list[int], rows: list[list[int]], shift: int = 0
+) -> list[torch.Tensor]:
+    """The same from the shared prefix; `shift` moves the completions' positions, to break it."""
+    prefix = read_prompts(policy, prompts, repeats)
+    tokens, mask = completion_batch(policy, rows)
+    logp, _ = log_probs(policy, replace(prefix, position=prefix.position + shift), tokens, mask)
+    return [logp[i, : len(row)] for i, row in enumerate(rows)]
+
+
+def largest_difference(left: list[torch.Tensor], right: list[torch.Tensor]) -> float:
+    return max(float((a - b).abs().max()) for a, b in zip(left, right, strict=True))
+
+
+@torch.no_grad()
+def test_log_probs_are_those_of_full_sequences(sharp: Policy, prompts: list[VideoPrompt], full_logits: Logits) -> None:
+    rows = expanded(prompts, REPEATS)
+    expected = [plain(full_logits, sharp, p, c) for p, c in zip(rows, COMPLETIONS, strict=True)]
+    assert len({len(p.input_ids) for p in prompts}) == 3
+    assert largest_difference(shared(sharp, prompts, REPEATS, COMPLETIONS), expected) < 2e-5
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("shift", [3, -3])
+def test_the_comparison_sees_shifted_completions(
+    sharp: Policy, prompts: list[VideoPrompt], full_logits: Logits, shift: int
+) -> None:
+    rows = expanded(prompts, REPEATS)
+    expected = [plain(full_logits, sharp, p, c) for p, c in zip(rows, COMPLETIONS, strict=True)]
+    assert largest_difference(shared(sharp, prompts, REPEATS, COMPLETIONS, shift), expected) > 0.1
+
+
+def gradients(policy: Policy, score: torch.Tensor) -> dict[str, torch.Tensor]:
+    policy.model.zero_grad()
+    score.backward()
+    found = {name: p.grad.clone() for name, p in policy.model.named_parameters() if p.grad is not None}
+    policy.model.zero_grad()
+    return found
+
+
+def test_gradients_are_those_of_full_sequences(sharp: Policy, prompts: list[VideoPrompt], full_logits: Logits) -> None:
+    weight = torch.Generator().manual_seed(3)
+    weights = [torch.randn(len(row), generator=weight) for row in COMPLETIONS]
+    rows = expanded(prompts, REPEATS)
+    full = [plain(full_logits, sharp, p, c) for p, c in zip(rows, COMPLETIONS, strict=True)]
+    expected = gradients(sharp, torch.cat([a * b for a, b in zip(full, weights, strict=True)]).sum())
+    ours = shared(sharp, prompts, REPEATS, COMPLETIONS)
+    got = gradients(sharp, torch.cat([a * b for a, b in zip(ours, weights, strict=True)]).sum())
+    assert got.keys() == expected.keys()
+    assert any("visual" in name for name in got)  # through the cache into the video
+    for name, gradient in expected.items():
+        assert (got[name] - gradient).norm() <= 1e-4 * gradient.norm() + 1e-6, name
+
+
+def test_completions_of_one_token_need_no_second_forward(
+    sharp: Policy, prompts: list[VideoPrompt], full_logits: Logits
+) -> None:
+    with torch.no_grad():
+        got = shared(sharp, prompts, [1, 1, 1], [[15], [16], [17]])
+        expected = [plain(full_logits, sharp, p, [t]) for p, t in zip(prompts, (15, 16, 17), strict=True)]
+    assert largest_difference(got, expected) < 2e-5
+
+
+@torch.no_grad()
+def test_temperature_and_entropy(sharp: Policy, prompts: list[VideoPrompt], full_logits: Logits) -> None:
+    row = COMPLETIONS[0]
+    tokens, mask = completion_batch(sharp, [row])
+    logp, entropy = log_probs(sharp, read_prompts(sharp, prompts[:1], [1]), tokens, mask, temperature=0.7)
+    distribution = torch.distributions.Categorical(logits=full_logits(sharp, prompts[0], row) / 0.7)
+    torch.testing.assert_close(logp[0], distribution.log_prob(torch.tensor(row)), rtol=0, atol=3e-5)
+    torch.testing.assert_close(entropy[0], distribution.entropy(), rtol=0, atol=1e-4)
+
+
+@torch.no_grad()
+def test_the_video_is_read(sharp: Policy, prompts: list[VideoPrompt]) -> None:
+    other = replace(prompts[0], pixel_values=prompts[0].pixel_values.flip(0))
+    same = shared(sharp, [prompts[0]], [1], [COMPLETIONS[0]])
+    assert largest_difference(same, shared(sharp, [other], [1], [COMPLETIONS[0]])) > 0.01
+
+
+@torch.no_grad()
+def test_long_video_runs_past_the_text_and_still_agrees(
+    sharp: Policy, long_prompt: VideoPrompt, full_logits: Logits
+) -> None:
+    batch = sharp.pad([long_prompt])
+    video = {name: batch[name] for name in ("video_grid_thw", "second_per_grid_ts", "mm_token_type_ids")}
+    positions, _ = sharp.core.get_rope_index(batch["input_ids"], attention_mask=batch["attention_mask"], **video)
+    last, largest = int(positions[0, 0, -1]), int(positions.max())
+    assert largest > last + 20
+    rows = [COMPLETIONS[0], COMPLETIONS[5]]
+    expected = [plain(full_logits, sharp, long_prompt, row) for row in rows]
+    assert largest_difference(shared(sharp, [long_prompt], [2], rows), expected) < 2e-5
+    # Continuing after the largest position, as `rope_deltas` has it, is not what a full sequence does.
+    assert largest_difference(shared(sharp, [long_prompt], [2], rows, largest - last), expected) > 0.1
+
+
+@torch.no_grad()
+def test_a_sampled_continuation_of_a_long_video_is_the_full_sequences(
+    sharp: Policy, long_prompt: VideoPrompt, prompts: list[VideoPrompt], full_logits: Logits
+) -> None:
+    with end_token(sharp, -1):
+        rows = sample(sharp, [long_prompt, prompts[0]], 1, Sampling(8, temperature=0.0))
+    for prompt, row in zip([long_prompt, prompts[0]], rows, strict=True):
+        assert row == allowed(sharp, full_logits(sharp, prompt, row)).argmax(-1).tolist()
+        assert len(row) == 8
+
+
+def allowed(policy: Policy, logits: torch.Tensor) -> torch.Tensor:
+    """Logits without the placeholders of video and image."""
+    logits = logits.clone()
+    token = policy.tokenizer.convert_tokens_to_ids
+    logits[..., [token("<|video_pad|>"), token("<|image_pad|>")]] = -torch.inf
+    return logits
+
+
+def test_greedy_is_transformers_generate_token_for_token(sharp: Policy, prompts: list[VideoPrompt]) -> None:
+    placeholders = [sharp.model.config.image_token_id, sharp.model.config.video_token_id]
+    batch = sharp.pad(prompts)
+    output = sharp.model.generate(**batch, do_sample=False, max_new_tokens=12, suppress_tokens=placeholders)
+    expected = output[:, batch["input_ids"].shape[1] :].tolist()
+    rows = sample(sharp, prompts, 1, Sampling(12, temperature=0.0))
+    for row, whole in zip(rows, expected, strict=True):
+        assert row == whole[: len(row)]
+        assert len(row) == 12 or row[-1] in sharp.end_tokens
+    texts = sharp.tokenizer.batch_decode(output[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
+    assert generate(sharp, prompts, 12) == texts
+
+
+def test_completions_of_a_prompt_come_one_after_another(sharp: Policy, prompts: list[VideoPrompt]) -> None:
+    alone = [sample(sharp, [prompt], 1, Sampling(5, temperature=0.0))[0] for prompt in prompts]
+    assert alone[0] != alone[1] != alone[2]
+    together = sample(sharp, prompts, 2, Sampling(5, temperature=0.0))
+    assert together == [row for row in alone for _ in range(2)]
+
+
+def test_nothing_comes_after_the_end_token(sharp: Policy, prompts: list[VideoPrompt]) -> None:
+    with end_token(sharp, -1):
+        whole = sample(sharp, prompts, 1, Sampling(12, temperature=0.0))
+    end = whole[0][3]
+    expected = [row[: row.index(end) + 1] if end in row else row for row in whole]
+    assert len({len(row) for row in expected}) > 1  # rows that ended and rows that went on beside them
+    with end_token(sharp, end):
+        assert sample(sharp, prompts, 1, Sampling(12, temperature=0.0)) == expected
+
+
+def test_sampling_stops_when_all_have_ended(
+    sharp: Policy, prompts: list[VideoPrompt], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with end_token(sharp, -1):
+        first = sample(sharp, prompts[:1], 1, Sampling(1, temperature=0.0))[0][0]
+    calls = []
+    forward = sharp.core.forward
+    monkeypatch.setattr(sharp.core, "forward", lambda *a, **k: calls.append(1) or forward(*a, **k))
+    with end_token(sharp, first):
+        assert sample(sharp, prompts[:1], 4, Sampling(500, temperature=0.0)) == [[first]] * 4
+    assert len(calls) == 1  # the prompt was read; nothing more
+
+
+def test_same_seed_same_completions(sharp: Policy, prompts: list[VideoPrompt]) -> None:
+    def drawn(seed: int) -> list[list[int]]:
+        torch.manual_seed(seed)
+        return sample(sharp, prompts, 2, Sampling(6))
+
+    assert drawn(1) == drawn(1) != drawn(2)
+
+
+@torch.no_grad()
+def test_first_tokens_follow_the_softmax(sharp: Policy, noise: Noise, full_logits: Logits) -> None:
+    prompt = sharp.encode([noise(2)], ["x"])[0]
+    torch.manual_seed(0)
+    draws = Counter(row[0] for _ in range(5) for row in sample(sharp, [prompt], 400, Sampling(1, temperature=0.8)))
+    expected = torch.softmax(allowed(sharp, full_logits(sharp, prompt, [0]))[0].double() / 0.8, -1) * 2000
+    common = [token for token in range(len(expected)) if expected[token] >= 5]
+    assert len(common) > 5
+    seen = [draws[token] for token in common]
+    hoped = [float(expected[token]) for token in common]
+    rest = [2000 - sum(seen)], [2000 - sum(hoped)]
+    assert chisquare(seen + rest[0], hoped + rest[1]).pvalue > 1e-3
+    # The test tells 0.8 from 1.0: the same draws do not follow the other temperature.
+    wrong = torch.softmax(allowed(sharp, full_logits(sharp, prompt, [0]))[0].double(), -1) * 2000
+    other = [float(wrong[token]) for token in common]
+    assert chisquare([*seen, *rest[0]], [*other, 2000 - sum(other)]).pvalue < 1e-3
+
+
+@torch.no_grad()
+def test_sampled_tokens_have_the_log_probs_they_were_drawn_with(
+    sharp: Policy, prompts: list[VideoPrompt], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[torch.Tensor] = []
+
+    def spying(logits: torch.Tensor, how: Sampling) -> torch.Tensor:
+        token = _draw(logits, how)
+        drawn.append(torch.log_softmax(logits.float() / how.temperature, -1).gather(-1, token[:, None])[:, 0])
+        return token
+
+    monkeypatch.setattr("grounding.policies.shared_prefix._draw", spying)
+    torch.manual_seed(0)
+    with end_token(sharp, -1):
+        rows = sample(sharp, prompts, 2, Sampling(6, temperature=0.9))
+    tokens, mask = completion_batch(sharp, rows)
+    logp, _ = log_probs(sharp, read_prompts(sharp, prompts, [2, 2, 2]), tokens, mask, temperature=0.9)
+    full = torch.stack(drawn, dim=1)
+    assert full.shape == logp.shape == (6, 6)
+    # Drawing leaves out two placeholders, so what was drawn can only have been likelier than its score says.
+    assert (full - logp > -5e-5).all()
+    assert (full - logp).max() < 0.5
+
+
+def logits_of(*probabilities: float) -> torch.Tensor:
+    return torch.tensor(probabilities).log()
+
+
+@pytest.mark.parametrize(
+    ("top_p", "kept"),
+    [(0.4, {1}), (0.75, {1, 3}), (0.85, {1, 3, 0}), (0.99, {1, 3, 0, 2}), (1.0, {1, 3, 0, 2})],
+)
+def test_top_p_keeps_the_smallest_set_that_reaches_it(top_p: float, kept: set[int]) -> None:
+    # Sorted: token 1 (0.5), 3 (0.3; together 0.8), 0 (0.15; 0.95), 2 (0.05; 1).
+    torch.manual_seed(0)
+    rows = logits_of(0.15, 0.5, 0.05, 0.3).expand(4000, -1)
+    assert set(_draw(rows, Sampling(1, top_p=top_p)).tolist()) == kept
+
+
+def test_top_p_keeps_the_proportions() -> None:
+    torch.manual_seed(0)
+    rows = logits_of(0.15, 0.5, 0.05, 0.3).expand(8000, -1)
+    share = (_draw(rows, Sampling(1, top_p=0.75)) == 1).float().mean()
+    assert share == pytest.approx(0.5 / 0.8, abs=0.025)  # about 4.6 standard deviations
+
+
+def test_rows_are_drawn_each_from_its_own_logits() -> None:
+    rows = torch.stack([logits_of(0.9, 0.05, 0.05), logits_of(0.05, 0.05, 0.9)])
+    assert _draw(rows, Sampling(1, top_p=0.5)).tolist() == [0, 2]
+    assert _draw(rows, Sampling(1, temperature=0.0)).tolist() == [0, 2]
+    assert _draw(rows, Sampling(1, temperature=0.01)).tolist() == [0, 2]
+
+
+@torch.no_grad()
+def test_placeholders_are_never_drawn(tiny_folder: Path, noise: Noise) -> None:
+    policy = load_policy(str(tiny_folder))
+    prompt = policy.encode([noise(2)], ["x"])[0]
+    hidden = read_prompts(policy, [prompt], [1]).hidden
+    placeholders = [policy.model.config.video_token_id, policy.model.config.image_token_id]
+    before = policy.head.weight[placeholders].clone()
+    policy.head.weight[placeholders] = hidden[0] * 10  # now by far the likeliest tokens
+    logits = policy.head(read_prompts(policy, [prompt], [1]).hidden)[0, 0]
+    assert set(logits.topk(2).indices.tolist()) == set(placeholders)
+    rows = sample(policy, [prompt], 16, Sampling(12)) + sample(policy, [prompt], 1, Sampling(12, temperature=0.0))
+    assert not set(placeholders) & {token for row in rows for token in row}
+    policy.head.weight[placeholders] = before
+
+
+def test_prefix_repeats_each_prompts_own_state(sharp: Policy, prompts: list[VideoPrompt]) -> None:
+    with torch.no_grad():
+        prefix: Prefix = read_prompts(sharp, prompts, REPEATS)
+    lengths = [len(p.input_ids) for p in prompts]
+    assert prefix.mask.sum(1).tolist() == [lengths[0], *[lengths[1]] * 3, *[lengths[2]] * 2]
+    assert prefix.hidden.shape == (6, 1, 128)
+    assert torch.equal(prefix.hidden[1], prefix.hidden[3])
+    assert not torch.equal(prefix.hidden[0], prefix.hidden[1])
+
+
+def test_completion_batch_by_hand(policy: Policy) -> None:
+    tokens, mask = completion_batch(policy, [[4], [5, 6, 7]])
+    pad: Any = policy.tokenizer.pad_token_id
+    assert tokens.tolist() == [[4, pad, pad], [5, 6, 7]]
+    assert mask.tolist() == [[1, 0, 0], [1, 1, 1]]

@@ -1,0 +1,90 @@
+"""How commands end: exit status and what is said."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from grounding.cli import run
+from grounding.core import UserError, UserErrors
+
+
+def raising(error: BaseException) -> Callable[[], None]:
+    def main() -> None:
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (UserError("a.jsonl, row 3: query is empty"), 2, "error: a.jsonl, row 3: query is empty\n"),
+        (UserErrors(["row 1: bad", "row 2: worse"]), 2, "error: row 1: bad\nerror: row 2: worse\n"),
+        (KeyboardInterrupt(), 130, "stopped\n"),
+    ],
+)
+def test_what_people_cause_is_said_in_lines(
+    error: BaseException, status: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run(raising(error))
+    assert caught.value.code == status
+    assert caught.value.__suppress_context__  # or the traceback would be shown after all
+    assert capsys.readouterr() == ("", said)
+
+
+@pytest.mark.parametrize("error", [ValueError("ours"), RuntimeError("ours"), OSError("ours")])
+def test_our_own_faults_pass_through(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(type(error), match="ours"):
+        run(raising(error))
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_good_end_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    done: list[int] = []
+    run(lambda: done.append(1))
+    assert done == [1]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_an_exit_status_of_the_command_is_kept() -> None:
+    with pytest.raises(SystemExit) as caught:
+        run(raising(SystemExit(7)))
+    assert caught.value.code == 7
+
+
+def process(code: str) -> subprocess.Popen[bytes]:
+    lines = ["from grounding.cli import run", "from grounding.core import UserError", code, "run(main)"]
+    pipe = subprocess.PIPE
+    return subprocess.Popen([sys.executable, "-c", "\n".join(lines)], stdin=pipe, stdout=pipe, stderr=pipe)
+
+
+def test_a_reader_that_goes_away_ends_the_command_quietly() -> None:
+    child = process("def main():\n    for n in range(100_000):\n        print('line', n)")
+    assert child.stdout is not None and child.stderr is not None
+    child.stdout.readline()
+    child.stdout.close()
+    assert child.stderr.read() == b""
+    assert child.wait(timeout=60) == 141
+
+
+def test_output_that_is_flushed_only_at_the_end_meets_a_closed_pipe() -> None:
+    child = process("import sys\ndef main():\n    sys.stdin.readline()\n    print('one line')")
+    assert child.stdin is not None and child.stdout is not None and child.stderr is not None
+    child.stdout.close()
+    child.stdin.close()  # only now it prints
+    assert child.stderr.read() == b""
+    assert child.wait(timeout=60) == 141
+
+
+def test_status_of_a_whole_process() -> None:
+    mistake = process("def main():\n    raise UserError('give a number')")
+    assert mistake.communicate(timeout=60) == (b"", b"error: give a number\n")
+    assert mistake.returncode == 2
+    fault = process("def main():\n    raise ValueError('ours')")
+    assert b"Traceback" in fault.communicate(timeout=60)[1]
+    assert fault.returncode == 1

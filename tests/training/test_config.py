@@ -1,0 +1,188 @@
+"""The configuration: defaults, presets, groups, and every mistake at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hydra import compose, initialize
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from grounding.core import UserErrors
+from grounding.training.config import Config, JsonlConfig, TaskConfig, ToyConfig, check, register, weights_of
+
+Compose = Callable[..., Config]
+
+
+@pytest.fixture(scope="module")
+def composed() -> Iterator[Compose]:
+    register()
+    with initialize(version_base="1.3", config_path=None):
+        yield lambda *overrides: OmegaConf.to_object(compose("config", overrides=list(overrides)))
+
+
+def mistakes(config: Config) -> list[str]:
+    with pytest.raises(UserErrors) as caught:
+        check(config)
+    assert str(caught.value).splitlines() == caught.value.errors  # a line each
+    return caught.value.errors
+
+
+def test_defaults_are_valid_and_typed(composed: Compose) -> None:
+    config = composed()
+    assert isinstance(config, Config)
+    assert isinstance(config.data, ToyConfig)
+    assert (config.task.name, config.model.name, config.data.name, config.seed) == ("stvg", "tiny", "toy", 0)
+    check(config)
+
+
+def test_the_command_of_the_readme_is_valid(composed: Compose) -> None:
+    check(composed("task=stvg", "trainer.max_steps=5"))
+
+
+def test_real_models_bring_their_own_objective_trainer_and_warmup(composed: Compose) -> None:
+    config = composed("model=qwen2_5_vl", "model.path=some/where")
+    assert (config.model.prompt, config.model.dtype) == ("full", "bfloat16")
+    assert config.warmup.max_steps == 0
+    assert config.trainer.bf16
+    assert config.objective.name == "stvg_r1"
+    assert config.marker.size is None  # the style's own rule
+    check(config)
+    tiny = composed()
+    assert (tiny.model.prompt, tiny.objective.name, tiny.trainer.bf16) == ("short", "tiny", False)
+    assert tiny.warmup.max_steps > 0
+
+
+def test_a_group_that_is_named_does_not_follow_the_model(composed: Compose) -> None:
+    config = composed("objective=stvg_r1")
+    assert config.objective.beta == 0.04
+    assert config.trainer == composed().trainer
+    assert composed("marker=digit").marker.style == "digit"
+
+
+@pytest.mark.parametrize("how", [["objective=stvg_r1"], ["model=qwen2_5_vl"]])
+def test_the_papers_numbers(composed: Compose, how: list[str]) -> None:
+    objective = composed(*how).objective
+    assert (objective.beta, objective.lr, objective.generations) == (0.04, 1e-6, 8)
+    assert (objective.loss, objective.scale_rewards, objective.iterations) == ("grpo", "group", 1)
+    assert (objective.epsilon, objective.temperature, objective.top_p) == (0.2, 1.0, 1.0)
+
+
+def test_the_papers_completions_are_long(composed: Compose) -> None:
+    assert composed("model=qwen2_5_vl").model.max_new_tokens == 1024
+
+
+def test_jsonl_needs_root_and_annotations(composed: Compose, tmp_path: Path) -> None:
+    errors = mistakes(composed("data=jsonl"))
+    assert len(errors) == 2
+    assert "data.root" in errors[0]
+    assert "data.annotations" in errors[1]
+    config = composed("data=jsonl", f"data.root={tmp_path}", "data.annotations=a.jsonl")
+    assert isinstance(config.data, JsonlConfig)
+    check(config)
+
+
+def test_jsonl_root_must_be_a_folder(composed: Compose, tmp_path: Path) -> None:
+    errors = mistakes(composed("data=jsonl", f"data.root={tmp_path / 'no'}", "data.annotations=a.jsonl"))
+    assert len(errors) == 1
+    assert "data.root must be a folder" in errors[0]
+
+
+def test_every_mistake_is_told_at_once(composed: Compose) -> None:
+    errors = mistakes(
+        composed(
+            "data.fps=0",
+            "objective.generations=1",
+            "objective.loss=best",
+            "trainer.groups_per_pass=3",
+            "task.rewards=all",
+        )
+    )
+    assert len(errors) == 5
+    for name in ("data.fps", "objective.generations", "objective.loss", "trainer.groups_per_pass", "task.rewards"):
+        assert sum(name in error for error in errors) == 1, name
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("data.fps=-1", ["data.fps", "> 0", "-1"]),
+        ("data.max_frames=1", ["data.max_frames", "2", "1"]),
+        ("data.eval_samples=0", ["data.eval_samples", "0"]),
+        ("data.train_clips=0", ["data.train_clips"]),
+        ("model.lora_rank=-2", ["model.lora_rank", "-2"]),
+        ("model.max_new_tokens=0", ["model.max_new_tokens", "0"]),
+        ("model.prompt=long", ["model.prompt", "full, short", "'long'"]),
+        ("model.dtype=int8", ["model.dtype", "bfloat16", "'int8'"]),
+        ("objective.beta=-0.1", ["objective.beta", "-0.1"]),
+        ("objective.temperature=0", ["objective.temperature"]),
+        ("objective.top_p=1.5", ["objective.top_p", "1.5"]),
+        ("objective.lr=0", ["objective.lr"]),
+        ("objective.lr=nan", ["objective.lr"]),
+        ("objective.lr=inf", ["objective.lr"]),
+        ("data.level=3", ["data", "levels 1 and 2", "3"]),
+        ("data.objects=9", ["data", "objects", "9"]),
+        ("data.fps=30", ["data", "frames a second", "30"]),
+        ("data.eval_samples=1000001", ["data.eval_samples", "1000000"]),
+        ("data.train_clips=50000001", ["data.train_clips", "50000000"]),
+        ("objective.iterations=0", ["objective.iterations"]),
+        ("objective.scale_rewards=yes_please", ["objective.scale_rewards", "group, batch, none"]),
+        ("trainer.max_steps=-1", ["trainer.max_steps"]),
+        ("trainer.groups_per_pass=0", ["trainer.groups_per_pass", "divide"]),
+        ("trainer.save_steps=-5", ["trainer.save_steps"]),
+        ("trainer.report_to=[tensorbord]", ["trainer.report_to", "tensorbord"]),
+        ("warmup.goal=0", ["warmup.goal"]),
+        ("warmup.batch=0", ["warmup.batch"]),
+        ("marker.style=star", ["marker", "star"]),
+        ("marker.size=0", ["marker", "0"]),
+        ("+task.weights.beauty=1", ["beauty", "known rewards"]),
+        ("model.path=some/where", ["warmup.max_steps", "0"]),
+    ],
+)
+def test_single_mistakes(composed: Compose, override: str, words: list[str]) -> None:
+    errors = mistakes(composed(override))
+    assert len(errors) == 1
+    for word in words:
+        assert word in errors[0]
+
+
+@pytest.mark.parametrize("override", ["data.fps=fast", "trainer.max_steps=1.5", "nonsense=1", "data.frames=3"])
+def test_hydra_refuses_wrong_types_and_unknown_options(composed: Compose, override: str) -> None:
+    with pytest.raises((HydraException, OmegaConfBaseException)):
+        composed(override)
+
+
+@pytest.mark.parametrize(
+    ("task", "expected"),
+    [
+        (
+            TaskConfig(),
+            {"temporal_iou": 1.0, "id_match": 1.0, "tube_viou": 1.0, "think_answer_format": 0.5},
+        ),
+        (TaskConfig(rewards="stvg_r1"), {"temporal_iou": 1.0, "id_match": 1.0, "think_answer_format": 1.0}),
+        (
+            TaskConfig(rewards="stvg_r1", weights={"id_match": 2.0, "tube_viou": 0.25}),
+            {"temporal_iou": 1.0, "id_match": 2.0, "think_answer_format": 1.0, "tube_viou": 0.25},
+        ),
+    ],
+)
+def test_weights_override_the_preset(task: TaskConfig, expected: dict[str, float]) -> None:
+    assert weights_of(task) == expected
+
+
+def test_weights_from_the_command_line(composed: Compose) -> None:
+    config = composed("+task.weights.tube_viou=3", "task.rewards=stvg_r1")
+    check(config)
+    assert weights_of(config.task)["tube_viou"] == 3.0
+    assert weights_of(TaskConfig(rewards="stvg_r1")).get("tube_viou") is None  # the preset itself is unchanged
+
+
+def test_a_config_becomes_yaml_and_comes_back(composed: Compose) -> None:
+    config: Any = composed("trainer.max_steps=3")
+    text = OmegaConf.to_yaml(config, resolve=True)
+    assert OmegaConf.create(text).trainer.max_steps == 3
+    assert "???" not in text  # nothing is missing

@@ -1,0 +1,122 @@
+"""Evaluating a model again: which configuration it gets, and that the figures are those of its run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from grounding.core import UserError, UserErrors
+from grounding.datasets.problems import Problem
+from grounding.evaluation.evaluate import Evaluation
+from grounding.evaluation.metrics import CEILINGS
+from grounding.training.config import QWEN, JsonlConfig, ToyConfig
+from grounding.training.evaluation import SAVED, figures, read_arguments, saved_config, table
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A model folder without weights: only the configuration of a run that differs from all defaults."""
+    saved = {
+        "defaults": ["_self_", {"task": "stvg"}],
+        "task": {"name": "stvg", "rewards": "stvg_r1", "weights": {"tube_viou": 2.0}},
+        "data": {"name": "toy", "fps": 4.0, "max_frames": 9, "eval_samples": 5, "level": 2, "objects": 2},
+        "model": {"name": "tiny", "max_new_tokens": 7},
+        "trainer": {"eval_batch": 3},
+        "warmup": {"max_steps": 1000},
+        "marker": {"style": "digit", "size": 11.0},
+        "seed": 6,
+    }
+    (tmp_path / SAVED).write_text(OmegaConf.to_yaml(OmegaConf.create(saved)))
+    return tmp_path
+
+
+def test_the_saved_configuration_is_the_base(folder: Path) -> None:
+    config = read_arguments([f"model={folder}"]).config
+    assert config.data == ToyConfig(fps=4.0, max_frames=9, eval_samples=5, level=2, objects=2)
+    assert (config.model.path, config.model.max_new_tokens) == (str(folder), 7)
+    assert (config.trainer.eval_batch, config.seed) == (3, 6)
+    assert (config.marker.style, config.marker.size) == ("digit", 11.0)
+    assert config.task.weights == {"tube_viou": 2.0}
+    assert config.warmup.max_steps == 0  # a model with a path is not warmed up
+
+
+def test_arguments_override_it_in_any_order(folder: Path) -> None:
+    plan = read_arguments(["data.eval_samples=64", f"out={folder}/f.json", "model.max_new_tokens=8", f"model={folder}"])
+    assert plan.out == folder / "f.json"
+    assert (plan.config.data.eval_samples, plan.config.model.max_new_tokens) == (64, 8)
+    assert plan.config.data.fps == 4.0  # and what was not named stays
+
+
+def test_other_data_keeps_what_both_kinds_have(folder: Path) -> None:
+    config = read_arguments(
+        [f"model={folder}", "data.name=jsonl", f"data.root={folder}", "data.annotations=a.jsonl"]
+    ).config
+    expected = JsonlConfig(fps=4.0, max_frames=9, eval_samples=5, root=str(folder), annotations="a.jsonl")
+    assert config.data == expected
+
+
+def test_a_model_without_a_configuration_gets_the_real_models_defaults(tmp_path: Path) -> None:
+    config = read_arguments([f"model={tmp_path}"]).config
+    assert (config.model.path, config.model.prompt, config.model.dtype) == (str(tmp_path), QWEN.prompt, QWEN.dtype)
+    assert config.trainer.eval_batch == 8
+    assert isinstance(config.data, ToyConfig)
+    assert QWEN.path != config.model.path  # the table of defaults was not written to
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "model is missing"),
+        (["model="], "model is missing"),
+        (["model.path=x"], "model is missing"),
+        (["fast"], "key=value, got 'fast'"),
+        (["=3"], "key=value, got '=3'"),
+        (["modle=x", "model=MODEL"], "'modle'"),
+        (["model=MODEL", "trainer.eval_bach=2"], "'eval_bach'"),
+        (["model=MODEL", "trainer.eval_batch=two"], "two"),
+        (["model=MODEL", "data.root=x"], "'root'"),
+        (["model=MODEL", "data.name=csv"], "toy, jsonl, got 'csv'"),
+        (["model=MODEL", "data=jsonl"], "data.name=jsonl"),
+    ],
+)
+def test_wrong_arguments_are_named_in_one_line(folder: Path, arguments: list[str], message: str) -> None:
+    with pytest.raises(UserError) as caught:
+        read_arguments([a.replace("MODEL", str(folder)) for a in arguments])
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_values_that_cannot_work_come_all_at_once(folder: Path) -> None:
+    with pytest.raises(UserErrors) as caught:
+        read_arguments([f"model={folder}", "trainer.eval_batch=0", "data.fps=-1"])
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_an_existing_output_is_refused_before_anything_runs(folder: Path) -> None:
+    with pytest.raises(UserError, match="exists already"):
+        read_arguments([f"model={folder}", f"out={folder / SAVED}"])
+
+
+@pytest.mark.parametrize("text", ["a: [1", "- 1\n- 2", "a: !!python/object:os.system {}", "\x00"])
+def test_a_broken_configuration_file_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / SAVED).write_text(text)
+    with pytest.raises(UserError) as caught:
+        saved_config(str(tmp_path))
+    assert SAVED in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_table_and_file_hold_every_metric_and_ceiling(folder: Path) -> None:
+    ceilings = {name: {"m_vIoU": 0.5 + index / 8, "count": 4.0} for index, name in enumerate(CEILINGS)}
+    result = Evaluation([], {"m_vIoU": 0.25, "count": 4.0}, ceilings)
+    header, rows = table(result)
+    assert len(header) == len(rows[0]) == 5
+    assert rows == [["m_vIoU", "0.250", "0.500", "0.625", "0.750"]]
+    problem = Problem("a.jsonl", 3, "x", "no video")
+    value = json.loads(json.dumps(figures(read_arguments([f"model={folder}"]).config, result, [problem])))
+    assert value["metrics"] == result.metrics
+    assert value["ceilings"] == ceilings
+    assert value["skipped"] == [problem.line()]

@@ -1,0 +1,135 @@
+"""Which samples train, which warm up and which are held out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grounding.core import UserError
+from grounding.datasets.jsonl import JsonlSource
+from grounding.datasets.toy import HELD_OUT, PER_SEED, ToySource, toy_source
+from grounding.datasets.toy_export import export_toy
+from grounding.training.config import DataConfig, JsonlConfig, ToyConfig
+from grounding.training.sources import open_sources, warmup_first_clip
+
+PIXELS = 84 * 84
+WARMUP_CLIPS = 10_000 * 64  # far more than a warm-up ever sees
+
+
+def numbers(source: Any) -> range:
+    assert isinstance(source, ToySource)
+    return source.numbers
+
+
+def overlap(left: range, right: range) -> bool:
+    return max(left.start, right.start) < min(left.stop, right.stop)
+
+
+def clip_ranges(seed: int) -> list[range]:
+    """Training, warm-up and held-out clips of a seed."""
+    sources = open_sources(ToyConfig(), seed, PIXELS)
+    first = warmup_first_clip(seed)
+    return [numbers(sources.train), range(first, first + WARMUP_CLIPS), numbers(sources.held_out)]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 1234])
+def test_training_warmup_and_held_out_share_no_clip(seed: int) -> None:
+    train, warmup, held_out = clip_ranges(seed)
+    assert not overlap(train, warmup)
+    assert not overlap(train, held_out)
+    assert not overlap(warmup, held_out)
+    assert train.start >= HELD_OUT.stop
+    assert held_out.start in HELD_OUT
+    assert held_out[-1] in HELD_OUT
+
+
+def test_seeds_share_no_training_clip_and_all_held_out_ones() -> None:
+    ranges = {seed: clip_ranges(seed) for seed in range(4)}
+    for seed in range(4):
+        for other in range(seed):
+            for mine in ranges[seed][:2]:
+                assert not any(overlap(mine, theirs) for theirs in ranges[other][:2])
+            assert ranges[seed][2] == ranges[other][2]
+
+
+def test_the_largest_training_set_still_leaves_the_warmup_its_clips() -> None:
+    train = numbers(open_sources(ToyConfig(train_clips=PER_SEED // 2), 3, PIXELS).train)
+    assert train.stop <= warmup_first_clip(3)
+    assert warmup_first_clip(3) + WARMUP_CLIPS <= numbers(open_sources(ToyConfig(), 4, PIXELS).train).start
+
+
+def test_the_toy_world_is_as_configured() -> None:
+    sources = open_sources(ToyConfig(level=2, objects=4, fps=1.0, train_clips=7, eval_samples=5), 0, PIXELS)
+    assert (len(sources.train.samples), len(sources.held_out.samples)) == (7, 5)
+    for source in (sources.train, sources.held_out):
+        assert (source.level, source.objects, source.fps) == (2, 4, 1.0)  # type: ignore[attr-defined]
+    assert sources.skipped == []
+
+
+def test_a_source_nobody_knows_is_our_fault() -> None:
+    with pytest.raises(TypeError, match="DataConfig"):
+        open_sources(DataConfig(name="x"), 0, PIXELS)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six toy clips: three of the split train, two of val, one of none."""
+    root = tmp_path_factory.mktemp("own") / "data"
+    annotations = export_toy(toy_source(HELD_OUT.stop, 6, fps=4.0), root)
+    rows = [json.loads(line) for line in annotations.read_text().splitlines()]
+    for row, split in zip(rows, ["train", "val", "train", "val", "train", None], strict=True):
+        row |= {"split": split} if split else {}
+    (root / "split.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    rows[4]["video"] = "videos/gone.mp4"
+    (root / "broken.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return root
+
+
+def own(folder: Path, **options: Any) -> JsonlConfig:
+    return JsonlConfig(root=str(folder), **{"annotations": "split.jsonl", **options})
+
+
+def ids(source: Any) -> list[str]:
+    assert isinstance(source, JsonlSource)
+    return [sample.id for sample in source.samples]
+
+
+def test_jsonl_splits(folder: Path) -> None:
+    sources = open_sources(own(folder, train_split="train", eval_split="val"), 0, PIXELS)
+    names = [f"toy-1-3-{HELD_OUT.stop + k}" for k in range(6)]
+    assert ids(sources.train) == [names[0], names[2], names[4]]
+    assert ids(sources.held_out) == [names[1], names[3]]
+
+
+def test_jsonl_without_splits_trains_and_evaluates_every_row(folder: Path) -> None:
+    sources = open_sources(own(folder), 0, PIXELS)
+    assert len(ids(sources.train)) == 6
+    assert ids(sources.held_out) == ids(sources.train)
+
+
+def test_fewer_held_out_rows_are_the_same_in_every_run(folder: Path) -> None:
+    chosen = [ids(open_sources(own(folder, eval_samples=3), seed, PIXELS).held_out) for seed in (0, 1, 2)]
+    assert chosen[0] == chosen[1] == chosen[2]
+    assert len(set(chosen[0])) == 3
+    assert set(chosen[0]) < set(ids(open_sources(own(folder), 0, PIXELS).train))
+
+
+def test_frames_are_brought_to_what_the_model_looks_at(folder: Path) -> None:
+    small = open_sources(own(folder), 0, 42 * 42).train
+    height, width = small.load(small.samples[0]).clip.frames.shape[1:3]
+    assert height * width <= 42 * 42
+    told = open_sources(own(folder, max_pixels=28 * 28), 0, 42 * 42).train
+    height, width = told.load(told.samples[0]).clip.frames.shape[1:3]
+    assert height * width <= 28 * 28
+
+
+def test_broken_rows_stop_or_are_skipped_once(folder: Path) -> None:
+    with pytest.raises(UserError, match=r"gone\.mp4"):
+        open_sources(own(folder, annotations="broken.jsonl"), 0, PIXELS)
+    sources = open_sources(own(folder, annotations="broken.jsonl", on_error="skip"), 0, PIXELS)
+    assert len(ids(sources.train)) == 5
+    assert len(sources.skipped) == 1  # though the same row is read for training and for evaluation
+    assert "gone.mp4" in sources.skipped[0].line()

@@ -1,0 +1,312 @@
+"""GRPO over videos: groups, rewards, and that a pass's size changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from grounding.core import LoadedSample, Sample
+from grounding.datasets.toy import toy_source
+from grounding.policies.policy import Policy
+from grounding.tasks import stvg
+from grounding.training.config import Config
+from grounding.training.examples import Collator, make_examples
+from grounding.training.grpo import run_grpo, trl_config
+from grounding.training.trainer import TaskReward, VideoGRPOTrainer, _runs, split_groups
+from prompting import IdMarker
+
+MARKER = IdMarker("badge", 15.0)
+FIRST = 5_000_000
+MODULE = "grounding.training.trainer"
+
+
+@dataclass(frozen=True)
+class Same:
+    """Toy clips that all ask the same question."""
+
+    samples: list[Sample]
+
+    def load(self, sample: Sample) -> LoadedSample:
+        return toy_source(FIRST, 1, fps=1.0).load(sample)
+
+
+def same_question(count: int) -> Same:
+    return Same([replace(sample, query="the same thing") for sample in toy_source(FIRST, count).samples])
+
+
+@pytest.fixture
+def letters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reward that differs between completions of an untrained policy, which the real ones do not."""
+
+    def by_letters(answer: Any, truth: Any, text: str) -> float:
+        return sum(map(ord, text)) % 11 / 10
+
+    monkeypatch.setattr(f"{MODULE}.REWARDS", {"letters": by_letters})
+
+
+def trainer_of(policy: Policy, source: Any, config: Config, folder: Path, weights: dict[str, float]) -> Any:
+    args = trl_config(config, folder)
+    args.optim = "sgd"  # so that a small difference of gradients stays one of weights
+    collator = Collator(source, policy, MARKER, "short", keep=8)
+    return VideoGRPOTrainer(policy, weights, collator, len(source.samples), args)
+
+
+def weights_of(policy: Policy) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in policy.model.state_dict().items()}
+
+
+def largest_change(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> float:
+    return max(float((before[name] - after[name]).abs().max()) for name in before)
+
+
+@pytest.mark.parametrize("loss", ["grpo", "dapo"])
+def test_groups_a_pass_change_memory_only(
+    fresh: Callable[[], Policy], config: Callable[..., Config], tmp_path: Path, letters: None, loss: str
+) -> None:
+    after, said = {}, {}
+    for groups in (1, 4):
+        policy = fresh()
+        before = weights_of(policy)
+        small = config(
+            trainer={"groups_per_pass": groups}, objective={"lr": 0.5, "clip": 1e9, "loss": loss, "generations": 2}
+        )
+        trainer = trainer_of(policy, toy_source(FIRST, 8, fps=1.0), small, tmp_path / str(groups), {"letters": 1.0})
+        trainer.train()
+        after[groups], said[groups] = weights_of(policy), list(trainer._logs["completion"])
+        assert trainer.state.global_step == 1
+    assert said[1] == said[4]
+    assert len(said[1]) == 8
+    moved = largest_change(before, after[4])
+    assert moved > 1e-3
+    assert largest_change(after[1], after[4]) < 1e-3 * moved
+
+
+def test_rows_of_a_group_stay_together_and_groups_are_videos(
+    fresh: Callable[[], Policy], config: Callable[..., Config], tmp_path: Path, letters: None
+) -> None:
+    source = same_question(4)
+    small = config(trainer={"groups_per_pass": 2}, objective={"generations": 3})
+    trainer = trainer_of(fresh(), source, small, tmp_path, {"letters": 1.0})
+    trainer.train()
+    parts = trainer._buffered_inputs
+    groups = [part["group"].tolist() for part in parts]
+    assert [len(part) for part in groups] == [6, 6]  # two passes of two groups of three
+    flat = groups[0] + groups[1]
+    assert flat[::3] == flat[1::3] == flat[2::3]
+    assert sorted(set(flat)) == [0, 1, 2, 3]  # one group a video, although all ask the same
+    for part in parts:
+        assert [count for _, count in _runs(part["prompts"])] == [3, 3]
+    # Advantages are rewards less their group's mean, over the group's (n - 1) standard deviation.
+    rewards = torch.tensor(trainer._logs["rewards"]["letters"]).view(4, 3)
+    expected = (rewards - rewards.mean(1, keepdim=True)) / (rewards.std(1, keepdim=True) + 1e-4)
+    torch.testing.assert_close(torch.cat([part["advantages"] for part in parts]).view(4, 3), expected)
+    assert expected.abs().max() > 0.1
+
+
+def test_fewer_samples_than_prompts_still_train(
+    fresh: Callable[[], Policy], config: Callable[..., Config], tmp_path: Path, letters: None
+) -> None:
+    policy = fresh()
+    before = weights_of(policy)
+    trainer = trainer_of(policy, same_question(1), config(trainer={"max_steps": 2}), tmp_path, {"letters": 1.0})
+    trainer.train()
+    assert trainer.state.global_step == 2
+    assert len(trainer._logs["completion"]) >= 8  # four groups of two, all of the one video
+    assert largest_change(before, weights_of(policy)) > 0
+
+
+def test_split_groups_by_hand() -> None:
+    batch = {
+        "prompts": ["a", "a", "b", "b"],
+        "advantages": torch.tensor([1.0, 2.0, 3.0, 4.0]),
+        "ids": torch.tensor([[1, 2], [3, 4], [5, 6], [7, 8]]),
+        "num_items_in_batch": torch.tensor(9),
+        "nothing": None,
+    }
+    first, second = split_groups(batch, 2)
+    assert (first["prompts"], second["prompts"]) == (["a", "a"], ["b", "b"])
+    assert (first["advantages"].tolist(), second["advantages"].tolist()) == ([1.0, 2.0], [3.0, 4.0])
+    assert second["ids"].tolist() == [[5, 6], [7, 8]]
+    assert first["num_items_in_batch"] == second["num_items_in_batch"] == 9
+    assert first["nothing"] is second["nothing"] is None
+
+
+def test_runs_are_of_the_same_prompt_not_of_equal_ones(policy: Policy) -> None:
+    loaded = toy_source(FIRST, 1).load(toy_source(FIRST, 1).samples[0])
+    a, b = (make_examples([loaded], policy, MARKER, "short")[0].prompt for _ in range(2))
+    assert [(prompt is a, count) for prompt, count in _runs([a, a, a, b, b])] == [(True, 3), (False, 2)]
+
+
+def figures(policy: Policy, config: Config, folder: Path, **source: int) -> list[dict[str, float]]:
+    logged: list[dict[str, float]] = []
+    run_grpo(policy, toy_source(FIRST, 8, fps=1.0), MARKER, config, folder, logged.append)  # type: ignore[arg-type]
+    return logged
+
+
+def test_kl_to_the_reference_is_zero_at_first_and_grows(
+    fresh: Callable[[], Policy], config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(
+        __import__(MODULE, fromlist=["REWARDS"]).REWARDS, "id_match", lambda answer, truth, text: len(text) % 5 / 4
+    )
+    small = config(objective={"beta": 0.04, "lr": 1e-3}, trainer={"max_steps": 2})
+    logged = figures(fresh(), small, tmp_path)
+    assert len(logged) == 2
+    assert logged[0]["kl"] == pytest.approx(0.0, abs=1e-6)
+    assert logged[1]["kl"] > 1e-4
+
+
+def test_without_beta_no_kl_is_computed(
+    fresh: Callable[[], Policy], config: Callable[..., Config], tmp_path: Path
+) -> None:
+    logged = figures(fresh(), config(), tmp_path)
+    assert "kl" not in logged[0]
+
+
+def letters_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = __import__(MODULE, fromlist=["REWARDS"]).REWARDS
+    monkeypatch.setitem(table, "id_match", lambda answer, truth, text: sum(map(ord, text)) % 11 / 10)
+
+
+def test_frozen_vision_stays_bit_equal_and_language_learns(
+    fresh: Callable[[], Policy], config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters_everywhere(monkeypatch)
+    changed = {}
+    for frozen in (True, False):
+        policy = fresh()
+        before = weights_of(policy)
+        figures(policy, config(model={"freeze_vision": frozen}), tmp_path / str(frozen))
+        after = weights_of(policy)
+        changed[frozen] = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed[True]
+    assert not any("visual" in name for name in changed[True])
+    assert any("visual" in name for name in changed[False])
+
+
+def test_lora_trains_language_projections_only_and_is_merged(
+    fresh: Callable[[], Policy], config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters_everywhere(monkeypatch)
+    policy = fresh()
+    before = weights_of(policy)
+    logged: list[dict[str, float]] = []
+    small = config(model={"lora_rank": 2}, objective={"beta": 0.04, "lr": 1e-2}, trainer={"max_steps": 2})
+    trained = run_grpo(policy, toy_source(FIRST, 8, fps=1.0), MARKER, small, tmp_path, logged.append)  # type: ignore[arg-type]
+    after = trained.model.state_dict()
+    assert after.keys() == before.keys()  # a plain model again
+    changed = [name for name in before if not torch.equal(before[name], after[name])]
+    assert changed
+    assert all("language_model.layers" in name and "_proj.weight" in name for name in changed)
+    assert logged[0]["kl"] == pytest.approx(0.0, abs=1e-6)  # the reference is the model without its adapter
+    assert logged[1]["kl"] > 0
+
+
+def test_scoring_is_not_blind(
+    fresh: Callable[[], Policy], config: Callable[..., Config], tmp_path: Path, letters: None
+) -> None:
+    source = toy_source(FIRST, 2, fps=1.0)
+    policy = fresh()
+    trainer = trainer_of(policy, source, config(), tmp_path, {"letters": 1.0})
+    examples = make_examples([source.load(sample) for sample in source.samples], policy, MARKER, "short")
+    ids = torch.tensor([[40, 41, 42]])
+
+    def score(prompt: Any) -> torch.Tensor:
+        trainer._prompts = [prompt]
+        whole = torch.cat([prompt.input_ids[None], ids], dim=1)
+        with torch.no_grad():
+            return trainer._get_per_token_logps_and_entropies(trainer.model, whole, torch.ones_like(whole), 3)[0]
+
+    prompt = examples[0].prompt
+    other = replace(prompt, pixel_values=examples[1].prompt.pixel_values)
+    assert torch.equal(score(prompt), score(prompt))
+    assert (score(prompt) - score(other)).abs().max() > 1e-4
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("size", [None, 3, 2])  # 2 cuts through the groups
+def test_scores_are_those_of_full_sequences_in_parts_of_any_size(
+    fresh: Callable[[], Policy], config: Callable[..., Config], tmp_path: Path, letters: None, size: int | None
+) -> None:
+    source = toy_source(FIRST, 2, fps=1.0)
+    policy = fresh()
+    trainer = trainer_of(policy, source, config(), tmp_path, {"letters": 1.0})
+    made = make_examples([source.load(sample) for sample in source.samples], policy, MARKER, "short")
+    trainer._prompts = [made[0].prompt] * 3 + [made[1].prompt] * 3
+    completions = [torch.arange(40, 40 + length) for length in (4, 2, 1, 3, 3, 2)]
+    batch = policy.pad(trainer._prompts, completions)
+    ids, mask = batch["input_ids"], batch["attention_mask"]
+    got, entropy, _ = trainer._get_per_token_logps_and_entropies(trainer.model, ids, mask, 4, batch_size=size)
+    logp = torch.log_softmax(policy.model(**batch).logits[:, -5:-1], -1)
+    expected = logp.gather(-1, ids[:, -4:, None]).squeeze(-1)
+    real = mask[:, -4:] == 1
+    torch.testing.assert_close(got[real], expected[real], rtol=0, atol=3e-5)
+    torch.testing.assert_close(entropy[real], -(logp.exp() * logp).sum(-1)[real], rtol=0, atol=1e-4)
+
+
+@pytest.fixture
+def example(policy: Policy) -> Any:
+    """A toy clip whose true tube is its visible mask's, over its whole interval."""
+    source = toy_source(FIRST, 1)
+    loaded = source.load(source.samples[0])
+    truth = loaded.sample.truth
+    tube = loaded.masklets.tube(truth.object_id, truth.interval)
+    known = replace(loaded.sample, truth=replace(truth, tube=tube))
+    return make_examples([replace(loaded, sample=known)], policy, MARKER, "short")[0]
+
+
+def test_rewards_of_completions_written_by_hand(example: Any) -> None:
+    truth = example.loaded.sample.truth
+    start, end = truth.interval.start, truth.interval.end
+    texts = [
+        f"<think>a</think> <answer>Target ID: {truth.object_id}, Time range: {start} to {2 * end - start}</answer>",
+        f"<think>a</think> <answer>Target ID: 99, Time range: {start} to {end}</answer>",
+        f"<answer>Target ID: {truth.object_id}, Time range: 50 to 60</answer>",  # no thinking, another time
+        "nonsense",
+        stvg.answer_text(truth, "x"),
+    ]
+    expected = {
+        "temporal_iou": [0.5, 1.0, 0.0, 0.0, 1.0],  # the first says a time twice as long
+        "id_match": [1.0, 0.0, 1.0, 0.0, 1.0],
+        "think_answer_format": [1.0, 1.0, 0.0, 0.0, 1.0],
+    }
+    for name, values in expected.items():
+        assert TaskReward(name)(texts, example=[example] * 5, ignored=1) == pytest.approx(values)
+    assert TaskReward("tube_viou")(texts, example=[example] * 5)[1:] == pytest.approx([0.0, 0.0, 0.0, 1.0])
+
+
+def test_parse_rate_and_rewards_are_logged_as_they_are(
+    fresh: Callable[[], Policy], config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = fresh()
+    said = ["<answer>Target ID: 1, Time range: 0 to 1</answer>", "no", "no", "never"]
+    rows = [policy.tokenizer(text)["input_ids"] for text in said] * 2
+    monkeypatch.setattr(f"{MODULE}.sample", lambda *_: rows)
+    small = config(objective={"generations": 2}, task={"rewards": "stvg_r1"})
+    logged = figures(policy, small, tmp_path)[0]
+    assert logged["parse_rate"] == pytest.approx(2 / 8)
+    assert logged["rewards/think_answer_format/mean"] == 0.0
+    assert 0 <= logged["frac_reward_zero_std"] <= 1
+    parts = [logged[f"rewards/{name}/mean"] for name in ("temporal_iou", "id_match", "think_answer_format")]
+    assert logged["reward"] == pytest.approx(sum(parts))
+    for phase in ("rollout", "rewards", "scoring", "step"):
+        assert logged[f"seconds/{phase}"] > 0
+    assert json.dumps(logged)
+
+
+def test_weights_of_the_config_weigh_the_rewards(
+    fresh: Callable[[], Policy], config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = fresh()
+    rows = [policy.tokenizer("<think>a</think> <answer>b</answer>")["input_ids"]] * 8  # well formed, says nothing
+    monkeypatch.setattr(f"{MODULE}.sample", lambda *_: rows)
+    logged = figures(policy, config(task={"weights": {"think_answer_format": 0.25}}), tmp_path)[0]
+    assert logged["rewards/think_answer_format/mean"] == 1.0
+    assert logged["reward"] == pytest.approx(0.25)
+    assert logged["frac_reward_zero_std"] == 1.0
