@@ -17,3 +17,6 @@ class UserErrors(UserError):
     def __init__(self, errors: list[str]) -> None:
         self.errors = errors
         super().__init__("\n".join(errors))
+
+    def __reduce__(self) -> tuple[type[UserErrors], tuple[list[str]]]:
+        return UserErrors, (self.errors,)  # the default would give the joined message back as the list

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import reprlib
 from collections.abc import Callable
 from typing import Any
@@ -10,8 +11,13 @@ from typing import Any
 from grounding.core.errors import UserError, UserErrors
 from grounding.core.intervals import Interval
 from grounding.datasets.problems import collecting
+from rewards.format import TAGS
 
 _LARGE = 1e9  # neither seconds nor pixels come near
+MAX_QUERY = 2000  # characters; a sentence has 200, and a model's context holds no book beside the video
+
+# What chat models write their own tokens like, such as <|im_end|>, and the tags of our answers; prompts are lower case.
+_RESERVED = re.compile("|".join([r"<\|[^|]{0,100}\|>", *map(re.escape, TAGS)]), re.IGNORECASE)
 
 Box = tuple[float, float, float, float]
 
@@ -62,6 +68,16 @@ def _read_line(key: str, value: Any) -> str:
     if not _read_text(key, value).isprintable():
         raise UserError(f'"{key}" holds control characters: {reprlib.repr(value)}; remove them')
     return value
+
+
+def _read_query(value: Any) -> str:
+    """A text that cannot be taken for what a model says itself, nor for the place of its video."""
+    query = _read_text("query", value)
+    if len(query) > MAX_QUERY:
+        raise UserError(f'"query" must have at most {MAX_QUERY} characters, got {len(query)}; shorten it')
+    if found := _RESERVED.search(query):
+        raise UserError(f'"query" holds {found.group()!r}, which is a token or tag of the model\'s own; reword it')
+    return query
 
 
 def read_id(value: Any) -> str:
@@ -121,7 +137,7 @@ def _read_meta(value: Any) -> dict[str, Any]:
 _READERS: dict[str, Callable[[Any], Any]] = {
     "id": read_id,
     "video": lambda value: _read_line("video", value),
-    "query": lambda value: _read_text("query", value),
+    "query": _read_query,
     "interval": _read_interval,
     "masklets": lambda value: _read_line("masklets", value),
     "object_id": _read_object_id,

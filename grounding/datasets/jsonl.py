@@ -19,6 +19,8 @@ from grounding.datasets.problems import Problem, collecting
 from grounding.datasets.rows import Row, read_rows
 from grounding.datasets.truth import checked_truth
 
+TOLD = 100  # bad rows that are told of when they stop; a file that is no annotations has thousands
+
 
 @dataclass
 class JsonlSource:
@@ -92,7 +94,8 @@ def open_jsonl(
         max_frames: Most frames of a clip, >= 1.
         max_pixels: Most pixels of a frame, or None for all.
         backend: Video decoder, see `grounding.core.video.read_clip`.
-        on_error: Whether bad rows stop (`UserErrors`, one line a bad row) or are left out and kept in `skipped`.
+        on_error: Whether bad rows stop (`UserErrors`, a line for each of the first 100) or are left out and kept in
+            `skipped`.
 
     Raises:
         UserError: If a folder or file is missing, no row is good, or no row belongs to the split.
@@ -110,7 +113,7 @@ def open_jsonl(
             skipped.append(Problem(annotations, row.number, row.id, "; ".join(errors)))
     skipped.sort(key=lambda problem: problem.row)
     if skipped and on_error == "stop":
-        raise UserErrors([problem.line() for problem in skipped])
+        raise UserErrors(_told(skipped))
     if not samples:
         raise UserError(_nothing_good(rows, skipped, split, annotations))
     good = {row.id: row for row in wanted if row.id in samples}
@@ -125,6 +128,12 @@ def _find_annotations(root: Path, annotations: str) -> Path:
         if path.is_file():
             return path
     raise UserError(f"data.annotations={annotations} is no file, neither in {root} nor as it stands; mend the path")
+
+
+def _told(problems: list[Problem]) -> list[str]:
+    lines = [problem.line() for problem in problems[:TOLD]]
+    more = len(problems) - len(lines)
+    return [*lines, f"{problems[0].file}: {more} more rows are bad; mend these first"] if more else lines
 
 
 def _nothing_good(rows: list[Row], skipped: list[Problem], split: str | None, name: str) -> str:

@@ -62,7 +62,7 @@ class Media:
 
         Raises:
             UserError: If they are not found, cannot be read, or are not of this video: another size, number of
-                frames or other frame times.
+                frames, frame rate or other frame times.
         """
         key = relative, video
         return _remembered(self._masklets, key, lambda: self._read(relative, self.video(video)), _KEPT_MASKLETS)
@@ -110,8 +110,12 @@ def _check_same_video(name: str, masklets: Masklets, video: VideoInfo) -> None:
     if masklets.size != video.size:
         mine, its = (f"{size[1]} x {size[0]}" for size in (masklets.size, video.size))
         raise UserError(f"masklets {name} are {mine} pixels, the video is {its}; make them from the source frames")
-    late = np.abs(masklets.pts - video.pts) > 0.5 / video.fps
+    half = 0.5 / video.fps
+    if abs(1 / masklets.fps - 1 / video.fps) > half:  # it tells how long the last frame stays
+        rates = f"{masklets.fps:g} frames a second, the video has {video.fps:g}"
+        raise UserError(f"masklets {name} are of {rates}; make them from this video")
+    late = np.abs(masklets.pts - video.pts) > half
     if late.any():
         at = int(late.argmax())
-        times = f"frame {at} at {masklets.pts[at]:.3f} s, the video shows it at {video.pts[at]:.3f} s"
+        times = f"frame {at} at {masklets.pts[at]:.6g} s, the video shows it at {video.pts[at]:.6g} s"
         raise UserError(f"masklets {name} have {times}; make them from this video")

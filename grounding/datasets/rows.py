@@ -37,7 +37,7 @@ class Row:
         number: Line number in the file, 1-based.
         id: Unique in the file.
         video: Path relative to the root.
-        query: The sentence, not empty.
+        query: The sentence: not empty, at most 2000 characters, without a model's own tokens such as `<|im_end|>`.
         interval: When, in seconds.
         masklets: Path relative to the root.
         object_id: Which masklet, >= 1, or None where there are boxes.

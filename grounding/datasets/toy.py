@@ -1,8 +1,8 @@
 """The toy world: a deterministic, generated world of coloured shapes that come, move, cross, hide each other and leave.
 
 Every clip is made from one whole number in milliseconds, with exact masks and a query whose answer needs the object,
-its motion and the order of events. Held-out clips come from a range of numbers that no training
-clip uses.
+its motion and the order of events. The ground turns from blue to red as time goes by: a clock that the tiny policy can
+read. Held-out clips come from a range of numbers that no training clip uses.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SIZE = 84  # pixels, square frames
 FPS = 4.0  # source frames a second
 RATES = (1.0, 2.0, 4.0)  # what a clip can be sampled at
 SECONDS = 4.0
-STEP = 0.5  # objects come and leave on this grid, in seconds
+STEP = 1.0  # objects come and leave on this grid, in seconds
 MAX_OBJECTS = 4
 ID_COUNT = 9  # ids are drawn from 1..9, so that they say nothing about the object
 HELD_OUT = range(0, 1_000_000)  # clip numbers of held-out clips; training clips start above
@@ -135,7 +135,7 @@ class ToySource:
         labels = np.stack([draw_labels(world, t) for t in range(int(SECONDS * FPS))])
         masklets = label_masklets(world, labels)
         every = round(FPS / self.fps)
-        frames = paint(world, labels[::every], generator(number, "ground"))
+        frames = paint(world, labels, generator(number, "ground"))[::every]
         clip = Clip(frames, masklets.pts[::every], FPS, (SIZE, SIZE), SECONDS)
         return LoadedSample(sample, clip, masklets)
 
@@ -182,7 +182,7 @@ def make_object(
     steps = int(SECONDS / STEP)
     while True:
         start, end = sorted(rng.integers(0, steps + 1, size=2))
-        if end - start >= 2:
+        if end > start:
             break
     middle = SIZE * (np.array([lane % 2, lane // 2]) * 2 + 1) / 4 + rng.uniform(-6, 6, size=2)
     direction = np.array(MOTIONS[motion], float)
@@ -237,14 +237,18 @@ def draw_labels(world: list[ToyObject], frame: int) -> np.ndarray:
 
 
 def paint(world: list[ToyObject], labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Colour id maps, shape (T, SIZE, SIZE), on a noisy dark ground; uint8 RGB, shape (T, SIZE, SIZE, 3)."""
-    shade = rng.integers(20, 70, size=3) + rng.normal(0, 6, size=(SIZE, SIZE, 1))
+    """Colour the id maps of a whole clip, shape (T, SIZE, SIZE); uint8 RGB, shape (T, SIZE, SIZE, 3).
+
+    The ground is dark and noisy and goes from blue to red.
+    """
+    noise = rng.integers(15, 30, size=3) + rng.normal(0, 6, size=(SIZE, SIZE, 1))
+    late = np.linspace(0, 1, len(labels))[:, None]
+    hues = 60 * np.concatenate([late, 0 * late, 1 - late], axis=1)
+    ground = (noise + hues[:, None, None]).clip(0, 255).astype(np.uint8)
     palette = np.zeros((ID_COUNT + 1, 3), np.uint8)
     for thing in world:
         palette[thing.id] = COLOURS[thing.colour]
-    frames = palette[labels]
-    np.copyto(frames, shade.clip(0, 255).astype(np.uint8), where=labels[..., None] == 0)
-    return frames
+    return np.where(labels[..., None] == 0, ground, palette[labels])
 
 
 def label_masklets(world: list[ToyObject], labels: np.ndarray) -> Masklets:

@@ -77,29 +77,33 @@ def summarise(scores: Sequence[Score]) -> dict[str, float]:
     }
 
 
-def ceilings(
-    answers: Sequence[Answer | ParseFailure], truths: Sequence[Answer], masklets_list: Sequence[Masklets]
-) -> dict[str, dict[str, float]]:
-    """What the results would be if the id, the time, or both had been right: what the masks and each part cost.
+def ceiling_scores(answer: Answer | ParseFailure, truth: Answer, masklets: Masklets) -> tuple[Score, ...]:
+    """What one answer would score if its id, its time, or both had been right: what the masks and each part cost.
 
     Tubes are decoded through the masklets, so both oracles together show the ceiling that the masks set. A parse
     failure stays one, and scores 0, wherever a part of it would be needed.
 
     Args:
-        answers: Predictions, one a sample.
-        truths: True answers with interval and tube, in the same order.
-        masklets_list: The masks of each sample's video, in the same order.
+        answer: Decoded prediction, or why there is none.
+        truth: With interval and tube.
+        masklets: The masks of the sample's video.
 
     Returns:
-        For each name in `CEILINGS`, what `summarise` gives.
+        A score for each name in `CEILINGS`.
 
     Raises:
-        UserError: If there are no samples, or a truth lacks interval or tube.
-        ValueError: If the lengths differ.
+        UserError: If the truth lacks interval or tube.
     """
-    mixtures = [_mixtures(*sample) for sample in zip(answers, truths, masklets_list, strict=True)]
-    scores = [[score(mixed, truth) for mixed in row] for row, truth in zip(mixtures, truths, strict=True)]
-    return {name: summarise([row[i] for row in scores]) for i, name in enumerate(CEILINGS)}
+    return tuple(score(mixed, truth) for mixed in _mixtures(answer, truth, masklets))
+
+
+def summarise_ceilings(rows: Sequence[tuple[Score, ...]]) -> dict[str, dict[str, float]]:
+    """For each name in `CEILINGS`, what `summarise` gives; `rows` hold the `ceiling_scores` of one sample each.
+
+    Raises:
+        UserError: If there are no rows.
+    """
+    return {name: summarise([row[index] for row in rows]) for index, name in enumerate(CEILINGS)}
 
 
 def _mixtures(

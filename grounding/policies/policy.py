@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import shutil
+import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForImageTextToText, AutoProcessor
-from transformers.video_utils import VideoMetadata
 
 from grounding.core import Clip, UserError
+from grounding.policies.families import FAMILIES, MERGED, Qwen25VL
+from grounding.policies.pixels import BYTES, normalize_patches
+from grounding.policies.shared_attention import NAME
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,15 +27,17 @@ class VideoPrompt:
 
     Args:
         input_ids: int64, shape (P,), the video placeholder expanded to one token a visual feature.
-        pixel_values: Patches as the processor makes them, float32, shape (N, D).
-        grid: Patches in time, height and width, int64, shape (1, 3).
-        seconds_per_grid: Seconds from one temporal patch to the next, as the model is told.
+        pixel_values: Patches as the processor makes them, shape (N, D): bytes, or float32 and normalised.
+        grid: Patches in time, height and width, int64, shape (1, 3); of several videos (stills, say), a row each.
+        seconds_per_grid: Seconds from one temporal patch to the next, where the model is told so.
+        frames: Frames of the video.
     """
 
     input_ids: torch.Tensor
     pixel_values: torch.Tensor
     grid: torch.Tensor
     seconds_per_grid: float
+    frames: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,12 +45,24 @@ class Policy:
     """A model and its processor.
 
     Args:
-        model: A Qwen2.5-VL model (any size).
+        model: A model of one of the `FAMILIES` (any size), perhaps with adapters. Its language model is set to the
+            attention of `shared_attention`, which is plain SDPA for everybody else.
         processor: Its processor, with a chat template.
+        encoded: What the vision tower was given: counts of "videos" and "frames". Copies share it.
     """
 
     model: Any
     processor: Any
+    encoded: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        if self._base.config.text_config._attn_implementation != NAME:
+            self._base.set_attn_implementation({"text_config": NAME})
+
+    @property
+    def family(self) -> Qwen25VL:
+        """What is particular to the model's family."""
+        return FAMILIES[self.model.config.model_type]
 
     @property
     def tokenizer(self) -> Any:
@@ -58,38 +77,64 @@ class Policy:
     @property
     def frame_pixels(self) -> int:
         """Most pixels of a frame that the processor keeps."""
-        return int(self.processor.video_processor.size["longest_edge"])
+        return self.family.frame_pixels(self.processor.video_processor)
 
     def encode(self, clips: Sequence[Clip], texts: Sequence[str]) -> list[VideoPrompt]:
         """Turn clips, each with one user turn (text first, then video), into model inputs.
 
-        The model is told the sampled frames' own rate, so its seconds are those of `clip.pts`.
+        The model is told the sampled frames' own times, those of `clip.pts`.
 
         Raises:
-            UserError: If a prompt is longer than the model's context, or a text holds one of the model's own tokens.
+            UserError: If a prompt is longer than the model's context, a text holds one of the model's own tokens, or
+                the processor tells the model other times.
         """
         owned = [token for token in self.tokenizer.get_added_vocab() if any(token in text for text in texts)]
         if owned:
             raise UserError(f"a query must not hold the model's own tokens, got {' '.join(owned)}; reword it")
-        metadata = [
-            VideoMetadata(total_num_frames=len(c), fps=c.sampled_fps, frames_indices=list(range(len(c)))) for c in clips
-        ]
         encoded = self.processor(
             text=[self.render(text) for text in texts],
-            videos=[torch.from_numpy(c.frames).permute(0, 3, 1, 2) for c in clips],
-            video_metadata=metadata,
+            videos=[_frames(clip) for clip in clips],
+            video_metadata=[self.family.metadata(clip) for clip in clips],
             do_sample_frames=False,
+            **BYTES,
         )
         grids = torch.as_tensor(encoded["video_grid_thw"]).split(1)
         pixels = torch.as_tensor(encoded["pixel_values_videos"]).split([int(g.prod()) for g in grids])
-        rows = zip(encoded["input_ids"], pixels, grids, encoded["second_per_grid_ts"], strict=True)
-        prompts = [VideoPrompt(torch.tensor(ids), pixel, grid, float(s)) for ids, pixel, grid, s in rows]
+        seconds = encoded.get("second_per_grid_ts", [0.0] * len(clips))
+        rows = zip(encoded["input_ids"], pixels, grids, seconds, clips, strict=True)
+        prompts = [VideoPrompt(torch.tensor(i), x, g, float(s), len(clip)) for i, x, g, s, clip in rows]
         longest = max(len(p.input_ids) for p in prompts)
         if longest > self.context:
             raise UserError(
                 f"a prompt has {longest} tokens but the model takes {self.context}; lower data.max_frames or max_pixels"
             )
+        for clip, prompt in zip(clips, prompts, strict=True):
+            self._check_times(clip, prompt)
         return prompts
+
+    def _check_times(self, clip: Clip, prompt: VideoPrompt) -> None:
+        """The model is told the clip's times, as finely as it can tell them apart."""
+        config, family = self.model.config, self.family
+        text = self.tokenizer.decode(prompt.input_ids)
+        told = family.told(config, text, prompt.seconds_per_grid, int(prompt.grid[0, 0]))
+        shown, finest = family.shown(clip), family.resolution(config)
+        if told.shape != shown.shape or np.abs(told - shown).max() > family.rounding:
+            raise UserError(
+                f"the processor tells the model times {_some(told)} s for patches at {_some(shown)} s; "
+                f"give the processor that belongs to the model"
+            )
+        if len(shown) > 1 and np.diff(shown).min() < finest * (1 - 1e-6):
+            warnings.warn(
+                f"{clip.sampled_fps:.3g} frames/s is finer than the model's times ({finest:g} s for {MERGED} frames): "
+                f"neighbouring frames look simultaneous; lower data.fps to {MERGED / finest:g}",
+                stacklevel=3,
+            )
+        if (drift := family.drift(clip)) > finest:
+            warnings.warn(
+                f"frames are up to {drift:.2f} s from where the model is told they are: it takes one rate a video "
+                f"({clip.sampled_fps:.3g} frames/s), and these frames are uneven",
+                stacklevel=3,
+            )
 
     def render(self, text: str) -> str:
         """The chat with one user turn (text, then video), up to where the model answers."""
@@ -112,13 +157,49 @@ class Policy:
 
     def video_inputs(self, prompts: Sequence[VideoPrompt], input_ids: torch.Tensor) -> dict[str, torch.Tensor]:
         """The videos of a batch as keyword arguments of the model's forward."""
-        device = input_ids.device
         return {
-            "pixel_values_videos": torch.cat([p.pixel_values for p in prompts]).to(device),
-            "video_grid_thw": torch.cat([p.grid for p in prompts]).to(device),
-            "second_per_grid_ts": torch.tensor([p.seconds_per_grid for p in prompts], device=device),
-            "mm_token_type_ids": (input_ids == self.model.config.video_token_id).int() * 2,
+            "pixel_values_videos": torch.cat([self.patches(prompt) for prompt in prompts]).to(input_ids.device),
+            **self.positions_inputs(prompts, input_ids),
         }
+
+    def patches(self, prompt: VideoPrompt) -> torch.Tensor:
+        """A prompt's patches as the vision tower reads them, float32, shape (N, D), on the model's device."""
+        return normalize_patches(prompt.pixel_values.to(self.model.device), self.processor.video_processor)
+
+    def positions_inputs(self, prompts: Sequence[VideoPrompt], input_ids: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The same without the pixels: what the positions of tokens follow from."""
+        seconds = [prompt.seconds_per_grid for prompt in prompts for _ in prompt.grid]
+        return {
+            "video_grid_thw": torch.cat([p.grid for p in prompts]).to(input_ids.device),
+            "mm_token_type_ids": self.family.token_types(self.model.config, input_ids),
+            **self.family.timing(seconds, input_ids.device),
+        }
+
+    def positions(self, prompt: VideoPrompt) -> torch.Tensor:
+        """Positions of a prompt's tokens in time, height and width, int64, shape (3, P)."""
+        ids = prompt.input_ids[None]
+        return self.core.get_rope_index(ids, **self.positions_inputs([prompt], ids))[0][:, 0]
+
+    def encode_videos(self, prompts: Sequence[VideoPrompt]) -> list[torch.Tensor]:
+        """What the vision tower makes of each prompt's video; one that is given several times is encoded once.
+
+        Gradients flow into the tower unless it is frozen; a frozen tower's features stay good for the whole run.
+
+        Returns:
+            For each prompt a float tensor of shape (levels, visual tokens, width): the input embeddings and, for
+            families that have them, the features that enter deeper layers.
+        """
+        unique = {id(prompt): prompt for prompt in prompts}
+        trained = any(parameter.requires_grad for parameter in self.core.visual.parameters())
+        with torch.set_grad_enabled(trained and torch.is_grad_enabled()):
+            found = {key: self._encode_video(prompt) for key, prompt in unique.items()}
+        return [found[id(prompt)] for prompt in prompts]
+
+    def _encode_video(self, prompt: VideoPrompt) -> torch.Tensor:
+        self.encoded.update(videos=1, frames=prompt.frames)
+        # One call a video: the graph of one must outlive another's backward pass.
+        parts = self.family.features(self.core, self.patches(prompt), prompt.grid.to(self.model.device))
+        return torch.cat(parts, dim=1)
 
     @property
     def end_tokens(self) -> list[int]:
@@ -165,8 +246,23 @@ def pad_tokens(rows: Sequence[torch.Tensor], value: int, *, side: str) -> tuple[
     return tokens, mask
 
 
+def _frames(clip: Clip) -> torch.Tensor:
+    """Frames as the processors take them, uint8, shape (T, 3, H, W); a single one is repeated to fill its patch."""
+    frames = torch.from_numpy(clip.frames).permute(0, 3, 1, 2)
+    return frames if len(clip) > 1 else frames.repeat(MERGED, 1, 1, 1)
+
+
+def _some(seconds: np.ndarray) -> str:
+    return ", ".join(f"{value:.2f}" for value in seconds[:4]) + (", ..." if len(seconds) > 4 else "")
+
+
 def load_policy(path: str, *, dtype: str = "float32", attention: str = "sdpa") -> Policy:
     """Load a model folder or hub name with its processor.
+
+    Args:
+        path: Folder or hub name.
+        dtype: Type of the weights.
+        attention: Attention of the vision tower, by transformers' name ("flash_attention_2" where it is installed).
 
     Raises:
         UserError: If it cannot be read as a video-language model.
@@ -176,12 +272,12 @@ def load_policy(path: str, *, dtype: str = "float32", attention: str = "sdpa") -
     try:
         processor = AutoProcessor.from_pretrained(path)
         model = AutoModelForImageTextToText.from_pretrained(path, dtype=dtype, attn_implementation=attention)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         what = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         kind = "folder" if Path(path).exists() else "hub name or folder"
         raise UserError(f"cannot load a model from the {kind} {path!r}: {what}") from error
-    if not hasattr(processor, "video_processor") or not hasattr(model.config, "video_token_id"):
-        raise UserError(f"{path!r} is a {type(model).__name__}, which takes no video; give a Qwen2.5-VL model")
+    if not hasattr(processor, "video_processor") or model.config.model_type not in FAMILIES:
+        raise UserError(f"{path!r} is a {type(model).__name__}; give a model of one of {', '.join(FAMILIES)}")
     return Policy(model, processor)
 
 

@@ -1,7 +1,8 @@
 """One prompt, G completions: the video is encoded once and the prompt is read once, in sampling as in scoring.
 
-The prompts of a batch run through the model once and leave their key-value cache, which is then repeated for each
-prompt's completions. Gradients flow through the cache, so scores and gradients are those of G full sequences.
+Scoring is one pass over a packed row [prompts | completions] in which each completion sees its prompt and itself
+(`shared_attention.Packed`); it costs P^2 + G C (P + C), and its scores and gradients are those of G full sequences.
+Sampling keeps the keys and values of each prompt once and those of its completions beside them.
 
 Completions continue at the *last* prompt position + 1. (`rope_deltas` would continue after the largest position,
 which for a long video is a temporal one and lies beyond the text's.)
@@ -11,45 +12,79 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
+from torch.utils.checkpoint import checkpoint
 
+from grounding.core import UserError
 from grounding.policies.policy import Policy, VideoPrompt, pad_tokens
+from grounding.policies.shared_attention import Decoding, Packed
+
+LOGITS_AT_ONCE = 2**26  # elements of the largest tensor of logits; 256 MB in float32
 
 
 @dataclass(frozen=True, eq=False)
 class Prefix:
-    """Prompts that were read, repeated for their completions (R rows in all).
+    """Prompts that are ready for their completions (B prompts, R completions, L prompt tokens in all).
 
     Args:
-        cache: Keys and values of every layer, R rows.
-        mask: 1 where a prompt token is, int64, shape (R, P).
-        hidden: Last hidden state of each prompt, shape (R, 1, hidden size).
-        position: Position of each prompt's last token, int64, shape (R, 1).
+        embeds: Input embeddings of all prompts one after another, their videos' features in place, shape (1, L, width).
+        positions: Positions in time, height and width, int64, shape (3, 1, L).
+        visual: Where a visual token is, bool, shape (1, L).
+        features: Features of all visual tokens, shape (levels, visual tokens, width).
+        lengths: Tokens of each prompt.
+        repeats: Completions of each prompt.
+        start: Position of the first token of each prompt's completions, int64, shape (B,).
     """
 
-    cache: Any
-    mask: torch.Tensor
-    hidden: torch.Tensor
-    position: torch.Tensor
+    embeds: torch.Tensor
+    positions: torch.Tensor
+    visual: torch.Tensor
+    features: torch.Tensor
+    lengths: Sequence[int]
+    repeats: Sequence[int]
+    start: torch.Tensor
 
 
-def read_prompts(policy: Policy, prompts: Sequence[VideoPrompt], repeats: Sequence[int]) -> Prefix:
-    """Read each prompt once and repeat what it leaves `repeats` times."""
-    batch = policy.pad(prompts)
-    core = policy.core
-    video = {name: batch[name] for name in ("video_grid_thw", "second_per_grid_ts", "mm_token_type_ids")}
-    positions, _ = core.get_rope_index(batch["input_ids"], attention_mask=batch["attention_mask"], **video)
-    output = core(**batch, position_ids=positions, use_cache=True)
-    counts = torch.tensor(repeats, device=positions.device)
-    cache = output.past_key_values
-    cache.batch_repeat_interleave(counts)
+def read_prompts(
+    policy: Policy,
+    prompts: Sequence[VideoPrompt],
+    repeats: Sequence[int],
+    features: Sequence[torch.Tensor] | None = None,
+) -> Prefix:
+    """Make prompts ready, each for `repeats` completions.
+
+    Args:
+        policy: The policy that will read them.
+        prompts: The prompts.
+        repeats: Completions of each.
+        features: What `policy.encode_videos(prompts)` returned, now or earlier; None encodes the videos here.
+
+    Raises:
+        UserError: If a prompt has not one placeholder for each of its video's features.
+    """
+    device = policy.model.device
+    features = policy.encode_videos(prompts) if features is None else features
+    ids = torch.cat([prompt.input_ids for prompt in prompts])[None].to(device)
+    visual = policy.family.token_types(policy.model.config, ids) > 0
+    embeds = policy.core.get_input_embeddings()(ids)
+    for index, (prompt, made) in enumerate(zip(prompts, features, strict=True)):
+        places = int((policy.family.token_types(policy.model.config, prompt.input_ids) > 0).sum())
+        if places != made.shape[1]:
+            raise UserError(
+                f"prompt {index} has {places} visual tokens but its video has {made.shape[1]} features; "
+                "give the processor that belongs to the model"
+            )
+    joined = torch.cat([made.to(device, embeds.dtype) for made in features], dim=1)
+    positions = [policy.positions(prompt) for prompt in prompts]
     return Prefix(
-        cache,
-        batch["attention_mask"].repeat_interleave(counts, dim=0),
-        output.last_hidden_state[:, -1:].repeat_interleave(counts, dim=0),
-        positions[0, :, -1:].repeat_interleave(counts, dim=0),
+        embeds.masked_scatter(visual[..., None], joined[0]),
+        torch.cat(positions, dim=1)[:, None].to(device),
+        visual,
+        joined,
+        [len(prompt.input_ids) for prompt in prompts],
+        list(repeats),
+        torch.stack([position[0, -1] + 1 for position in positions]).to(device),
     )
 
 
@@ -59,31 +94,63 @@ def log_probs(
     """Log-probability of every completion token, and the entropy it was drawn with.
 
     Args:
-        policy: The policy that read the prefix.
-        prefix: R rows; used up by this call.
+        policy: The policy that made the prefix ready.
+        prefix: Prompts with R completions in all.
         completions: Tokens, int64, shape (R, C), padded on the right.
-        mask: 1 where a completion token is, shape (R, C).
+        mask: 1 where a completion token is, shape (R, C); a row may be empty.
         temperature: What logits are divided by.
 
     Returns:
-        Two float tensors of shape (R, C); values at padding are meaningless.
+        Two float tensors of shape (R, C), 0 at padding; the entropy carries no gradient.
     """
-    hidden = prefix.hidden
-    if completions.shape[1] > 1:
-        steps = torch.arange(completions.shape[1] - 1, device=completions.device)
-        output = policy.core(
-            input_ids=completions[:, :-1],
-            attention_mask=torch.cat([prefix.mask, mask[:, :-1].to(prefix.mask.dtype)], dim=1),
-            position_ids=(prefix.position + 1 + steps).expand(3, -1, -1),
-            past_key_values=prefix.cache,
-            use_cache=True,
-        )
-        hidden = torch.cat([hidden, output.last_hidden_state], dim=1)
-    logits = policy.head(hidden).float() / temperature
-    logp = torch.log_softmax(logits, dim=-1)
-    with torch.no_grad():
-        entropy = -(logp.exp() * logp).sum(-1)
-    return logp.gather(-1, completions.unsqueeze(-1)).squeeze(-1), entropy
+    mask = mask.bool()
+    steps = torch.arange(completions.shape[1], device=completions.device)
+    fed = mask & (steps < mask.sum(1, keepdim=True) - 1)  # the last token of a completion predicts nothing
+    sizes = fed.sum(1)
+    repeats = torch.tensor(prefix.repeats, device=completions.device)
+    places = prefix.start.repeat_interleave(repeats)[:, None] + steps
+    rows = Packed(prefix.lengths, [part.tolist() for part in sizes.split(prefix.repeats)])
+    hidden = _read(policy, prefix, completions[fed][None], places[fed], rows)
+    ends = torch.tensor(prefix.lengths, device=completions.device).cumsum(0)
+    begins = ends[-1] + sizes.cumsum(0) - sizes
+    before = torch.where(steps == 0, (ends - 1).repeat_interleave(repeats)[:, None], begins[:, None] + steps - 1)
+    logp, entropy = _score(policy, hidden[0].index_select(0, before[mask]), completions[mask], temperature)
+    empty = torch.zeros_like(completions, dtype=logp.dtype)
+    return empty.masked_scatter(mask, logp), empty.masked_scatter(mask, entropy)
+
+
+def _read(policy: Policy, prefix: Prefix, tokens: torch.Tensor, places: torch.Tensor, rows: Packed) -> torch.Tensor:
+    """Hidden states of a packed row, shape (1, L + tokens, width)."""
+    embeds = policy.core.get_input_embeddings()(tokens)
+    visual = torch.cat([prefix.visual, torch.zeros_like(tokens, dtype=torch.bool)], dim=1)
+    output = policy.core.language_model(
+        inputs_embeds=torch.cat([prefix.embeds, embeds], dim=1),
+        position_ids=torch.cat([prefix.positions, places.expand(3, 1, -1)], dim=2),
+        use_cache=False,
+        shared=rows,
+        **policy.family.deep(prefix.features, visual),
+    )
+    return output.last_hidden_state
+
+
+def _score(
+    policy: Policy, hidden: torch.Tensor, tokens: torch.Tensor, temperature: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Log-probability and entropy of each token, shape (N,); logits exist for some rows at a time, and are not kept."""
+
+    def part(hidden: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        logp = torch.log_softmax(policy.head(hidden).float() / temperature, dim=-1)
+        with torch.no_grad():
+            entropy = -(logp.exp() * logp).sum(-1)
+        return logp.gather(-1, tokens[:, None])[:, 0], entropy
+
+    size = max(1, LOGITS_AT_ONCE // policy.model.config.text_config.vocab_size)
+    parts = [
+        checkpoint(part, *chunk, use_reentrant=False, preserve_rng_state=False)
+        for chunk in zip(hidden.split(size), tokens.split(size), strict=True)
+    ]
+    logp, entropy = zip(*parts, strict=True)
+    return torch.cat(logp), torch.cat(entropy)
 
 
 @dataclass(frozen=True)
@@ -102,33 +169,59 @@ class Sampling:
 
 
 @torch.no_grad()
-def sample(policy: Policy, prompts: Sequence[VideoPrompt], repeats: int, how: Sampling) -> list[list[int]]:
+def sample(
+    policy: Policy,
+    prompts: Sequence[VideoPrompt],
+    repeats: int,
+    how: Sampling,
+    features: Sequence[torch.Tensor] | None = None,
+) -> list[list[int]]:
     """Draw `repeats` completions for each prompt, those of a prompt one after another.
+
+    Args:
+        policy: Draws them.
+        prompts: The prompts.
+        repeats: Completions of each.
+        how: How tokens are drawn.
+        features: As for `read_prompts`.
 
     Returns:
         Tokens of each completion, up to and including its end token where it has one.
     """
-    prefix = read_prompts(policy, prompts, [repeats] * len(prompts))
-    ends = torch.tensor(policy.end_tokens, device=prefix.mask.device)
-    mask, hidden = prefix.mask, prefix.hidden
-    going = torch.ones_like(mask[:, 0], dtype=torch.bool)
-    drawn: list[torch.Tensor] = []
+    prefix = read_prompts(policy, prompts, [repeats] * len(prompts), features)
+    none = torch.zeros(1, 0, dtype=torch.long, device=prefix.start.device)
+    read = Packed(prefix.lengths, [[]] * len(prompts), kept={})
+    ends = torch.tensor(prefix.lengths, device=prefix.start.device).cumsum(0)
+    hidden = _read(policy, prefix, none, none[0], read)[0, ends - 1].repeat_interleave(repeats, dim=0)
+    growing = Decoding(read, repeats, how.max_new_tokens)
+    stops = torch.tensor(policy.end_tokens, device=hidden.device)
+    drawn = torch.full((len(prompts), repeats, how.max_new_tokens), policy.tokenizer.pad_token_id, device=hidden.device)
+    groups = torch.arange(len(prompts), device=hidden.device)  # prompts with a completion that goes on
+    going = torch.ones_like(drawn[..., 0], dtype=torch.bool)
     for step in range(how.max_new_tokens):
-        token = _draw(policy.answer_logits(hidden[:, -1]), how)
-        drawn.append(torch.where(going, token, policy.tokenizer.pad_token_id))
-        going = going & ~torch.isin(token, ends)
-        if not going.any() or step + 1 == how.max_new_tokens:
+        token = _draw(policy.answer_logits(hidden), how).view(-1, repeats)
+        drawn[groups, :, step] = torch.where(going, token, drawn[groups, :, step])
+        going = going & ~torch.isin(token, stops)
+        left = going.any(dim=1)
+        if not left.any() or step + 1 == how.max_new_tokens:
             break
-        mask = torch.cat([mask, torch.ones_like(mask[:, :1])], dim=1)
-        output = policy.core(
-            input_ids=drawn[-1][:, None],
-            attention_mask=mask,
-            position_ids=(prefix.position + 1 + step).expand(3, -1, -1),
-            past_key_values=prefix.cache,
-            use_cache=True,
-        )
-        hidden = output.last_hidden_state
-    return [_until_end(row, policy.end_tokens) for row in torch.stack(drawn, dim=1).tolist()]
+        if not left.all():
+            groups, going, token = groups[left], going[left], token[left]
+            growing.keep(left)
+        hidden = _grow(policy, growing, token, prefix.start[groups] + step)
+    return [_until_end(row, policy.end_tokens) for row in drawn.flatten(0, 1).tolist()]
+
+
+def _grow(policy: Policy, growing: Decoding, tokens: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """Feed each completion its token, shape (prompts, repeats); hidden states of shape (completions, width)."""
+    output = policy.core.language_model(
+        inputs_embeds=policy.core.get_input_embeddings()(tokens.view(1, -1)),
+        position_ids=places.repeat_interleave(tokens.shape[1]).expand(3, 1, -1),
+        use_cache=False,
+        shared=growing,
+    )
+    growing.step += 1
+    return output.last_hidden_state[0]
 
 
 def generate(policy: Policy, prompts: Sequence[VideoPrompt], max_new_tokens: int) -> list[str]:
@@ -139,7 +232,8 @@ def generate(policy: Policy, prompts: Sequence[VideoPrompt], max_new_tokens: int
 
 def completion_batch(policy: Policy, rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
     """Pad completions on the right; tokens and mask on the model's device, shape (R, C)."""
-    tokens, mask = pad_tokens([torch.tensor(row) for row in rows], policy.tokenizer.pad_token_id, side="right")
+    padded = [torch.tensor(row, dtype=torch.long) for row in rows]
+    tokens, mask = pad_tokens(padded, policy.tokenizer.pad_token_id, side="right")
     return tokens.to(policy.model.device), mask.to(policy.model.device)
 
 

@@ -22,6 +22,7 @@ from rewards import PRESETS, WeightedSum
 
 LOSSES = ("grpo", "bnpo", "dr_grpo", "dapo")
 SCALES = ("group", "batch", "none")
+SMALLEST = 28 * 28  # pixels of a frame that make one token of Qwen2.5-VL
 LOGGERS = ("tensorboard", "wandb", "trackio")
 
 
@@ -79,6 +80,8 @@ class ModelConfig:
     attention: str = "sdpa"
     lora_rank: int = 0  # 0: full fine-tuning
     freeze_vision: bool = False
+    features_ram_gb: float = 4.0  # of a frozen tower's features, kept in memory for when their videos come again
+    features_disk_gb: float = 0.0  # and in the run folder; 0 keeps none there
     max_new_tokens: int = 48  # of a completion, in training and in evaluation
 
 
@@ -95,8 +98,8 @@ class ObjectiveConfig:
     scale_rewards: str = "group"
     temperature: float = 1.0
     top_p: float = 1.0
-    lr: float = 1.5e-4
-    scheduler: str = "constant"
+    lr: float = 3e-4
+    scheduler: str = "linear"
     weight_decay: float = 0.0
     clip: float = 1.0  # largest gradient norm
 
@@ -113,11 +116,13 @@ class MarkerConfig:
 class TrainerConfig:
     """How long and how large."""
 
-    max_steps: int = 110
+    max_steps: int = 120
     prompts: int = 16  # prompts (groups) an optimizer step
     groups_per_pass: int = 16  # groups in one forward and backward pass; divides `prompts`, changes memory only
-    save_steps: int = 0  # save the policy every so many steps under checkpoints/; 0: only at the end
+    save_steps: int = 0  # a checkpoint every so many steps under checkpoints/, to resume from; 0: none
+    keep: int = 2  # checkpoints that stay: the last so many, and the one with the highest mean reward of its steps
     eval_batch: int = 64
+    workers: int = 0  # processes that read, draw and resize videos ahead of the step; 0 does it in the step
     bf16: bool = False
     report_to: list[str] = field(default_factory=lambda: ["tensorboard"])  # also wandb, trackio; [] for none
     dry_run: bool = False  # check model, data and prompt fit, train nothing
@@ -127,10 +132,10 @@ class TrainerConfig:
 class WarmupConfig:
     """Supervised steps on the toy world before GRPO, see grounding/training/warmup.py; 0 steps for none."""
 
-    max_steps: int = 1000  # of all stages together; it ends earlier, when the last stage reaches its goal
+    max_steps: int = 560  # of all stages together; it ends earlier, when the last stage reaches its goal
     batch: int = 32
     lr: float = 1e-3
-    goal: float = 0.02  # of the last stage: share of answers right in every token
+    goal: float = 0.38  # of the last stage: share of answers right in every token
 
 
 @dataclass
@@ -158,6 +163,7 @@ class Config:
     marker: MarkerConfig = MISSING
     seed: int = 0
     out: str | None = None  # the run folder; None: runs/<task>/<time>
+    resume: str | None = None  # latest: go on in `out` where its run was stopped, or start there if it was not begun
 
 
 # The numbers of STVG-R1's script and of the TRL version it pins; completions of up to 1024 tokens.
@@ -215,6 +221,8 @@ def check(config: Config) -> None:
         UserErrors: With every mistake, a line each.
     """
     errors = [*_check_task(config), *_check_numbers(config), *_check_choices(config), *_check_data(config.data)]
+    if config.resume is not None and not config.out:
+        errors.append("out is missing; resume=latest needs out=DIR, the folder of the run to go on with")
     if errors:
         raise UserErrors(errors)
 
@@ -233,10 +241,13 @@ def _check_task(config: Config) -> list[str]:
 def _check_numbers(config: Config) -> list[str]:
     data, objective, trainer, warmup = config.data, config.objective, config.trainer, config.warmup
     rules = [
+        ("seed", config.seed, 0 <= config.seed < 2**31, "0 to 2^31 - 1"),
         ("data.fps", data.fps, data.fps > 0, "> 0"),
         ("data.max_frames", data.max_frames, data.max_frames >= 2, "at least 2"),
         ("data.eval_samples", data.eval_samples, data.eval_samples >= 1, "at least 1"),
         ("model.lora_rank", config.model.lora_rank, config.model.lora_rank >= 0, "0 (full fine-tuning) or more"),
+        ("model.features_ram_gb", config.model.features_ram_gb, config.model.features_ram_gb >= 0, "0 or more"),
+        ("model.features_disk_gb", config.model.features_disk_gb, config.model.features_disk_gb >= 0, "0 or more"),
         ("model.max_new_tokens", config.model.max_new_tokens, config.model.max_new_tokens >= 1, "at least 1"),
         ("objective.generations", objective.generations, objective.generations >= 2, "at least 2, to compare answers"),
         ("objective.beta", objective.beta, objective.beta >= 0, "0 or more"),
@@ -248,6 +259,8 @@ def _check_numbers(config: Config) -> list[str]:
         ("trainer.prompts", trainer.prompts, trainer.prompts >= 1, "at least 1"),
         ("trainer.eval_batch", trainer.eval_batch, trainer.eval_batch >= 1, "at least 1"),
         ("trainer.save_steps", trainer.save_steps, trainer.save_steps >= 0, "0 (never) or more"),
+        ("trainer.workers", trainer.workers, trainer.workers >= 0, "0 (none) or more"),
+        ("trainer.keep", trainer.keep, trainer.keep >= 1, "at least 1"),
         ("warmup.max_steps", warmup.max_steps, warmup.max_steps >= 0, "0 (no warm-up) or more"),
         ("warmup.batch", warmup.batch, warmup.batch >= 1, "at least 1"),
         ("warmup.goal", warmup.goal, 0 < warmup.goal <= 1, "in (0, 1]"),
@@ -257,6 +270,11 @@ def _check_numbers(config: Config) -> list[str]:
     if trainer.groups_per_pass < 1 or trainer.prompts % trainer.groups_per_pass:
         errors.append(
             f"trainer.groups_per_pass must divide trainer.prompts ({trainer.prompts}), got {trainer.groups_per_pass}"
+        )
+    if objective.iterations >= 1 and trainer.save_steps % objective.iterations:
+        errors.append(  # the samples of a generation are not saved, so a checkpoint lies between two of them
+            f"trainer.save_steps must be a multiple of objective.iterations ({objective.iterations}), "
+            f"got {trainer.save_steps}"
         )
     if warmup.max_steps and config.model.path:
         errors.append("warmup.max_steps must be 0 for a model with a path; the warm-up is for the tiny policy")
@@ -270,6 +288,7 @@ def _check_choices(config: Config) -> list[str]:
         ("objective.loss", config.objective.loss, LOSSES),
         ("objective.scale_rewards", config.objective.scale_rewards, SCALES),
         *[("trainer.report_to", name, LOGGERS) for name in config.trainer.report_to],
+        *([("resume", config.resume, ("latest",))] if config.resume is not None else []),
     ]
     if isinstance(config.data, JsonlConfig):
         choices.append(("data.backend", config.data.backend, ("auto", "pyav", "torchcodec", "decord")))
@@ -287,6 +306,8 @@ def _check_data(data: DataConfig) -> list[str]:
         return [f"data.{name} is missing; data=jsonl needs data.root=DIR data.annotations=FILE" for name in missing]
     if not Path(data.root).is_dir():
         return [f"data.root must be a folder, got {data.root!r}, which is none"]
+    if data.max_pixels is not None and data.max_pixels < SMALLEST:
+        return [f"data.max_pixels must be at least {SMALLEST} (28 x 28), got {data.max_pixels}"]
     return []
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from transformers.utils.logging import disable_progress_bar
 from yaml import YAMLError
 
 from grounding.core import UserError
@@ -17,7 +19,7 @@ from grounding.evaluation.metrics import CEILINGS
 from grounding.policies.policy import load_policy
 from grounding.training.config import DATA, GROUPS, Config, MarkerConfig, TaskConfig, WarmupConfig, check
 from grounding.training.options import clear_option_errors
-from grounding.training.sources import open_sources
+from grounding.training.sources import open_held_out
 from prompting import IdMarker
 
 SAVED = "tubelet.yaml"  # in a model folder: the configuration of the run that made it
@@ -55,8 +57,8 @@ def read_arguments(arguments: Sequence[str]) -> EvaluationPlan:
     if not own.get("model"):
         raise UserError("model is missing; give model=DIR, a model folder such as RUN/model, or a hub name")
     out = Path(own["out"]) if own.get("out") else None
-    if out is not None and out.exists():
-        raise UserError(f"out={out} exists already; choose another name or remove it first")
+    if out is not None:
+        _check_free(out)
     with clear_option_errors(HINT):
         asked = OmegaConf.from_dotlist([a for a in arguments if not a.startswith(("model=", "out="))])
         config = _merged(saved_config(own["model"]), asked)
@@ -64,6 +66,15 @@ def read_arguments(arguments: Sequence[str]) -> EvaluationPlan:
     config.warmup = WarmupConfig(max_steps=0)
     check(config)
     return EvaluationPlan(config, out)
+
+
+def _check_free(out: Path) -> None:
+    """Refuse a file that could not be written at the end, before hours of evaluation."""
+    if os.path.lexists(out):
+        raise UserError(f"out={out} exists already; choose another name or remove it first")
+    folder = next(parent for parent in out.absolute().parents if parent.exists())
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise UserError(f"out={out} cannot be written, for {folder} is no folder to write into; choose another name")
 
 
 def saved_config(path: str) -> DictConfig:
@@ -119,19 +130,21 @@ def evaluate_model(
         UserError: If the model cannot be loaded.
         UserErrors: With every broken row of the data.
     """
+    disable_progress_bar()  # of loading weights; what a user mistook is then the only line
     model = config.model
     policy = load_policy(str(model.path), dtype=model.dtype, attention=model.attention)
-    sources = open_sources(config.data, config.seed, policy.frame_pixels)
+    source, skipped = open_held_out(config.data, policy.frame_pixels)
     result = evaluate(
         policy,
-        sources.held_out,
+        source,
         IdMarker(config.marker.style, config.marker.size),  # type: ignore[arg-type]
         prompt_kind=model.prompt,
         max_new_tokens=model.max_new_tokens,
         batch=config.trainer.eval_batch,
+        keep=0,
         progress=progress,  # type: ignore[arg-type]
     )
-    return result, sources.skipped
+    return result, skipped
 
 
 def figures(config: Config, result: Evaluation, skipped: Sequence[Problem]) -> dict[str, Any]:

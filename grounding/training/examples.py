@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from types import SimpleNamespace
 
-from grounding.core import Clip, LoadedSample, Source
+from grounding.core import LoadedSample, Source, UserError
 from grounding.policies.policy import Policy, VideoPrompt
 from grounding.tasks import stvg
+from grounding.training.workers import Workers
 from prompting import IdMarker
+
+_log = logging.getLogger(__name__)
+
+MOST_BROKEN = 10  # samples in a row that are passed over before the data as a whole is held to be broken
+
+Row = dict[str, object]
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,53 +28,147 @@ class Example:
     """A sample that is ready for the policy.
 
     Args:
-        loaded: The sample with its truth and masklets.
-        marked: Its sampled frames with IDs drawn.
-        prompt: The model's inputs.
+        loaded: The sample with its truth and masklets; its clip is unmarked.
+        prompt: The model's inputs, made of the frames with IDs drawn.
+        passed_over: Why each sample before it could not be used, where it stands in for them.
     """
 
     loaded: LoadedSample
-    marked: Clip
     prompt: VideoPrompt
+    passed_over: tuple[str, ...] = ()
 
 
 def make_examples(loaded: Sequence[LoadedSample], policy: Policy, marker: IdMarker, prompt_kind: str) -> list[Example]:
     """Draw the IDs and encode the prompts of some samples."""
     marked = [marker.annotate_clip(one.clip, one.masklets)[0] for one in loaded]
     texts = [stvg.prompt(one.sample.query, prompt_kind) for one in loaded]
-    prompts = policy.encode(marked, texts)
-    return [Example(*parts) for parts in zip(loaded, marked, prompts, strict=True)]
+    return [Example(*parts) for parts in zip(loaded, policy.encode(marked, texts), strict=True)]
+
+
+@dataclass(frozen=True)
+class ExampleMaker:
+    """Makes the example of a sample's index; small enough to be sent to another process.
+
+    Args:
+        source: Where samples come from.
+        policy: Whose processor encodes them; its weights are not needed, see `without_weights`.
+        marker: Draws the IDs.
+        prompt_kind: Kind of task prompt.
+        skip_broken: Whether the next sample stands in for one that cannot be used; else it stops the run.
+    """
+
+    source: Source
+    policy: Policy
+    marker: IdMarker
+    prompt_kind: str
+    skip_broken: bool = False
+
+    def __call__(self, index: int) -> Example:
+        """Read, draw and encode a sample.
+
+        Raises:
+            UserError: If it cannot be used (its video gives no frames, its prompt is too long, ...); with
+                `skip_broken`, if neither can the nine after it.
+        """
+        if not self.skip_broken:
+            return self._make(index)
+        broken: list[str] = []
+        for offset in range(MOST_BROKEN):
+            try:
+                return replace(self._make((index + offset) % len(self.source.samples)), passed_over=tuple(broken))
+            except UserError as error:
+                broken.append(str(error))
+        raise UserError(f"{MOST_BROKEN} samples in a row cannot be used; mend the data, the last: {broken[-1]}")
+
+    def _make(self, index: int) -> Example:
+        sample = self.source.samples[index]
+        loaded = self.source.load(sample)
+        try:
+            return make_examples([loaded], self.policy, self.marker, self.prompt_kind)[0]
+        except UserError as error:
+            raise UserError(f"sample {sample.id}: {error}") from error
+
+
+def without_weights(policy: Policy) -> Policy:
+    """The part of a policy that encodes prompts: its processor, and of its model only the configuration."""
+    return replace(policy, model=SimpleNamespace(config=policy.model.config))
 
 
 class Collator:
     """Turns dataset rows into trainer inputs; a video asked for G times is read, drawn and encoded once.
+
+    With workers, whoever hands `ask` to the data loader and the rows to the collator when they are needed waits for
+    no video that could be read in a step's time: the loader asks for a batch while the one before it is learnt from.
 
     Args:
         source: Where samples come from.
         policy: Whose processor encodes them.
         marker: Draws the IDs.
         prompt_kind: Kind of task prompt.
-        keep: How many examples stay in memory for the next passes over the same prompts.
+        keep: How many examples stay in memory: those of two batches, the one in use and the one asked for.
+        workers: Processes that make examples ahead; 0 makes them when they are needed. The examples are the same.
+        skip_broken: Whether the next sample stands in for one that cannot be used; else it stops the run.
     """
 
-    def __init__(self, source: Source, policy: Policy, marker: IdMarker, prompt_kind: str, keep: int) -> None:
-        self.source, self.policy, self.marker, self.prompt_kind, self.keep = source, policy, marker, prompt_kind, keep
-        self._kept: OrderedDict[int, Example] = OrderedDict()
+    def __init__(
+        self,
+        source: Source,
+        policy: Policy,
+        marker: IdMarker,
+        prompt_kind: str,
+        keep: int,
+        workers: int = 0,
+        skip_broken: bool = False,
+    ) -> None:
+        self.keep = keep
+        self.seconds_waited = 0.0  # for examples, since the start or since somebody set it to 0
+        self.passed_over: dict[str, None] = {}  # why samples could not be used, each once, in the order met
+        self._make = ExampleMaker(source, without_weights(policy), marker, prompt_kind, skip_broken)
+        self._workers = Workers(self._make, workers) if workers else None
+        self._asked: OrderedDict[int, Callable[[], Example]] = OrderedDict()
 
-    def __call__(self, rows: Sequence[dict[str, int]]) -> list[dict[str, object]]:
-        """Inputs of the trainer, one a row; rows of one index share their example."""
-        wanted = list(dict.fromkeys(row["index"] for row in rows))
-        missing = [index for index in wanted if index not in self._kept]
-        if missing:
-            loaded = [self.source.load(self.source.samples[index]) for index in missing]
-            made = make_examples(loaded, self.policy, self.marker, self.prompt_kind)
-            self._kept.update(zip(missing, made, strict=True))
-        for index in wanted:
-            self._kept.move_to_end(index)
-        found = {index: self._kept[index] for index in wanted}
-        while len(self._kept) > self.keep:
-            self._kept.popitem(last=False)
+    def ask(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """Have the examples of some rows made ahead; gives the rows as they are."""
+        self._pending(rows)
+        return rows
+
+    def __call__(self, rows: Sequence[Row]) -> list[Row]:
+        """Inputs of the trainer, one a row; rows of one index share their example.
+
+        Raises:
+            UserError: If a sample cannot be used, see `ExampleMaker`; if a worker died.
+        """
+        begin = time.perf_counter()
+        found = {index: wait() for index, wait in self._pending(rows).items()}
+        self.seconds_waited += time.perf_counter() - begin
+        for reason in [reason for example in found.values() for reason in example.passed_over]:
+            if reason not in self.passed_over:
+                _log.warning("passed over: %s", reason)
+                self.passed_over[reason] = None
         return [
-            {"prompt": found[row["index"]].loaded.sample.query, "example": found[row["index"]], "group": row["index"]}
-            for row in rows
+            {"prompt": found[index].loaded.sample.query, "example": found[index], "group": index}
+            for index in map(_index, rows)
         ]
+
+    def close(self) -> None:
+        """End the workers; what they were asked for is dropped."""
+        if self._workers:
+            self._workers.close()
+
+    def _pending(self, rows: Sequence[Row]) -> dict[int, Callable[[], Example]]:
+        """What waits for the example of each index; the ones asked for longest ago are let go."""
+        wanted = list(dict.fromkeys(map(_index, rows)))
+        for index in wanted:
+            if index not in self._asked:
+                self._asked[index] = self._workers.start(index) if self._workers else cache(partial(self._make, index))
+            self._asked.move_to_end(index)
+        found = {index: self._asked[index] for index in wanted}
+        while len(self._asked) > self.keep:
+            self._asked.popitem(last=False)
+        return found
+
+
+def _index(row: Row) -> int:
+    index = row["index"]
+    assert isinstance(index, int)
+    return index

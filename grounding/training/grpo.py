@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import torch
 from peft import LoraConfig, get_peft_model
-from transformers import PrinterCallback, TrainerCallback
+from transformers import PrinterCallback
 from trl import GRPOConfig
 
 from grounding.core import Source
-from grounding.policies.policy import Policy, save_policy
+from grounding.policies.embedding_cache import EmbeddingCache, fingerprint
+from grounding.policies.policy import Policy
 from grounding.training.config import Config, weights_of
 from grounding.training.examples import Collator
-from grounding.training.runlog import LogCallback, Phase
+from grounding.training.runlog import LogCallback
+from grounding.training.steady import SAY
 from grounding.training.trainer import VideoGRPOTrainer
 from prompting import IdMarker
 
 
-def run_grpo(policy: Policy, source: Source, marker: IdMarker, config: Config, folder: Path, phase: Phase) -> Policy:
-    """Train a policy with GRPO.
+def run_grpo(
+    policy: Policy,
+    source: Source,
+    marker: IdMarker,
+    config: Config,
+    folder: Path,
+    phase: Callable[[dict[str, float]], None],
+    say: Callable[[str], None] = SAY,
+) -> Policy:
+    """Train a policy with GRPO, from the newest checkpoint of the run folder where there is one.
 
     Args:
         policy: Loaded from a folder or hub name.
@@ -28,24 +41,31 @@ def run_grpo(policy: Policy, source: Source, marker: IdMarker, config: Config, f
         config: The run's configuration.
         folder: The run folder; TensorBoard's files go there.
         phase: Takes the figures of every step.
+        say: Takes lines for the user.
 
     Returns:
         The trained policy, adapters merged.
     """
     prepare(policy, config)
+    torch.manual_seed(config.seed)  # an adapter's first weights must not depend on what was drawn before
     model = with_adapter(policy.model, config.model.lora_rank) if config.model.lora_rank else policy.model
     adapted = Policy(model, policy.processor)
-    collator = Collator(source, adapted, marker, config.model.prompt, keep=2 * config.trainer.prompts)
+    workers, skip = config.trainer.workers, getattr(config.data, "on_error", "stop") == "skip"
+    keep = 2 * config.trainer.prompts
+    collator = Collator(source, adapted, marker, config.model.prompt, keep, workers, skip)
     trainer = VideoGRPOTrainer(
         adapted,
         weights_of(config.task),
         collator,
         len(source.samples),
         trl_config(config, folder),
-        callbacks=[LogCallback(phase), Snapshots(adapted, folder / "checkpoints", config.trainer.save_steps)],
+        cache=features_cache(adapted, config, folder) if config.model.freeze_vision else None,
+        callbacks=[LogCallback(phase)],
+        say=say,
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.train()
+    with closing(collator):
+        trainer.resume()
     merged = model.merge_and_unload() if config.model.lora_rank else model
     return Policy(merged, policy.processor)
 
@@ -56,17 +76,12 @@ def with_adapter(model: Any, rank: int) -> Any:
     return get_peft_model(model, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=layers))
 
 
-class Snapshots(TrainerCallback):
-    """Saves the policy every so many steps as `step-N`, each folder whole or not at all."""
-
-    def __init__(self, policy: Policy, folder: Path, every: int) -> None:
-        self.policy, self.folder, self.every = policy, folder, every
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Save when it is time."""
-        if self.every and state.global_step % self.every == 0 and state.is_world_process_zero:
-            self.folder.mkdir(exist_ok=True)
-            save_policy(self.policy, self.folder / f"step-{state.global_step:06d}")
+def features_cache(policy: Policy, config: Config, folder: Path) -> EmbeddingCache:
+    """Where the features of a frozen tower are kept, as the model computes them."""
+    ram, disk = (round(gb * 2**30) for gb in (config.model.features_ram_gb, config.model.features_disk_gb))
+    tower = fingerprint(policy.core.visual, policy.processor.video_processor)
+    where = folder / "features" if disk else None
+    return EmbeddingCache(tower, where, ram_bytes=ram, disk_bytes=disk, dtype=policy.model.dtype)
 
 
 def prepare(policy: Policy, config: Config) -> None:
@@ -106,7 +121,9 @@ def trl_config(config: Config, folder: Path) -> GRPOConfig:
         logging_steps=1,
         logging_first_step=True,
         report_to=list(trainer.report_to) or "none",
-        save_strategy="no",
+        save_strategy="steps" if trainer.save_steps else "no",
+        save_steps=trainer.save_steps or 1,
+        save_total_limit=trainer.keep,
         disable_tqdm=True,
         dataloader_pin_memory=False,
         log_completions=False,

@@ -13,7 +13,9 @@ from omegaconf.errors import OmegaConfBaseException
 from grounding.core import UserError
 
 # How lines begin that tell a user nothing, or (see +key) lead astray.
-_NOISE = ("full_key:", "reference_type=", "object_type=", "To append to your config", "See http", "provider=")
+_NOISE = ("reference_type=", "object_type=", "To append to your config", "See http", "provider=")
+_KEY = "full_key:"  # begins the line that names the option
+_NO_GROUP = "Config group override must be a string"  # Hydra's bare ValueError about trainer=5
 
 
 @contextmanager
@@ -30,14 +32,20 @@ def clear_option_errors(hint: str) -> Iterator[None]:
         yield
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(f"{option_error(error)}; {hint}") from error
+    except ValueError as error:
+        if not str(error).startswith(_NO_GROUP):  # a UserError, or our own fault
+            raise
+        raise UserError(f"a group such as model or trainer takes a name, as in model=tiny: {error}; {hint}") from error
 
 
 def option_error(error: Exception) -> str:
     """What an error and its cause say, in one line."""
     texts = [str(one) for one in (error, error.__cause__) if one is not None]
     lines = [line.strip() for text in texts for line in _lists_in_line(text).splitlines()]
-    said = [line.rstrip(".") for line in lines if line and not line.startswith(_NOISE)]
-    return "; ".join(dict.fromkeys(said)) or type(error).__name__
+    said = [line.rstrip(".") for line in lines if line and not line.startswith((_KEY, *_NOISE))]
+    text = "; ".join(dict.fromkeys(said)) or type(error).__name__
+    unsaid = [key for line in lines if line.startswith(_KEY) and (key := line.removeprefix(_KEY).strip()) not in text]
+    return f"{unsaid[-1]}: {text}" if unsaid else text
 
 
 def unknown_options(config: DictConfig, prefix: str = "") -> list[str]:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import os
 import platform
+import signal
+import sys
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from transformers.utils.logging import disable_progress_bar
 
 import grounding
@@ -21,17 +26,20 @@ from grounding.core.files import write_json, write_text
 from grounding.datasets.problems import write_skipped
 from grounding.evaluation.evaluate import Evaluation, evaluate
 from grounding.evaluation.metrics import CEILINGS
-from grounding.evaluation.report import Shown, contact_sheet, curves, showcase_video
+from grounding.evaluation.report import contact_sheet, curves, showcase_video
 from grounding.policies.policy import Policy, load_policy, save_policy
 from grounding.policies.tiny import build_tiny
+from grounding.training.checkpoints import Checkpoints, whole_folder
 from grounding.training.config import Config, as_yaml, check
 from grounding.training.examples import make_examples
+from grounding.training.folder import forget, open_folder
 from grounding.training.grpo import run_grpo
 from grounding.training.runlog import RunLog
 from grounding.training.sources import Sources, open_sources, warmup_first_clip
-from grounding.training.warmup import Stage, WarmupPlan, toy_corpus, warm_up
+from grounding.training.warmup import WarmupPlan, stages, toy_corpus, warm_up
 from prompting import IdMarker
 
+BEFORE = "evaluation_before.json"  # figures of the evaluation before GRPO
 SHOWN = 6  # held-out clips on the contact sheet and in the video
 PACKAGES = ("torch", "transformers", "trl", "accelerate", "peft", "numpy", "opencv-python-headless", "av")
 
@@ -48,38 +56,55 @@ class Tools:
 
 
 def train(config: Config) -> Path:
-    """Run everything that a configuration asks for.
+    """Run everything that a configuration asks for; every part that is complete already (see `resume`) is left out.
 
     Returns:
         The run folder.
 
     Raises:
         UserErrors: If configuration or data cannot work; nothing was trained then.
+        SystemExit: 143, after a line on stderr, when the process is told to terminate.
     """
-    begin = time.time()
     check(config)
     hush()
-    torch.manual_seed(config.seed)
-    folder = make_folder(config)
-    log = RunLog(folder / "metrics.jsonl")
-    policy = start_policy(config, folder)
-    sources = open_sources(config.data, config.seed, policy.frame_pixels)
+    with stopping_when_told():
+        torch.manual_seed(config.seed)
+        folder = open_folder(config)
+        log = RunLog(folder / "metrics.jsonl", quiet=not PartialState().is_main_process)
+        if (folder / "summary.json").exists():
+            log.say(f"{folder} is complete; nothing to resume")
+        else:
+            run_parts(config, folder, log)
+        log.close()
+    return folder
+
+
+def run_parts(config: Config, folder: Path, log: RunLog) -> None:
+    """Warm-up, evaluation, GRPO, evaluation and report, as far as they are wanted and not done."""
+    begin = time.time()
+    try:
+        policy = start_policy(config, folder)
+        sources = open_sources(config.data, config.seed, policy.frame_pixels)
+    except UserError:
+        forget(folder)  # or the mended command would find the folder taken
+        raise
     tools = Tools(config, folder, IdMarker(config.marker.style, config.marker.size), sources, log)  # type: ignore[arg-type]
-    describe(tools)
+    if PartialState().is_main_process:
+        describe(tools)
     if config.trainer.dry_run:
         check_prompts(policy, tools)
-        return folder
+        return
     if config.warmup.max_steps:
         policy = warmed_up(policy, tools)
-    before = evaluated(policy, tools, "before")
-    if config.trainer.max_steps:
-        with log.phase("grpo", config.trainer.max_steps) as phase:
-            policy = run_grpo(policy, sources.train, tools.marker, config, folder, phase)
-    save_policy(policy, folder / "model", {"tubelet.yaml": as_yaml(config)})
-    after = evaluated(policy, tools, "after")
-    report(tools, before, after, time.time() - begin)
-    log.close()
-    return folder
+    if PartialState().is_main_process:
+        evaluated_before(policy, tools)
+    if not (folder / "model").is_dir():
+        train_policy(policy, tools)
+    PartialState().wait_for_everyone()
+    if PartialState().is_main_process:
+        after = evaluated(loaded(str(folder / "model"), config), tools, "after")
+        report(tools, after, time.time() - begin)
+    PartialState().wait_for_everyone()
 
 
 def hush() -> None:
@@ -88,27 +113,36 @@ def hush() -> None:
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
 
 
-def make_folder(config: Config) -> Path:
-    """Make the run folder and write down what is about to run."""
-    folder = Path(config.out or f"runs/{config.task.name}/{time.strftime('%Y-%m-%d_%H-%M-%S')}")
-    if folder.exists() and any(folder.iterdir()):
-        raise UserError(f"out={folder} exists and is not empty; choose another run folder or remove it")
+@contextmanager
+def stopping_when_told() -> Iterator[None]:
+    """SIGTERM, as job schedulers send it, ends the block like Ctrl-C: half-written folders go, checkpoints stay."""
+
+    def stop(number: int, frame: object) -> None:
+        sys.stderr.write("stopped\n")
+        raise SystemExit(128 + number)
+
+    previous = signal.signal(signal.SIGTERM, stop)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make the run folder {folder}: {error.strerror or error}") from error
-    write_text(folder / "config.yaml", as_yaml(config))
-    os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder / "tensorboard")
-    return folder
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def start_policy(config: Config, folder: Path) -> Policy:
     """Load the policy, or build the tiny one."""
-    if config.model.path is None:
-        build_tiny(folder / "initial", toy_corpus(config.model.prompt), seed=config.seed)
-    return load_policy(
-        config.model.path or str(folder / "initial"), dtype=config.model.dtype, attention=config.model.attention
-    )
+    initial = folder / "initial"
+    if config.model.path is None and PartialState().is_main_process and not initial.is_dir():
+        with whole_folder(initial) as partial:
+            build_tiny(partial, toy_corpus(config.model.prompt), seed=config.seed)
+    PartialState().wait_for_everyone()
+    return loaded(config.model.path or str(initial), config)
+
+
+def loaded(path: str, config: Config) -> Policy:
+    """A policy from a folder or hub name, on this process's device."""
+    policy = load_policy(path, dtype=config.model.dtype, attention=config.model.attention)
+    policy.model.to(PartialState().device)
+    return policy
 
 
 def describe(tools: Tools) -> None:
@@ -118,8 +152,10 @@ def describe(tools: Tools) -> None:
     write_json(
         tools.folder / "versions.json",
         {"tubelet": grounding.__version__, **versions, **machine, "seed": tools.config.seed},
+        overwrite=True,  # of a run that is resumed
     )
     if tools.sources.skipped:
+        (tools.folder / "skipped.jsonl").unlink(missing_ok=True)
         write_skipped(tools.folder / "skipped.jsonl", tools.sources.skipped)
         tools.log.say(f"{len(tools.sources.skipped)} broken rows were left out: {tools.folder / 'skipped.jsonl'}")
     held_out = len(tools.sources.held_out.samples)
@@ -143,16 +179,19 @@ def check_prompts(policy: Policy, tools: Tools) -> None:
 
 
 def warmed_up(policy: Policy, tools: Tools) -> Policy:
-    """Warm up the tiny policy, save it, and load it from there (GRPO's reference is read from the same folder)."""
+    """The policy after the warm-up, from the folder that GRPO's reference is read from too."""
+    folder = tools.folder / "warmup"
+    if PartialState().is_main_process and not folder.is_dir():
+        warm_up_and_save(policy, tools, folder)
+    PartialState().wait_for_everyone()
+    return loaded(str(folder), tools.config)
+
+
+def warm_up_and_save(policy: Policy, tools: Tools, folder: Path) -> None:
+    """Warm up the tiny policy and save it."""
     config = tools.config
-    stages = [
-        Stage(1, True, 0.65),
-        Stage(2, True, 0.75),
-        Stage(3, True, 0.88, pace=0.5),
-        Stage(3, False, config.warmup.goal, pace=0.5),
-    ]
     plan = WarmupPlan(
-        stages,
+        stages(config.warmup.goal),
         config.warmup.batch,
         config.warmup.lr,
         config.warmup.max_steps,
@@ -161,8 +200,29 @@ def warmed_up(policy: Policy, tools: Tools) -> Policy:
     )
     with tools.log.phase("warmup", plan.max_steps) as phase:
         warm_up(policy, tools.marker, plan, phase)
-    save_policy(policy, tools.folder / "warmup")
-    return load_policy(str(tools.folder / "warmup"), dtype=config.model.dtype, attention=config.model.attention)
+    save_policy(policy, folder)
+
+
+def train_policy(policy: Policy, tools: Tools) -> None:
+    """GRPO from the newest checkpoint, if any, and the trained policy in `model/`."""
+    config, folder = tools.config, tools.folder
+    if config.trainer.max_steps:
+        newest = Checkpoints(folder / "checkpoints", config.trainer.keep).latest()
+        done = newest.step if newest else 0
+        with tools.log.phase("grpo", config.trainer.max_steps, done) as phase:
+            policy = run_grpo(policy, tools.sources.train, tools.marker, config, folder, phase, tools.log.say)
+    if PartialState().is_main_process:
+        save_policy(policy, folder / "model", {"tubelet.yaml": as_yaml(config)})
+
+
+def evaluated_before(policy: Policy, tools: Tools) -> None:
+    """Evaluate before GRPO, once a run; figures go to evaluation_before.json."""
+    file = tools.folder / BEFORE
+    if file.exists():
+        return
+    (tools.folder / "predictions_before.jsonl").unlink(missing_ok=True)  # killed between the two files
+    result = evaluated(policy, tools, "before")
+    write_json(file, {"metrics": result.metrics, "ceilings": result.ceilings})
 
 
 def evaluated(policy: Policy, tools: Tools, name: str) -> Evaluation:
@@ -177,16 +237,18 @@ def evaluated(policy: Policy, tools: Tools, name: str) -> Evaluation:
             prompt_kind=config.model.prompt,
             max_new_tokens=config.model.max_new_tokens,
             batch=config.trainer.eval_batch,
+            keep=SHOWN,
             progress=phase.over,
         )
-    rows = [{"id": p.loaded.sample.id, "query": p.loaded.sample.query, "text": p.text} for p in result.predictions]
+    rows = [{"id": p.sample.id, "query": p.sample.query, "text": p.text} for p in result.predictions]
     write_text(tools.folder / f"predictions_{name}.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     return result
 
 
-def report(tools: Tools, before: Evaluation, after: Evaluation, seconds: float) -> None:
-    """Write summary, curves, contact sheet and video; show the table."""
+def report(tools: Tools, after: Evaluation, seconds: float) -> None:
+    """Write curves, contact sheet, video and, when all is there, the summary; show the table."""
     config, folder = tools.config, tools.folder
+    before = json.loads((folder / BEFORE).read_text(encoding="utf-8"))["metrics"]
     summary = {
         "task": config.task.name,
         "model": config.model.path or config.model.name,
@@ -195,21 +257,20 @@ def report(tools: Tools, before: Evaluation, after: Evaluation, seconds: float) 
         "steps": config.trainer.max_steps,
         "wall_s": round(seconds, 1),
         "skipped": len(tools.sources.skipped),
-        "before": before.metrics,
+        "before": before,
         "after": after.metrics,
         "ceilings": after.ceilings,
     }
-    write_json(folder / "summary.json", summary)
     if config.warmup.max_steps or config.trainer.max_steps:
         curves(folder / "metrics.jsonl", folder / "curves.png")
-    shown = [Shown(p.loaded, p.marked, p.answer) for p in after.predictions[:SHOWN]]
-    contact_sheet(shown, folder / "contact_sheet.png")
-    showcase_video(shown, folder / "showcase.mp4")
+    contact_sheet(after.shown, folder / "contact_sheet.png")
+    showcase_video(after.shown, folder / "showcase.mp4")
+    write_json(folder / "summary.json", summary)
     tools.log.table(f"held-out, {int(after.metrics['count'])} samples", *results_table(before, after))
     tools.log.say(f"wrote {folder}: summary.json, curves.png, contact_sheet.png, showcase.mp4, model/")
 
 
-def results_table(before: Evaluation, after: Evaluation) -> tuple[list[str], list[list[str]]]:
+def results_table(before: dict[str, float], after: Evaluation) -> tuple[list[str], list[list[str]]]:
     """Header and rows: before, after, difference and the three ceilings of every metric."""
     header = ["metric", "before", "after", "gain", "both known", "ID known", "time known"]  # the last three: CEILINGS
     rows = []
@@ -217,6 +278,6 @@ def results_table(before: Evaluation, after: Evaluation) -> tuple[list[str], lis
         if name == "count":
             continue
         ceilings: list[Any] = [after.ceilings[ceiling][name] for ceiling in CEILINGS]
-        figures = [f"{before.metrics[name]:.3f}", f"{value:.3f}", f"{value - before.metrics[name]:+.3f}"]
+        figures = [f"{before[name]:.3f}", f"{value:.3f}", f"{value - before[name]:+.3f}"]
         rows.append([name, *figures, *[f"{c:.3f}" for c in ceilings]])
     return header, rows

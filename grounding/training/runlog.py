@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from rich.table import Table
 from transformers import TrainerCallback
 
 from grounding.core import UserError
+from grounding.core.files import write_text
 
 SHOWN = {"loss": "loss", "exact": "exact", "reward": "reward", "parse_rate": "parsed", "frac_reward_zero_std": "flat"}
 
@@ -24,16 +26,16 @@ class RunLog:
 
     Args:
         path: `metrics.jsonl`; one object a line with `phase`, `step` and the figures of that step.
-        quiet: Show nothing (all processes but the first).
+        quiet: Show and write nothing (all processes but the first).
     """
 
     def __init__(self, path: Path, *, quiet: bool = False) -> None:
-        self.file = path.open("a", encoding="utf-8")
+        self.file = (Path(os.devnull) if quiet else path).open("a", encoding="utf-8")
         self.console = Console(quiet=quiet, stderr=False)
 
     @contextmanager
-    def phase(self, name: str, total: int) -> Iterator[Phase]:
-        """A part of the run with a progress bar of its own."""
+    def phase(self, name: str, total: int, done: int = 0) -> Iterator[Phase]:
+        """A part of the run with a progress bar of its own; `done` steps of it are done already."""
         columns = [
             TextColumn(f"{name:<9}"),
             BarColumn(),
@@ -42,7 +44,7 @@ class RunLog:
             TextColumn("{task.description}"),
         ]
         with Progress(*columns, console=self.console) as bar:
-            yield Phase(self, name, bar, bar.add_task("", total=total))
+            yield Phase(self, name, bar, bar.add_task("", total=total, completed=done), done)
 
     def write(self, phase: str, step: int, figures: dict[str, float]) -> None:
         """Append one line; figures that are not finite become null."""
@@ -72,8 +74,8 @@ class RunLog:
 class Phase:
     """A running part of a run: call it with each step's figures, or wrap an iteration."""
 
-    def __init__(self, log: RunLog, name: str, bar: Progress, task: TaskID) -> None:
-        self.log, self.name, self.bar, self.task, self.step = log, name, bar, task, 0
+    def __init__(self, log: RunLog, name: str, bar: Progress, task: TaskID, step: int) -> None:
+        self.log, self.name, self.bar, self.task, self.step = log, name, bar, task, step
 
     def __call__(self, figures: dict[str, float]) -> None:
         """Record the figures of one more step."""
@@ -89,13 +91,28 @@ class Phase:
             self.bar.advance(self.task)
 
 
-class LogCallback(TrainerCallback):
-    """Hands TRL's figures to a `Phase`."""
+def cut_metrics(path: Path, last: Mapping[str, float]) -> None:
+    """Remove what a stopped run wrote after the point that it is resumed from.
 
-    def __init__(self, phase: Phase) -> None:
+    Args:
+        path: `metrics.jsonl`; its last line may be half-written.
+        last: Last step to keep of each phase; phases that are not named go.
+    """
+    if not path.exists():
+        return
+    whole = path.read_text(encoding="utf-8", errors="replace").rpartition("\n")[0].splitlines()
+    rows = [(line, json.loads(line)) for line in whole]
+    kept = [line for line, row in rows if row["step"] <= last.get(row["phase"], 0)]
+    write_text(path, "".join(f"{line}\n" for line in kept), overwrite=True)
+
+
+class LogCallback(TrainerCallback):
+    """Hands TRL's figures to a `Phase`, or whatever else takes them."""
+
+    def __init__(self, phase: Callable[[dict[str, float]], None]) -> None:
         self.phase = phase
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
         """One optimizer step's figures; the closing summary of the whole training is left out."""
-        if logs and "reward" in logs:
+        if logs and "learning_rate" in logs:
             self.phase({name: float(value) for name, value in logs.items() if isinstance(value, (int, float))})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from grounding.core import Source
 from grounding.core.seeds import generator
@@ -41,14 +41,25 @@ def open_sources(data: DataConfig, seed: int, frame_pixels: int) -> Sources:
         UserErrors: With every broken row.
     """
     if isinstance(data, ToyConfig):
-        world: dict[str, Any] = {"level": data.level, "objects": data.objects, "fps": data.fps}
-        train = toy_source(PER_SEED * (seed + 1), data.train_clips, **world)
-        return Sources(train, toy_source(HELD_OUT.start, data.eval_samples, **world), [])
-    if not isinstance(data, JsonlConfig):
-        raise TypeError(f"no source is known for {type(data).__name__}")
-    training, held_out = (_open_split(data, split, frame_pixels) for split in (data.train_split, data.eval_split))
+        train = _toy(data, PER_SEED * (seed + 1), data.train_clips)
+        return Sources(train, _toy(data, HELD_OUT.start, data.eval_samples), [])
+    training = _open_split(data, "train_split", frame_pixels)
+    same = isinstance(data, JsonlConfig) and data.train_split == data.eval_split
+    held_out = training if same else _open_split(data, "eval_split", frame_pixels)
     skipped = list(dict.fromkeys([*training.skipped, *held_out.skipped]))
     return Sources(training, _choose(held_out, data.eval_samples), skipped)
+
+
+def open_held_out(data: DataConfig, frame_pixels: int) -> tuple[Source, list[Problem]]:
+    """The held-out samples as `open_sources` gives them, and their skipped rows; training data need not be there.
+
+    Raises:
+        UserErrors: With every broken row.
+    """
+    if isinstance(data, ToyConfig):
+        return _toy(data, HELD_OUT.start, data.eval_samples), []
+    source = _open_split(data, "eval_split", frame_pixels)
+    return _choose(source, data.eval_samples), source.skipped
 
 
 def warmup_first_clip(seed: int) -> int:
@@ -56,11 +67,17 @@ def warmup_first_clip(seed: int) -> int:
     return PER_SEED * (seed + 1) + PER_SEED // 2
 
 
-def _open_split(data: JsonlConfig, split: str | None, frame_pixels: int) -> JsonlSource:
+def _toy(data: ToyConfig, first: int, count: int) -> Source:
+    return toy_source(first, count, level=data.level, objects=data.objects, fps=data.fps)
+
+
+def _open_split(data: DataConfig, option: Literal["train_split", "eval_split"], frame_pixels: int) -> JsonlSource:
+    if not isinstance(data, JsonlConfig):
+        raise TypeError(f"no source is known for {type(data).__name__}")
     return open_jsonl(
         Path(data.root),
         data.annotations,
-        split=split,
+        split=getattr(data, option),
         fps=data.fps,
         max_frames=data.max_frames,
         max_pixels=data.max_pixels or frame_pixels,

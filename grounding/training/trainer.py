@@ -7,23 +7,28 @@ share each prompt among its completions; micro-batches are whole groups, never s
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 from datasets import Dataset
-from trl import GRPOConfig, GRPOTrainer
+from trl import GRPOConfig
 
 from grounding.core import ParseFailure
+from grounding.policies.embedding_cache import EmbeddingCache
 from grounding.policies.policy import Policy, VideoPrompt
 from grounding.policies.shared_prefix import Sampling, log_probs, read_prompts, sample
 from grounding.tasks import stvg
 from grounding.training.examples import Collator, Example
+from grounding.training.groups import check_groups, runs, split_groups
+from grounding.training.steady import SteadyTrainer
+from grounding.training.vision import VisionFeatures
+from grounding.training.wrapped import inside_forward
 from rewards import REWARDS
 
 
@@ -41,7 +46,7 @@ class TaskReward:
         ]
 
 
-class VideoGRPOTrainer(GRPOTrainer):
+class VideoGRPOTrainer(SteadyTrainer):
     """TRL's GRPO over examples that hold a video.
 
     Args:
@@ -50,7 +55,8 @@ class VideoGRPOTrainer(GRPOTrainer):
         collator: Makes examples of dataset rows.
         samples: Number of training samples.
         args: TRL's configuration; the batch on a device must be whole groups.
-        options: Further keyword arguments of `GRPOTrainer`.
+        cache: Keeps a frozen tower's features over generations.
+        options: Further keyword arguments of `SteadyTrainer` and `GRPOTrainer`.
     """
 
     _buffered_inputs: Any  # TRL's: the batches of the generation that is being learnt from
@@ -62,23 +68,25 @@ class VideoGRPOTrainer(GRPOTrainer):
         collator: Collator,
         samples: int,
         args: GRPOConfig,
+        cache: EmbeddingCache | None = None,
         **options: Any,
     ) -> None:
-        self.policy = policy
+        self.policy, self.collator = policy, collator
+        frozen = not any(parameter.requires_grad for parameter in policy.core.visual.parameters())
+        self.vision = VisionFeatures(frozen=frozen, cache=cache)
         self.seconds: dict[str, float] = defaultdict(float)
+        self._tokens_logged = self._unique_frames = 0
         self._prompts: list[VideoPrompt] = []  # of the rows that are being sampled or scored, one a row
         args.reward_weights = list(weights.values())
-        # TRL's sampler drops a batch that is not full, so fewer samples than prompts a step would train nothing.
-        indices = [i % samples for i in range(max(samples, args.generation_batch_size // args.num_generations))]
         super().__init__(
             model=policy.model,
             reward_funcs=[TaskReward(name) for name in weights],
             args=args,
-            train_dataset=Dataset.from_dict({"index": indices, "prompt": [""] * len(indices)}),
+            train_dataset=Dataset.from_dict({"index": range(samples), "prompt": [""] * samples}),
             processing_class=policy.processor,
             **options,
         )
-        self.data_collator = collator
+        self.data_collator = collator.ask  # examples are waited for when a generation begins
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
@@ -88,9 +96,17 @@ class VideoGRPOTrainer(GRPOTrainer):
         self.seconds[phase] += time.perf_counter() - begin
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        self._prompts = [row["example"].prompt for row in inputs]
-        batch = super()._generate_and_score_completions(inputs)
-        return {**batch, "prompts": self._prompts, "group": torch.tensor([row["group"] for row in inputs])}
+        examples: list[Any] = self.collator(inputs)
+        self.seconds["wait"] += self.collator.seconds_waited
+        self.collator.seconds_waited = 0.0
+        self.vision.forget()
+        self._prompts = [row["example"].prompt for row in examples]
+        check_groups(self._prompts, self.num_generations if self.model.training else 1)
+        self._unique_frames += sum({id(prompt): prompt.frames for prompt in self._prompts}.values())
+        batch = super()._generate_and_score_completions(examples)
+        numbers = torch.tensor([row["group"] for row in examples])
+        ids = [row["example"].loaded.sample.id for row in examples]
+        return {**batch, "prompts": self._prompts, "group": numbers, "sample_ids": ids}
 
     def _tokenize_prompts(self, prompts: list[Any]) -> tuple[list[list[int]], None, dict[str, Any]]:
         return [prompt.input_ids.tolist() for prompt in self._prompts], None, {}
@@ -100,10 +116,14 @@ class VideoGRPOTrainer(GRPOTrainer):
     ) -> tuple[list[list[int]], None]:
         groups = self._prompts[::num_generations]  # two groups in a row may be of one prompt
         how = Sampling(self.max_completion_length, self.temperature, self.top_p)
-        was_training = self.model.training
+        policy, was_training = self._as_policy(self.model), self.model.training
         self.model.eval()
-        with self.timed("rollout"):
-            rows = sample(self._as_policy(self.model), groups, num_generations, how)
+
+        def draw() -> list[list[int]]:
+            return sample(policy, groups, num_generations, how, self.vision.of(policy, groups))
+
+        with self.timed("rollout"), torch.no_grad():
+            rows = inside_forward(self.model, policy.model, draw)
         self.model.train(was_training)
         return rows, None
 
@@ -111,7 +131,10 @@ class VideoGRPOTrainer(GRPOTrainer):
         self, inputs: list[dict[str, Any]], prompts: list[Any], completions: list[str], completion_ids_list: list[Any]
     ) -> torch.Tensor:
         parsed = [not isinstance(stvg.parse(text), ParseFailure) for text in completions]
-        self._metrics["train" if self.model.training else "eval"]["parse_rate"].append(sum(parsed) / len(parsed))
+        empty = [not text.strip() for text in completions]
+        metrics = self._metrics["train" if self.model.training else "eval"]
+        metrics["parse_rate"].append(self._share(parsed))
+        metrics["completions/empty_ratio"].append(self._share(empty))
         with self.timed("rewards"):
             return super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
 
@@ -127,15 +150,17 @@ class VideoGRPOTrainer(GRPOTrainer):
         policy = self._as_policy(model)
         completions, mask = input_ids[:, -logits_to_keep:], attention_mask[:, -logits_to_keep:]
         size = batch_size or len(input_ids)
-        logps, entropies = [], []
+
+        def score(rows: slice) -> tuple[torch.Tensor, torch.Tensor]:
+            prompts, counts = zip(*runs(self._prompts[rows]), strict=True)
+            prefix = read_prompts(policy, prompts, counts, self.vision.of(policy, prompts))
+            return log_probs(policy, prefix, completions[rows], mask[rows], self.temperature)
+
+        parts = []
         for start in range(0, len(input_ids), size):
-            rows = slice(start, start + size)
-            runs = list(_runs(self._prompts[rows]))
             with self.timed("scoring"), self.accelerator.autocast():
-                prefix = read_prompts(policy, [prompt for prompt, _ in runs], [count for _, count in runs])
-                logp, entropy = log_probs(policy, prefix, completions[rows], mask[rows], self.temperature)
-            logps.append(logp)
-            entropies.append(entropy)
+                parts.append(inside_forward(model, policy.model, partial(score, slice(start, start + size))))
+        logps, entropies = zip(*parts, strict=True)
         return torch.cat(logps), torch.cat(entropies), None
 
     def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
@@ -156,6 +181,10 @@ class VideoGRPOTrainer(GRPOTrainer):
         with self.timed("step"):
             return super().training_step(model, inputs, num_items_in_batch)
 
+    def _share(self, flags: Sequence[bool]) -> float:
+        """Share of true ones, over all processes."""
+        return float(self.accelerator.gather(torch.tensor(flags, device=self.accelerator.device)).float().mean())
+
     def _as_policy(self, model: Any) -> Policy:
         return replace(self.policy, model=self.accelerator.unwrap_model(model))
 
@@ -165,26 +194,13 @@ class VideoGRPOTrainer(GRPOTrainer):
             seconds = dict(self.seconds)
             logs |= {f"seconds/{phase}": value for phase, value in seconds.items()}
             tokens = self.state.num_input_tokens_seen
-            logs["tokens_per_second"] = (tokens - getattr(self, "_tokens_logged", 0)) / seconds["step"]
+            before = max(self._tokens_logged, self._initial_num_input_tokens_seen)  # the latter where a resume began
+            logs["tokens_per_second"] = (tokens - before) / seconds["step"]
             self._tokens_logged = tokens
             self.seconds.clear()
+            if self._unique_frames:  # 1 for a frozen tower, less where its features were kept
+                logs["vision/encoded_frames"] = self.policy.encoded["frames"]
+                logs["vision/encodings_per_frame"] = self.policy.encoded["frames"] / self._unique_frames
+                self.policy.encoded.clear()
+                self._unique_frames = 0
         super().log(logs, start_time)
-
-
-def split_groups(batch: dict[str, Any], parts: int) -> list[dict[str, Any]]:
-    """Cut a batch into equal runs of consecutive rows; a column that is not one value a row goes to every part."""
-    rows = len(batch["prompts"])
-    size = rows // parts
-
-    def cut(value: Any, index: int) -> Any:
-        whole = not isinstance(value, (torch.Tensor, list)) or (isinstance(value, torch.Tensor) and value.ndim == 0)
-        return value if whole else value[index * size : (index + 1) * size]
-
-    return [{name: cut(value, index) for name, value in batch.items()} for index in range(parts)]
-
-
-def _runs(prompts: Sequence[VideoPrompt]) -> Iterator[tuple[VideoPrompt, int]]:
-    """Consecutive rows of one prompt: the prompt and how many rows it has."""
-    for _, rows in itertools.groupby(prompts, key=id):
-        members = list(rows)
-        yield members[0], len(members)

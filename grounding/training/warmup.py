@@ -1,12 +1,15 @@
-"""Supervised warm-up on the toy world: the tiny policy learns to read IDs, then, roughly, times.
+"""Supervised warm-up on the toy world: the tiny policy learns to read IDs and, roughly, times.
 
 What makes it quick on two cores: every object of a clip is asked for in one sequence (dense supervision); IDs are
 learnt first, on two frames, and the number of objects rises as the policy gets better; whole clips and times follow.
-It stops early on purpose, when times are still rough, so that reinforcement learning has something to do.
+
+Two things are left to reinforcement learning on purpose: the warm-up stops while IDs are still mistaken, and its times
+are partial annotations (as in many real datasets, see VideoTG-R1), often without an object's first and last second.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -24,7 +27,8 @@ from grounding.tasks import stvg
 from prompting import IdMarker
 
 WINDOW = 12  # steps over which a stage's accuracy is averaged
-RAMP = 20  # steps over which the learning rate rises
+PARTIAL = 0.7  # how often a boundary is annotated a second too far inside; our choice
+RAMP = 30  # steps over which the learning rate rises at the beginning of a stage
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,8 @@ class Stage:
 
     Args:
         objects: Objects in a clip.
-        still: Two frames and the thinking only (which ID); otherwise whole clips and whole answers (also when).
-        goal: Ends when this share of the answers is right in every token, averaged over `WINDOW` steps.
+        still: Two frames, and which ID is asked for; otherwise whole clips, and also when.
+        goal: Ends when this share of the answers is right in every scored token, averaged over `WINDOW` steps.
         pace: Share of the learning rate; slower once IDs are told apart, for a steadier policy.
     """
 
@@ -67,10 +71,22 @@ class WarmupPlan:
 
 @dataclass(frozen=True)
 class Turn:
-    """One question about the video and its right answer."""
+    """One question about the video and its right answer.
+
+    Args:
+        prompt: The user's turn.
+        answer: Pieces of the assistant's turn, each with whether it is scored.
+        ends: Whether the end of the assistant's turn is scored too.
+    """
 
     prompt: str
-    answer: str
+    answer: Sequence[tuple[str, bool]]
+    ends: bool
+
+
+def stages(goal: float) -> list[Stage]:
+    """The stages of the default warm-up; the last one ends at `goal`."""
+    return [Stage(1, True, 0.65), Stage(2, True, 0.75), Stage(3, False, goal, pace=0.7)]
 
 
 def warm_up(policy: Policy, marker: IdMarker, plan: WarmupPlan, log: Callable[[dict[str, float]], None]) -> int:
@@ -87,13 +103,13 @@ def warm_up(policy: Policy, marker: IdMarker, plan: WarmupPlan, log: Callable[[d
     """
     optimizers = make_optimizers(policy.model, plan.lr)
     policy.model.train()
-    stages, recent = list(plan.stages), deque[float](maxlen=WINDOW)
+    number, begun, recent = 0, 0, deque[float](maxlen=WINDOW)
     for step in range(plan.max_steps):
-        begin = time.perf_counter()
-        batch = make_batch(policy, marker, plan, stages[0], plan.first_clip + step * plan.batch)
+        begin, stage = time.perf_counter(), plan.stages[number]
+        batch = make_batch(policy, marker, plan, stage, plan.first_clip + step * plan.batch)
         for optimizer in optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = group["initial_lr"] * stages[0].pace * min(1.0, (step + 1) / RAMP)
+                group["lr"] = group["initial_lr"] * stage.pace * min(1.0, (step - begun + 1) / RAMP)
         loss, right = supervised_loss(policy, *batch)
         policy.model.zero_grad()
         loss.backward()
@@ -101,12 +117,11 @@ def warm_up(policy: Policy, marker: IdMarker, plan: WarmupPlan, log: Callable[[d
         for optimizer in optimizers:
             optimizer.step()
         recent.append(right)
-        stage = len(plan.stages) - len(stages) + 1
-        log({"stage": stage, "loss": loss.item(), "exact": right, "seconds/step": time.perf_counter() - begin})
-        if len(recent) == WINDOW and sum(recent) / WINDOW >= stages[0].goal:
-            stages.pop(0)
+        log({"stage": number + 1, "loss": loss.item(), "exact": right, "seconds/step": time.perf_counter() - begin})
+        if len(recent) == WINDOW and sum(recent) / WINDOW >= stage.goal:
+            number, begun = number + 1, step + 1
             recent.clear()
-            if not stages:
+            if number == len(plan.stages):
                 return step + 1
     return plan.max_steps
 
@@ -187,39 +202,68 @@ def two_frames(loaded: LoadedSample) -> LoadedSample:
     return replace(loaded, clip=cut, sample=replace(sample, meta={"others": others}))
 
 
-def turns_of(loaded: LoadedSample, prompt_kind: str, thinking_only: bool) -> list[Turn]:
-    """The sample's own question first, then those about the other objects of its clip."""
-    sample = loaded.sample
-    asked = [(sample.query, sample.truth)]
-    asked += [(other["query"], Answer(other["interval"], other["object_id"])) for other in sample.meta["others"]]
-    turns = []
-    for query, truth in asked:
+def turns_of(loaded: LoadedSample, prompt_kind: str, still: bool) -> list[Turn]:
+    """The sample's own question first, then those about the other objects of its clip.
+
+    Times are partial annotations. Still frames do not show when: there the seconds are not scored, and only the first
+    answer is said to its end.
+    """
+    sample, turns = loaded.sample, list[Turn]()
+    assert sample.truth.interval is not None  # the toy world's truths have one
+    asked = [(sample.query, sample.truth.interval, sample.truth.object_id)]
+    asked += [(other["query"], other["interval"], other["object_id"]) for other in sample.meta["others"]]
+    for query, interval, object_id in asked:
+        truth = Answer(partial(interval, generator(sample.id, query, "partial")), object_id)
         # The ID follows the query's words directly: with a word between them it was not learnt.
         words = stvg.normalise_query(query).removeprefix("the ")
-        text = stvg.answer_text(truth, f"{words} {truth.object_id}")
-        turns.append(Turn(stvg.prompt(query, prompt_kind), text.partition(" <answer>")[0] if thinking_only else text))
+        text = stvg.answer_text(truth, f"{words} {object_id}")
+        ends = not (still and turns)
+        pieces = unscored_seconds(text) if still else [(text, True)]
+        thinking = [(text.partition(" <answer>")[0], True)]
+        turns.append(Turn(stvg.prompt(query, prompt_kind), pieces if ends else thinking, ends))
     return turns
+
+
+def partial(interval: Interval, rng: np.random.Generator) -> Interval:
+    """A part of an interval, at least a second long: each end is one second further inside with chance `PARTIAL`."""
+    start, end = interval.start, interval.end
+    late, early = rng.random(2) < PARTIAL
+    if late and end - start > 1:
+        start += 1
+    if early and end - start > 1:
+        end -= 1
+    return Interval(start, end)
+
+
+def unscored_seconds(text: str) -> list[tuple[str, bool]]:
+    """An answer in pieces, all scored but the digits of its time range."""
+    head, name, seconds = text.partition("Time range:")
+    parts = [part for part in re.split(r"( ?\d)", seconds) if part]
+    return [(head + name, True), *((part, not part.strip().isdigit()) for part in parts)]
 
 
 def completion_tokens(policy: Policy, turns: Sequence[Turn]) -> tuple[torch.Tensor, torch.Tensor]:
     """Answers and further questions as one completion, and which answer (1, 2, ...) each token belongs to.
 
     Returns:
-        Two int64 tensors, shape (C,); a question's tokens belong to 0.
+        Two int64 tensors, shape (C,); a question's tokens, and those of pieces that are not scored, belong to 0.
     """
     tokenizer = policy.tokenizer
     tokens: list[int] = []
     owner: list[int] = []
-    for index, turn in enumerate(turns):
-        if index:
+
+    def say(new: list[int], answer: int) -> None:
+        tokens.extend(new)
+        owner.extend([answer] * len(new))
+
+    for number, turn in enumerate(turns, start=1):
+        if number > 1:
             chat = [{"role": "user", "content": turn.prompt}]
             text = policy.processor.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-            asked = tokenizer("\n" + text)["input_ids"]
-            tokens += asked
-            owner += [0] * len(asked)
-        said = [*tokenizer(turn.answer)["input_ids"], tokenizer.eos_token_id]
-        tokens += said
-        owner += [index + 1] * len(said)
+            say(tokenizer("\n" + text)["input_ids"], 0)
+        for piece, scored in turn.answer:
+            say(tokenizer(piece)["input_ids"], number if scored else 0)
+        say([tokenizer.eos_token_id], number if turn.ends else 0)
     return torch.tensor(tokens), torch.tensor(owner)
 
 

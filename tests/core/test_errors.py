@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 from grounding.core import UserError, UserErrors
@@ -17,3 +19,9 @@ def test_several_are_told_together() -> None:
     assert error.errors == ["row 1: no id", "row 9: no query"]
     assert str(error) == "row 1: no id\nrow 9: no query"
     assert isinstance(error, UserError)
+
+
+def test_several_survive_the_way_from_a_worker_process() -> None:
+    again = pickle.loads(pickle.dumps(UserErrors(["row 1: no id", "row 9: no query"])))
+    assert again.errors == ["row 1: no id", "row 9: no query"]
+    assert str(again) == "row 1: no id\nrow 9: no query"

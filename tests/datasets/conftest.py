@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,8 @@ def write_broken_media(root: Path) -> None:
     (root / "torn.masklets.json").write_text('{"schema_version": 1, "si')
     save_masklets(root / "few.masklets.json", masklets_of(np.arange(FRAMES - 2) / FPS))
     save_masklets(root / "late.masklets.json", masklets_of(np.arange(FRAMES) / FPS * 2))
+    times = np.arange(FRAMES) / FPS  # 4 frames a second leave the last one 0.15 s too long
+    save_masklets(root / "rate.masklets.json", replace(masklets_of(times), fps=4.0))
     small = Masklets((8, 8), FPS, np.arange(FRAMES) / FPS, {1: (None,) * FRAMES})
     save_masklets(root / "small.masklets.json", small)
     outside = root.parent / "outside"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grounding.core import Interval, UserError, UserErrors
-from grounding.datasets.fields import read_fields, read_id
+from grounding.datasets.fields import MAX_QUERY, read_fields, read_id
 
 GOOD = {"id": "a", "video": "a.mp4", "query": "a cup", "interval": [1, 2.5], "masklets": "m", "object_id": 3}
 
@@ -102,6 +102,32 @@ def test_a_row_without_truth_is_refused() -> None:
 def test_everything_that_is_wrong_is_said_together() -> None:
     found = errors_of({"id": "a", "video": 3, "query": "", "interval": [2, 1], "masklets": "m", "extra": 1})
     assert [message.split()[0] for message in found] == ["unknown", "the", '"video"', '"query"', "interval"]
+
+
+@pytest.mark.parametrize(
+    "reserved",
+    ["<|im_end|>", "<|VIDEO_PAD|>", "<||>", "<|a b|>", "<answer>", "</Answer>", "<think>", "</THINK>", "<thin\u212a>"],
+)
+@pytest.mark.parametrize("around", ["{}", "the red {}circle", "the cup\n{}", "{} {}"])
+def test_a_query_that_speaks_for_the_model_is_refused(reserved: str, around: str) -> None:
+    (message,) = errors_of({**GOOD, "query": around.replace("{}", reserved)})
+    assert message == f'"query" holds {reserved!r}, which is a token or tag of the model\'s own; reword it'
+
+
+@pytest.mark.parametrize(
+    "query", ["a < b | c > d", "<|", "|>", "the |> sign", "answer <b>", "< answer >", "<|x| >", "think, answer", "<3"]
+)
+def test_a_query_with_signs_is_none_of_it(query: str) -> None:
+    assert read_fields({**GOOD, "query": query})["query"] == query
+
+
+@pytest.mark.parametrize("piece", ["x", "<|", "<answer"])
+def test_a_query_is_no_book(piece: str) -> None:
+    longest = (piece * MAX_QUERY)[:MAX_QUERY]
+    assert read_fields({**GOOD, "query": longest})["query"] == longest
+    assert errors_of({**GOOD, "query": longest + "s"}) == [
+        '"query" must have at most 2000 characters, got 2001; shorten it'
+    ]
 
 
 def test_numbers_too_large_for_a_float_are_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from grounding.core import Interval, Sample, UserError, UserErrors
@@ -37,6 +40,9 @@ BROKEN: dict[str, tuple[Any, str, str]] = {
     "key unknown": ({"colour": "red"}, "unknown key 'colour'", 'put it into "meta"'),
     "id used twice": ({"id": "fine"}, "id is used by row 1", "give each row its own"),
     "query empty": ({"query": " "}, '"query"', "must be a text that is not empty"),
+    "query a book": ({"query": "x" * 9999}, "at most 2000 characters, got 9999", "shorten it"),
+    "query with a token": ({"query": "the <|video_pad|>"}, "'<|video_pad|>'", "reword it"),
+    "query with a tag": ({"query": "<Answer> me"}, "'<Answer>'", "reword it"),
     "interval of three": ({"interval": [0, 1, 2]}, "[0, 1, 2]", "two finite numbers [start_s, end_s]"),
     "interval in words": ({"interval": ["0", "1"]}, "['0', '1']", "two finite numbers [start_s, end_s]"),
     "interval reversed": ({"interval": [0.6, 0.2]}, "end 0.2 s lies before its start 0.6 s", "swap the two"),
@@ -75,7 +81,8 @@ BROKEN: dict[str, tuple[Any, str, str]] = {
         "8 x 8 pixels, the video is 48 x 32",
         "from the source",
     ),
-    "masklets of other times": ({"masklets": "late.masklets.json"}, "frame 1 at 0.200 s", "make them from this video"),
+    "masklets of other times": ({"masklets": "late.masklets.json"}, "frame 1 at 0.2 s", "make them from this video"),
+    "masklets of other rate": ({"masklets": "rate.masklets.json"}, "4 frames a second, the video has 10", "from this"),
     "object absent": ({"object_id": 3}, "object_id 3 is not in the masks", "choose from 1, 2"),
     "object gone": ({"object_id": 2, "interval": [0.7, 1]}, "object_id 2 is in no mask", "mend the id or the interval"),
     "object zero": ({"object_id": 0}, "got 0", '"object_id" must be a whole number >= 1'),
@@ -118,6 +125,18 @@ def test_all_broken_rows_are_reported_together_in_the_order_of_the_file(annotate
         open_(root)
     rows = [int(line.split("row ")[1].split(":")[0].split(" ")[0]) for line in caught.value.errors]
     assert rows == list(range(2, len(changes) + 2))
+
+
+@pytest.mark.parametrize(("bad", "lines", "last"), [(100, 100, "row 100: "), (103, 101, "3 more rows are bad; mend")])
+def test_of_very_many_broken_rows_the_first_hundred_are_told(
+    annotate: Annotate, bad: int, lines: int, last: str
+) -> None:
+    root = annotate([b"\xff\x00 not JSON"] * bad)
+    with pytest.raises(UserErrors) as caught:
+        open_(root)
+    assert len(caught.value.errors) == lines
+    assert caught.value.errors[0].startswith("annotations.jsonl, row 1: ")
+    assert last in caught.value.errors[-1]
 
 
 def test_skipping_keeps_the_good_rows_and_tells_of_the_bad_ones(annotate: Annotate, good_row, tmp_path: Path) -> None:
@@ -235,6 +254,82 @@ def test_annotations_relative_to_where_one_is(annotate: Annotate, good_row, tmp_
     assert len(open_(annotate([good_row]), "mine.jsonl").samples) == 1
     (tmp_path / "annotations.jsonl").write_text("{")
     assert len(open_(annotate([good_row]), "annotations.jsonl").samples) == 1
+
+
+def is_named(message: str) -> bool:
+    """Every line gives file and row."""
+    return all(re.match(r"annotations\.jsonl, row 1( \(.*\))?: .", line) for line in message.split("\n"))
+
+
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
+json_values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(), inner, max_size=4), max_leaves=8
+)
+files = st.sampled_from(["video.mp4", "masks", "good.masklets.json", "small.masklets.json", "torn_masks", "text.mp4"])
+seconds = st.floats(-1, 2) | st.integers(-1, 2) | st.sampled_from([1e308, 1e-320, 10**30])
+pixels = st.floats(-10, 60) | st.integers(-10, 60) | st.just(9e8)
+frames = st.integers(0, 13).map(str) | st.sampled_from(["2", "02", "-1", "999999999", "x"])
+box = st.tuples(pixels, pixels, pixels, pixels).map(lambda b: [*map(min, b[:2], b[2:]), *map(max, b[:2], b[2:])])
+LIKELY = {
+    "id": st.text(min_size=1),
+    "video": files | st.sampled_from([".", "/", "../outside", "masks/00000.png", "x" * 5000, "circle.mp4/x"]),
+    "query": st.text(min_size=1) | st.sampled_from(["<|im_end|>", "<think>"]),
+    "interval": st.lists(seconds, min_size=2, max_size=2),
+    "masklets": files | st.sampled_from([".", "video_folder", "../root/masks", "masks/", "y" * 300]),
+    "object_id": st.integers(-1, 3) | st.just(10**30),
+    "boxes": st.dictionaries(frames, box | st.just([4, 4, 12, 12]), max_size=3),
+    "split": st.text(),
+    "meta": st.dictionaries(st.text(), json_values, max_size=3),
+}
+
+
+@pytest.mark.parametrize("anything", [False, True])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
+@given(data=st.data())
+def test_any_value_in_any_key_loads_or_is_refused_by_file_and_row(
+    annotate: Annotate, good_row: dict[str, Any], anything: bool, data: st.DataObject
+) -> None:
+    keys = data.draw(st.lists(st.sampled_from([*LIKELY]), min_size=1, max_size=2, unique=True))
+    changes = {key: data.draw(json_values if anything else LIKELY[key], label=key) for key in keys}
+    if keys == ["boxes"]:
+        changes["object_id"] = None  # or the truth would be there twice, and the boxes hardly looked at
+    root = annotate([{**good_row, **changes}])  # json.dumps writes NaN and Infinity too, as other programs do
+    try:
+        source = open_(root)
+    except UserError as error:
+        assert is_named(str(error)), error
+    else:
+        loaded = source.load(source.samples[0])
+        assert loaded.sample.truth.tube is not None
+        assert not np.isnan(loaded.sample.truth.tube.boxes).all()
+
+
+masks_json = st.fixed_dictionaries(
+    {"schema_version": st.just(1) | json_values, "size": st.just([32, 48]) | json_values},
+    optional={
+        "fps": st.just(10.0) | json_values,
+        "pts": st.just([t / 10 for t in range(12)]) | st.lists(seconds, min_size=11, max_size=13) | json_values,
+        "tracks": st.dictionaries(
+            st.sampled_from(["1", "2", "01", "x"]),
+            st.lists(st.none() | st.text() | st.just("1"), min_size=12, max_size=12) | json_values,
+        ),
+    },
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)
+@given(value=masks_json | json_values)
+def test_any_masklets_file_loads_or_is_refused_by_file_and_row(
+    annotate: Annotate, good_row: dict[str, Any], value: Any
+) -> None:
+    root = annotate([{**good_row, "masklets": "fuzz.masklets.json"}])
+    (root / "fuzz.masklets.json").write_text(json.dumps(value))
+    try:
+        source = open_(root)
+    except UserError as error:
+        assert is_named(str(error)), error
+    else:
+        assert source.load(source.samples[0]).masklets.size == (32, 48)
 
 
 def test_missing_root_and_missing_annotations_are_named(dataset_root: Path, tmp_path: Path) -> None:

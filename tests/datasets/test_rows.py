@@ -73,8 +73,8 @@ def test_a_line_that_is_no_object_is_a_problem_and_the_next_is_read(
 
 @pytest.mark.parametrize(("extra", "good"), [(0, 1), (1, 0)])
 def test_the_longest_line_allowed(tmp_path: Path, extra: int, good: int) -> None:
-    padding = MAX_LINE - len(line(query="")) + extra
-    assert len(read(tmp_path, line(query="x" * padding))[0]) == good
+    padding = MAX_LINE - len(line(meta={"k": ""})) + extra
+    assert len(read(tmp_path, line(meta={"k": "x" * padding}))[0]) == good
 
 
 def test_an_id_used_twice_names_the_first(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -40,7 +41,7 @@ def test_one_placeholder_a_visual_feature(
     assert prompt.grid.tolist() == [grid]
     assert len(prompt.pixel_values) == np.prod(grid)
     assert video_tokens(policy, prompt) == np.prod(grid) // 4  # 2 x 2 patches are merged into one feature
-    features = policy.core.get_video_features(prompt.pixel_values, prompt.grid)
+    features = policy.core.get_video_features(policy.patches(prompt), prompt.grid)
     pooled = features.pooler_output if hasattr(features, "pooler_output") else features
     assert sum(len(video) for video in pooled) == video_tokens(policy, prompt)
 
@@ -62,6 +63,71 @@ def test_seconds_follow_the_frames_times_not_the_sources_rate(policy: Policy, no
     clip = replace(noise(4), pts=np.array([0.0, 0.3, 0.9, 1.2]), source_fps=30.0)
     # 3 steps in 1.2 s are 2.5 frames a second: two of them last 0.8 s
     assert policy.encode([clip], ["x"])[0].seconds_per_grid == pytest.approx(0.8)
+
+
+def test_frames_closer_than_the_models_times_warn(policy: Policy, noise: Noise) -> None:
+    # Positions are half seconds (tokens_per_second is 2) and a patch is two frames: 4 frames/s is the limit.
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        policy.encode([noise(6, 4.0)], ["x"])
+    with pytest.warns(UserWarning, match=r"6 frames/s is finer than the model's times.*lower data.fps to 4"):
+        policy.encode([noise(6, 6.0)], ["x"])
+
+
+def test_frames_too_uneven_for_one_rate_warn(policy: Policy, noise: Noise) -> None:
+    # 5 frames in 8 s: patches are told at 0, 4, 8 s; the second one is at 2 s, 2 s away.
+    with pytest.warns(UserWarning, match=r"up to 2\.00 s from where the model is told"):
+        policy.encode([replace(noise(5), pts=np.array([0.0, 1.0, 2.0, 3.0, 8.0]))], ["x"])
+
+
+def test_a_processor_that_tells_another_rate_is_found_out(
+    policy: Policy, noise: Noise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called = type(policy.processor).__call__
+
+    def forgetful(self: Any, **given: Any) -> Any:
+        made = called(self, **given)
+        made["second_per_grid_ts"] = [1 / 12] * len(made["second_per_grid_ts"])  # two frames at 24 frames/s
+        return made
+
+    monkeypatch.setattr(type(policy.processor), "__call__", forgetful)
+    with pytest.raises(UserError, match=r"times 0\.00, 0\.08 s for patches at 0\.00, 2\.00 s") as caught:
+        policy.encode([noise(4, 1.0)], ["x"])
+    assert "\n" not in str(caught.value)
+
+
+def test_videos_are_encoded_once_and_counted(policy: Policy, noise: Noise) -> None:
+    first, second = policy.encode([noise(3, 2, seed=1), noise(6, 2, 42, 28, seed=2)], ["a", "b"])
+    before = dict(policy.encoded)
+    with torch.no_grad():
+        features = policy.encode_videos([first, second, first, first])
+    assert policy.encoded["videos"] - before.get("videos", 0) == 2
+    assert policy.encoded["frames"] - before.get("frames", 0) == 3 + 6  # frames of the clips, not of padded patches
+    assert features[0] is features[2] is features[3]
+    # 3 frames make 2 patches in time of 2 x 2 tokens; 6 make 3 of 3 x 2. One level, as wide as the text.
+    assert [tuple(video.shape) for video in features[1:3]] == [(1, 18, 128), (1, 8, 128)]
+    assert replace(policy, model=policy.model).encoded is policy.encoded  # a trainer's copy counts with it
+
+
+def test_features_are_those_of_transformers(policy: Policy, noise: Noise) -> None:
+    prompts = policy.encode([noise(4, seed=1), noise(6, 2, 42, 28, seed=2)], ["a", "b"])
+    with torch.no_grad():
+        pixels, grid = torch.cat([policy.patches(p) for p in prompts]), torch.cat([p.grid for p in prompts])
+        expected = policy.core.get_video_features(pixels, grid).pooler_output
+        for got, video in zip(policy.encode_videos(prompts), expected, strict=True):
+            torch.testing.assert_close(got[0], video, rtol=0, atol=1e-5)
+
+
+def test_only_a_trained_tower_leaves_a_graph(tiny_folder: Path, noise: Noise) -> None:
+    policy = load_policy(str(tiny_folder))
+    prompts = policy.encode([noise(4), noise(2)], ["x", "y"])
+    first, second = policy.encode_videos(prompts)
+    first.sum().backward()
+    second.sum().backward()  # the graph of one video outlives another's backward pass
+    with torch.no_grad():
+        assert not policy.encode_videos(prompts)[0].requires_grad
+    policy.core.visual.requires_grad_(False)
+    assert not policy.encode_videos(prompts)[0].requires_grad
 
 
 @pytest.mark.parametrize(("fps", "step"), [(2.0, 2), (1.0, 4), (4.0, 1)])
@@ -215,6 +281,20 @@ def test_a_model_without_video_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         load_policy(str(tmp_path))
     assert "\n" not in str(caught.value)
+
+
+def test_a_model_of_an_unknown_family_is_refused_in_one_line(
+    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grounding.policies.policy.FAMILIES", {"some_vl": None, "another_vl": None})
+    with pytest.raises(UserError, match="give a model of one of some_vl, another_vl") as caught:
+        load_policy(str(tiny_folder))
+    assert "\n" not in str(caught.value)
+
+
+def test_attention_is_not_part_of_a_saved_policy(policy: Policy, tmp_path: Path) -> None:
+    save_policy(policy, tmp_path / "saved")
+    assert "shared_prefix" not in (tmp_path / "saved" / "config.json").read_text()
 
 
 def test_saved_and_loaded_is_the_same_policy(policy: Policy, tmp_path: Path, noise: Noise) -> None:

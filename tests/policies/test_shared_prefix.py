@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from scipy.stats import chisquare
 
-from grounding.core import Clip
+from grounding.core import Clip, UserError
 from grounding.policies.policy import Policy, VideoPrompt, load_policy
 from grounding.policies.shared_prefix import (
-    Prefix,
     Sampling,
     _draw,
     completion_batch,
@@ -73,7 +73,7 @@ def shared(
     """The same from the shared prefix; `shift` moves the completions' positions, to break it."""
     prefix = read_prompts(policy, prompts, repeats)
     tokens, mask = completion_batch(policy, rows)
-    logp, _ = log_probs(policy, replace(prefix, position=prefix.position + shift), tokens, mask)
+    logp, _ = log_probs(policy, replace(prefix, start=prefix.start + shift), tokens, mask)
     return [logp[i, : len(row)] for i, row in enumerate(rows)]
 
 
@@ -108,17 +108,143 @@ def gradients(policy: Policy, score: torch.Tensor) -> dict[str, torch.Tensor]:
 
 
 def test_gradients_are_those_of_full_sequences(sharp: Policy, prompts: list[VideoPrompt], full_logits: Logits) -> None:
-    weight = torch.Generator().manual_seed(3)
-    weights = [torch.randn(len(row), generator=weight) for row in COMPLETIONS]
     rows = expanded(prompts, REPEATS)
     full = [plain(full_logits, sharp, p, c) for p, c in zip(rows, COMPLETIONS, strict=True)]
-    expected = gradients(sharp, torch.cat([a * b for a, b in zip(full, weights, strict=True)]).sum())
-    ours = shared(sharp, prompts, REPEATS, COMPLETIONS)
-    got = gradients(sharp, torch.cat([a * b for a, b in zip(ours, weights, strict=True)]).sum())
+    expected = gradients(sharp, weighted(full))
+    got = gradients(sharp, weighted(shared(sharp, prompts, REPEATS, COMPLETIONS)))
+    assert any("visual" in name for name in got)  # through the prompt into the video
+    assert_same_gradients(got, expected)
+
+
+def weighted(rows: list[torch.Tensor]) -> torch.Tensor:
+    """A score in which every token has a weight of its own."""
+    weights = torch.randn(sum(map(len, rows)), generator=torch.Generator().manual_seed(3))
+    return (torch.cat(rows) * weights).sum()
+
+
+def assert_same_gradients(got: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
     assert got.keys() == expected.keys()
-    assert any("visual" in name for name in got)  # through the cache into the video
     for name, gradient in expected.items():
         assert (got[name] - gradient).norm() <= 1e-4 * gradient.norm() + 1e-6, name
+
+
+@pytest.fixture
+def trainable(tiny_folder: Path) -> Policy:
+    """A sharp policy of a test's own."""
+    policy = load_policy(str(tiny_folder))
+    with torch.no_grad():
+        for parameter in policy.model.parameters():
+            parameter.mul_(1.5)
+    return policy
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+@pytest.mark.parametrize("adapted", [False, True], ids=["whole", "lora"])
+@pytest.mark.parametrize("frozen", [False, True], ids=["trained tower", "frozen tower"])
+def test_gradient_checkpointing_changes_no_gradient(
+    trainable: Policy, prompts: list[VideoPrompt], full_logits: Logits, frozen: bool, adapted: bool, reentrant: bool
+) -> None:
+    model = trainable.model
+    if adapted:
+        layers = r".*language_model.*\.(q|k|v|o|gate|up|down)_proj"
+        model = get_peft_model(model, LoraConfig(r=4, target_modules=layers, init_lora_weights=False))
+    trainable = replace(trainable, model=model)
+    trainable.core.visual.requires_grad_(not frozen and not adapted)
+    rows = expanded(prompts, REPEATS)
+    full = [plain(full_logits, trainable, p, c) for p, c in zip(rows, COMPLETIONS, strict=True)]
+    expected = gradients(trainable, weighted(full))
+    model.train()
+    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": reentrant})
+    model.enable_input_require_grads()
+    layer = trainable.core.language_model.layers[0]
+    forwards = []
+    layer.self_attn.register_forward_hook(lambda *_: forwards.append(1))
+    ours = shared(trainable, prompts, REPEATS, COMPLETIONS)
+    assert largest_difference(ours, full) < 2e-5
+    got = gradients(trainable, weighted(ours))
+    assert len(forwards) == 2  # once forward, once again in the backward pass
+    assert_same_gradients(got, expected)
+
+
+def test_features_of_earlier_serve_several_passes(
+    sharp: Policy, prompts: list[VideoPrompt], full_logits: Logits
+) -> None:
+    rows = expanded(prompts, REPEATS)
+    full = [plain(full_logits, sharp, p, c) for p, c in zip(rows, COMPLETIONS, strict=True)]
+    expected = gradients(sharp, weighted(full))
+    features = sharp.encode_videos(prompts)
+    before = sharp.encoded["frames"]
+    with end_token(sharp, -1):
+        drawn = sample(sharp, prompts, 2, Sampling(3, temperature=0.0), features)
+        assert drawn == sample(sharp, prompts, 2, Sampling(3, temperature=0.0))
+    after = sharp.encoded["frames"]
+    assert after - before == sum(prompt.frames for prompt in prompts)  # by the call without features alone
+    prefix = read_prompts(sharp, prompts, REPEATS, features)
+    tokens, mask = completion_batch(sharp, COMPLETIONS)
+    with torch.no_grad():
+        scored, _ = log_probs(sharp, prefix, tokens, mask)
+    logp, _ = log_probs(sharp, prefix, tokens, mask)
+    assert torch.equal(scored, logp)
+    assert_same_gradients(gradients(sharp, weighted([logp[i, : len(c)] for i, c in enumerate(COMPLETIONS)])), expected)
+    assert sharp.encoded["frames"] == after
+
+
+def test_features_that_do_not_fit_the_tokens_stop_in_one_line(sharp: Policy, prompts: list[VideoPrompt]) -> None:
+    places = int((prompts[0].input_ids == sharp.model.config.video_token_id).sum())
+    short = replace(prompts[0], input_ids=prompts[0].input_ids[1:][prompts[0].input_ids.diff() != 0])
+    assert places > 1
+    with pytest.raises(UserError, match=f"prompt 1 has 1 visual tokens but its video has {places} features") as caught:
+        read_prompts(sharp, [prompts[1], short], [1, 1])
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_completion_counts_for_nothing(sharp: Policy, prompts: list[VideoPrompt], full_logits: Logits) -> None:
+    rows: list[list[int]] = [[], [30, 31, 32], []]
+    prefix = read_prompts(sharp, prompts[:2], [2, 1])
+    tokens, mask = completion_batch(sharp, rows)
+    logp, entropy = log_probs(sharp, prefix, tokens, mask)
+    assert logp[[0, 2]].abs().max() == entropy[[0, 2]].abs().max() == 0
+    assert largest_difference([logp[1]], [plain(full_logits, sharp, prompts[0], rows[1])]) < 2e-5
+    got = gradients(sharp, weighted([logp[1]]))
+    assert_same_gradients(got, gradients(sharp, weighted([plain(full_logits, sharp, prompts[0], rows[1])])))
+
+
+def test_nothing_but_empty_completions_have_no_gradient(sharp: Policy, prompts: list[VideoPrompt]) -> None:
+    tokens = torch.full((2, 3), 5)
+    logp, entropy = log_probs(sharp, read_prompts(sharp, prompts[:1], [2]), tokens, torch.zeros_like(tokens))
+    assert logp.shape == entropy.shape == (2, 3)
+    assert logp.abs().max() == 0
+    assert all(not gradient.any() for gradient in gradients(sharp, logp.sum()).values())
+
+
+@torch.no_grad()
+def test_padding_is_not_read(sharp: Policy, prompts: list[VideoPrompt]) -> None:
+    tokens, mask = completion_batch(sharp, COMPLETIONS)
+    other = torch.where(mask.bool(), tokens, 77)
+    before, _ = log_probs(sharp, read_prompts(sharp, prompts, REPEATS), tokens, mask)
+    after, entropy = log_probs(sharp, read_prompts(sharp, prompts, REPEATS), other, mask)
+    assert torch.equal(before, after)
+    assert not after[mask == 0].any() and not entropy[mask == 0].any()
+
+
+def test_logits_exist_a_chunk_at_a_time(
+    sharp: Policy, prompts: list[VideoPrompt], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = gradients(sharp, weighted(shared(sharp, prompts, REPEATS, COMPLETIONS)))
+    vocabulary = sharp.model.config.text_config.vocab_size
+    monkeypatch.setattr("grounding.policies.shared_prefix.LOGITS_AT_ONCE", 3 * vocabulary + 1)
+    scored: list[int] = []
+    hook = sharp.head.register_forward_hook(lambda _m, _i, logits: scored.append(len(logits)))
+    kept: list[int] = []
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda t: kept.append(t.shape[-1] if t.ndim else 0) or t, lambda t: t
+    ):
+        rows = shared(sharp, prompts, REPEATS, COMPLETIONS)
+    assert scored == [3, 3, 3, 3, 3, 1]  # 5 + 1 + 3 + 2 + 1 + 4 tokens; no prompt token, no padding
+    assert vocabulary not in kept
+    chunked = gradients(sharp, weighted(rows))
+    hook.remove()
+    assert_same_gradients(chunked, whole)
 
 
 def test_completions_of_one_token_need_no_second_forward(
@@ -218,8 +344,8 @@ def test_sampling_stops_when_all_have_ended(
     with end_token(sharp, -1):
         first = sample(sharp, prompts[:1], 1, Sampling(1, temperature=0.0))[0][0]
     calls = []
-    forward = sharp.core.forward
-    monkeypatch.setattr(sharp.core, "forward", lambda *a, **k: calls.append(1) or forward(*a, **k))
+    forward = sharp.core.language_model.forward
+    monkeypatch.setattr(sharp.core.language_model, "forward", lambda *a, **k: calls.append(1) or forward(*a, **k))
     with end_token(sharp, first):
         assert sample(sharp, prompts[:1], 4, Sampling(500, temperature=0.0)) == [[first]] * 4
     assert len(calls) == 1  # the prompt was read; nothing more
@@ -308,25 +434,15 @@ def test_rows_are_drawn_each_from_its_own_logits() -> None:
 def test_placeholders_are_never_drawn(tiny_folder: Path, noise: Noise) -> None:
     policy = load_policy(str(tiny_folder))
     prompt = policy.encode([noise(2)], ["x"])[0]
-    hidden = read_prompts(policy, [prompt], [1]).hidden
+    hidden = policy.core(**policy.pad([prompt])).last_hidden_state[:, -1]
     placeholders = [policy.model.config.video_token_id, policy.model.config.image_token_id]
     before = policy.head.weight[placeholders].clone()
     policy.head.weight[placeholders] = hidden[0] * 10  # now by far the likeliest tokens
-    logits = policy.head(read_prompts(policy, [prompt], [1]).hidden)[0, 0]
+    logits = policy.head(policy.core(**policy.pad([prompt])).last_hidden_state)[0, -1]
     assert set(logits.topk(2).indices.tolist()) == set(placeholders)
     rows = sample(policy, [prompt], 16, Sampling(12)) + sample(policy, [prompt], 1, Sampling(12, temperature=0.0))
     assert not set(placeholders) & {token for row in rows for token in row}
     policy.head.weight[placeholders] = before
-
-
-def test_prefix_repeats_each_prompts_own_state(sharp: Policy, prompts: list[VideoPrompt]) -> None:
-    with torch.no_grad():
-        prefix: Prefix = read_prompts(sharp, prompts, REPEATS)
-    lengths = [len(p.input_ids) for p in prompts]
-    assert prefix.mask.sum(1).tolist() == [lengths[0], *[lengths[1]] * 3, *[lengths[2]] * 2]
-    assert prefix.hidden.shape == (6, 1, 128)
-    assert torch.equal(prefix.hidden[1], prefix.hidden[3])
-    assert not torch.equal(prefix.hidden[0], prefix.hidden[1])
 
 
 def test_completion_batch_by_hand(policy: Policy) -> None:

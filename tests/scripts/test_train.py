@@ -56,18 +56,41 @@ def test_the_configuration_is_shown_without_training(command: Command, tmp_path:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ctrl_c_stops_with_one_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_with_one_line(tmp_path: Path, number: signal.Signals, status: int) -> None:
     pipe = subprocess.PIPE
     child = subprocess.Popen([sys.executable, str(TRAIN), "out=run"], cwd=tmp_path, stdout=pipe, stderr=pipe, text=True)
     deadline = time.monotonic() + 120
     while not (tmp_path / "run" / "versions.json").exists() and time.monotonic() < deadline:
         time.sleep(0.1)  # then it is about to warm up
-    child.send_signal(signal.SIGINT)
+    child.send_signal(number)
     _, errors = child.communicate(timeout=120)
-    assert child.returncode == 130
+    assert child.returncode == status
     assert errors.splitlines()[-1] == "stopped"
     assert "Traceback" not in errors
     assert not (tmp_path / "run" / "summary.json").exists()
+
+
+def test_a_run_that_was_told_to_stop_is_resumed_from_its_checkpoint(tmp_path: Path) -> None:
+    small = ["warmup.max_steps=0", "trainer.max_steps=6", "trainer.prompts=2", "trainer.groups_per_pass=2"]
+    sizes = ["objective.generations=2", "model.max_new_tokens=6", "data.eval_samples=2", "trainer.save_steps=2"]
+    line = [sys.executable, str(TRAIN), *small, *sizes, "out=run", "resume=latest"]
+    pipe = subprocess.PIPE
+    child = subprocess.Popen(line, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True)
+    run, deadline = tmp_path / "run", time.monotonic() + 120
+    while not (run / "checkpoints" / "step-000002").exists() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    child.send_signal(signal.SIGTERM)
+    _, errors = child.communicate(timeout=120)
+    assert (child.returncode, errors.splitlines()[-1]) == (143, "stopped")
+    assert not list(run.rglob(".*.partial"))
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    steps = [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert steps == [1, 2, 3, 4, 5, 6]
+    again = subprocess.run([*line[:-1], "resume=latest"], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert again.returncode == 0
+    assert "nothing to resume" in again.stdout
 
 
 def test_evaluate_gives_the_figures_of_a_run_again(command: Command, tmp_path: Path) -> None:

@@ -186,3 +186,14 @@ def test_a_config_becomes_yaml_and_comes_back(composed: Compose) -> None:
     text = OmegaConf.to_yaml(config, resolve=True)
     assert OmegaConf.create(text).trainer.max_steps == 3
     assert "???" not in text  # nothing is missing
+
+
+@pytest.mark.parametrize("seed", ["-1", "99999999999999999999"])
+def test_a_seed_outside_its_range_is_refused(composed: Compose, seed: str) -> None:
+    assert mistakes(composed(f"seed={seed}")) == [f"seed must be 0 to 2^31 - 1, got {seed}"]
+
+
+@pytest.mark.parametrize("pixels", ["1", "-1"])
+def test_frames_smaller_than_a_token_are_refused(composed: Compose, tmp_path: Path, pixels: str) -> None:
+    config = composed("data=jsonl", f"data.root={tmp_path}", "data.annotations=a", f"data.max_pixels={pixels}")
+    assert mistakes(config) == [f"data.max_pixels must be at least 784 (28 x 28), got {pixels}"]

@@ -76,7 +76,8 @@ def test_a_model_without_a_configuration_gets_the_real_models_defaults(tmp_path:
         (["=3"], "key=value, got '=3'"),
         (["modle=x", "model=MODEL"], "'modle'"),
         (["model=MODEL", "trainer.eval_bach=2"], "'eval_bach'"),
-        (["model=MODEL", "trainer.eval_batch=two"], "two"),
+        (["model=MODEL", "trainer.eval_batch=two"], "trainer.eval_batch: Value 'two'"),
+        (["model=MODEL", "data.name=jsonl", "data.annotations="], "data.annotations: Incompatible value 'None'"),
         (["model=MODEL", "data.root=x"], "'root'"),
         (["model=MODEL", "data.name=csv"], "toy, jsonl, got 'csv'"),
         (["model=MODEL", "data=jsonl"], "data.name=jsonl"),
@@ -98,6 +99,17 @@ def test_values_that_cannot_work_come_all_at_once(folder: Path) -> None:
 def test_an_existing_output_is_refused_before_anything_runs(folder: Path) -> None:
     with pytest.raises(UserError, match="exists already"):
         read_arguments([f"model={folder}", f"out={folder / SAVED}"])
+
+
+@pytest.mark.parametrize("name", [f"{SAVED}/f.json", f"{SAVED}/a/b/f.json"])
+def test_an_output_that_cannot_be_written_is_refused_too(folder: Path, name: str) -> None:
+    with pytest.raises(UserError, match=f"cannot be written, for .*{SAVED} is no folder"):
+        read_arguments([f"model={folder}", f"out={folder / name}"])
+
+
+def test_an_output_in_a_new_folder_is_fine(folder: Path) -> None:
+    assert read_arguments([f"model={folder}", f"out={folder}/a/b/f.json"]).out == folder / "a" / "b" / "f.json"
+    assert not (folder / "a").exists()
 
 
 @pytest.mark.parametrize("text", ["a: [1", "- 1\n- 2", "a: !!python/object:os.system {}", "\x00"])

@@ -52,8 +52,21 @@ def test_an_error_without_words_gives_its_name() -> None:
     assert option_error(HydraException("")) == "HydraException"
 
 
+def test_an_option_that_only_the_key_names_comes_first() -> None:
+    assert option_error(ValidationError("not a number\n    full_key: a.b\n    object_type=X")) == "a.b: not a number"
+    assert option_error(ConfigKeyError("Key 'b' not in 'Inner'\n    full_key: b")) == "Key 'b' not in 'Inner'"
+    assert option_error(ValidationError("not a group\n    full_key: \n")) == "not a group"
+
+
+def test_a_group_that_is_no_name_is_a_mistake_of_the_user() -> None:
+    said = "Config group override must be a string or a list. Got int"
+    one_line = pytest.raises(UserError, match=r"^a group such as .* takes a name, .*Got int; look there$")
+    with one_line, clear_option_errors("look there"):
+        raise ValueError(said)
+
+
 def test_errors_of_options_become_user_errors_with_the_hint() -> None:
-    with pytest.raises(UserError, match=r"^not a number; look there$"), clear_option_errors("look there"):
+    with pytest.raises(UserError, match=r"^a\.b: not a number; look there$"), clear_option_errors("look there"):
         raise ValidationError("not a number\n    full_key: a.b")
 
 
@@ -67,7 +80,7 @@ def test_other_errors_pass(error: Exception) -> None:
 def test_a_real_merge_error_is_one_line() -> None:
     with pytest.raises(UserError) as caught, clear_option_errors("look there"):
         OmegaConf.merge(OmegaConf.structured(Outer), {"inner": {"size": "wide"}})
-    assert "wide" in str(caught.value)
+    assert "wide" in str(caught.value) and "inner.size" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

@@ -13,7 +13,7 @@ from grounding.datasets.jsonl import JsonlSource
 from grounding.datasets.toy import HELD_OUT, PER_SEED, ToySource, toy_source
 from grounding.datasets.toy_export import export_toy
 from grounding.training.config import DataConfig, JsonlConfig, ToyConfig
-from grounding.training.sources import open_sources, warmup_first_clip
+from grounding.training.sources import open_held_out, open_sources, warmup_first_clip
 
 PIXELS = 84 * 84
 WARMUP_CLIPS = 10_000 * 64  # far more than a warm-up ever sees
@@ -102,6 +102,26 @@ def test_jsonl_splits(folder: Path) -> None:
     names = [f"toy-1-3-{HELD_OUT.stop + k}" for k in range(6)]
     assert ids(sources.train) == [names[0], names[2], names[4]]
     assert ids(sources.held_out) == [names[1], names[3]]
+
+
+@pytest.mark.parametrize("split", [None, "val"])
+def test_held_out_alone_is_the_same(folder: Path, split: str | None) -> None:
+    data = own(folder, train_split="train", eval_split=split, eval_samples=2)
+    source, skipped = open_held_out(data, PIXELS)
+    assert ids(source) == ids(open_sources(data, 0, PIXELS).held_out)
+    assert (len(ids(source)), skipped) == (2, [])
+    toy = ToyConfig(eval_samples=7, level=2)
+    assert open_held_out(toy, PIXELS) == (open_sources(toy, 3, PIXELS).held_out, [])
+
+
+def test_held_out_alone_needs_no_training_data(folder: Path) -> None:
+    data = own(folder, annotations="broken.jsonl", train_split="none such", eval_split="val", on_error="skip")
+    source, skipped = open_held_out(data, PIXELS)  # the broken row is of the split train
+    assert (len(ids(source)), skipped) == (2, [])
+    whole, skipped = open_held_out(own(folder, annotations="broken.jsonl", on_error="skip"), PIXELS)
+    assert (len(ids(whole)), len(skipped)) == (5, 1)
+    with pytest.raises(TypeError, match="DataConfig"):
+        open_held_out(DataConfig(name="x"), PIXELS)
 
 
 def test_jsonl_without_splits_trains_and_evaluates_every_row(folder: Path) -> None:

@@ -17,8 +17,9 @@ from grounding.policies.policy import Policy
 from grounding.tasks import stvg
 from grounding.training.config import Config
 from grounding.training.examples import Collator, make_examples
+from grounding.training.groups import runs, split_groups
 from grounding.training.grpo import run_grpo, trl_config
-from grounding.training.trainer import TaskReward, VideoGRPOTrainer, _runs, split_groups
+from grounding.training.trainer import TaskReward, VideoGRPOTrainer
 from prompting import IdMarker
 
 MARKER = IdMarker("badge", 15.0)
@@ -101,7 +102,7 @@ def test_rows_of_a_group_stay_together_and_groups_are_videos(
     assert flat[::3] == flat[1::3] == flat[2::3]
     assert sorted(set(flat)) == [0, 1, 2, 3]  # one group a video, although all ask the same
     for part in parts:
-        assert [count for _, count in _runs(part["prompts"])] == [3, 3]
+        assert [count for _, count in runs(part["prompts"])] == [3, 3]
     # Advantages are rewards less their group's mean, over the group's (n - 1) standard deviation.
     rewards = torch.tensor(trainer._logs["rewards"]["letters"]).view(4, 3)
     expected = (rewards - rewards.mean(1, keepdim=True)) / (rewards.std(1, keepdim=True) + 1e-4)
@@ -140,7 +141,7 @@ def test_split_groups_by_hand() -> None:
 def test_runs_are_of_the_same_prompt_not_of_equal_ones(policy: Policy) -> None:
     loaded = toy_source(FIRST, 1).load(toy_source(FIRST, 1).samples[0])
     a, b = (make_examples([loaded], policy, MARKER, "short")[0].prompt for _ in range(2))
-    assert [(prompt is a, count) for prompt, count in _runs([a, a, a, b, b])] == [(True, 3), (False, 2)]
+    assert [(prompt is a, count) for prompt, count in runs([a, a, a, b, b])] == [(True, 3), (False, 2)]
 
 
 def figures(policy: Policy, config: Config, folder: Path, **source: int) -> list[dict[str, float]]:

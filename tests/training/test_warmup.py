@@ -11,17 +11,22 @@ import numpy as np
 import pytest
 import torch
 
+from grounding.core import Interval
 from grounding.datasets.toy import toy_source
 from grounding.policies.policy import Policy
 from grounding.training.warmup import (
+    PARTIAL,
     Stage,
     Turn,
     WarmupPlan,
     completion_tokens,
     make_batch,
+    partial,
+    stages,
     supervised_loss,
     turns_of,
     two_frames,
+    unscored_seconds,
     warm_up,
 )
 from prompting import IdMarker
@@ -37,45 +42,111 @@ def loaded_clip(objects: int = 2, number: int = FIRST, fps: float = 2.0) -> Any:
     return source.load(source.samples[0])
 
 
-def test_turns_ask_for_every_object_its_own_id_and_times() -> None:
+def whole_text(turn: Turn) -> str:
+    return "".join(piece for piece, _ in turn.answer)
+
+
+def scored(text: str) -> Turn:
+    return Turn("q", [(text, True)], ends=True)
+
+
+def test_turns_ask_for_every_object_its_own_id_and_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("grounding.training.warmup.PARTIAL", 0.0)
     loaded = loaded_clip()
-    turns = turns_of(loaded, "short", thinking_only=False)
+    turns = turns_of(loaded, "short", still=False)
     truth, other = loaded.sample.truth, loaded.sample.meta["others"][0]
     query = loaded.sample.query
     assert [turn.prompt for turn in turns] == [f"Query: {query}", f"Query: {other['query']}"]
     words = query.removeprefix("the ")
     start, end = truth.interval.start, truth.interval.end
-    assert turns[0].answer == (
+    said = (
         f"<think>{words} {truth.object_id}</think> "
         f"<answer>Target ID: {truth.object_id}, Time range: {start} to {end}</answer>"
     )
-    assert f"Target ID: {other['object_id']}, Time range: {other['interval'].start} to" in turns[1].answer
+    assert turns[0].answer == [(said, True)]
+    assert f"Target ID: {other['object_id']}, Time range: {other['interval'].start} to" in whole_text(turns[1])
+    assert all(turn.ends for turn in turns)
 
 
-def test_thinking_only_stops_before_the_times() -> None:
+@pytest.mark.parametrize(
+    ("late", "early", "whole", "part"),
+    [
+        (True, True, (0.0, 4.0), (1.0, 3.0)),
+        (True, False, (0.0, 4.0), (1.0, 4.0)),
+        (False, True, (1.0, 3.0), (1.0, 2.0)),
+        (True, True, (1.0, 3.0), (2.0, 3.0)),  # a second is left, so the end stays
+        (True, True, (1.0, 2.0), (1.0, 2.0)),
+        (False, False, (0.0, 3.0), (0.0, 3.0)),
+    ],
+)
+def test_partial_annotations_by_hand(
+    late: bool, early: bool, whole: tuple[float, float], part: tuple[float, float]
+) -> None:
+    rng: Any = SimpleNamespace(random=lambda _: np.array([not late, not early], float))
+    assert partial(Interval(*whole), rng) == Interval(*part)
+
+
+def test_partial_annotations_come_as_often_as_said() -> None:
+    rng = np.random.default_rng(0)
+    parts = [partial(Interval(0.0, 4.0), rng) for _ in range(2000)]
+    # 2000 draws at 0.7: standard deviation 0.01
+    assert np.mean([part.start == 1.0 for part in parts]) == pytest.approx(PARTIAL, abs=0.05)
+    assert np.mean([part.end == 3.0 for part in parts]) == pytest.approx(PARTIAL, abs=0.05)
+
+
+def test_still_frames_score_who_but_never_when() -> None:
     loaded = loaded_clip()
-    for short, long in zip(turns_of(loaded, "short", True), turns_of(loaded, "short", False), strict=True):
-        assert short.prompt == long.prompt
-        assert short.answer.endswith("</think>")
-        assert long.answer.startswith(short.answer)
+    still, whole = turns_of(loaded, "short", still=True), turns_of(loaded, "short", still=False)
+    assert [turn.prompt for turn in still] == [turn.prompt for turn in whole]
+    assert whole_text(still[0]) == whole_text(whole[0])
+    assert [piece for piece, is_scored in still[0].answer if not is_scored]
+    assert whole_text(still[1]) == whole_text(whole[1]).partition(" <answer>")[0]
+    assert [turn.ends for turn in still] == [True, False]
+
+
+def test_unscored_seconds_by_hand() -> None:
+    text = "<think>square in red 3</think> <answer>Target ID: 3, Time range: 1.0 to 12.5</answer>"
+    assert unscored_seconds(text) == [
+        ("<think>square in red 3</think> <answer>Target ID: 3, Time range:", True),
+        (" 1", False),
+        (".", True),
+        ("0", False),
+        (" to", True),
+        (" 1", False),
+        ("2", False),
+        (".", True),
+        ("5", False),
+        ("</answer>", True),
+    ]
+
+
+def test_pieces_make_the_same_tokens_as_the_whole_answer(policy: Policy) -> None:
+    loaded = loaded_clip()
+    for still, whole in zip(turns_of(loaded, "short", True)[:1], turns_of(loaded, "short", False)[:1], strict=True):
+        assert completion_tokens(policy, [still])[0].tolist() == completion_tokens(policy, [whole])[0].tolist()
 
 
 def test_owners_by_hand(policy: Policy) -> None:
-    tokens, owner = completion_tokens(policy, [Turn("q", "12"), Turn("7", "5"), Turn("x", "345")])
+    turns = [
+        Turn("q", [("12", True)], ends=True),
+        Turn("7", [("5", True)], ends=False),
+        Turn("x", [("3", True), ("4", False), ("5", True)], ends=True),
+    ]
+    tokens, owner = completion_tokens(policy, turns)
     pieces: dict[int, list[str]] = {}
     for token, who in zip(tokens.tolist(), owner.tolist(), strict=True):
         pieces.setdefault(who, []).append(policy.tokenizer.decode([token]))
     assert pieces[1] == ["1", "2", "<|im_end|>"]
-    assert pieces[2] == ["5", "<|im_end|>"]
-    assert pieces[3] == ["3", "4", "5", "<|im_end|>"]
+    assert pieces[2] == ["5"]
+    assert pieces[3] == ["3", "5", "<|im_end|>"]
     asked = "\n<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
-    assert "".join(pieces[0]) == asked.format("7") + asked.format("x")
+    assert "".join(pieces[0]) == asked.format("7") + "<|im_end|>" + asked.format("x") + "4"
     changes = [who for k, who in enumerate(owner.tolist()) if k == 0 or who != owner[k - 1]]
-    assert changes == [1, 0, 2, 0, 3]
+    assert changes == [1, 0, 2, 0, 3, 0, 3]
 
 
 def test_prompt_and_turns_are_one_chat_as_the_template_writes_it(policy: Policy) -> None:
-    turns = [Turn("first?", "one 1"), Turn("second?", "two 2")]
+    turns = [replace(scored("one 1"), prompt="first?"), replace(scored("two 2"), prompt="second?")]
     tokens, _ = completion_tokens(policy, turns)
     said = policy.render("first?") + policy.tokenizer.decode(tokens)
     chat = [
@@ -117,7 +188,7 @@ def test_a_batch_marks_the_answers_and_nothing_else(policy: Policy, stage: Stage
     for row, sample in enumerate(source.samples):
         said = policy.tokenizer.decode(inputs["input_ids"][row][answers[row] == 1])
         assert said.startswith("<think>")
-        assert said.endswith("</think><|im_end|>" if stage.still else "</answer><|im_end|>")
+        assert said.endswith("Time range:. to.</answer><|im_end|>" if stage.still else "</answer><|im_end|>")
         assert f" {sample.truth.object_id}</think>" in said
 
 
@@ -206,11 +277,38 @@ def test_a_goal_that_is_reached_ends_a_stage_and_the_last_one_the_warmup(
     monkeypatch.setattr(f"{module}.supervised_loss", lambda *_: (parameter.sum() * 0, 0.8))
     monkeypatch.setattr(f"{module}.WINDOW", 3)
     logged: list[dict[str, float]] = []
-    stages = [Stage(1, True, 0.7), Stage(2, True, 0.8)]
-    assert warm_up(policy, MARKER, replace(PLAN, stages=stages, max_steps=50), logged.append) == 6
+    two = [Stage(1, True, 0.7), Stage(2, True, 0.8)]
+    assert warm_up(policy, MARKER, replace(PLAN, stages=two, max_steps=50), logged.append) == 6
     assert [row["stage"] for row in logged] == [1, 1, 1, 2, 2, 2]
     never = [Stage(1, True, 0.9)]
     assert warm_up(policy, MARKER, replace(PLAN, stages=never, max_steps=5), logged.append) == 5
+
+
+def test_the_default_stages_raise_the_number_of_objects_and_end_with_whole_clips() -> None:
+    plan = stages(0.1)
+    assert [stage.objects for stage in plan] == [1, 2, 3]
+    assert [stage.still for stage in plan] == [True, True, False]
+    assert plan[-1].goal == 0.1
+
+
+def test_the_rate_rises_at_the_beginning_of_every_stage(
+    fresh: Callable[[], Policy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = "grounding.training.warmup"
+    policy = fresh()
+    parameter = next(policy.model.parameters())
+    rates: list[float] = []
+    optimizer = torch.optim.SGD([parameter], lr=4.0)
+    optimizer.param_groups[0]["initial_lr"] = 4.0
+    optimizer.register_step_pre_hook(lambda *_: rates.append(optimizer.param_groups[0]["lr"]))
+    monkeypatch.setattr(f"{module}.make_optimizers", lambda *_: [optimizer])
+    monkeypatch.setattr(f"{module}.make_batch", lambda *_: ())
+    monkeypatch.setattr(f"{module}.supervised_loss", lambda *_: (parameter.sum() * 0, 1.0))
+    monkeypatch.setattr(f"{module}.WINDOW", 3)
+    monkeypatch.setattr(f"{module}.RAMP", 2)
+    plan = replace(PLAN, stages=[Stage(1, True, 0.5), Stage(2, True, 0.5, pace=0.5)], max_steps=6)
+    warm_up(policy, MARKER, plan, lambda _: None)
+    assert rates == [2.0, 4.0, 4.0, 1.0, 2.0, 2.0]  # half at first; the second stage at half the pace
 
 
 @pytest.mark.slow

@@ -1,0 +1,153 @@
+"""Checkpoints of a run: each whole or absent, the last few and the best of them kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from accelerate import PartialState
+from safetensors import SafetensorError
+
+from grounding.core import UserError
+
+NOTE = "checkpoint.json"  # in each checkpoint: its step and mean reward
+_NAME = re.compile(r"step-\d{6,12}")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A whole checkpoint.
+
+    Args:
+        path: Its folder.
+        step: Optimizer steps taken.
+        reward: Mean reward of the steps since the checkpoint before; None if none was known.
+    """
+
+    path: Path
+    step: int
+    reward: float | None
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The checkpoints `step-N` of a folder.
+
+    Args:
+        folder: Made with the first checkpoint.
+        keep: The last so many stay, and the one with the highest reward.
+    """
+
+    folder: Path
+    keep: int
+
+    def found(self) -> list[Checkpoint]:
+        """All whole checkpoints, oldest first.
+
+        Raises:
+            UserError: If the note of one cannot be read.
+        """
+        if not self.folder.is_dir():
+            return []
+        found = [_read(path) for path in self.folder.iterdir() if _NAME.fullmatch(path.name)]
+        return sorted(found, key=lambda checkpoint: checkpoint.step)
+
+    def latest(self) -> Checkpoint | None:
+        """The newest whole checkpoint."""
+        return next(reversed(self.found()), None)
+
+    @contextmanager
+    def saving(self, step: int, reward: float | None) -> Iterator[Path]:
+        """Give every process a folder to write to; it becomes the checkpoint of the step when the block ends well.
+
+        Raises:
+            UserError: If the disk is full or not writable; older checkpoints are as they were.
+        """
+        state, path = PartialState(), self.folder / f"step-{step:06d}"
+        if not state.is_main_process:
+            state.wait_for_everyone()
+            yield _partial(path)
+            state.wait_for_everyone()
+            return
+        self.clean()
+        with whole_folder(path) as partial:
+            state.wait_for_everyone()
+            yield partial
+            state.wait_for_everyone()
+            (partial / NOTE).write_text(json.dumps({"step": step, "reward": reward}) + "\n", encoding="utf-8")
+        self._prune()
+
+    def clean(self) -> None:
+        """Remove what a killed process left half-written or half-removed."""
+        for path in self.folder.glob(".step-*"):
+            shutil.rmtree(path)
+
+    def _prune(self) -> None:
+        found = self.found()
+        kept = found[-self.keep :]
+        scored = [checkpoint for checkpoint in found if checkpoint.reward is not None]
+        if scored:
+            kept = [*kept, max(scored, key=lambda c: (c.reward, c.step))]
+        for checkpoint in found:
+            if checkpoint not in kept:
+                # Renamed first: a folder that is half removed must not look like a whole one.
+                doomed = checkpoint.path.rename(self.folder / f".{checkpoint.path.name}.old")
+                shutil.rmtree(doomed)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Give a folder beside `path` to write to; it becomes `path`, safe on disk, when the block ends well.
+
+    Raises:
+        UserError: If `path` exists, or the disk is full or not writable; nothing is left behind then.
+    """
+    if path.exists():
+        raise UserError(f"{path} exists already; choose another folder or remove it first")
+    partial = _partial(path)
+    try:
+        shutil.rmtree(partial, ignore_errors=True)  # of a killed process
+        partial.mkdir(parents=True)
+        yield partial
+        for file in [*partial.rglob("*"), partial]:
+            _sync(file)
+        partial.rename(path)
+        _sync(path.parent)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        if (
+            isinstance(error, RuntimeError)
+            and "file write failed" not in str(error)
+            and "inline_container" not in str(error)
+        ):
+            raise  # torch's writer has no exception of its own
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0]
+        raise UserError(f"cannot write {path}: {why}; what was saved before is intact; free some space") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.name}.partial")
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _read(path: Path) -> Checkpoint:
+    try:
+        note = json.loads((path / NOTE).read_text(encoding="utf-8"))
+        reward = note["reward"]
+        return Checkpoint(path, int(note["step"]), None if reward is None else float(reward))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path / NOTE} is no note of a checkpoint ({error}); remove the folder {path}") from error

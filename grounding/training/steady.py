@@ -1,0 +1,148 @@
+"""TRL's trainer made steady: exact resume, whole checkpoints, the same order and draws again, no step on bad numbers.
+
+Departures from TRL 1.16 and transformers 5.23, each an overridden method (pinned by tests/training/test_contract.py):
+their resume draws the first pass's order again in later passes, restores the weights of a model whose names differ
+between file and memory not at all, and their checkpoint is there before it is whole.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import pickle
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoModelForImageTextToText
+from trl import GRPOTrainer
+
+from grounding.core import UserError
+from grounding.training.checkpoints import Checkpoints
+from grounding.training.guard import FIGURE, PATIENCE, save_batch, skipped_in_a_row
+from grounding.training.order import GroupOrder
+
+SAY: Callable[[str], None] = logging.getLogger(__name__).warning  # where no console takes the lines
+
+
+class SteadyTrainer(GRPOTrainer):
+    """GRPO that can be killed at any moment and goes on as if nothing had happened.
+
+    Checkpoints go to `checkpoints/` of `args.output_dir`, batches of skipped steps to `nonfinite/`.
+
+    Args:
+        say: Takes lines for the user.
+        options: Keyword arguments of `GRPOTrainer`; `save_total_limit` checkpoints are kept, and the best.
+    """
+
+    def __init__(self, *, say: Callable[[str], None] = SAY, **options: Any) -> None:
+        super().__init__(**options)
+        self.say = say
+        self.folder = Path(self.args.output_dir)
+        self.checkpoints = Checkpoints(self.folder / "checkpoints", self.args.save_total_limit or 1)
+        self._saving_to: Path | None = None
+        self._passes: list[tuple[dict[str, Any], torch.Tensor]] = []  # inputs and loss of this step's passes
+        self._skipped = False
+
+    def resume(self) -> int:
+        """Train from the newest checkpoint, or from the start where there is none; gives the step begun from."""
+        newest = self.checkpoints.latest()
+        self.train(resume_from_checkpoint=str(newest.path) if newest else None)
+        return newest.step if newest else 0
+
+    def _get_train_sampler(self, dataset: Any = None) -> GroupOrder:
+        args = self.args
+        repeats = args.steps_per_generation * self.num_iterations
+        groups = args.generation_batch_size // self.num_generations
+        generations = -(-args.max_steps * args.gradient_accumulation_steps // repeats)
+        rows = dataset if dataset is not None else self.train_dataset
+        return GroupOrder(len(rows), groups, self.num_generations, repeats, generations, args.seed)
+
+    def _get_output_dir(self, trial: Any) -> str:
+        return str(self._saving_to or self.folder)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        step = self.state.global_step
+        rewards = [row["reward"] for row in self.state.log_history if row.get("reward") is not None]
+        window = rewards[-int(self.args.save_steps) :]
+        with self.checkpoints.saving(step, sum(window) / len(window) if window else None) as self._saving_to:
+            super(GRPOTrainer, self)._save_checkpoint(model, trial)  # TRL's own only adds a model card
+            self.accelerator.wait_for_everyone()
+            if self.is_world_process_zero():
+                _move_up(self._saving_to / f"checkpoint-{step}")
+        self._saving_to = None
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        target = self.model if model is None else model
+        if self.is_fsdp_enabled or hasattr(target, "peft_config"):
+            with _reading(resume_from_checkpoint):
+                super()._load_from_checkpoint(resume_from_checkpoint, model)
+            return
+        # transformers compares the names of the file with those in memory, and for this model they differ.
+        with _reading(resume_from_checkpoint):
+            saved = AutoModelForImageTextToText.from_pretrained(resume_from_checkpoint, dtype=target.dtype)
+            target.load_state_dict(saved.state_dict())
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        with _reading(checkpoint):
+            super()._load_optimizer_and_scheduler(checkpoint)
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        with _reading(checkpoint):
+            super()._load_rng_state(checkpoint)
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        loss = super()._compute_loss(model, inputs)
+        if self.model.training:
+            self._passes.append((inputs, loss.detach()))
+        return loss
+
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+        norm = super()._get_grad_norm(model, grad_norm=grad_norm)
+        passes, self._passes = self._passes, []
+        losses = torch.stack([loss for _, loss in passes])
+        bad = ~torch.isfinite(losses).all() | ~torch.isfinite(torch.as_tensor(norm, device=losses.device))
+        self._skipped = bool(self.accelerator.reduce(bad.float(), reduction="sum") > 0)
+        if self._skipped:
+            for parameter in model.parameters():
+                parameter.grad = None  # then the optimizer passes it over, its moments too
+            facts = {"step": self.state.global_step + 1, "grad_norm": str(float(norm)), "losses": str(losses.tolist())}
+            self._skip([inputs for inputs, _ in passes], facts)
+        return norm
+
+    def _skip(self, passes: list[dict[str, Any]], facts: dict[str, Any]) -> None:
+        rank = f"-process-{self.args.process_index}" if self.args.world_size > 1 else ""
+        folder = self.folder / "nonfinite" / f"step-{facts['step']:06d}{rank}"
+        save_batch(folder, passes, facts)
+        self.say(f"step {facts['step']} was skipped: loss or gradient is not finite; its batch is in {folder}")
+        if skipped_in_a_row(self.state.log_history) + 1 >= PATIENCE:
+            raise UserError(
+                f"{PATIENCE} steps in a row had a loss or gradient that is not finite; lower objective.lr, or look at "
+                f"the batches in {folder.parent}"
+            )
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log; the loss of a skipped step is none."""
+        if self._skipped and "loss" in logs:
+            logs |= {"loss": math.nan, FIGURE: 1.0}
+        super().log(logs, start_time)
+
+
+def _move_up(folder: Path) -> None:
+    """Everything in the folder moves to its parent, but for a pickle that nothing reads."""
+    (folder / "training_args.bin").unlink()
+    for path in folder.iterdir():
+        path.rename(folder.parent / path.name)
+    folder.rmdir()
+
+
+@contextmanager
+def _reading(checkpoint: str | None) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, SafetensorError, pickle.UnpicklingError, EOFError, KeyError, RuntimeError, ValueError) as error:
+        why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(f"cannot read the checkpoint {checkpoint}: {why}; remove it to resume before it") from error

@@ -1,0 +1,148 @@
+"""Measure what sharing a prompt saves: `python scripts/bench.py grpo-step`, `rollout` or `loader`.
+
+Each runs TRL's own way and ours in turns, in one process, on the same random model with the same batch.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from grounding.cli import run
+from grounding.core import UserError
+
+
+@dataclass(frozen=True)
+class Common:
+    """Options of every bench.
+
+    Args:
+        json: Write all figures to this file, overwriting it.
+        repeats: Measured turns, 1 or more.
+        threads: Threads of torch; 0 leaves the choice to it. One is steadiest while other work runs.
+        quick: The smallest sizes, to see that it works; its figures mean nothing.
+    """
+
+    json: Path | None = None
+    repeats: int = 3
+    threads: int = 1
+    quick: bool = False
+
+
+@dataclass(frozen=True)
+class OnModel(Common):
+    """Options of the benches that run a model.
+
+    Args:
+        device: Where to run.
+        dtype: Number type of the weights.
+        size: tiny (1.6 M parameters) or 0.5b (a Qwen2.5-0.5B with a vision tower); weights are random.
+    """
+
+    device: Literal["cpu", "cuda"] = "cpu"
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    size: Literal["tiny", "0.5b"] = "tiny"
+
+
+class GrpoStep(OnModel):
+    """Log-probs and update, and the whole optimizer step; about three minutes on two cores."""
+
+
+class Rollout(OnModel):
+    """Generation of a group's completions."""
+
+
+class Loader(Common):
+    """Decoding, drawing and encoding of a batch, with 0 and 2 workers."""
+
+
+Bench = (
+    Annotated[GrpoStep, tyro.conf.subcommand("grpo-step")]
+    | Annotated[Rollout, tyro.conf.subcommand("rollout")]
+    | Annotated[Loader, tyro.conf.subcommand("loader")]
+)
+
+
+def main(bench: Bench) -> None:
+    """Measure what sharing a prompt saves."""
+    if bench.repeats < 1:
+        raise UserError(f"--repeats must be at least 1, got {bench.repeats}")
+    prepare(bench)
+    with tempfile.TemporaryDirectory() as folder:
+        measure(bench, Path(folder))
+
+
+def prepare(bench: Common) -> None:
+    """Set threads before torch starts, keep libraries quiet, and refuse a device that is not there."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # workers of the loader are forked
+    warnings.filterwarnings("ignore")
+    import torch
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    if bench.threads:
+        torch.set_num_threads(bench.threads)
+    if isinstance(bench, OnModel) and bench.device == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device cuda needs a CUDA GPU that torch can see; leave it out to measure on the CPU")
+
+
+def measure(bench: Bench, folder: Path) -> None:
+    """Run a bench and report it."""
+    from benchmarks import grpo_step, loader, rollout  # heavy; --help stays quick
+    from benchmarks.measure import report, verdicts
+
+    if isinstance(bench, Loader):
+        module: Any = loader
+        batches, generations, settle = (2, 2, 0.0) if bench.quick else (16, 8, 8.0)
+        found = loader.loader(folder, batches=batches, generations=generations, repeats=bench.repeats, settle=settle)
+    else:
+        module = grpo_step if isinstance(bench, GrpoStep) else rollout
+        found = on_model(bench, folder)
+    everything = {"setting": setting(bench), **found}
+    title = f"{type(bench).__name__}, {everything['setting']['where']}"
+    report(title, module.summary(found), verdicts(found, module.BARS), everything, bench.json)
+
+
+def on_model(bench: OnModel, folder: Path) -> dict[str, Any]:
+    """Run a bench that needs a model."""
+    from benchmarks import grpo_step, rollout
+    from benchmarks.world import Machine, Shape
+
+    machine = Machine(bench.device, bench.dtype, bench.size)
+    plan = grpo_step.Plan(repeats=bench.repeats)
+    if bench.quick:
+        small = Shape(frames=2, side=2, completion=4, generations=2)
+        plan = grpo_step.Plan(small, replace(small, completion=6), (1, 2), bench.repeats)
+    if isinstance(bench, GrpoStep):
+        return grpo_step.grpo_step(plan, machine, folder)
+    return rollout.rollout(plan.first, plan.long, machine, folder, bench.repeats)
+
+
+def setting(bench: Common) -> dict[str, Any]:
+    """What the figures depend on besides the code."""
+    import torch
+    import transformers
+    import trl
+
+    device = getattr(bench, "device", "cpu")
+    name = torch.cuda.get_device_name() if device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    return {
+        "where": f"{name}, {getattr(bench, 'dtype', 'float32')}",
+        "size": getattr(bench, "size", "tiny"),
+        "cores": os.cpu_count(),
+        "repeats": bench.repeats,
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "trl": trl.__version__,
+    }
+
+
+if __name__ == "__main__":
+    run(lambda: main(tyro.cli(Bench, description=__doc__)))

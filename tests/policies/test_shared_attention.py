@@ -1,0 +1,118 @@
+"""Packed and growing attention against one dense attention with an explicit mask."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn.attention.flex_attention import create_mask, flex_attention
+from torch.nn.functional import scaled_dot_product_attention
+
+from grounding.policies import merged_attention, shared_attention
+from grounding.policies.shared_attention import Decoding, Packed
+
+SCALE = 0.4
+RAGGED = Packed([5, 3, 4], [[2, 0, 3], [], [1, 1]])
+EVEN = Packed([4, 4], [[3, 3], [3, 3]])
+
+
+def dense_mask(packed: Packed) -> torch.Tensor:
+    """Who sees whom, (L, L), written out token by token."""
+    owners = [(group, -1) for group, size in enumerate(packed.prompts) for _ in range(size)]
+    for group, rows in enumerate(packed.completions):
+        owners += [(group, row) for row, size in enumerate(rows) for _ in range(size)]
+    mask = torch.zeros(len(owners), len(owners), dtype=torch.bool)
+    for query, (group, row) in enumerate(owners):
+        for key, (other, said) in enumerate(owners[: query + 1]):
+            mask[query, key] = group == other and said in (-1, row)
+    return mask
+
+
+def random_row(length: int, heads: int = 4, key_heads: int = 2) -> list[torch.Tensor]:
+    made = torch.Generator().manual_seed(0)
+    shapes = [(1, count, length, 16) for count in (heads, key_heads, key_heads)]
+    return [torch.randn(shape, generator=made, requires_grad=True) for shape in shapes]
+
+
+def dense(row: list[torch.Tensor], mask: torch.Tensor) -> torch.Tensor:
+    query, key, value = row
+    key, value = (x.repeat_interleave(query.shape[1] // key.shape[1], dim=1) for x in (key, value))
+    return scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=SCALE)
+
+
+def assert_same(packed: Packed, key_heads: int = 2) -> None:
+    """Outputs and gradients are those of dense attention."""
+    mask = dense_mask(packed)
+    row = random_row(len(mask), key_heads=key_heads)
+    got, expected = packed.attend(0, *row, SCALE), dense(row, mask)
+    torch.testing.assert_close(got, expected, rtol=0, atol=1e-5)
+    weight = torch.randn(got.shape, generator=torch.Generator().manual_seed(1))
+    ours, theirs = (torch.autograd.grad((out * weight).sum(), row) for out in (got, expected))
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("key_heads", [1, 2, 4])
+@pytest.mark.parametrize("packed", [RAGGED, EVEN, Packed([6], [[4]]), Packed([2, 3], [[], []])])
+def test_a_packed_row_is_dense_attention_with_its_mask(packed: Packed, key_heads: int) -> None:
+    assert_same(packed, key_heads)
+
+
+def test_merged_and_masked_attention_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    group = _group(random_row(5 + 2 * 3))
+    merged = merged_attention.attend(*group, SCALE)
+    monkeypatch.setattr(merged_attention, "KERNEL", "of another device")
+    masked = merged_attention.attend(*group, SCALE)
+    assert type(masked.grad_fn) is not type(merged.grad_fn)
+    torch.testing.assert_close(merged, masked, rtol=0, atol=1e-5)
+
+
+def _group(row: list[torch.Tensor]) -> tuple[torch.Tensor, tuple[torch.Tensor, ...], tuple[torch.Tensor, ...]]:
+    query, *pair = row
+    rows = [x[0, :, 5:].unflatten(1, (2, 3)).transpose(0, 1) for x in (query, *pair)]
+    return rows[0], tuple(x[:, :, :5] for x in pair), tuple(rows[1:])
+
+
+def test_a_mask_that_lets_completions_see_each_other_is_told_apart() -> None:
+    mask = dense_mask(EVEN)
+    row = random_row(len(mask))
+    got = EVEN.attend(0, *row, SCALE)
+    causal = torch.ones_like(mask).tril()
+    assert (got - dense(row, causal)).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("packed", [RAGGED, EVEN])
+def test_the_kernels_blocks_are_the_same_mask(packed: Packed, monkeypatch: pytest.MonkeyPatch) -> None:
+    mask = dense_mask(packed)
+    blocks = packed.block_mask
+    assert torch.equal(create_mask(blocks.mask_mod, 1, 1, *mask.shape, device="cpu")[0, 0], mask)
+    monkeypatch.setattr(shared_attention, "compiled_flex", lambda: flex_attention)
+    row = [x.detach() for x in random_row(len(mask))]
+    torch.testing.assert_close(packed._flex(*row, SCALE), dense(row, mask), rtol=0, atol=1e-5)
+
+
+def test_blocks_without_a_pair_cost_nothing() -> None:
+    # Two prompts of 512 tokens with 4 completions of 128: 8 + 8 blocks of 128 a side. Each prompt has 4 + 3 + 2 + 1
+    # blocks, each completion those 4 of its prompt and itself: 2 * (10 + 4 * 5) = 60 of 256.
+    blocks = Packed([512, 512], [[128] * 4, [128] * 4]).block_mask
+    assert int(blocks.kv_num_blocks.sum() + blocks.full_kv_num_blocks.sum()) == 60
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("key_heads", [1, 2, 4])
+def test_growing_completions_are_a_packed_row(key_heads: int) -> None:
+    prompts, repeats, steps = [5, 3, 4], 2, 3
+    packed = Packed(prompts, [[steps] * repeats] * 3)
+    row = random_row(12 + 18, key_heads=key_heads)
+    expected = packed.attend(0, *row, SCALE)[:, :, 12:].unflatten(2, (6, steps))
+    reading = Packed(prompts, [[]] * 3, kept={})
+    reading.attend(0, *(x[:, :, :12] for x in row), SCALE)
+    growing = Decoding(reading, repeats, steps)
+    answers = [x[:, :, 12:].unflatten(2, (6, steps)) for x in row]
+    left = torch.arange(6)
+    for step in range(steps):
+        got = growing.attend(0, *(x[:, :, left, step] for x in answers), SCALE)
+        growing.step += 1
+        torch.testing.assert_close(got, expected[:, :, left, step], rtol=0, atol=1e-5)
+        if step == 0:  # the second prompt has ended
+            left = torch.tensor([0, 1, 4, 5])
+            growing.keep(torch.tensor([True, False, True]))

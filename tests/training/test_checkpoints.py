@@ -1,0 +1,115 @@
+"""Checkpoints are whole or absent; the last few and the best stay."""
+
+from __future__ import annotations
+
+import json
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from grounding.core import UserError
+from grounding.training.checkpoints import NOTE, Checkpoints, whole_folder
+
+
+def save(checkpoints: Checkpoints, step: int, reward: float | None) -> None:
+    with checkpoints.saving(step, reward) as folder:
+        (folder / "weights").write_text(f"of step {step}")
+
+
+def steps(checkpoints: Checkpoints) -> list[int]:
+    return [checkpoint.step for checkpoint in checkpoints.found()]
+
+
+def test_the_last_ones_and_the_best_stay(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path / "checkpoints", keep=2)
+    assert checkpoints.latest() is None
+    kept = []
+    for step, reward in [(2, 0.1), (4, 0.9), (6, 0.3), (8, 0.5), (10, 0.9), (12, None), (14, 0.2), (16, 0.1)]:
+        save(checkpoints, step, reward)
+        kept.append(steps(checkpoints))
+    # 4 is the best until 10 is as good and newer.
+    assert kept == [[2], [2, 4], [4, 6], [4, 6, 8], [8, 10], [10, 12], [10, 12, 14], [10, 14, 16]]
+    newest = checkpoints.latest()
+    assert newest is not None
+    assert (newest.step, newest.reward, newest.path.name) == (16, 0.1, "step-000016")
+    assert (newest.path / "weights").read_text() == "of step 16"
+    assert sorted(path.name for path in checkpoints.folder.iterdir()) == ["step-000010", "step-000014", "step-000016"]
+
+
+def test_without_rewards_only_the_last_ones_stay(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path, keep=1)
+    for step in (1, 2, 3):
+        save(checkpoints, step, None)
+    assert steps(checkpoints) == [3]
+
+
+def test_what_a_kill_left_is_no_checkpoint_and_goes(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path, keep=3)
+    save(checkpoints, 1, 0.0)
+    for name in (".step-000002.partial", ".step-000000.old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / NOTE).write_text(json.dumps({"step": 9, "reward": 1.0}))
+    assert steps(checkpoints) == [1]
+    save(checkpoints, 3, 0.0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000001", "step-000003"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, ZeroDivisionError])
+def test_a_save_that_is_interrupted_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
+    checkpoints = Checkpoints(tmp_path, keep=1)
+    save(checkpoints, 1, 0.5)
+    with pytest.raises(error), checkpoints.saving(2, 0.9) as folder:
+        (folder / "half").write_text("h")
+        raise error
+    assert steps(checkpoints) == [1]
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000001"]
+
+
+@pytest.fixture
+def small_disk() -> Iterator[None]:
+    """No file may grow beyond 10 kB: what a full disk does to a writer, without filling one."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("how", ["torch", "safetensors", "python"])
+def test_a_full_disk_is_one_line_and_the_older_checkpoint_stays(tmp_path: Path, small_disk: None, how: str) -> None:
+    checkpoints = Checkpoints(tmp_path, keep=1)
+    save(checkpoints, 1, 0.5)
+    numbers = torch.arange(20_000.0)
+    expected = pytest.raises(UserError, match=r"cannot write .*step-000002.*intact; free some space")
+    with expected as caught, checkpoints.saving(2, 0.9) as folder:
+        if how == "torch":
+            torch.save(numbers, folder / "large")
+        elif how == "safetensors":
+            save_file({"x": numbers}, folder / "large")
+        else:
+            (folder / "large").write_bytes(numbers.numpy().tobytes())
+    assert "\n" not in str(caught.value)
+    assert steps(checkpoints) == [1]
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000001"]
+
+
+def test_other_errors_are_not_called_a_full_disk(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="ours"), whole_folder(tmp_path / "x"):
+        raise RuntimeError("ours")
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="exists already"), whole_folder(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("note", ["{", "{}", "[]", '{"step": "x", "reward": 1}', '{"step": 1, "reward": "high"}'])
+def test_a_damaged_note_is_one_line(tmp_path: Path, note: str) -> None:
+    (tmp_path / "step-000002").mkdir()
+    (tmp_path / "step-000002" / NOTE).write_text(note)
+    with pytest.raises(UserError, match="remove the folder") as caught:
+        Checkpoints(tmp_path, 1).latest()
+    assert "\n" not in str(caught.value)

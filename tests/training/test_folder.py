@@ -1,0 +1,134 @@
+"""The run folder of a resumed run: what it may be, and what is cut back."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grounding.core import UserError
+from grounding.training.config import (
+    Config,
+    MarkerConfig,
+    ModelConfig,
+    ObjectiveConfig,
+    TaskConfig,
+    ToyConfig,
+    TrainerConfig,
+    WarmupConfig,
+)
+from grounding.training.folder import forget, open_folder
+from grounding.training.runlog import cut_metrics
+
+
+def config(out: Path, resume: str | None = "latest", **trainer: Any) -> Config:
+    parts = (TaskConfig(), ToyConfig(), ModelConfig(), ObjectiveConfig(), TrainerConfig(**trainer), WarmupConfig())
+    return Config(**dict(zip(("task", "data", "model", "objective", "trainer", "warmup"), parts, strict=True)),
+                  marker=MarkerConfig(), out=str(out), resume=resume)  # fmt: skip
+
+
+def test_resume_begins_a_run_that_was_not_begun(tmp_path: Path) -> None:
+    (tmp_path / ".config.abc.yaml").write_text("")  # killed while the first file was written
+    assert open_folder(config(tmp_path)) == tmp_path
+    assert (tmp_path / "config.yaml").is_file()
+
+
+def test_a_folder_of_something_else_is_not_resumed(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("")
+    with pytest.raises(UserError, match="holds no run to resume"):
+        open_folder(config(tmp_path))
+
+
+def test_without_resume_a_run_is_not_touched_and_the_way_on_is_told(tmp_path: Path) -> None:
+    open_folder(config(tmp_path, None))
+    with pytest.raises(UserError, match="not empty; resume=latest goes on with it"):
+        open_folder(config(tmp_path, None))
+
+
+def test_other_options_are_refused_by_name(tmp_path: Path) -> None:
+    open_folder(config(tmp_path, None, prompts=16))
+    with pytest.raises(UserError, match=r"trainer\.prompts was 16 and is 32") as caught:
+        open_folder(config(tmp_path, prompts=32, keep=7))
+    assert "keep" not in str(caught.value)
+    open_folder(config(tmp_path, prompts=16, keep=7, save_steps=3))  # these do not change what is learnt
+
+
+def test_options_that_cannot_be_read_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("a: [")
+    with pytest.raises(UserError, match=r"cannot read .*config\.yaml") as caught:
+        open_folder(config(tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+def checkpoint(folder: Path, step: int) -> None:
+    path = folder / "checkpoints" / f"step-{step:06d}"
+    path.mkdir(parents=True)
+    (path / "checkpoint.json").write_text(json.dumps({"step": step, "reward": 0.0}))
+
+
+def write(path: Path, *rows: tuple[str, int]) -> None:
+    path.write_text("".join(json.dumps({"phase": phase, "step": step}) + "\n" for phase, step in rows))
+
+
+def left(path: Path) -> list[tuple[str, int]]:
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    return [(row["phase"], row["step"]) for row in rows]
+
+
+ROWS = [("warmup", 1), ("warmup", 2), ("grpo", 1), ("grpo", 2), ("grpo", 3)]
+
+
+@pytest.mark.parametrize(
+    ("done", "kept"),
+    [
+        ([], []),
+        (["warmup"], ROWS[:2]),
+        (["warmup", "checkpoint"], ROWS[:4]),
+        (["warmup", "checkpoint", "model"], ROWS),
+        (["checkpoint"], ROWS[2:4]),
+    ],
+)
+def test_metrics_are_cut_back_to_what_is_done(tmp_path: Path, done: list[str], kept: list[tuple[str, int]]) -> None:
+    open_folder(config(tmp_path, None))
+    write(tmp_path / "metrics.jsonl", *ROWS)
+    for name in done:
+        checkpoint(tmp_path, 2) if name == "checkpoint" else (tmp_path / name).mkdir()
+    (tmp_path / "curves.png").write_text("of the run that was killed")
+    open_folder(config(tmp_path))
+    assert left(tmp_path / "metrics.jsonl") == kept
+    assert not (tmp_path / "curves.png").exists()
+
+
+def test_a_complete_run_is_left_alone(tmp_path: Path) -> None:
+    open_folder(config(tmp_path, None))
+    for name in ("metrics.jsonl", "curves.png", "summary.json"):
+        (tmp_path / name).write_text("as it was")
+    open_folder(config(tmp_path))
+    assert all((tmp_path / name).read_text() == "as it was" for name in ("metrics.jsonl", "curves.png"))
+
+
+@pytest.mark.parametrize("torn", ["", '{"phase": "gr', '{"phase": "grpo", "step": 2}', "\udcff"])
+def test_a_torn_last_line_goes(tmp_path: Path, torn: str) -> None:
+    path = tmp_path / "metrics.jsonl"
+    write(path, ("grpo", 1))
+    with path.open("a", errors="surrogateescape") as file:
+        file.write(torn)
+    cut_metrics(path, {"grpo": math.inf})
+    assert left(path) == [("grpo", 1)]
+    cut_metrics(tmp_path / "none.jsonl", {})  # nothing was written yet
+
+
+def test_a_run_that_read_no_data_leaves_no_folder_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    (folder / "initial").mkdir(parents=True)
+    for name in ("config.yaml", "metrics.jsonl", "initial/weights"):
+        (folder / name).write_text("")
+    (folder / "warmup").mkdir()
+    forget(folder)
+    assert sorted(path.name for path in folder.iterdir()) == ["config.yaml", "initial", "metrics.jsonl", "warmup"]
+    (folder / "warmup").rmdir()
+    forget(folder)
+    assert not folder.exists()
