@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import resource
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -69,22 +70,27 @@ def test_a_save_that_is_interrupted_leaves_nothing(tmp_path: Path, error: type[B
     assert [path.name for path in tmp_path.iterdir()] == ["step-000001"]
 
 
-@pytest.fixture
+@contextmanager
 def small_disk() -> Iterator[None]:
-    """No file may grow beyond 10 kB: what a full disk does to a writer, without filling one."""
+    """No file may grow beyond 10 kB: what a full disk does to a writer, without filling one.
+
+    No fixture: pytest itself writes between a test and its teardown, perhaps to a log that is longer.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("how", ["torch", "safetensors", "python"])
-def test_a_full_disk_is_one_line_and_the_older_checkpoint_stays(tmp_path: Path, small_disk: None, how: str) -> None:
+def test_a_full_disk_is_one_line_and_the_older_checkpoint_stays(tmp_path: Path, how: str) -> None:
     checkpoints = Checkpoints(tmp_path, keep=1)
     save(checkpoints, 1, 0.5)
     numbers = torch.arange(20_000.0)
     expected = pytest.raises(UserError, match=r"cannot write .*step-000002.*intact; free some space")
-    with expected as caught, checkpoints.saving(2, 0.9) as folder:
+    with small_disk(), expected as caught, checkpoints.saving(2, 0.9) as folder:
         if how == "torch":
             torch.save(numbers, folder / "large")
         elif how == "safetensors":
