@@ -3,5 +3,6 @@
 from prompting.legend import Legend, Mark
 from prompting.marker import IdMarker
 from prompting.palette import id_colour
+from prompting.stream import IdStream
 
-__all__ = ["IdMarker", "Legend", "Mark", "id_colour"]
+__all__ = ["IdMarker", "IdStream", "Legend", "Mark", "id_colour"]

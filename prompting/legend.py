@@ -7,6 +7,8 @@ from typing import Any
 
 SCHEMA_VERSION = 1
 
+Box = tuple[int, int, int, int]
+
 
 @dataclass(frozen=True)
 class Mark:
@@ -14,20 +16,27 @@ class Mark:
 
     Args:
         object_id: >= 1.
-        colour: RGB of the mark, 0 to 255: what tells it from others.
-        box: xyxy in whole pixels of the drawn frame, half-open; None if nothing was drawn.
+        colour: RGB of the mark, 0 to 255.
+        box: Of the number, or where the style has none, of what is drawn: xyxy in whole pixels of the drawn frame,
+            half-open; None if nothing was drawn.
+        visible: Whether the number can be read at the model's resolution.
+        leader: (x, y) on the object, to which a line leads from its mark beside it; None if the mark is on it.
         reason: Why nothing was drawn; None if it was.
     """
 
     object_id: int
     colour: tuple[int, int, int]
-    box: tuple[int, int, int, int] | None = None
+    box: Box | None = None
+    visible: bool = False
+    leader: tuple[int, int] | None = None
     reason: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """`{"object_id", "colour", "box"}` or `{"object_id", "colour", "reason"}`."""
-        what: dict[str, Any] = {"reason": self.reason} if self.box is None else {"box": list(self.box)}
-        return {"object_id": self.object_id, "colour": list(self.colour), **what}
+        """`{"object_id", "colour", "visible"}` and either `"box"`, perhaps with `"leader"`, or `"reason"`."""
+        value: dict[str, Any] = {"object_id": self.object_id, "colour": list(self.colour), "visible": self.visible}
+        if self.box is None:
+            return {**value, "reason": self.reason}
+        return {**value, "box": list(self.box), **({"leader": list(self.leader)} if self.leader else {})}
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,7 @@ class Legend:
     """The marks of a clip.
 
     Args:
-        frames: For each drawn frame one mark an object, in the order of drawing (ascending id).
+        frames: For each drawn frame one mark an object, ascending by id.
     """
 
     frames: tuple[tuple[Mark, ...], ...]

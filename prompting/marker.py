@@ -1,67 +1,75 @@
-"""Drawing ID prompts: numbered marks on the objects of a frame or a clip."""
+"""Drawing ID prompts: numbered marks on the objects of a frame, a clip or a stream."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 
 from grounding.core import Clip, Masklets, UserError
-from prompting.anchors import anchor
-from prompting.legend import Legend, Mark
-from prompting.palette import check_id
-from prompting.patches import Patch, patch
+from prompting.legend import Legend
+from prompting.looks import NUMBERS, parse_style
+from prompting.patches import patch
+from prompting.pictures import Masks, Picture, like, masks_of, pixels_of
+from prompting.placing import place, steady_radii
+from prompting.plan import LEAST, Plan
+from prompting.spots import Spots, spots_of_masklets, spots_of_masks
 
-Style = Literal["badge", "digit"]
-
-SMALLEST_BADGE = 12.0  # pixels; below this the number cannot be read and the colour hardly be seen
+MODEL_PIXELS = 364 * 196  # what Qwen2.5-VL sees of a 16:9 frame in a clip of 20 seconds at 2 frames a second
 
 
 @dataclass(frozen=True)
 class IdMarker:
-    """Draws the number of each object on it.
+    """Draws the number of each object on it, so that a model can read it.
 
-    Marks are drawn in the order of ascending id: where two overlap, the larger id lies on top, in every frame.
-    They are centred on the point deepest inside the mask, and moved just as far as needed to stay in the frame.
+    A mark goes where its object is deepest, steady over the clip, or beside it with a line where the object is
+    small; marks never lie over one another and never leave the frame.
 
     Args:
-        style: "badge": bold number on a rounded badge whose colour belongs to the id. "digit": pure red digits of
-            the size and thickness that STVG-R1 draws, but centred on the object.
-        size: Height of the badge, or of the digits, in pixels of the drawn frame; None for longest side / 24 (for
-            digits that is STVG-R1's size; a badge is at least 12 pixels). Shrunk where the frame is smaller.
+        style: One of "outline" (bold white digits with a black edge), "badge" (bold number on a rounded badge in the
+            id's colour) and "digit" (the plain red digits of STVG-R1, in its size), and any of "contour", "tint" and
+            "box" in the id's colour, joined by "+".
+        size: Height of the mark (of the digits, or of the badge) in pixels at the model's size; None fits it to its
+            object: outlined digits 9 to 16, badges 12 to 18.
+        model_pixels: Height x width of a frame as the model will see it, its pixel budget. Marks on larger frames are
+            drawn larger, to have their size when the frame has been shrunk; smaller frames are taken to be seen as
+            they are.
 
     Raises:
-        UserError: If the style is unknown or the size not a finite number > 0.
+        UserError: If the style is unknown, the size not a finite number > 0, or there is not one pixel.
     """
 
-    style: Style = "badge"
+    style: str = "outline"
     size: float | None = None
+    model_pixels: int = MODEL_PIXELS
 
     def __post_init__(self) -> None:
-        if self.style not in get_args(Style):
-            raise UserError(f"marker style must be one of {', '.join(get_args(Style))}, got {self.style!r}")
+        parse_style(self.style)
         if self.size is not None and not (math.isfinite(self.size) and self.size > 0):
             raise UserError(f"marker size must be a finite number of pixels > 0, or None, got {self.size}")
+        if not (math.isfinite(self.model_pixels) and self.model_pixels >= 1):
+            raise UserError(f"model_pixels must be 1 or more (height x width), got {self.model_pixels}")
 
-    def annotate(self, frame: np.ndarray, masks: Mapping[int, np.ndarray]) -> np.ndarray:
+    def annotate(self, frame: Picture, masks: Masks, ids: Sequence[int] | np.ndarray | None = None) -> Picture:
         """A copy of the frame with the marks drawn; an empty mask gets none.
 
         Args:
-            frame: RGB, uint8, shape (H, W, 3); not changed.
-            masks: For each id (>= 1) a bool mask (h, w) of the same scene, of any resolution.
+            frame: RGB: a numpy array, uint8, shape (H, W, 3), or a PIL image; not changed.
+            masks: Bool masks (h, w) of the same scene, of any resolution: a mapping from id (>= 1) to mask, masks in
+                a row with `ids`, or `supervision.Detections` with masks and tracker ids.
+            ids: The id of each mask in a row.
 
         Returns:
-            uint8, shape (H, W, 3).
+            Of the type of the frame.
 
         Raises:
             UserError: If the frame, an id or a mask is not as above.
         """
-        drawn = np.array(frame)
-        self._draw(drawn, masks)
-        return drawn
+        pixels, by_id = pixels_of(frame), masks_of(masks, ids)
+        self.plan_spots(spots_of_masks(by_id, 0.0, pixels.shape[:2], {}), pixels.shape[:2]).draw(pixels, 0, by_id)
+        return like(frame, pixels)
 
     def annotate_clip(self, clip: Clip, masklets: Masklets) -> tuple[Clip, Legend]:
         """A copy of the clip with the marks drawn on every frame, and what was drawn where.
@@ -69,61 +77,51 @@ class IdMarker:
         Each sampled frame takes the masks of the source frame nearest in time.
 
         Raises:
-            UserError: If the masklets belong to a video of another size.
+            UserError: If the masklets belong to a video of another size, or a mask has another size.
         """
         if tuple(masklets.size) != tuple(clip.size):
             raise UserError(
                 f"masklets must have the (height, width) of the clip's source, {tuple(clip.size)}, "
                 f"got {tuple(masklets.size)}; are they of another video?"
             )
+        plan = self.plan(masklets, clip.pts, clip.frames.shape[1:3])
         frames = clip.frames.copy()
-        absent = {object_id: np.zeros((0, 0), bool) for object_id in masklets.ids}
-        marks = [
-            self._draw(frame, absent | masklets.masks_at(masklets.frame_at(time)))
-            for frame, time in zip(frames, clip.pts, strict=True)
-        ]
+        marks = []
+        for t, (frame, time) in enumerate(zip(frames, clip.pts, strict=True)):
+            masks = masklets.masks_at(masklets.frame_at(time)) if plan.needs_masks else {}
+            marks.append(plan.draw(frame, t, masks))
         return clip.with_frames(frames), Legend(tuple(marks))
 
-    def _draw(self, frame: np.ndarray, masks: Mapping[int, np.ndarray]) -> tuple[Mark, ...]:
-        """Draw into the frame itself."""
-        _check(frame, masks)
-        return tuple(self._draw_one(frame, int(object_id), masks[object_id]) for object_id in sorted(masks))
+    def plan(self, masklets: Masklets, times: np.ndarray, room: tuple[int, int]) -> Plan:
+        """What to draw on the frames shown at some times: for videos too long to be held as a clip.
 
-    def _draw_one(self, frame: np.ndarray, object_id: int, mask: np.ndarray) -> Mark:
-        room = frame.shape[:2]
-        picture = patch(self.style, object_id, self._size_on(room), room)
-        at = anchor(mask)
-        if at is None:
-            return Mark(object_id, picture.colour, reason="not seen in this frame")
-        scaled = at[0] * room[1] / mask.shape[1], at[1] * room[0] / mask.shape[0]
-        x, y = _corner(picture, scaled, room)
-        picture.blend(frame, x, y)
-        height, width = picture.size
-        return Mark(object_id, picture.colour, box=(x, y, x + width, y + height))
+        Args:
+            masklets: All objects.
+            times: Seconds, ascending, shape (T,).
+            room: (height, width) of the frames in pixels.
 
-    def _size_on(self, room: tuple[int, int]) -> float:
-        """Height of a mark on a frame of (height, width) pixels."""
-        if self.size is not None:
-            return float(min(self.size, max(room)))  # one larger than the frame would only be shrunk again
-        # STVG-R1: fontScale 20/30 * longest / 336, and digits of 21 pixels at fontScale 1: longest / 24.
-        size = max(room) / 24
-        return max(SMALLEST_BADGE, size) if self.style == "badge" else size
+        Raises:
+            UserError: If a mask has another size than the masklets say.
+        """
+        return self.plan_spots(spots_of_masklets(masklets, np.asarray(times, float), room), room)
 
+    def plan_spots(self, spots: Spots, room: tuple[int, int]) -> Plan:
+        """What to draw on frames whose objects are known: `plan` without the masks."""
+        number, regions = parse_style(self.style)
+        scale = max(1.0, math.sqrt(room[0] * room[1] / self.model_pixels))
+        places = None
+        if number is not None:
+            heights = self._heights(number, spots, room, scale)
+            space = NUMBERS[number].space
+            places = place(spots, heights, lambda i, h: patch(number, i, h, room).size, room, LEAST * scale**2, space)
+        return Plan(number, regions, room, scale, spots, places)
 
-def _corner(picture: Patch, centre: tuple[float, float], room: tuple[int, int]) -> tuple[int, int]:
-    """Left upper corner (x, y) of a picture as near to the centre as the frame allows."""
-    height, width = picture.size
-    # Halves go up: of two middle pixels the anchor is the first, so an even mark on an even object is centred exactly.
-    x, y = math.floor(centre[0] - width / 2 + 0.5), math.floor(centre[1] - height / 2 + 0.5)
-    return min(max(x, 0), room[1] - width), min(max(y, 0), room[0] - height)
-
-
-def _check(frame: np.ndarray, masks: Mapping[int, np.ndarray]) -> None:
-    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape:
-        raise UserError(f"a frame must be uint8 RGB of shape (height, width, 3), got {frame.dtype} {frame.shape}")
-    for object_id, mask in masks.items():
-        check_id(object_id)
-        if mask.ndim != 2 or mask.dtype != bool:
-            raise UserError(
-                f"the mask of object {object_id} must be bool (height, width), got {mask.dtype} {mask.shape}"
-            )
+    def _heights(self, number: str, spots: Spots, room: tuple[int, int], scale: float) -> np.ndarray:
+        """Heights of the marks in pixels of the frame, shape (T, N)."""
+        look = NUMBERS[number]
+        if self.size is not None:  # one larger than the frame would only be shrunk again
+            return np.full(spots.areas.shape, min(self.size * scale, float(max(room))))
+        if look.share is not None:
+            return np.full(spots.areas.shape, look.share * max(room))
+        fitted = np.clip(look.per_radius * steady_radii(spots) / scale, look.smallest, look.largest)
+        return np.rint(fitted) * scale  # few different sizes, so that pictures are made once

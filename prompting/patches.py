@@ -8,10 +8,13 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from prompting.palette import RGB, id_colour, text_colour_on
+from prompting.palette import RGB, WHITE, id_colour, text_colour_on
 from prompting.strokes import HEIGHT, number_mask
 
 RED: RGB = (255, 0, 0)
+PLAIN = {"outline": WHITE, "digit": RED}  # styles of one colour for all ids
+BOLD = 0.2  # stroke of an outlined digit, of its height
+EDGE = 0.14  # thickness of its dark edge, of its height
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,21 +43,35 @@ class Patch:
         under[:] = (self.ink + self.keep * under + 127) // 255
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def patch(style: str, object_id: int, size: float, room: tuple[int, int]) -> Patch:
     """The mark of an id, shrunk where it would not fit.
 
     Args:
-        style: "badge" or "digit".
+        style: "outline", "badge" or "digit".
         object_id: >= 1.
-        size: Height in pixels: of the badge, or of the digits from stroke middle to stroke middle.
+        size: Height in pixels: of the badge; of outlined digits without their edge; of plain digits from stroke
+            middle to stroke middle.
         room: (height, width) of the frame in pixels.
     """
     # Drawn several times too large, then averaged down: that is what smooths the edges.
-    finer = int(np.clip(512 // size, 1, 8))
-    colour = id_colour(object_id) if style == "badge" else RED
-    draw = _badge if style == "badge" else _digits
+    finer = int(np.clip(256 // size, 1, 8))
+    draw, colour = {"outline": (_outline, WHITE), "badge": (_badge, id_colour(object_id)), "digit": (_digits, RED)}[
+        style
+    ]
     return _averaged(draw(object_id, size, finer), finer, room, colour)
+
+
+def _outline(object_id: int, size: float, finer: int) -> np.ndarray:
+    """Bold white digits of the given height with a black edge around them, RGBA in [0, 1]."""
+    pen, edge = BOLD * size * finer, EDGE * size * finer
+    number = number_mask(object_id, size * finer - pen, pen)
+    rim = int(edge)
+    sides = [rim + (-(side + 2 * rim) % finer) for side in number.shape]
+    white = np.pad(number, [(rim, side) for side in sides])
+    away = cv2.distanceTransform((~white).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    inked, covered = white.astype(np.float32), (away <= edge).astype(np.float32)
+    return cv2.merge([inked, inked, inked, covered])
 
 
 def _digits(object_id: int, size: float, finer: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Measure what sharing a prompt saves: `python scripts/bench.py grpo-step`, `rollout` or `loader`.
+"""Measure what sharing a prompt saves: `scripts/bench.py grpo-step`, `rollout` or `loader`; and `draw`, `rewards`.
 
 Each runs TRL's own way and ours in turns, in one process, on the same random model with the same batch.
 """
@@ -42,12 +42,13 @@ class OnModel(Common):
     Args:
         device: Where to run.
         dtype: Number type of the weights.
-        size: tiny (1.6 M parameters) or 0.5b (a Qwen2.5-0.5B with a vision tower); weights are random.
+        size: trial (1.86 M parameters, the model of the trials that the bars come from), tiny (the training
+            default's, 1.6 M) or 0.5b (a Qwen2.5-0.5B with a vision tower); weights are random.
     """
 
     device: Literal["cpu", "cuda"] = "cpu"
     dtype: Literal["float32", "bfloat16"] = "float32"
-    size: Literal["tiny", "0.5b"] = "tiny"
+    size: Literal["trial", "tiny", "0.5b"] = "trial"
 
 
 class GrpoStep(OnModel):
@@ -62,10 +63,20 @@ class Loader(Common):
     """Decoding, drawing and encoding of a batch, with 0 and 2 workers."""
 
 
+class Draw(Common):
+    """Drawing IDs on 1280 x 720 frames, against supervision's annotators, a floor and decoding."""
+
+
+class Rewards(Common):
+    """Tube vIoU of a group against HC-STVG's loop, and the time a text of every parser."""
+
+
 Bench = (
     Annotated[GrpoStep, tyro.conf.subcommand("grpo-step")]
     | Annotated[Rollout, tyro.conf.subcommand("rollout")]
     | Annotated[Loader, tyro.conf.subcommand("loader")]
+    | Annotated[Draw, tyro.conf.subcommand("draw")]
+    | Annotated[Rewards, tyro.conf.subcommand("rewards")]
 )
 
 
@@ -95,11 +106,18 @@ def prepare(bench: Common) -> None:
 
 def measure(bench: Bench, folder: Path) -> None:
     """Run a bench and report it."""
-    from benchmarks import grpo_step, loader, rollout  # heavy; --help stays quick
+    from benchmarks import draw, grpo_step, loader, rewards, rollout  # heavy; --help stays quick
     from benchmarks.measure import report, verdicts
 
-    if isinstance(bench, Loader):
-        module: Any = loader
+    if isinstance(bench, Draw):
+        module: Any = draw
+        scene = draw.Scene(size=(180, 320), frames=12) if bench.quick else draw.Scene()
+        found = draw.draw(folder, scene, bench.repeats)
+    elif isinstance(bench, Rewards):
+        module = rewards
+        found = rewards.rewards(calls=2 if bench.quick else 200, repeats=bench.repeats)
+    elif isinstance(bench, Loader):
+        module = loader
         batches, generations, settle = (2, 2, 0.0) if bench.quick else (16, 8, 8.0)
         found = loader.loader(folder, batches=batches, generations=generations, repeats=bench.repeats, settle=settle)
     else:

@@ -20,6 +20,7 @@ from grounding.cli import run
 from grounding.core import UserError
 from grounding.training.config import register
 from grounding.training.options import clear_option_errors, unknown_options
+from grounding.training.processes import one_voice
 
 HINT = "python scripts/train.py --cfg job lists all options"
 
@@ -41,6 +42,7 @@ def main(config: DictConfig) -> None:
     run(lambda: train_on(config))
 
 
+@one_voice()
 def train_on(config: DictConfig) -> None:
     """Train what a composed configuration asks for."""
     from grounding.training.run import train  # heavy; --help and --cfg stay quick
@@ -52,6 +54,7 @@ def train_on(config: DictConfig) -> None:
     train(checked)
 
 
+@one_voice()
 def compose_and_train() -> None:
     """Read the command line and train."""
     with clear_option_errors(HINT):

@@ -6,6 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Tests run side by side: threads of their own would only wait for each other. Commands that they start inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+settings.register_profile("tubelet", deadline=None)  # a busy machine is no failure
+settings.load_profile("tubelet")
 
 
 @pytest.fixture

@@ -46,7 +46,10 @@ def boxes(counts: list[bytes], size: tuple[int, int]) -> np.ndarray:
 
 def areas(counts: list[bytes], size: tuple[int, int]) -> np.ndarray:
     """Number of pixels of each mask, shape (N,)."""
-    return np.asarray(coco.area([{"size": list(size), "counts": c} for c in counts])).reshape(-1).astype(np.int64)
+    rles = [{"size": list(size), "counts": c} for c in counts]
+    # pycocotools 2.0.11 fails on more than 255 masks at once under NumPy 2.
+    parts = [np.ravel(coco.area(rles[first : first + 255])) for first in range(0, len(rles), 255)]
+    return np.concatenate([np.zeros(0, np.int64), *parts]).astype(np.int64)
 
 
 def from_json(value: Any, size: tuple[int, int]) -> bytes:

@@ -62,7 +62,7 @@ def _encode(temporary: Path, path: Path, frames: Iterator[np.ndarray], rate: Fra
     height, width = (side + side % 2 for side in first.shape[:2])
     try:
         with av.open(f"file:{temporary}", "w", format="mp4", options={"movflags": "faststart"}) as container:
-            stream = _add_stream(container, rate, height, width)
+            stream = add_stream(container, rate, height, width)
             for frame in itertools.chain([first], frames):
                 padded = np.pad(frame, ((0, height - frame.shape[0]), (0, width - frame.shape[1]), (0, 0)), "edge")
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(padded, format="rgb24")))
@@ -71,7 +71,8 @@ def _encode(temporary: Path, path: Path, frames: Iterator[np.ndarray], rate: Fra
         raise UserError(f"cannot write {path}: {error.strerror}; free some space or choose another place") from error
 
 
-def _add_stream(container: Any, rate: Fraction, height: int, width: int) -> Any:
+def add_stream(container: Any, rate: Fraction, height: int, width: int) -> Any:
+    """A video stream of an mp4 as `write_video` describes it; both sides must be even."""
     import av
 
     h264 = "libx264" in av.codecs_available

@@ -17,7 +17,7 @@ from grounding.core.video import read_clip
 from grounding.datasets.media import Media
 from grounding.datasets.problems import Problem, collecting
 from grounding.datasets.rows import Row, read_rows
-from grounding.datasets.truth import checked_truth
+from grounding.datasets.truth import checked_truth, row_masklets
 
 TOLD = 100  # bad rows that are told of when they stop; a file that is no annotations has thousands
 
@@ -37,6 +37,7 @@ class JsonlSource:
         max_frames: Most frames of a clip.
         max_pixels: Most pixels of a frame, or None for all.
         backend: Video decoder, see `grounding.core.video.read_clip`.
+        merge_splits: Whether ids that the boxes of a row follow one after another are made one.
     """
 
     samples: Sequence[Sample]
@@ -48,6 +49,7 @@ class JsonlSource:
     max_frames: int
     max_pixels: int | None
     backend: str
+    merge_splits: bool = False
 
     def load(self, sample: Sample) -> LoadedSample:
         """Read the clip and masklets of one of `samples`, and complete its truth with the tube.
@@ -57,7 +59,7 @@ class JsonlSource:
         """
         row = self.rows[sample.id]
         try:
-            masklets = self.media.masklets(row.masklets, row.video)
+            masklets = row_masklets(row, self.media, merge_splits=self.merge_splits)
             clip = read_clip(
                 self.media.find(row.video),
                 fps=self.fps,
@@ -82,6 +84,7 @@ def open_jsonl(
     max_frames: int,
     max_pixels: int | None,
     backend: str = "auto",
+    merge_splits: bool = False,
     on_error: Literal["stop", "skip"] = "stop",
 ) -> JsonlSource:
     """Read an annotation file and check all its rows; of each video one frame is decoded at most.
@@ -94,6 +97,8 @@ def open_jsonl(
         max_frames: Most frames of a clip, >= 1.
         max_pixels: Most pixels of a frame, or None for all.
         backend: Video decoder, see `grounding.core.video.read_clip`.
+        merge_splits: Where the boxes of a row follow several ids one after another (a tracker that lost the object),
+            make them one when it is loaded. The truth is used for that: train with it, but do not evaluate.
         on_error: Whether bad rows stop (`UserErrors`, a line for each of the first 100) or are left out and kept in
             `skipped`.
 
@@ -101,24 +106,44 @@ def open_jsonl(
         UserError: If a folder or file is missing, no row is good, or no row belongs to the split.
         UserErrors: If rows are bad and `on_error` is "stop".
     """
-    rows, skipped = read_rows(_find_annotations(root, annotations), annotations)
-    wanted = [row for row in rows if split is None or row.split == split]
+    wanted, skipped = wanted_rows(root, annotations, split)
     media = Media(root)
     samples: dict[str, Sample] = {}
     for row in sorted(wanted, key=lambda row: (row.video, row.masklets)):  # each file is read once
         errors: list[str] = []
         with collecting(errors):
-            samples[row.id] = Sample(row.id, row.video, row.query, checked_truth(row, media), row.meta)
+            truth = checked_truth(row, media, merge_splits=merge_splits)
+            samples[row.id] = Sample(row.id, row.video, row.query, truth, row.meta)
         if errors:
             skipped.append(Problem(annotations, row.number, row.id, "; ".join(errors)))
     skipped.sort(key=lambda problem: problem.row)
     if skipped and on_error == "stop":
         raise UserErrors(_told(skipped))
     if not samples:
-        raise UserError(_nothing_good(rows, skipped, split, annotations))
+        raise UserError(_nothing_good(skipped, annotations))
     good = {row.id: row for row in wanted if row.id in samples}
     ordered = [samples[sample_id] for sample_id in good]
-    return JsonlSource(ordered, skipped, annotations, media, good, fps, max_frames, max_pixels, backend)
+    return JsonlSource(ordered, skipped, annotations, media, good, fps, max_frames, max_pixels, backend, merge_splits)
+
+
+def wanted_rows(root: Path, annotations: str, split: str | None) -> tuple[list[Row], list[Problem]]:
+    """The well-formed rows of a split, and the ill-formed rows of the file.
+
+    Args:
+        root: Folder of the dataset.
+        annotations: The file, relative to `root`, or else as it stands.
+        split: Keep only rows with this `split`; None keeps all.
+
+    Raises:
+        UserError: If a folder or file is missing, or no row belongs to the split though none is ill-formed.
+    """
+    rows, problems = read_rows(_find_annotations(root, annotations), annotations)
+    wanted = [row for row in rows if split is None or row.split == split]
+    if not wanted and not problems:
+        known = ", ".join(sorted({row.split for row in rows if row.split is not None}))
+        known = known or "(the file names no splits)"
+        raise UserError(f"{annotations}: no row has the split {split!r}; choose one of: {known}")
+    return wanted, problems
 
 
 def _find_annotations(root: Path, annotations: str) -> Path:
@@ -136,8 +161,5 @@ def _told(problems: list[Problem]) -> list[str]:
     return [*lines, f"{problems[0].file}: {more} more rows are bad; mend these first"] if more else lines
 
 
-def _nothing_good(rows: list[Row], skipped: list[Problem], split: str | None, name: str) -> str:
-    if skipped:
-        return f"{name}: no row is left, {len(skipped)} are bad; mend them, the first: {skipped[0].line()}"
-    known = ", ".join(sorted({row.split for row in rows if row.split is not None}))
-    return f"{name}: no row has the split {split!r}; choose one of: {known or '(the file names no splits)'}"
+def _nothing_good(skipped: list[Problem], name: str) -> str:
+    return f"{name}: no row is left, {len(skipped)} are bad; mend them, the first: {skipped[0].line()}"

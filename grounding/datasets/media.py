@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-
 from grounding.core.errors import UserError
 from grounding.core.files import inside
-from grounding.core.masklets import Masklets, load_masklets
+from grounding.core.masklets import Masklets
 from grounding.core.video import VideoInfo, probe
-from grounding.datasets.masks import read_id_maps
+from grounding.datasets.masks import read_masklets
 
 _KEPT_MASKLETS = 8  # megabytes each; rows of one video usually follow each other
 _KEPT_VIDEOS = 4096  # a few kilobytes each
@@ -58,31 +56,24 @@ class Media:
         return _remembered(self._videos, relative, lambda: self._probe(relative), _KEPT_VIDEOS)
 
     def masklets(self, relative: str, video: str) -> Masklets:
-        """The masklets of a video, from a `.masklets.json` file or a folder of id maps.
+        """The masklets of a video, from a file or folder in any format that `read_masklets` knows.
 
         Raises:
             UserError: If they are not found, cannot be read, or are not of this video: another size, number of
                 frames, frame rate or other frame times.
         """
-        key = relative, video
-        return _remembered(self._masklets, key, lambda: self._read(relative, self.video(video)), _KEPT_MASKLETS)
+        return _remembered(
+            self._masklets,
+            (relative, video),
+            lambda: read_masklets(self.find(relative), self.video(video)),
+            _KEPT_MASKLETS,
+        )
 
     def _probe(self, relative: str) -> VideoInfo:
         path = self.find(relative)
         if not path.is_file():
             raise UserError(f"{relative!r} in {self.root} is not a file; give a video")
         return probe(path)
-
-    def _read(self, relative: str, video: VideoInfo) -> Masklets:
-        path = self.find(relative)
-        if path.is_dir():
-            masklets = read_id_maps(path, video.pts, video.fps)
-        elif path.is_file():
-            masklets = load_masklets(path)
-        else:
-            raise UserError(f"{relative!r} in {self.root} is neither a file nor a folder; give masklets or id maps")
-        _check_same_video(relative, masklets, video)
-        return masklets
 
 
 def _remembered(memory: dict[Key, Value | UserError], key: Key, read: Callable[[], Value], kept: int) -> Value:
@@ -99,23 +90,3 @@ def _remembered(memory: dict[Key, Value | UserError], key: Key, read: Callable[[
     if isinstance(value, UserError):
         raise UserError(str(value))
     return value
-
-
-def _check_same_video(name: str, masklets: Masklets, video: VideoInfo) -> None:
-    frames, expected = len(masklets.pts), len(video.pts)
-    if frames != expected:
-        raise UserError(
-            f"masklets {name} hold {frames} frames, the video has {expected}; give one entry a source frame"
-        )
-    if masklets.size != video.size:
-        mine, its = (f"{size[1]} x {size[0]}" for size in (masklets.size, video.size))
-        raise UserError(f"masklets {name} are {mine} pixels, the video is {its}; make them from the source frames")
-    half = 0.5 / video.fps
-    if abs(1 / masklets.fps - 1 / video.fps) > half:  # it tells how long the last frame stays
-        rates = f"{masklets.fps:g} frames a second, the video has {video.fps:g}"
-        raise UserError(f"masklets {name} are of {rates}; make them from this video")
-    late = np.abs(masklets.pts - video.pts) > half
-    if late.any():
-        at = int(late.argmax())
-        times = f"frame {at} at {masklets.pts[at]:.6g} s, the video shows it at {video.pts[at]:.6g} s"
-        raise UserError(f"masklets {name} have {times}; make them from this video")

@@ -13,24 +13,38 @@ from grounding.core.samples import Answer
 from grounding.core.tubes import Tube
 from grounding.core.video import VideoInfo
 from grounding.datasets.fields import Box
-from grounding.datasets.match import MIN_OVERLAP, match_boxes
 from grounding.datasets.media import Media
 from grounding.datasets.problems import collecting
 from grounding.datasets.rows import Row
+from prompting.assign import MIN_OVERLAP, Assignment, assign, merged, tube_of_boxes
 
 _NO_BOX: Box = (np.nan, np.nan, np.nan, np.nan)
 
 
-def checked_truth(row: Row, media: Media) -> Answer:
+def checked_truth(row: Row, media: Media, *, merge_splits: bool = False) -> Answer:
     """When and which object; where the annotator drew boxes, these are the tube, else it is left to the masks.
 
     Args:
         row: A well-formed row.
         media: Where its video and masklets are.
+        merge_splits: Whether `row_masklets` will merge an object that goes on under several ids, as it was told to.
 
     Raises:
         UserError: If a file is not as it must be, or the truth does not fit it. Mistakes found together are raised
             together.
+    """
+    masklets = checked_masklets(row, media)
+    if row.object_id is not None:
+        return Answer(row.interval, _checked_id(row.object_id, row.interval, masklets))
+    object_id = _matched(assigned(row.boxes, masklets), merge_splits)
+    return Answer(row.interval, object_id, drawn_tube(row.boxes, row.interval, masklets))
+
+
+def checked_masklets(row: Row, media: Media) -> Masklets:
+    """The masklets of a row, whose interval was found to lie within its video.
+
+    Raises:
+        UserError: As `checked_truth`.
     """
     errors: list[str] = []
     with collecting(errors):
@@ -39,10 +53,37 @@ def checked_truth(row: Row, media: Media) -> Answer:
         media.find(row.masklets)
     if errors:
         raise UserErrors(errors)
+    return media.masklets(row.masklets, row.video)
+
+
+def row_masklets(row: Row, media: Media, *, merge_splits: bool) -> Masklets:
+    """The masklets that a row is loaded with.
+
+    Args:
+        row: A row that `checked_truth` accepts.
+        media: Where its masklets are.
+        merge_splits: Make one of the ids that its boxes follow one after another, under the id of the truth.
+
+    Raises:
+        UserError: If they can no longer be read.
+    """
     masklets = media.masklets(row.masklets, row.video)
-    if row.object_id is not None:
-        return Answer(row.interval, _checked_id(row.object_id, row.interval, masklets))
-    return Answer(row.interval, _matched(row.boxes, masklets), _drawn_tube(row.boxes, row.interval, masklets))
+    if not (merge_splits and row.boxes):
+        return masklets
+    parts = assigned(row.boxes, masklets).parts
+    return merged(masklets, parts) if len(parts) > 1 else masklets
+
+
+def assigned(boxes: Mapping[int, Box], masklets: Masklets) -> Assignment:
+    """The masklet that the boxes of a row are drawn around.
+
+    Raises:
+        UserError: If a box is on a frame that does not exist.
+    """
+    frames = len(masklets.pts)
+    if max(boxes) >= frames:
+        raise UserError(f'"boxes" name frame {max(boxes)}, the video has frames 0 to {frames - 1}; mend the frame')
+    return assign([tube_of_boxes(boxes)], masklets)[0]
 
 
 def _check_interval(interval: Interval, video: VideoInfo) -> None:
@@ -54,21 +95,27 @@ def _check_interval(interval: Interval, video: VideoInfo) -> None:
         raise UserError(f"{shown} holds no frame; make it longer than 1 / fps = {1 / video.fps:.3f} s")
 
 
-def _matched(boxes: Mapping[int, Box], masklets: Masklets) -> int:
-    """The id of the masklet that the boxes are drawn around."""
-    frames = len(masklets.pts)
-    if max(boxes) >= frames:
-        raise UserError(f'"boxes" name frame {max(boxes)}, the video has frames 0 to {frames - 1}; mend the frame')
-    match = match_boxes(boxes, masklets)
-    if match.object_id is None:
-        best = "there are none" if match.best_id is None else f"best: id {match.best_id} by {match.overlap:.2f}"
-        hint = "mend them (xyxy pixels of the source frame) or give object_id"
-        raise UserError(f'"boxes" overlap no masklet by {MIN_OVERLAP} or more ({best}); {hint}')
-    return match.object_id
+def _matched(found: Assignment, merge_splits: bool) -> int:
+    """The id of the truth, or why there is none."""
+    enough = found.merged_overlap if merge_splits else found.overlap
+    if found.object_id is not None and enough >= MIN_OVERLAP:
+        return found.object_id
+    hint = "mend them (xyxy pixels of the source frame) or give object_id"
+    best = "there are none" if found.best_id is None else f"best: id {found.best_id} by {found.overlap:.2f}"
+    if found.verdict == "split":
+        best += f"; ids {', '.join(map(str, found.parts))} together by {found.merged_overlap:.2f}"
+        hint = "merge these ids (data.merge_splits=true) or give object_id"
+    elif found.overlap >= MIN_OVERLAP:
+        raise UserError(f'"boxes" overlap id {found.best_id} most, but in few frames ({found.votes:.0%}) best; {hint}')
+    raise UserError(f'"boxes" overlap no masklet by {MIN_OVERLAP} or more ({best}); {hint}')
 
 
-def _drawn_tube(boxes: Mapping[int, Box], interval: Interval, masklets: Masklets) -> Tube:
-    """The annotator's boxes on the frames of the interval, NaN where none was drawn."""
+def drawn_tube(boxes: Mapping[int, Box], interval: Interval, masklets: Masklets) -> Tube:
+    """The annotator's boxes on the frames of the interval, NaN where none was drawn.
+
+    Raises:
+        UserError: If there is none at all within the interval.
+    """
     frames = frames_within(interval, masklets.pts, masklets.fps)
     drawn = [boxes.get(frame, _NO_BOX) for frame in frames]
     if all(box is _NO_BOX for box in drawn):

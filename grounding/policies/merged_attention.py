@@ -34,7 +34,8 @@ def attend(
     """
     if query.device.type == KERNEL:
         shared = query.shape[1] // prompt[0].shape[1]
-        return _Merged.apply(query, *prompt, *(x.repeat_interleave(shared, dim=1) for x in own), scale)
+        own_rows = own if shared == 1 else tuple(x.repeat_interleave(shared, dim=1) for x in own)
+        return _Merged.apply(query, *prompt, *own_rows, scale)
     key, value = (torch.cat([a.expand(len(query), -1, -1, -1), b], dim=2) for a, b in zip(prompt, own, strict=True))
     seen = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool, device=query.device).tril(prompt[0].shape[2])
     gqa = query.shape[1] != key.shape[1]

@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from grounding.core import Clip, UserError
+from grounding.policies import vision_tower
 from grounding.policies.families import FAMILIES, MERGED, Qwen25VL
 from grounding.policies.pixels import BYTES, normalize_patches
 from grounding.policies.shared_attention import NAME
@@ -46,7 +47,8 @@ class Policy:
 
     Args:
         model: A model of one of the `FAMILIES` (any size), perhaps with adapters. Its language model is set to the
-            attention of `shared_attention`, which is plain SDPA for everybody else.
+            attention of `shared_attention`, which is plain SDPA for everybody else, and its tower, unless it has
+            another than SDPA, to the fewer operators of `vision_tower`.
         processor: Its processor, with a chat template.
         encoded: What the vision tower was given: counts of "videos" and "frames". Copies share it.
     """
@@ -56,8 +58,12 @@ class Policy:
     encoded: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        if self._base.config.text_config._attn_implementation != NAME:
-            self._base.set_attn_implementation({"text_config": NAME})
+        config = self._base.config
+        if config.text_config._attn_implementation != NAME:
+            own = config.vision_config._attn_implementation
+            tower = vision_tower.NAME if own == "sdpa" else own
+            self._base.set_attn_implementation({"text_config": NAME, "vision_config": tower})
+            vision_tower.hasten(self.core.visual)
 
     @property
     def family(self) -> Qwen25VL:
@@ -222,7 +228,8 @@ class Policy:
     def answer_logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Logits of the next token, shape (..., vocabulary); a video or image placeholder is never drawn."""
         logits = self.head(hidden)
-        logits[..., [self.model.config.image_token_id, self.model.config.video_token_id]] = -torch.inf
+        for placeholder in (self.model.config.image_token_id, self.model.config.video_token_id):
+            logits[..., placeholder] = -torch.inf
         return logits
 
     @property

@@ -69,7 +69,7 @@ class Packed:
             if sum(rows):
                 queries, keys, values = (_to_rows(tensor, rows) for tensor in part)
                 out.append(_from_rows(attend(queries, tuple(prompt), (keys, values), scale), rows))
-        return torch.cat(out, dim=2)
+        return torch.cat([part.transpose(1, 2) for part in out], dim=1).transpose(1, 2)  # as it is laid out
 
     def _flex(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float) -> torch.Tensor:
         gqa = query.shape[1] != key.shape[1]
@@ -100,6 +100,9 @@ def compiled_flex() -> Any:
 class Decoding:
     """Completions that grow by a token a step, over prompts that were read once.
 
+    A prompt's keys and those of its completions lie in one row, in the order in which they come, and a mask tells the
+    completions apart. So a step adds its keys at the end, copies no others, and attends in one call.
+
     Args:
         read: What read the prompts, with their keys and values.
         repeats: Completions of each prompt.
@@ -108,40 +111,38 @@ class Decoding:
 
     def __init__(self, read: Packed, repeats: int, steps: int) -> None:
         assert read.kept is not None
-        self.step = 0
-        lengths = torch.tensor(read.prompts)
-        first_key = read.kept[0][0]
-        outside = torch.arange(int(lengths.max())) >= lengths[:, None]
-        self.hidden = outside.to(first_key.device)
-        self.prompts = {
-            layer: tuple(_to_rows(x, read.prompts).contiguous() for x in pair) for layer, pair in read.kept.items()
-        }
-        shape = len(lengths), first_key.shape[1], repeats, steps, first_key.shape[3]
-        self.said = {layer: tuple(x.new_empty(shape) for x in pair) for layer, pair in read.kept.items()}
+        self.repeats, self.filled = repeats, max(read.prompts)
+        room = repeats * steps
+        self.kept = {layer: tuple(_with_room(x, read.prompts, room) for x in pair) for layer, pair in read.kept.items()}
+        first = read.kept[0][0]
+        prompt = torch.arange(self.filled) < torch.tensor(read.prompts)[:, None, None]
+        own = torch.eye(repeats, dtype=torch.bool).repeat(1, steps)
+        seen = torch.cat([prompt.expand(-1, repeats, -1), own.expand(len(prompt), -1, -1)], dim=2)
+        self.mask = torch.zeros(seen.shape, dtype=first.dtype).masked_fill_(~seen, -torch.inf).to(first.device)
 
     def keep(self, groups: torch.Tensor) -> None:
         """Go on with some of the prompts only."""
-        self.hidden = self.hidden[groups]
-        self.prompts = {layer: tuple(x[groups] for x in pair) for layer, pair in self.prompts.items()}
-        self.said = {layer: tuple(x[groups] for x in pair) for layer, pair in self.said.items()}
+        self.mask = self.mask[groups]
+        self.kept = {layer: tuple(x[groups] for x in pair) for layer, pair in self.kept.items()}
+
+    def step(self) -> None:
+        """Every layer has attended: the next token comes."""
+        self.filled += self.repeats
 
     def attend(
         self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
     ) -> torch.Tensor:
         """Attention of the newest token of every completion; shapes as in `Packed.attend`, L = completions."""
-        (keys, values), (said_keys, said_values) = self.prompts[layer], self.said[layer]
-        prompts, heads, repeats, _, size = said_keys.shape
-        for kept, new in ((said_keys, key), (said_values, value)):
-            kept[:, :, :, self.step] = new.view(heads, prompts, repeats, size).transpose(0, 1)
-        said_keys, said_values = said_keys[:, :, :, : self.step + 1], said_values[:, :, :, : self.step + 1]
-        # (prompts, key heads, completions, query heads of a key head, size)
-        query = query.view(heads, -1, prompts, repeats, size).permute(2, 0, 3, 1, 4)
-        scores = (query.flatten(2, 3) @ keys.mT).masked_fill_(self.hidden[:, None, None], -torch.inf)
-        scores = torch.cat([scores.unflatten(2, (repeats, -1)), query @ said_keys.mT], dim=-1)
-        weights = torch.softmax(scores * scale, dim=-1, dtype=torch.float32).to(value.dtype)
-        over_prompt, over_said = weights.split([keys.shape[2], self.step + 1], dim=-1)
-        out = (over_prompt.flatten(2, 3) @ values).unflatten(2, (repeats, -1)) + over_said @ said_values
-        return out.permute(1, 3, 0, 2, 4).reshape(1, -1, prompts * repeats, size)
+        rows, end = self.kept[layer], self.filled + self.repeats
+        prompts, heads, _, size = rows[0].shape
+        for row, new in zip(rows, (key, value), strict=True):
+            row[:, :, self.filled : end] = new.view(heads, prompts, self.repeats, size).transpose(0, 1)
+        # Query heads that share a key head become rows of it: (prompts, key heads, shared x completions, size).
+        queries = query.view(heads, -1, prompts, self.repeats, size).permute(2, 0, 1, 3, 4)
+        mask = self.mask[:, None, None, :, :end].expand(-1, -1, queries.shape[2], -1, -1).flatten(2, 3)
+        keys, values = (row[:, :, :end] for row in rows)
+        out = scaled_dot_product_attention(queries.flatten(2, 3), keys, values, attn_mask=mask, scale=scale)
+        return out.unflatten(2, (-1, self.repeats)).permute(1, 2, 0, 3, 4).reshape(1, -1, prompts * self.repeats, size)
 
 
 def attention(
@@ -171,8 +172,13 @@ def _to_rows(flat: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
     return pad_sequence(flat[0].transpose(0, 1).split(list(sizes)), batch_first=True).transpose(1, 2)
 
 
+def _with_room(flat: torch.Tensor, sizes: Sequence[int], room: int) -> torch.Tensor:
+    """The rows with `room` more tokens at the end of each."""
+    return torch.nn.functional.pad(_to_rows(flat, sizes), (0, 0, 0, room))
+
+
 def _from_rows(rows: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
     """The inverse of `_to_rows`."""
     if len(set(sizes)) == 1:
-        return rows.transpose(0, 1).flatten(1, 2)[None]
+        return rows.transpose(1, 2).flatten(0, 1).transpose(0, 1)[None]
     return torch.cat([row[:, :size] for row, size in zip(rows, sizes, strict=True)], dim=1)[None]

@@ -194,6 +194,7 @@ def sample(
     ends = torch.tensor(prefix.lengths, device=prefix.start.device).cumsum(0)
     hidden = _read(policy, prefix, none, none[0], read)[0, ends - 1].repeat_interleave(repeats, dim=0)
     growing = Decoding(read, repeats, how.max_new_tokens)
+    turns = _rotations(policy, prefix, how.max_new_tokens)
     stops = torch.tensor(policy.end_tokens, device=hidden.device)
     drawn = torch.full((len(prompts), repeats, how.max_new_tokens), policy.tokenizer.pad_token_id, device=hidden.device)
     groups = torch.arange(len(prompts), device=hidden.device)  # prompts with a completion that goes on
@@ -201,27 +202,37 @@ def sample(
     for step in range(how.max_new_tokens):
         token = _draw(policy.answer_logits(hidden), how).view(-1, repeats)
         drawn[groups, :, step] = torch.where(going, token, drawn[groups, :, step])
-        going = going & ~torch.isin(token, stops)
+        going = going & (token[..., None] != stops).all(-1)
         left = going.any(dim=1)
         if not left.any() or step + 1 == how.max_new_tokens:
             break
         if not left.all():
             groups, going, token = groups[left], going[left], token[left]
             growing.keep(left)
-        hidden = _grow(policy, growing, token, prefix.start[groups] + step)
+            turns = tuple(turn[..., left, :] for turn in turns)
+        hidden = _grow(policy, growing, token, tuple(turn.select(-3, step) for turn in turns))
     return [_until_end(row, policy.end_tokens) for row in drawn.flatten(0, 1).tolist()]
 
 
-def _grow(policy: Policy, growing: Decoding, tokens: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    """Feed each completion its token, shape (prompts, repeats); hidden states of shape (completions, width)."""
-    output = policy.core.language_model(
-        inputs_embeds=policy.core.get_input_embeddings()(tokens.view(1, -1)),
-        position_ids=places.repeat_interleave(tokens.shape[1]).expand(3, 1, -1),
-        use_cache=False,
-        shared=growing,
-    )
-    growing.step += 1
-    return output.last_hidden_state[0]
+def _rotations(policy: Policy, prefix: Prefix, steps: int) -> tuple[torch.Tensor, ...]:
+    """Cosines and sines that turn each prompt's completions at each step, shape (..., steps, prompts, size)."""
+    places = prefix.start + torch.arange(steps, device=prefix.start.device)[:, None]
+    made = policy.core.language_model.rotary_emb(prefix.embeds, places.view(1, 1, -1).expand(3, -1, -1))
+    return tuple(turn.unflatten(-2, (steps, -1)) for turn in made)
+
+
+def _grow(policy: Policy, growing: Decoding, tokens: torch.Tensor, rotation: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    """Feed each completion its token, shape (prompts, repeats); hidden states of shape (completions, width).
+
+    The layers are called one by one: for so few tokens, what a whole forward does around them is time that one notes.
+    """
+    text = policy.core.language_model
+    hidden = policy.core.get_input_embeddings()(tokens.view(1, -1))
+    turns = tuple(turn.repeat_interleave(tokens.shape[1], dim=-2) for turn in rotation)
+    for layer in text.layers:
+        hidden = layer(hidden, position_embeddings=turns, shared=growing)
+    growing.step()
+    return text.norm(hidden)[0]
 
 
 def generate(policy: Policy, prompts: Sequence[VideoPrompt], max_new_tokens: int) -> list[str]:

@@ -69,19 +69,15 @@ class Checkpoints:
         Raises:
             UserError: If the disk is full or not writable; older checkpoints are as they were.
         """
-        state, path = PartialState(), self.folder / f"step-{step:06d}"
-        if not state.is_main_process:
-            state.wait_for_everyone()
-            yield _partial(path)
-            state.wait_for_everyone()
-            return
-        self.clean()
-        with whole_folder(path) as partial:
-            state.wait_for_everyone()
+        first = PartialState().is_main_process
+        if first:
+            self.clean()
+        with shared_folder(self.folder / f"step-{step:06d}") as partial:
             yield partial
-            state.wait_for_everyone()
-            (partial / NOTE).write_text(json.dumps({"step": step, "reward": reward}) + "\n", encoding="utf-8")
-        self._prune()
+            if first:
+                (partial / NOTE).write_text(json.dumps({"step": step, "reward": reward}) + "\n", encoding="utf-8")
+        if first:
+            self._prune()
 
     def clean(self) -> None:
         """Remove what a killed process left half-written or half-removed."""
@@ -102,6 +98,16 @@ class Checkpoints:
 
 
 @contextmanager
+def shared_folder(path: Path) -> Iterator[Path]:
+    """`whole_folder` for all processes of a run: each may write to it, and it appears when all of them are done."""
+    state = PartialState()
+    with whole_folder(path) if state.is_main_process else _part_of(path) as partial:
+        state.wait_for_everyone()
+        yield partial
+        state.wait_for_everyone()
+
+
+@contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """Give a folder beside `path` to write to; it becomes `path`, safe on disk, when the block ends well.
 
@@ -112,13 +118,23 @@ def whole_folder(path: Path) -> Iterator[Path]:
         raise UserError(f"{path} exists already; choose another folder or remove it first")
     partial = _partial(path)
     try:
-        shutil.rmtree(partial, ignore_errors=True)  # of a killed process
-        partial.mkdir(parents=True)
-        yield partial
-        for file in [*partial.rglob("*"), partial]:
-            _sync(file)
-        partial.rename(path)
-        _sync(path.parent)
+        with _part_of(path):
+            shutil.rmtree(partial, ignore_errors=True)  # of a killed process
+            partial.mkdir(parents=True)
+            yield partial
+            for file in [*partial.rglob("*"), partial]:
+                _sync(file)
+            partial.rename(path)
+            _sync(path.parent)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def _part_of(path: Path) -> Iterator[Path]:
+    """The folder that will be `path`; what goes wrong in writing to it is said in one line."""
+    try:
+        yield _partial(path)
     except (OSError, SafetensorError, RuntimeError) as error:
         if (
             isinstance(error, RuntimeError)
@@ -128,8 +144,6 @@ def whole_folder(path: Path) -> Iterator[Path]:
             raise  # torch's writer has no exception of its own
         why = (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0]
         raise UserError(f"cannot write {path}: {why}; what was saved before is intact; free some space") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _partial(path: Path) -> Path:

@@ -24,6 +24,7 @@ LOSSES = ("grpo", "bnpo", "dr_grpo", "dapo")
 SCALES = ("group", "batch", "none")
 SMALLEST = 28 * 28  # pixels of a frame that make one token of Qwen2.5-VL
 LOGGERS = ("tensorboard", "wandb", "trackio")
+ATTENTIONS = ("sdpa", "eager", "flash_attention_2", "flash_attention_3")
 
 
 @dataclass
@@ -66,6 +67,7 @@ class JsonlConfig(DataConfig):
     eval_split: str | None = None  # None: every row is evaluated
     max_pixels: int | None = None  # of a frame; None: what the model looks at
     backend: str = "auto"  # auto, pyav, torchcodec or decord
+    merge_splits: bool = False  # in training, ids that the true boxes follow one after another become one
     on_error: str = "stop"  # or skip: broken rows are left out and listed in skipped.jsonl
 
 
@@ -77,7 +79,7 @@ class ModelConfig:
     path: str | None = None  # a folder or hub name; None builds the tiny policy
     prompt: str = "short"  # how much instruction the model needs: full or short
     dtype: str = "float32"
-    attention: str = "sdpa"
+    attention: str = "sdpa"  # of the vision tower, by transformers' name; the language model has its own
     lora_rank: int = 0  # 0: full fine-tuning
     freeze_vision: bool = False
     features_ram_gb: float = 4.0  # of a frozen tower's features, kept in memory for when their videos come again
@@ -96,6 +98,7 @@ class ObjectiveConfig:
     epsilon: float = 0.2
     iterations: int = 1
     scale_rewards: str = "group"
+    dynamic_sampling: int = 0  # rounds in which other samples replace groups without variance (DAPO); 0 for none
     temperature: float = 1.0
     top_p: float = 1.0
     lr: float = 3e-4
@@ -108,8 +111,8 @@ class ObjectiveConfig:
 class MarkerConfig:
     """How IDs are drawn."""
 
-    style: str = "badge"
-    size: float | None = None  # pixels of the sampled frame; None: the style's own rule
+    style: str = "outline"
+    size: float | None = None  # pixels at the model's size; None: fitted to the object
 
 
 @dataclass
@@ -132,10 +135,9 @@ class TrainerConfig:
 class WarmupConfig:
     """Supervised steps on the toy world before GRPO, see grounding/training/warmup.py; 0 steps for none."""
 
-    max_steps: int = 560  # of all stages together; it ends earlier, when the last stage reaches its goal
+    max_steps: int = 450  # of all stages together
     batch: int = 32
     lr: float = 1e-3
-    goal: float = 0.38  # of the last stage: share of answers right in every token
 
 
 @dataclass
@@ -186,9 +188,10 @@ GROUPS: dict[str, dict[str, Any]] = {
     },
     "warmup": {"tiny": WarmupConfig, "qwen2_5_vl": WarmupConfig(max_steps=0)},
     "marker": {
-        "tiny": MarkerConfig(size=15.0),  # on its frames of 84 x 84 pixels
+        "tiny": MarkerConfig(style="badge", size=15.0),  # on its frames of 84 x 84 pixels
         "qwen2_5_vl": MarkerConfig,
-        "badge": MarkerConfig,
+        "outline": MarkerConfig,
+        "badge": MarkerConfig(style="badge"),
         "digit": MarkerConfig(style="digit"),
     },
 }
@@ -199,7 +202,10 @@ def register() -> None:
     store = ConfigStore.instance()
     for group, options in GROUPS.items():
         for name, node in options.items():
-            store.store(group=group, name=name, node=node)
+            made = OmegaConf.structured(node)
+            if group == "task":
+                OmegaConf.set_struct(made.weights, False)  # takes any key, without Hydra's +
+            store.store(group=group, name=name, node=made)
     store.store(name="config", node=Config)
 
 
@@ -214,13 +220,25 @@ def weights_of(task: TaskConfig) -> dict[str, float]:
     return {**PRESETS[task.rewards], **task.weights}
 
 
-def check(config: Config) -> None:
+def check(config: Config, processes: int = 1, *, shard: bool = False) -> None:
     """Refuse a configuration that cannot work, before any model loads.
+
+    Args:
+        config: What to check.
+        processes: How many train together.
+        shard: Whether each of them holds a part of the model only (FSDP, DeepSpeed).
 
     Raises:
         UserErrors: With every mistake, a line each.
     """
     errors = [*_check_task(config), *_check_numbers(config), *_check_choices(config), *_check_data(config.data)]
+    if config.trainer.prompts % processes:  # a group stays in one process
+        errors.append(
+            f"trainer.prompts must be a multiple of the {processes} processes, got {config.trainer.prompts}; "
+            "or launch with another --num_processes"
+        )
+    if shard and config.model.lora_rank:
+        errors.append("model.lora_rank needs the whole model on each GPU; launch with scripts/accelerate/ddp.yaml")
     if config.resume is not None and not config.out:
         errors.append("out is missing; resume=latest needs out=DIR, the folder of the run to go on with")
     if errors:
@@ -232,7 +250,7 @@ def _check_task(config: Config) -> list[str]:
         return [_unknown("task.rewards", config.task.rewards, PRESETS)]
     try:
         WeightedSum(weights_of(config.task))
-        IdMarker(config.marker.style, config.marker.size)  # type: ignore[arg-type]
+        IdMarker(config.marker.style, config.marker.size)
     except UserError as error:
         return [f"task.weights or marker: {error}"]
     return []
@@ -252,6 +270,7 @@ def _check_numbers(config: Config) -> list[str]:
         ("objective.generations", objective.generations, objective.generations >= 2, "at least 2, to compare answers"),
         ("objective.beta", objective.beta, objective.beta >= 0, "0 or more"),
         ("objective.iterations", objective.iterations, objective.iterations >= 1, "at least 1"),
+        ("objective.dynamic_sampling", objective.dynamic_sampling, objective.dynamic_sampling >= 0, "0 (none) or more"),
         ("objective.temperature", objective.temperature, objective.temperature > 0, "> 0, to draw different answers"),
         ("objective.top_p", objective.top_p, 0 < objective.top_p <= 1, "in (0, 1]"),
         ("objective.lr", objective.lr, objective.lr > 0, "> 0"),
@@ -263,7 +282,6 @@ def _check_numbers(config: Config) -> list[str]:
         ("trainer.keep", trainer.keep, trainer.keep >= 1, "at least 1"),
         ("warmup.max_steps", warmup.max_steps, warmup.max_steps >= 0, "0 (no warm-up) or more"),
         ("warmup.batch", warmup.batch, warmup.batch >= 1, "at least 1"),
-        ("warmup.goal", warmup.goal, 0 < warmup.goal <= 1, "in (0, 1]"),
     ]
     wrong = [(name, value, rule) for name, value, right, rule in rules if not (right and isfinite(value))]
     errors = [f"{name} must be {rule}, got {value}" for name, value, rule in wrong]
@@ -276,6 +294,8 @@ def _check_numbers(config: Config) -> list[str]:
             f"trainer.save_steps must be a multiple of objective.iterations ({objective.iterations}), "
             f"got {trainer.save_steps}"
         )
+    if objective.dynamic_sampling and objective.scale_rewards == "batch":
+        errors.append("objective.scale_rewards must be group or none with objective.dynamic_sampling, got batch")
     if warmup.max_steps and config.model.path:
         errors.append("warmup.max_steps must be 0 for a model with a path; the warm-up is for the tiny policy")
     return errors
@@ -285,6 +305,7 @@ def _check_choices(config: Config) -> list[str]:
     choices: list[tuple[str, str, Any]] = [
         ("model.prompt", config.model.prompt, stvg.PROMPTS),
         ("model.dtype", config.model.dtype, ("float32", "bfloat16", "float16")),
+        ("model.attention", config.model.attention, ATTENTIONS),
         ("objective.loss", config.objective.loss, LOSSES),
         ("objective.scale_rewards", config.objective.scale_rewards, SCALES),
         *[("trainer.report_to", name, LOGGERS) for name in config.trainer.report_to],

@@ -137,7 +137,7 @@ def evaluate_model(
     result = evaluate(
         policy,
         source,
-        IdMarker(config.marker.style, config.marker.size),  # type: ignore[arg-type]
+        IdMarker(config.marker.style, config.marker.size),
         prompt_kind=model.prompt,
         max_new_tokens=model.max_new_tokens,
         batch=config.trainer.eval_batch,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from peft import LoraConfig, get_peft_model
 from transformers import PrinterCallback
 from trl import GRPOConfig
@@ -15,8 +16,10 @@ from trl import GRPOConfig
 from grounding.core import Source
 from grounding.policies.embedding_cache import EmbeddingCache, fingerprint
 from grounding.policies.policy import Policy
-from grounding.training.config import Config, weights_of
+from grounding.training.checkpoints import shared_folder
+from grounding.training.config import Config, TrainerConfig, as_yaml, weights_of
 from grounding.training.examples import Collator
+from grounding.training.processes import PATIENCE, without_gpu
 from grounding.training.runlog import LogCallback
 from grounding.training.steady import SAY
 from grounding.training.trainer import VideoGRPOTrainer
@@ -44,14 +47,14 @@ def run_grpo(
         say: Takes lines for the user.
 
     Returns:
-        The trained policy, adapters merged.
+        The trained policy, adapters merged; a model that is sharded is in the run folder's `model/` instead.
     """
     prepare(policy, config)
     torch.manual_seed(config.seed)  # an adapter's first weights must not depend on what was drawn before
     model = with_adapter(policy.model, config.model.lora_rank) if config.model.lora_rank else policy.model
     adapted = Policy(model, policy.processor)
     workers, skip = config.trainer.workers, getattr(config.data, "on_error", "stop") == "skip"
-    keep = 2 * config.trainer.prompts
+    keep = (2 + config.objective.dynamic_sampling) * config.trainer.prompts
     collator = Collator(source, adapted, marker, config.model.prompt, keep, workers, skip)
     trainer = VideoGRPOTrainer(
         adapted,
@@ -60,12 +63,15 @@ def run_grpo(
         len(source.samples),
         trl_config(config, folder),
         cache=features_cache(adapted, config, folder) if config.model.freeze_vision else None,
+        refills=config.objective.dynamic_sampling,
         callbacks=[LogCallback(phase)],
         say=say,
     )
     trainer.remove_callback(PrinterCallback)
     with closing(collator):
         trainer.resume()
+    if trainer.sharded:
+        save_sharded(trainer, folder / "model", as_yaml(config))
     merged = model.merge_and_unload() if config.model.lora_rank else model
     return Policy(merged, policy.processor)
 
@@ -74,6 +80,15 @@ def with_adapter(model: Any, rank: int) -> Any:
     """The model with LoRA on every projection of its language layers, scaled by 2 (our default)."""
     layers = r".*language_model.*\.(q|k|v|o|gate|up|down)_proj"
     return get_peft_model(model, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=layers))
+
+
+def save_sharded(trainer: VideoGRPOTrainer, folder: Path, config: str) -> None:
+    """Gather the model from all processes and save it like `save_policy` would."""
+    with shared_folder(folder) as partial:
+        trainer.save_model(str(partial))
+        if trainer.is_world_process_zero():
+            (partial / "training_args.bin").unlink()  # a pickle that nothing reads
+            (partial / "tubelet.yaml").write_text(config, encoding="utf-8")
 
 
 def features_cache(policy: Policy, config: Config, folder: Path) -> EmbeddingCache:
@@ -90,15 +105,22 @@ def prepare(policy: Policy, config: Config) -> None:
         policy.core.visual.requires_grad_(False)
 
 
+def groups_of_a_pass(trainer: TrainerConfig, processes: int) -> tuple[int, int]:
+    """Groups in one pass of one process, at most as many as asked for, and passes of an optimizer step."""
+    own = trainer.prompts // processes
+    groups = next(size for size in range(min(trainer.groups_per_pass, own), 0, -1) if own % size == 0)
+    return groups, own // groups
+
+
 def trl_config(config: Config, folder: Path) -> GRPOConfig:
     """TRL's configuration of a run; a device's batch is always whole groups."""
     objective, trainer = config.objective, config.trainer
-    passes = trainer.prompts // trainer.groups_per_pass
+    groups, passes = groups_of_a_pass(trainer, PartialState().num_processes)
     return GRPOConfig(
         output_dir=str(folder),
         seed=config.seed,
         max_steps=trainer.max_steps,
-        per_device_train_batch_size=trainer.groups_per_pass * objective.generations,
+        per_device_train_batch_size=groups * objective.generations,
         gradient_accumulation_steps=passes,
         steps_per_generation=passes,
         num_generations=objective.generations,
@@ -116,6 +138,9 @@ def trl_config(config: Config, folder: Path) -> GRPOConfig:
         weight_decay=objective.weight_decay,
         max_grad_norm=objective.clip,
         bf16=trainer.bf16,
+        use_cpu=without_gpu(),
+        ddp_timeout=round(PATIENCE.total_seconds()),
+        ddp_find_unused_parameters=False,  # every trained weight takes part in every pass
         gradient_checkpointing=False,
         remove_unused_columns=False,
         logging_steps=1,

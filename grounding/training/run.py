@@ -5,12 +5,8 @@ from __future__ import annotations
 import json
 import os
 import platform
-import signal
-import sys
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -34,9 +30,10 @@ from grounding.training.config import Config, as_yaml, check
 from grounding.training.examples import make_examples
 from grounding.training.folder import forget, open_folder
 from grounding.training.grpo import run_grpo
+from grounding.training.processes import join_processes, stopping_when_told, told_to_shard
 from grounding.training.runlog import RunLog
 from grounding.training.sources import Sources, open_sources, warmup_first_clip
-from grounding.training.warmup import WarmupPlan, stages, toy_corpus, warm_up
+from grounding.training.warmup import STAGES, WarmupPlan, toy_corpus, warm_up
 from prompting import IdMarker
 
 BEFORE = "evaluation_before.json"  # figures of the evaluation before GRPO
@@ -65,9 +62,10 @@ def train(config: Config) -> Path:
         UserErrors: If configuration or data cannot work; nothing was trained then.
         SystemExit: 143, after a line on stderr, when the process is told to terminate.
     """
-    check(config)
     hush()
     with stopping_when_told():
+        join_processes()
+        check(config, PartialState().num_processes, shard=told_to_shard())
         torch.manual_seed(config.seed)
         folder = open_folder(config)
         log = RunLog(folder / "metrics.jsonl", quiet=not PartialState().is_main_process)
@@ -88,7 +86,7 @@ def run_parts(config: Config, folder: Path, log: RunLog) -> None:
     except UserError:
         forget(folder)  # or the mended command would find the folder taken
         raise
-    tools = Tools(config, folder, IdMarker(config.marker.style, config.marker.size), sources, log)  # type: ignore[arg-type]
+    tools = Tools(config, folder, IdMarker(config.marker.style, config.marker.size), sources, log)
     if PartialState().is_main_process:
         describe(tools)
     if config.trainer.dry_run:
@@ -111,21 +109,6 @@ def hush() -> None:
     """Silence progress bars of other libraries and their notices about their own future versions."""
     disable_progress_bar()
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
-
-
-@contextmanager
-def stopping_when_told() -> Iterator[None]:
-    """SIGTERM, as job schedulers send it, ends the block like Ctrl-C: half-written folders go, checkpoints stay."""
-
-    def stop(number: int, frame: object) -> None:
-        sys.stderr.write("stopped\n")
-        raise SystemExit(128 + number)
-
-    previous = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
 
 
 def start_policy(config: Config, folder: Path) -> Policy:
@@ -191,7 +174,7 @@ def warm_up_and_save(policy: Policy, tools: Tools, folder: Path) -> None:
     """Warm up the tiny policy and save it."""
     config = tools.config
     plan = WarmupPlan(
-        stages(config.warmup.goal),
+        STAGES,
         config.warmup.batch,
         config.warmup.lr,
         config.warmup.max_steps,
@@ -211,7 +194,7 @@ def train_policy(policy: Policy, tools: Tools) -> None:
         done = newest.step if newest else 0
         with tools.log.phase("grpo", config.trainer.max_steps, done) as phase:
             policy = run_grpo(policy, tools.sources.train, tools.marker, config, folder, phase, tools.log.say)
-    if PartialState().is_main_process:
+    if PartialState().is_main_process and not (folder / "model").is_dir():
         save_policy(policy, folder / "model", {"tubelet.yaml": as_yaml(config)})
 
 

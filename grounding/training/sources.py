@@ -44,7 +44,7 @@ def open_sources(data: DataConfig, seed: int, frame_pixels: int) -> Sources:
         train = _toy(data, PER_SEED * (seed + 1), data.train_clips)
         return Sources(train, _toy(data, HELD_OUT.start, data.eval_samples), [])
     training = _open_split(data, "train_split", frame_pixels)
-    same = isinstance(data, JsonlConfig) and data.train_split == data.eval_split
+    same = isinstance(data, JsonlConfig) and data.train_split == data.eval_split and not data.merge_splits
     held_out = training if same else _open_split(data, "eval_split", frame_pixels)
     skipped = list(dict.fromkeys([*training.skipped, *held_out.skipped]))
     return Sources(training, _choose(held_out, data.eval_samples), skipped)
@@ -82,6 +82,7 @@ def _open_split(data: DataConfig, option: Literal["train_split", "eval_split"], 
         max_frames=data.max_frames,
         max_pixels=data.max_pixels or frame_pixels,
         backend=data.backend,
+        merge_splits=data.merge_splits and option == "train_split",  # by the truth, so never where it is evaluated
         on_error=data.on_error,  # type: ignore[arg-type]
     )
 

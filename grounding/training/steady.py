@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
+from torch.distributed.tensor import DTensor
 from transformers import AutoModelForImageTextToText
 from trl import GRPOTrainer
 
@@ -75,6 +76,11 @@ class SteadyTrainer(GRPOTrainer):
                 _move_up(self._saving_to / f"checkpoint-{step}")
         self._saving_to = None
 
+    @property
+    def sharded(self) -> bool:
+        """Whether no process holds the whole model (FSDP, DeepSpeed)."""
+        return bool(self.is_fsdp_enabled or self.is_deepspeed_enabled)
+
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         target = self.model if model is None else model
         if self.is_fsdp_enabled or hasattr(target, "peft_config"):
@@ -102,6 +108,7 @@ class SteadyTrainer(GRPOTrainer):
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)
+        norm = norm.full_tensor() if isinstance(norm, DTensor) else norm  # FSDP2 leaves it in parts
         passes, self._passes = self._passes, []
         losses = torch.stack([loss for _, loss in passes])
         bad = ~torch.isfinite(losses).all() | ~torch.isfinite(torch.as_tensor(norm, device=losses.device))

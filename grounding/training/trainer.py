@@ -20,12 +20,14 @@ from datasets import Dataset
 from trl import GRPOConfig
 
 from grounding.core import ParseFailure
+from grounding.core.seeds import generator
 from grounding.policies.embedding_cache import EmbeddingCache
 from grounding.policies.policy import Policy, VideoPrompt
 from grounding.policies.shared_prefix import Sampling, log_probs, read_prompts, sample
 from grounding.tasks import stvg
 from grounding.training.examples import Collator, Example
 from grounding.training.groups import check_groups, runs, split_groups
+from grounding.training.refill import flat_groups, put_groups
 from grounding.training.steady import SteadyTrainer
 from grounding.training.vision import VisionFeatures
 from grounding.training.wrapped import inside_forward
@@ -56,6 +58,7 @@ class VideoGRPOTrainer(SteadyTrainer):
         samples: Number of training samples.
         args: TRL's configuration; the batch on a device must be whole groups.
         cache: Keeps a frozen tower's features over generations.
+        refills: Rounds of drawing other samples in place of groups without variance.
         options: Further keyword arguments of `SteadyTrainer` and `GRPOTrainer`.
     """
 
@@ -69,11 +72,12 @@ class VideoGRPOTrainer(SteadyTrainer):
         samples: int,
         args: GRPOConfig,
         cache: EmbeddingCache | None = None,
+        refills: int = 0,
         **options: Any,
     ) -> None:
-        self.policy, self.collator = policy, collator
+        self.policy, self.collator, self.refills = policy, collator, refills
         frozen = not any(parameter.requires_grad for parameter in policy.core.visual.parameters())
-        self.vision = VisionFeatures(frozen=frozen, cache=cache)
+        self.vision = VisionFeatures(frozen=frozen, cache=cache, autocast=lambda: self.accelerator.autocast())
         self.seconds: dict[str, float] = defaultdict(float)
         self._tokens_logged = self._unique_frames = 0
         self._prompts: list[VideoPrompt] = []  # of the rows that are being sampled or scored, one a row
@@ -99,7 +103,8 @@ class VideoGRPOTrainer(SteadyTrainer):
         examples: list[Any] = self.collator(inputs)
         self.seconds["wait"] += self.collator.seconds_waited
         self.collator.seconds_waited = 0.0
-        self.vision.forget()
+        one_pass = self.model.training and self.args.steps_per_generation == 1 and not self.sharded
+        self.vision.forget(learning=self.policy.core.visual if one_pass else None)
         self._prompts = [row["example"].prompt for row in examples]
         check_groups(self._prompts, self.num_generations if self.model.training else 1)
         self._unique_frames += sum({id(prompt): prompt.frames for prompt in self._prompts}.values())
@@ -168,9 +173,36 @@ class VideoGRPOTrainer(SteadyTrainer):
             return self._generate_and_score_completions(generation_batch)
         every = self.args.steps_per_generation * self.num_iterations
         if self._step % every == 0 or self._buffered_inputs is None:
-            batch = self._generate_and_score_completions(generation_batch)
+            batch = self._refilled(self._generate_and_score_completions(generation_batch))
             self._buffered_inputs = split_groups(batch, self.args.steps_per_generation)
         return self._buffered_inputs[self._step % self.args.steps_per_generation]
+
+    def _refilled(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """The batch with other samples' groups in place of flat ones, as far as `refills` rounds find any.
+
+        The logged figures stay those of the first draw: groups chosen for their rewards would flatter them.
+        """
+        if not self.refills:
+            return batch
+        metrics, members = self._metrics["train"], self.num_generations
+        first = {name: list(values) for name, values in metrics.items() if name != "num_tokens"}
+        flat = flat_groups(batch["advantages"], members)
+        for number in range(self.refills):
+            wanted = int(self.accelerator.gather(torch.tensor([len(flat)], device=self.accelerator.device)).max())
+            if not wanted:  # of any process: all take part in every round
+                break
+            purpose = ("refill", self.state.global_step, number, self.args.process_index)
+            drawn = generator(self.args.seed, *purpose).integers(len(self.train_dataset), size=wanted)
+            rows = [self.train_dataset[int(index)] for index in drawn for _ in range(members)]
+            others = self._generate_and_score_completions(rows)
+            useless = flat_groups(others["advantages"], members)
+            good = [group for group in range(wanted) if group not in useless][: len(flat)]
+            batch = put_groups(batch, flat[: len(good)], others, good, members, self.policy.tokenizer.pad_token_id)
+            flat = flat[len(good) :]
+        metrics.update(first)
+        left = [group in flat for group in range(len(batch["prompts"]) // members)]
+        metrics["flat_after_refill"].append(self._share(left))
+        return {**batch, "num_items_in_batch": self.accelerator.gather(batch["completion_mask"].sum()).sum()}
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
         self._prompts = inputs["prompts"]

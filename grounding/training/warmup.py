@@ -1,10 +1,11 @@
 """Supervised warm-up on the toy world: the tiny policy learns to read IDs and, roughly, times.
 
 What makes it quick on two cores: every object of a clip is asked for in one sequence (dense supervision); IDs are
-learnt first, on two frames, and the number of objects rises as the policy gets better; whole clips and times follow.
+learnt first, on two frames, and the number of objects rises as the policy gets better; whole clips and times follow,
+and the rate falls to 0 at the end.
 
-Two things are left to reinforcement learning on purpose: the warm-up stops while IDs are still mistaken, and its times
-are partial annotations (as in many real datasets, see VideoTG-R1), often without an object's first and last second.
+Something is left to reinforcement learning on purpose: the times are partial annotations (as in many real datasets,
+see VideoTG-R1), often without an object's first and last second.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from prompting import IdMarker
 WINDOW = 12  # steps over which a stage's accuracy is averaged
 PARTIAL = 0.7  # how often a boundary is annotated a second too far inside; our choice
 RAMP = 30  # steps over which the learning rate rises at the beginning of a stage
+FALL = 80  # steps over which it falls to 0 at the end of the warm-up: IDs are told apart far better for it
 
 
 @dataclass(frozen=True)
@@ -38,14 +40,22 @@ class Stage:
     Args:
         objects: Objects in a clip.
         still: Two frames, and which ID is asked for; otherwise whole clips, and also when.
-        goal: Ends when this share of the answers is right in every scored token, averaged over `WINDOW` steps.
-        pace: Share of the learning rate; slower once IDs are told apart, for a steadier policy.
+        goal: Ends when this share of the answers is right in every scored token, averaged over `WINDOW` steps; None
+            to go on until the warm-up ends.
+        pace: Share of the learning rate; slower on whole clips, for a steadier policy.
     """
 
     objects: int
     still: bool
-    goal: float
+    goal: float | None = None
     pace: float = 1.0
+
+
+STAGES = (
+    Stage(1, True, goal=0.65),
+    Stage(2, True, goal=0.75),
+    Stage(3, False, pace=0.7),
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +66,7 @@ class WarmupPlan:
         stages: One after another.
         batch: Clips a step while frames are still; half as many of whole clips.
         lr: Largest learning rate of AdamW.
-        max_steps: Of all stages together.
+        max_steps: Of all stages together; fewer are taken only where each stage has a goal and reaches it.
         first_clip: Number of the first toy clip; the following ones are used too.
         prompt_kind: Kind of task prompt.
     """
@@ -84,11 +94,6 @@ class Turn:
     ends: bool
 
 
-def stages(goal: float) -> list[Stage]:
-    """The stages of the default warm-up; the last one ends at `goal`."""
-    return [Stage(1, True, 0.65), Stage(2, True, 0.75), Stage(3, False, goal, pace=0.7)]
-
-
 def warm_up(policy: Policy, marker: IdMarker, plan: WarmupPlan, log: Callable[[dict[str, float]], None]) -> int:
     """Train the policy in place, supervised.
 
@@ -107,9 +112,10 @@ def warm_up(policy: Policy, marker: IdMarker, plan: WarmupPlan, log: Callable[[d
     for step in range(plan.max_steps):
         begin, stage = time.perf_counter(), plan.stages[number]
         batch = make_batch(policy, marker, plan, stage, plan.first_clip + step * plan.batch)
+        rate = stage.pace * min(1.0, (step - begun + 1) / RAMP, (plan.max_steps - step) / FALL)
         for optimizer in optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = group["initial_lr"] * stage.pace * min(1.0, (step - begun + 1) / RAMP)
+                group["lr"] = group["initial_lr"] * rate
         loss, right = supervised_loss(policy, *batch)
         policy.model.zero_grad()
         loss.backward()
@@ -118,7 +124,7 @@ def warm_up(policy: Policy, marker: IdMarker, plan: WarmupPlan, log: Callable[[d
             optimizer.step()
         recent.append(right)
         log({"stage": number + 1, "loss": loss.item(), "exact": right, "seconds/step": time.perf_counter() - begin})
-        if len(recent) == WINDOW and sum(recent) / WINDOW >= stage.goal:
+        if stage.goal is not None and len(recent) == WINDOW and sum(recent) / WINDOW >= stage.goal:
             number, begun = number + 1, step + 1
             recent.clear()
             if number == len(plan.stages):

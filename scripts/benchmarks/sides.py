@@ -175,7 +175,7 @@ def shared_side(
     collator = Collator(source, policy, IdMarker(), "short", keep=2)
     trainer = VideoGRPOTrainer(policy, {"letters": 1.0}, collator, samples, settings(folder, shape, machine))
     trainer.reward_funcs = [letters]
-    return Side(trainer, policy.processor, trainer.vision.forget)
+    return Side(trainer, policy.processor, lambda: trainer.vision.forget(learning=policy.core.visual))
 
 
 def random_completions(processor: Any, shape: Shape) -> list[list[int]]:

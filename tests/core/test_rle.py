@@ -180,3 +180,9 @@ def test_any_json_value_is_a_mask_or_a_user_error(value: object) -> None:
     except UserError:
         return
     assert isinstance(value, (str, list, dict))
+
+
+@pytest.mark.parametrize("count", [255, 256, 600])
+def test_areas_of_more_masks_than_a_byte_counts(count: int) -> None:
+    # pycocotools alone fails from 256 masks on
+    assert rle.areas([rle.encode(MASK)] * count, (2, 3)).tolist() == [3] * count

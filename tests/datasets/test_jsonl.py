@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from grounding.core import Interval, Sample, UserError, UserErrors
+from grounding.core import Interval, Masklets, Sample, UserError, UserErrors, rle, save_masklets
 from grounding.core.files import write_text
 from grounding.datasets.jsonl import JsonlSource, open_jsonl
 from grounding.datasets.problems import write_skipped
@@ -203,6 +203,23 @@ def test_loading_respects_the_pixel_budget(annotate: Annotate, good_row) -> None
     loaded = source.load(source.samples[0])
     assert loaded.clip.frames.shape[1:] == (16, 24, 3)
     assert loaded.clip.size == loaded.masklets.size == (32, 48)
+
+
+@pytest.mark.parametrize(("merge", "ids", "seen"), [(False, [2, 7], 6), (True, [7], 9)])
+def test_a_split_object_is_merged_when_told(
+    annotate: Annotate, good_row, merge: bool, ids: list[int], seen: int
+) -> None:
+    boxes = {str(t): [30, 16, 40, 26] for t in range(9)}
+    root = annotate([{**good_row, "object_id": None, "boxes": boxes, "masklets": "split.masklets.json"}])
+    square = np.zeros((32, 48), bool)
+    square[16:26, 30:40] = True
+    mask = rle.encode(square)
+    tracks = {2: (mask,) * 3 + (None,) * 9, 7: (None,) * 3 + (mask,) * 6 + (None,) * 3}
+    save_masklets(root / "split.masklets.json", Masklets((32, 48), 10.0, np.arange(12) / 10, tracks), overwrite=True)
+    source = open_(root, merge_splits=merge)
+    loaded = source.load(source.samples[0])
+    assert loaded.sample.truth.object_id == 7 and loaded.masklets.ids == ids
+    assert (~np.isnan(loaded.masklets.boxes(7)[:, 0])).sum() == seen
 
 
 def test_a_video_that_vanishes_after_opening_is_named(dataset_root: Path, tmp_path: Path, good_row) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grounding.core import Answer, Interval, Masklets, UserError, save_masklets
+from grounding.core import Answer, Interval, Masklets, UserError, rle, save_masklets
 from grounding.datasets.media import Media
 from grounding.datasets.rows import Row
-from grounding.datasets.truth import checked_truth
+from grounding.datasets.truth import checked_truth, row_masklets
 
 
 @pytest.fixture
@@ -104,3 +104,81 @@ def test_video_and_masks_are_both_reported(truth_of) -> None:
         truth_of(0.2, 0.6, video="none.mp4", masklets="none", object_id=1)
     first, second = str(caught.value).splitlines()
     assert "'none.mp4' not found" in first and "'none' not found" in second
+
+
+# Object 2 stands still at [30, 16, 40, 26] in frames 0 to 5 and is gone then: a tracker that found it again under
+# another number would have written ids 2 and 7.
+STANDING = (30.0, 16.0, 40.0, 26.0)
+
+
+@pytest.fixture
+def parted(dataset_root: Path) -> str:
+    """Masklets in which ids 2 (frames 0 to 2) and 7 (frames 3 to 8) are one object."""
+    square = np.zeros((32, 48), bool)
+    square[16:26, 30:40] = True
+    mask, count = rle.encode(square), 12
+    tracks = {2: [mask] * 3 + [None] * 9, 7: [None] * 3 + [mask] * 6 + [None] * 3}
+    masklets = Masklets((32, 48), 10.0, np.arange(count) / 10, {i: tuple(track) for i, track in tracks.items()})
+    save_masklets(dataset_root / "parted.masklets.json", masklets, overwrite=True)
+    return "parted.masklets.json"
+
+
+def row(boxes: dict[int, Any], masklets: str, end: float = 0.9) -> Row:
+    return Row(1, "a", "video.mp4", "q", Interval(0.0, end), masklets, boxes=boxes)
+
+
+def test_of_a_split_object_the_largest_part_is_the_truth(dataset_root: Path, parted: str) -> None:
+    media, boxes = Media(dataset_root), dict.fromkeys(range(9), STANDING)
+    for merge in (False, True):
+        assert checked_truth(row(boxes, parted), media, merge_splits=merge).object_id == 7  # 6 of 9 frames
+    apart = row_masklets(row(boxes, parted), media, merge_splits=False)
+    assert apart is media.masklets(parted, "video.mp4") and apart.ids == [2, 7]
+    together = row_masklets(row(boxes, parted), media, merge_splits=True)
+    assert together.ids == [7]
+    assert np.isnan(together.boxes(7)[:, 0]).tolist() == [False] * 9 + [True] * 3
+    assert media.masklets(parted, "video.mp4").ids == [2, 7]  # what other rows get
+
+
+def test_what_is_no_split_is_left_as_it_is(dataset_root: Path, parted: str) -> None:
+    media = Media(dataset_root)
+    whole = media.masklets(parted, "video.mp4")
+    assert row_masklets(row(dict.fromkeys(range(3, 9), STANDING), parted), media, merge_splits=True) is whole
+    named = Row(1, "a", "video.mp4", "q", Interval(0.0, 0.9), parted, object_id=2)
+    assert row_masklets(named, media, merge_splits=True) is whole
+
+
+def test_parts_that_only_together_are_enough_need_to_be_merged(dataset_root: Path) -> None:
+    # four ids of three frames each: 0.25 alone, below 0.3; together 1
+    square = np.zeros((32, 48), bool)
+    square[16:26, 30:40] = True
+    mask = rle.encode(square)
+    tracks = {i: tuple(mask if t // 3 == i - 1 else None for t in range(12)) for i in (1, 2, 3, 4)}
+    save_masklets(
+        dataset_root / "four.masklets.json", Masklets((32, 48), 10.0, np.arange(12) / 10, tracks), overwrite=True
+    )
+    media, four = Media(dataset_root), row(dict.fromkeys(range(12), STANDING), "four.masklets.json", end=1.2)
+    message = (
+        r"overlap no masklet by 0\.3 or more \(best: id 1 by 0\.25; ids 1, 2, 3, 4 together by 1\.00\); "
+        r"merge these ids \(data\.merge_splits=true\) or give object_id"
+    )
+    with pytest.raises(UserError, match=message):
+        checked_truth(four, media)
+    assert checked_truth(four, media, merge_splits=True).object_id == 1
+
+
+def test_boxes_that_others_fit_better_in_most_frames_are_refused(dataset_root: Path) -> None:
+    # id 1 is 2 of 10 pixels off in all 12 frames (0.67); in 10 of them ids 2, 3, 4 are exact by turns, and elsewhere in
+    # the others, so they are no parts: id 1 is best in 2 of 12, 17 %
+    def at(x: int) -> bytes:
+        square = np.zeros((32, 48), bool)
+        square[16:26, x : x + 10] = True
+        return rle.encode(square)
+
+    tracks = {1: (at(32),) * 12}
+    tracks |= {i: tuple(at(30) if t < 10 and t % 3 == i - 2 else at(2) for t in range(12)) for i in (2, 3, 4)}
+    save_masklets(
+        dataset_root / "few.votes.masklets.json", Masklets((32, 48), 10.0, np.arange(12) / 10, tracks), overwrite=True
+    )
+    message = r"overlap id 1 most, but in few frames \(17%\) best; mend them .* or give object_id"
+    with pytest.raises(UserError, match=message):
+        checked_truth(row(dict.fromkeys(range(12), STANDING), "few.votes.masklets.json", end=1.2), Media(dataset_root))

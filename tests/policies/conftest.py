@@ -94,9 +94,10 @@ def full_logits() -> Callable[[Policy, VideoPrompt, list[int]], torch.Tensor]:
 def plain_attention(policy: Policy) -> Iterator[None]:
     """The model with transformers' own attention for as long as the block lasts."""
     model = policy.model.get_base_model() if hasattr(policy.model, "get_base_model") else policy.model
-    model.set_attn_implementation({"text_config": "eager"})
+    ours = model.config.vision_config._attn_implementation
+    model.set_attn_implementation({"text_config": "eager", "vision_config": "sdpa"})
     yield
-    model.set_attn_implementation({"text_config": NAME})
+    model.set_attn_implementation({"text_config": NAME, "vision_config": ours})
 
 
 TEXT: dict[str, Any] = {

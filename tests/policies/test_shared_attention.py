@@ -111,7 +111,7 @@ def test_growing_completions_are_a_packed_row(key_heads: int) -> None:
     left = torch.arange(6)
     for step in range(steps):
         got = growing.attend(0, *(x[:, :, left, step] for x in answers), SCALE)
-        growing.step += 1
+        growing.step()
         torch.testing.assert_close(got, expected[:, :, left, step], rtol=0, atol=1e-5)
         if step == 0:  # the second prompt has ended
             left = torch.tensor([0, 1, 4, 5])

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from prompting.anchors import anchor
+from prompting.anchors import anchor, pole
+from prompting.sampling import sample_dense
 
 
 def block(shape: tuple[int, int], rows: slice, columns: slice) -> np.ndarray:
@@ -80,3 +81,38 @@ def test_memory_order_and_position_do_not_matter(mask: np.ndarray) -> None:
     moved = np.zeros((20, 30), bool)
     moved[5:12, 9:20] = mask
     assert anchor(moved) == (at and (at[0] + 9, at[1] + 5))
+
+
+def test_the_radius_is_that_of_the_disc_inside() -> None:
+    found = pole(sample_dense(block((40, 60), slice(10, 25), slice(5, 50))))  # 15 pixels high
+    assert found is not None and found.radius == 7.5
+
+
+def test_a_large_object_is_found_to_a_cell_of_its_grid() -> None:
+    y, x = np.ogrid[:720, :1280]
+    found = pole(sample_dense((x - 700) ** 2 + (y - 300) ** 2 <= 250**2))
+    # 501 pixels in 48 cells: every tenth.
+    assert found is not None and np.hypot(found.x - 700.5, found.y - 300.5) <= 10
+    assert abs(found.radius - 250) <= 10
+
+
+def dumb_bell(left: int, right: int) -> np.ndarray:
+    """Two discs of the given radii, 40 pixels apart, joined by a bar."""
+    y, x = np.ogrid[:40, :80]
+    discs = ((x - 20) ** 2 + (y - 20) ** 2 <= left**2) | ((x - 60) ** 2 + (y - 20) ** 2 <= right**2)
+    return discs | ((np.abs(y - 20) <= 2) & (x >= 20) & (x <= 60))
+
+
+def test_it_stays_on_its_limb_until_another_is_much_deeper() -> None:
+    # Up to 0.35 of the greatest depth is given up to stay: of 12 pixels that is 4.2, so 9 are enough and 7 are not.
+    for left, stays in ((12, True), (10, True), (9, True), (7, False)):
+        found = pole(sample_dense(dumb_bell(left, 12)), near=(20.5, 20.5))
+        assert found is not None and (found.x < 40) == stays
+    anew = pole(sample_dense(dumb_bell(10, 12)))
+    assert anew is not None and anew.x == 60.5
+
+
+def test_staying_does_not_hold_back_an_object_that_moves() -> None:
+    # All within reach of the old point pays the same for each pixel, less than a pixel of depth: the middle wins.
+    found = pole(sample_dense(dumb_bell(12, 5)), near=(12.5, 20.5))
+    assert found is not None and (found.x, found.y) == (20.5, 20.5)

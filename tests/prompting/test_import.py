@@ -13,5 +13,5 @@ def test_importing_draws_in_no_torch() -> None:
 def test_public_names() -> None:
     import prompting
 
-    assert prompting.__all__ == ["IdMarker", "Legend", "Mark", "id_colour"]
+    assert prompting.__all__ == ["IdMarker", "IdStream", "Legend", "Mark", "id_colour"]
     assert all(hasattr(prompting, name) for name in prompting.__all__)

@@ -11,14 +11,16 @@ from prompting import Legend, Mark
 def test_json_of_drawn_and_missing_marks() -> None:
     drawn = Mark(3, (1, 2, 3), box=(4, 5, 6, 7))
     missing = Mark(8, (9, 9, 9), reason="not seen in this frame")
-    value = Legend(((drawn, missing), ())).to_json()
+    led = Mark(9, (0, 0, 0), box=(0, 0, 2, 3), visible=True, leader=(7, 8))
+    value = Legend(((drawn, missing), (led,), ())).to_json()
     assert value == {
         "schema_version": 1,
         "frames": [
             [
-                {"object_id": 3, "colour": [1, 2, 3], "box": [4, 5, 6, 7]},
-                {"object_id": 8, "colour": [9, 9, 9], "reason": "not seen in this frame"},
+                {"object_id": 3, "colour": [1, 2, 3], "visible": False, "box": [4, 5, 6, 7]},
+                {"object_id": 8, "colour": [9, 9, 9], "visible": False, "reason": "not seen in this frame"},
             ],
+            [{"object_id": 9, "colour": [0, 0, 0], "visible": True, "box": [0, 0, 2, 3], "leader": [7, 8]}],
             [],
         ],
     }

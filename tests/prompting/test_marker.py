@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,7 +10,8 @@ from grounding.core import Clip, Masklets, UserError, rle
 from prompting import IdMarker, Legend, Mark, id_colour
 
 GREY = 128
-STYLES = [IdMarker("badge"), IdMarker("digit", size=15)]
+STYLES = [IdMarker("badge", 12), IdMarker("digit", 15), IdMarker("outline", 12), IdMarker()]
+BADGE = IdMarker("badge", 12)
 
 
 def grey(height: int, width: int) -> np.ndarray:
@@ -60,26 +58,32 @@ def test_same_input_same_output_whatever_the_order_of_masks(marker: IdMarker) ->
     assert (marker.annotate(grey(60, 80), masks) == marker.annotate(grey(60, 80), turned)).all()
 
 
-def test_the_larger_id_lies_on_top() -> None:
-    mask = square((84, 84), 40, 40)
-    both, two = (IdMarker().annotate(grey(84, 84), {i: mask for i in ids}) for ids in ((2, 1), (2,)))
-    # The box is 35 to 47, its corners round for 0.35 * 12 pixels: rows 40 and 41 hide the badge below fully.
-    assert (both[40:42, 35:47] == two[40:42, 35:47]).all() and (two[40:42, 35:47] != GREY).all(axis=-1).any()
+def test_marks_on_one_spot_are_parted() -> None:
+    mask = square((84, 84), 40, 40, half=8)
+    _, marks = still(grey(84, 84), {1: mask, 2: mask, 3: mask}, BADGE)
+    boxes = [mark.box for mark in marks]
+    for n, one in enumerate(boxes):
+        for other in boxes[:n]:
+            assert one is not None and other is not None
+            assert one[0] >= other[2] or other[0] >= one[2] or one[1] >= other[3] or other[1] >= one[3]
 
 
 @pytest.mark.parametrize("marker", STYLES)
 @pytest.mark.parametrize("object_id", [1, 8, 10, 42, 99])
 def test_the_legend_box_is_the_changed_part(marker: IdMarker, object_id: int) -> None:
-    drawn, (mark,) = still(grey(100, 120), {object_id: square((100, 120), 60, 50)}, marker)
+    drawn, (mark,) = still(grey(100, 120), {object_id: square((100, 120), 60, 50, half=9)}, marker)
     assert mark.box == extent((drawn != GREY).any(axis=-1))
     assert mark.object_id == object_id and mark.reason is None
-    assert mark.colour == (id_colour(object_id) if marker.style == "badge" else (255, 0, 0))
+    assert (
+        mark.colour == {"badge": id_colour(object_id), "digit": (255, 0, 0), "outline": (255, 255, 255)}[marker.style]
+    )
+    assert mark.visible and mark.leader is None
 
 
 @pytest.mark.parametrize("marker", STYLES)
 @pytest.mark.parametrize("object_id", [1, 8, 10, 42])
 def test_marks_are_centred_on_the_object(marker: IdMarker, object_id: int) -> None:
-    _, (mark,) = still(grey(100, 120), {object_id: square((100, 120), 61, 47)}, marker)
+    _, (mark,) = still(grey(100, 120), {object_id: square((100, 120), 61, 47, half=9)}, marker)
     assert mark.box is not None
     x1, y1, x2, y2 = mark.box
     # The middle pixel's middle is (61.5, 47.5); a box of even size is half a pixel off.
@@ -89,28 +93,39 @@ def test_marks_are_centred_on_the_object(marker: IdMarker, object_id: int) -> No
 def test_an_even_badge_is_centred_exactly_on_an_even_object() -> None:
     mask = np.zeros((84, 84), bool)
     mask[10:30, 40:58] = True  # middle (49, 20)
-    _, (mark,) = still(grey(84, 84), {4: mask}, IdMarker())
+    _, (mark,) = still(grey(84, 84), {4: mask}, BADGE)
     assert mark.box == (43, 14, 55, 26)
 
 
-def test_an_object_of_one_pixel() -> None:
-    drawn, (mark,) = still(grey(84, 84), {3: square((84, 84), 30, 50, half=0)}, IdMarker())
-    # A badge of 12 pixels with the pixel (30, 50) among its middle four.
-    assert mark.box == (25, 45, 37, 57)
-    assert (drawn[50, 26] == id_colour(3)).all()  # inside the edge, left of the number
+def test_an_object_of_one_pixel_has_its_mark_beside_it() -> None:
+    drawn, (mark,) = still(grey(84, 84), {3: square((84, 84), 30, 50, half=0)}, BADGE)
+    # Above it: half a pixel of object, 6 pixels of badge and 6 of gap, so the middle is at 50.5 - 12.5 = 38.
+    assert mark.box == (25, 32, 37, 44)
+    assert mark.leader == (30, 50) and mark.visible
+    assert (drawn[50, 30] == GREY).all()  # the object itself stays to be seen
+    assert (drawn[45:47, 30] == 255).all()  # a line leads to it from the badge
+    assert (drawn[38, 26] == id_colour(3)).all()  # inside the edge, left of the number
+
+
+def test_an_object_that_has_room_has_no_line() -> None:
+    # A badge of 12 x 12 goes beside objects of less than half of its area, 72 pixels.
+    for half, beside in ((3, True), (4, False)):  # 49 and 81 pixels
+        _, (mark,) = still(grey(84, 84), {3: square((84, 84), 40, 40, half)}, BADGE)
+        assert (mark.leader is not None) == beside
 
 
 @pytest.mark.parametrize("marker", STYLES)
 @pytest.mark.parametrize(("x", "y"), [(0, 0), (119, 0), (0, 99), (119, 99), (60, 0), (0, 50)])
 def test_marks_at_the_border_are_moved_inside(marker: IdMarker, x: int, y: int) -> None:
-    drawn, (mark,) = still(grey(100, 120), {88: square((100, 120), x, y, half=0)}, marker)
-    _, (middle,) = still(grey(100, 120), {88: square((100, 120), 60, 50)}, marker)
-    assert mark.box is not None and middle.box is not None
+    strip = np.zeros((100, 120), bool)  # 5 pixels on the border are too narrow for the mark, but not small
+    strip[(slice(0, 5) if y == 0 else slice(95, 100)) if y != 50 else slice(None)] = y != 50
+    strip[:, (slice(0, 5) if x == 0 else slice(115, 120)) if x != 60 else slice(0)] = True
+    drawn, (mark,) = still(grey(100, 120), {88: strip}, marker)
+    assert mark.box is not None and mark.leader is None
     x1, y1, x2, y2 = mark.box
     assert x1 >= 0 and y1 >= 0 and x2 <= 120 and y2 <= 100
     # Moved, not cut; and touching the border that it was moved from.
-    assert (x2 - x1, y2 - y1) == (middle.box[2] - middle.box[0], middle.box[3] - middle.box[1])
-    assert {0: x1 == 0, 119: x2 == 120, 60: True}[x] and {0: y1 == 0, 99: y2 == 100, 50: True}[y]
+    assert {0: x1 == 0, 119: x2 == 120, 60: y1 == 0 or y2 == 100}[x] or {0: y1 == 0, 99: y2 == 100, 50: False}[y]
     assert mark.box == extent((drawn != GREY).any(axis=-1))
 
 
@@ -123,62 +138,103 @@ def test_frames_smaller_than_a_mark(marker: IdMarker, shape: tuple[int, int]) ->
     assert (drawn != GREY).any()
 
 
-def test_default_sizes() -> None:
-    # Longest side / 24, at least 12: 84 -> 12, 364 -> 15.2, 1280 -> 53.3.
-    for shape, expected in (((84, 84), 12), ((196, 364), 15), ((720, 1280), 53)):
-        _, (mark,) = still(grey(*shape), {1: np.ones(shape, bool)}, IdMarker())
-        assert mark.box is not None and mark.box[3] - mark.box[1] == expected
+def test_fitted_sizes() -> None:
+    # Outlined digits are 1.1 pixels high for each of the radius inside, 9 to 16; their edge of 0.14 adds to the box.
+    for half, digits in ((5, 9), (12, 14), (30, 16)):  # squares of 11, 25, 61: radii 5.5, 12.5, 30.5
+        _, (mark,) = still(grey(196, 364), {1: square((196, 364), 180, 98, half)}, IdMarker())
+        assert mark.box is not None and abs(mark.box[3] - mark.box[1] - 1.28 * digits) <= 1
+    # Badges are 1.6 pixels high for each, 12 to 18.
+    for half, side in ((5, 12), (10, 17), (30, 18)):  # 1.6 * 10.5 = 16.8
+        _, (mark,) = still(grey(196, 364), {1: square((196, 364), 180, 98, half)}, IdMarker("badge"))
+        assert mark.box is not None and mark.box[3] - mark.box[1] == side
+
+
+@pytest.mark.parametrize("style", ["badge", "outline"])
+@pytest.mark.parametrize("size", [None, 12.0])
+def test_sizes_are_those_that_the_model_sees(style: str, size: float | None) -> None:
+    # A frame of 9 times the model's pixels is 3 times as high and wide: so are its marks.
+    heights = []
+    for times, pixels in ((1, 364 * 196), (3, 364 * 196), (3, 9 * 364 * 196)):
+        shape = (196 * times, 364 * times)
+        masks = {5: square(shape, 180 * times, 98 * times, 8 * times)}
+        _, (mark,) = still(grey(*shape), masks, IdMarker(style, size, model_pixels=pixels))
+        assert mark.box is not None
+        heights.append(mark.box[3] - mark.box[1])
+    assert abs(heights[1] - 3 * heights[0]) <= 3
+    if size is not None:
+        assert abs(heights[2] - heights[0]) <= 1
+
+
+def test_visible_is_said_of_what_can_be_read_at_the_models_size() -> None:
+    # Digits of 4 pixels cannot, of 5 can; a badge's are 0.61 of its height, so 8 is too low and 9 is not.
+    for style, size, readable in (("outline", 4, False), ("outline", 5, True), ("badge", 8, False), ("badge", 9, True)):
+        _, (mark,) = still(grey(196, 364), {1: square((196, 364), 180, 98, 20)}, IdMarker(style, size))
+        assert mark.box is not None and mark.visible == readable
 
 
 def test_the_papers_size_of_digits() -> None:
     # 1008 pixels: fontScale 20/30 * 1008/336 = 2, so digits of 42 pixels and strokes of int(2 * 2) = 4.
-    _, (mark,) = still(grey(500, 1008), {1: square((500, 1008), 500, 250)}, IdMarker("digit"))
+    _, (mark,) = still(grey(500, 1008), {1: square((500, 1008), 500, 250, 60)}, IdMarker("digit"))
     assert mark.box is not None and abs(mark.box[3] - mark.box[1] - 46) <= 1
 
 
 def test_a_huge_size_is_brought_to_the_frame() -> None:
-    _, (mark,) = still(grey(50, 60), {1: np.ones((50, 60), bool)}, IdMarker(size=1e9))
+    _, (mark,) = still(grey(50, 60), {1: np.ones((50, 60), bool)}, IdMarker("badge", 1e9))
     assert mark.box == (5, 0, 55, 50)  # 60 x 60 shrunk to 50 x 50, in the middle of the columns
 
 
 def test_masks_of_another_resolution() -> None:
-    # The source is 4 x 3 times as large; its middle pixel (100, 60) is at (100.5, 60.5) -> (25.125, 20.17).
-    _, (mark,) = still(grey(100, 120), {1: square((300, 480), 100, 60, half=9)}, IdMarker())
-    assert mark.box == (19, 14, 31, 26)
-    # And smaller: pixel (5, 5) of 30 x 30 covers 15 to 18 of 90, middle 16.5.
-    _, (mark,) = still(grey(90, 90), {1: square((30, 30), 5, 5, half=1)}, IdMarker())
-    assert mark.box == (11, 11, 23, 23)
+    # The source is 4 x 3 times as large; its middle pixel (200, 120) is at (200.5, 120.5) -> (50.125, 40.17).
+    _, (mark,) = still(grey(100, 120), {1: square((300, 480), 200, 120, half=40)}, BADGE)
+    assert mark.box == (44, 34, 56, 46)
+    # And smaller: pixel (15, 10) of 30 x 30 covers 45 to 48 and 30 to 33 of 90, middle 46.5 and 31.5.
+    _, (mark,) = still(grey(90, 90), {1: square((30, 30), 15, 10, half=2)}, BADGE)
+    assert mark.box == (41, 26, 53, 38)
+
+
+@pytest.mark.parametrize("style", ["outline", "contour", "tint", "box"])
+def test_objects_too_small_for_the_model_are_named_and_left_out(style: str) -> None:
+    # 392 x 728 is 4 times what the model sees: an object of 3 pixels has 0.75 of them there, one of 4 has 1.
+    for pixels, drawn in ((3, False), (4, True)):
+        mask = np.zeros((392, 728), bool)
+        mask[200, 300 : 300 + pixels] = True
+        frame, (mark,) = still(grey(392, 728), {1: mask}, IdMarker(style))
+        assert (mark.box is not None) == (frame != GREY).any() == drawn
+        assert mark.reason == (None if drawn else "smaller than 1 pixel at the model's size")
 
 
 def test_empty_masks_are_not_drawn_and_said_so() -> None:
     masks = {1: np.zeros((50, 60), bool), 2: square((50, 60), 30, 30)}
-    drawn, (first, second) = still(grey(50, 60), masks, IdMarker())
+    drawn, (first, second) = still(grey(50, 60), masks, BADGE)
     assert first == Mark(1, id_colour(1), reason="not seen in this frame")
     assert second.box is not None
-    assert (drawn == IdMarker().annotate(grey(50, 60), {2: masks[2]})).all()
+    assert (drawn == BADGE.annotate(grey(50, 60), {2: masks[2]})).all()
 
 
 def test_no_masks_no_change() -> None:
     assert (IdMarker().annotate(grey(50, 60), {}) == GREY).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.data())
-def test_nothing_changes_outside_the_boxes(data: st.DataObject) -> None:
-    marker = data.draw(st.sampled_from([*STYLES, IdMarker(size=3), IdMarker("digit")]))
+def test_nothing_changes_outside_the_boxes_and_no_two_meet(data: st.DataObject) -> None:
+    marker = data.draw(st.sampled_from([*STYLES, IdMarker("badge", 3), IdMarker("digit")]))
     height, width = data.draw(st.integers(1, 50)), data.draw(st.integers(1, 50))
     shape = data.draw(st.tuples(st.integers(1, 20), st.integers(1, 20)))
-    masks = data.draw(st.dictionaries(st.integers(1, 120), arrays(bool, shape), min_size=1, max_size=3))
+    masks = data.draw(st.dictionaries(st.integers(1, 120), arrays(bool, shape), min_size=1, max_size=4))
     drawn, marks = still(grey(height, width), masks, marker)
     assert [mark.object_id for mark in marks] == sorted(masks)
-    within = np.zeros((height, width), bool)
+    times = np.zeros((height, width), int)
     for mark in marks:
-        assert (mark.box is not None) == bool(masks[mark.object_id].any()) == (mark.reason is None)
+        assert (mark.box is None) == (mark.reason is not None)
+        assert masks[mark.object_id].any() or mark.reason == "not seen in this frame"
         if mark.box is not None:
             x1, y1, x2, y2 = mark.box
             assert 0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height
-            within[y1:y2, x1:x2] = True
-    assert (drawn[~within] == GREY).all()
+            times[y1:y2, x1:x2] += 1
+    assert times.max() <= 1
+    if not any(mark.leader for mark in marks):
+        assert (drawn[times == 0] == GREY).all()
 
 
 def moving_clip() -> tuple[Clip, Masklets]:
@@ -191,27 +247,75 @@ def moving_clip() -> tuple[Clip, Masklets]:
     return clip, Masklets(size, 10.0, pts, {2: two, 1: one})
 
 
-def test_a_clip_is_drawn_frame_by_frame() -> None:
+def test_a_clip_follows_its_objects() -> None:
     clip, masklets = moving_clip()
-    drawn, legend = IdMarker().annotate_clip(clip, masklets)
-    assert (clip.frames == GREY).all()
+    drawn, legend = BADGE.annotate_clip(clip, masklets)
+    assert (clip.frames == GREY).all() and (drawn.frames != GREY).any()
     assert (drawn.pts == clip.pts).all() and drawn.size == clip.size and drawn.duration == clip.duration
-    for at, source in enumerate((0, 3, 8)):
-        assert (drawn.frames[at] == IdMarker().annotate(clip.frames[at], masklets.masks_at(source))).all()
     # Middles 20.5, 20.5 + 3 * 4 and 20.5 + 8 * 4 across, 20.5 down; less 6 for badges of 12 pixels, halves go up.
-    assert [marks[0].box for marks in legend.frames] == [(15, 15, 27, 27), (27, 15, 39, 27), (47, 15, 59, 27)]
+    # Samples 0.31 s and 0.48 s apart hardly smooth one another: 1.86 sigmas weigh 0.18, so a pixel either way.
+    for marks, x in zip(legend.frames, (15, 27, 47), strict=True):
+        box = marks[0].box
+        assert box is not None and abs(box[0] - x) <= 1 and box[1] == 15
     assert [marks[1].box for marks in legend.frames] == [(45, 40, 57, 52), (45, 40, 57, 52), None]
     assert legend.frames[2][1] == Mark(2, id_colour(2), reason="not seen in this frame")
     assert isinstance(legend, Legend)
 
 
+@pytest.mark.parametrize("style", ["badge", "outline+contour", "tint", "contour+box"])
+def test_frames_far_apart_in_time_are_drawn_like_stills(style: str) -> None:
+    clip, masklets = moving_clip()
+    slow = Clip(clip.frames, np.array([0.0, 3.0, 8.0]), 1.0, clip.size, 10.0)
+    drawn, _ = IdMarker(style).annotate_clip(slow, Masklets(masklets.size, 1.0, np.arange(10.0), masklets.tracks))
+    for at, source in enumerate((0, 3, 8)):
+        still_frame = IdMarker(style).annotate(clip.frames[at], masklets.masks_at(source))
+        assert (drawn.frames[at] == still_frame).all()
+
+
 def test_a_resized_clip_has_boxes_in_its_own_pixels() -> None:
     clip, masklets = moving_clip()
-    small = clip.with_frames(np.full((3, 30, 50, 3), GREY, np.uint8))
-    drawn, legend = IdMarker().annotate_clip(small, masklets)
-    # Object 1 in frame 3: middle (32.5, 20.5) of the source, (16.25, 10.25) here; less 6, rounded.
-    assert legend.frames[1][0].box == (10, 4, 22, 16)
+    small = clip.with_frames(np.full((3, 120, 200, 3), GREY, np.uint8))
+    drawn, legend = BADGE.annotate_clip(small, masklets)
+    # Object 2: middle (50.5, 45.5) of the source, (101, 91) here; less 6.
+    assert legend.frames[0][1].box == (95, 85, 107, 97)
     assert drawn.frames.shape == small.frames.shape
+
+
+def test_a_plan_draws_what_a_clip_is_drawn_with() -> None:
+    clip, masklets = moving_clip()
+    drawn, legend = IdMarker().annotate_clip(clip, masklets)
+    plan = IdMarker().plan(masklets, clip.pts, (60, 100))
+    assert not plan.needs_masks
+    for t, frame in enumerate(clip.frames.copy()):
+        assert plan.draw(frame, t, {}) == legend.frames[t]
+        assert (frame == drawn.frames[t]).all()
+
+
+def test_runs_of_the_wrong_length_are_refused() -> None:
+    clip, masklets = moving_clip()
+    wrong = (*masklets.tracks[1][:3], rle.encode(np.ones((60, 99), bool)), *masklets.tracks[1][4:])
+    with pytest.raises(UserError, match=r"object 1 in source frame 3 must fill 60 x 100 = 6000 pixels.* make 5940"):
+        IdMarker().annotate_clip(clip, Masklets((60, 100), 10.0, masklets.pts, {1: wrong}))
+
+
+@pytest.mark.parametrize("model_pixels", [400 * 600, 364 * 196])
+def test_three_hundred_objects(model_pixels: int) -> None:
+    masks = {20 * r + c + 1: square((400, 600), 15 + 30 * c, 13 + 26 * r, 8) for r in range(15) for c in range(20)}
+    _, marks = still(grey(400, 600), masks, IdMarker(model_pixels=model_pixels))
+    assert [mark.object_id for mark in marks] == list(range(1, 301))
+    boxes = [mark.box for mark in marks if mark.box is not None]
+    times = np.zeros((400, 600), int)
+    for x1, y1, x2, y2 in boxes:
+        times[y1:y2, x1:x2] += 1
+    assert times.max() == 1
+    if model_pixels == 400 * 600:
+        # Marks of at most 13 x 26 pixels in cells of 26 x 30.
+        assert len(boxes) == 300
+    else:
+        # 1.83 times as large, 24 x 47 for three digits: not all of 300 x 1128 pixels fit into 240,000.
+        assert 100 < len(boxes) < 300
+    reasons = {mark.reason for mark in marks if mark.box is None}
+    assert reasons <= {"no room left beside the marks of larger objects"}
 
 
 def test_masklets_of_another_size_are_refused() -> None:
@@ -221,71 +325,19 @@ def test_masklets_of_another_size_are_refused() -> None:
         IdMarker().annotate_clip(clip, other)
 
 
-@pytest.mark.parametrize(
-    ("frame", "said"),
-    [
-        (np.zeros((5, 5, 3), np.float32), r"uint8 RGB .*got float32 \(5, 5, 3\)"),
-        (np.zeros((5, 5), np.uint8), r"got uint8 \(5, 5\)"),
-        (np.zeros((5, 5, 4), np.uint8), r"got uint8 \(5, 5, 4\)"),
-        (np.zeros((0, 5, 3), np.uint8), r"got uint8 \(0, 5, 3\)"),
-    ],
-)
-def test_what_is_no_frame_is_refused(frame: np.ndarray, said: str) -> None:
-    with pytest.raises(UserError, match=said):
-        IdMarker().annotate(frame, {})
-
-
-@pytest.mark.parametrize("mask", [np.zeros((2, 3, 4), bool), np.zeros(5, bool), np.zeros((5, 5), np.uint8)])
-def test_what_is_no_mask_is_refused(mask: np.ndarray) -> None:
-    with pytest.raises(UserError, match=r"mask of object 7 must be bool \(height, width\), got"):
-        IdMarker().annotate(grey(5, 5), {7: mask})
-
-
-@pytest.mark.parametrize("wrong", [0, -3, 1.5, "1"])
-def test_what_is_no_id_is_refused(wrong: object) -> None:
-    with pytest.raises(UserError, match="whole numbers of 1 or more"):
-        IdMarker().annotate(grey(5, 5), {wrong: np.ones((5, 5), bool), 1: np.ones((5, 5), bool)})  # type: ignore[dict-item]
-
-
 @pytest.mark.parametrize("size", [0, -1, float("nan"), float("inf")])
 def test_sizes_that_cannot_be_drawn_are_refused(size: float) -> None:
     with pytest.raises(UserError, match="marker size must be a finite number"):
         IdMarker(size=size)
 
 
-def test_unknown_styles_are_refused() -> None:
-    with pytest.raises(UserError, match="badge, digit, got 'circle'"):
-        IdMarker("circle")  # type: ignore[arg-type]
+@pytest.mark.parametrize("pixels", [0, -5, float("nan")])
+def test_a_model_sees_a_pixel_at_least(pixels: float) -> None:
+    with pytest.raises(UserError, match="model_pixels must be 1 or more"):
+        IdMarker(model_pixels=pixels)  # type: ignore[arg-type]
 
 
-@pytest.mark.shared_data
-@pytest.mark.parametrize("style", ["badge", "digit"])
-def test_real_video(shared_data: Path, style: str) -> None:
-    av = pytest.importorskip("av")
-    image = pytest.importorskip("PIL.Image")
-    folder = shared_data / "stvg" / "schoolgirls"
-    maps = np.stack([np.asarray(image.open(folder / "masks" / f"{t:05d}.png")) for t in range(0, 80, 20)])
-    with av.open(str(folder / "video.mp4")) as video:
-        decoded = [frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)]
-    assert len(decoded) == 80 and maps.shape == (4, 240, 432)
-    times = np.arange(4) * 20 / 24
-    ids = [int(i) for i in np.unique(maps) if i]
-    tracks = {i: tuple(rle.encode(m == i) if (m == i).any() else None for m in maps) for i in ids}
-    frames = np.stack([cv2.resize(decoded[t], (364, 196), interpolation=cv2.INTER_AREA) for t in range(0, 80, 20)])
-    clip = Clip(frames, times, 24.0, (240, 432), 80 / 24)
-
-    drawn, legend = IdMarker(style).annotate_clip(clip, Masklets((240, 432), 24.0, times, tracks))  # type: ignore[arg-type]
-
-    for t, marks in enumerate(legend.frames):
-        assert [mark.object_id for mark in marks] == ids == list(range(1, 8))
-        within = np.zeros((196, 364), bool)
-        for mark in marks:
-            assert (mark.box is not None) == bool((maps[t] == mark.object_id).any())
-            if mark.box is not None:
-                x1, y1, x2, y2 = mark.box
-                within[y1:y2, x1:x2] = True
-                # The middle of the mark lies on its object, give or take a pixel of rounding.
-                x, y = int((x1 + x2) / 2 * 432 / 364), int((y1 + y2) / 2 * 240 / 196)
-                assert (maps[t, y - 1 : y + 2, x - 1 : x + 2] == mark.object_id).any()
-        changed = (drawn.frames[t] != frames[t]).any(axis=-1)
-        assert not (changed & ~within).any() and changed.sum() > 7 * 20
+@pytest.mark.parametrize("style", ["circle", "outline+", "badge+digit", "box+box", "", "outline, box", None])
+def test_unknown_styles_are_refused(style: str) -> None:
+    with pytest.raises(UserError, match="one of outline, badge, digit and any of tint, contour, box"):
+        IdMarker(style)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 import torch
@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 from benchmarks import grpo_step, loader, rollout
 from benchmarks.sides import Side, random_completions, shared_side, stock_side
-from benchmarks.world import Machine, Shape, stills
+from benchmarks.world import SIZES, Machine, Shape, build_model, stills
 
 from grounding.policies.policy import Policy
 
@@ -54,6 +54,24 @@ def test_a_frame_is_a_picture_of_its_own(sides: dict[str, Side], batches: dict[s
     assert batches["stock"]["pixel_values"].shape[0] == 2 * 3 * 16  # TRL holds the pictures once a completion
 
 
+def test_the_trials_model_is_that_of_the_trials() -> None:
+    model, processor = build_model(Machine(size="trial"), frozen=False)
+    # Text: 512 x 128 embeddings; 4 layers: attention 4 x 128 x 128 + 3 x 128, then 3 x 128 x 256, norms 2 x 128; 128.
+    text = 65_536 + 4 * (65_536 + 384 + 98_304 + 256) + 128
+    # Vision: patches of 3 x 2 x 14 x 14; 4 layers like those of the text, with 128 + 2 x 256 + 128 biases more; the
+    # merger: 128, 512 x 512 + 512, 512 x 128 + 128.
+    vision = 150_528 + 4 * (65_536 + 384 + 98_304 + 256 + 768) + 128 + 262_656 + 65_664
+    assert sum(p.numel() for p in model.parameters()) == text + vision == 1_863_552  # 1.86 M
+    assert len(processor.tokenizer) <= model.config.text_config.vocab_size == 512
+    assert Machine().size == "trial"
+
+
+def test_every_size_of_the_command_is_a_model() -> None:
+    from bench import OnModel
+
+    assert set(get_args(get_type_hints(OnModel)["size"])) == SIZES.keys()
+
+
 def test_both_sides_have_the_same_weights_and_batch(sides: dict[str, Side], batches: dict[str, dict[str, Any]]) -> None:
     stock, shared = (dict(sides[name].model.named_parameters()) for name in ("stock", "shared"))
     assert stock.keys() == shared.keys()
@@ -87,7 +105,7 @@ def test_compare_counts_the_work(folder: Path) -> None:
     prompt, answers = found["prompt_tokens"], 2 * 5
     # Twice, for scores and for the update. TRL: the prompt and three frames for both completions.
     assert found["counts"]["stock"] == {"vision_encodings": 2 * 2 * 3, "text_tokens": 2 * (2 * prompt + answers)}
-    assert found["counts"]["shared"]["vision_encodings"] == 2 * 3  # once without gradient, once with
+    assert found["counts"]["shared"]["vision_encodings"] == 3  # the update flows through what scoring read
     assert 2 * prompt < found["counts"]["shared"]["text_tokens"] <= 2 * (prompt + answers)
     assert found["peak_memory_bytes"]["shared"] < found["peak_memory_bytes"]["stock"]
     assert 1 < found["flops_ratio"] < 3  # of two completions: no more than twice, and scores need no second tower pass
@@ -112,7 +130,7 @@ def test_a_whole_step_prepares_each_frame_once(folder: Path, frozen: bool) -> No
     found = grpo_step.whole_step(SMALL, MACHINE, folder, repeats=1, frozen=frozen)
     assert found["shared"]["prepared"] == 3
     assert found["stock"]["prepared"] == 2 * 2 * 3  # to generate and to learn, once a completion
-    assert found["shared"]["frames"] == (3 if frozen else 2 * 3)  # a trained tower once more, with gradient
+    assert found["shared"]["frames"] == 3  # each frame once, also where the tower is trained
     assert found["stock"]["frames"] == 2 * 2 * 3
 
 
@@ -152,7 +170,7 @@ def test_loader_reads_each_video_once(folder: Path) -> None:
 def test_stills_are_the_frames(folder: Path) -> None:
     side = shared_side(folder, SMALL, MACHINE, kind=Policy)
     clip = side.trainer.collator(side.rows(0))[0]["example"].loaded.clip
-    assert [picture.size for picture in stills(clip)] == [(28, 28)] * 3  # 2 tokens of 14 pixels
+    assert [picture.size for picture in stills(clip)] == [(56, 56)] * 3  # 2 tokens of 2 x 14 pixels
 
 
 @pytest.mark.parametrize(

@@ -60,11 +60,11 @@ def test_the_configuration_is_shown_without_training(command: Command, tmp_path:
 def test_a_signal_stops_with_one_line(tmp_path: Path, number: signal.Signals, status: int) -> None:
     pipe = subprocess.PIPE
     child = subprocess.Popen([sys.executable, str(TRAIN), "out=run"], cwd=tmp_path, stdout=pipe, stderr=pipe, text=True)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not (tmp_path / "run" / "versions.json").exists() and time.monotonic() < deadline:
         time.sleep(0.1)  # then it is about to warm up
     child.send_signal(number)
-    _, errors = child.communicate(timeout=120)
+    _, errors = child.communicate(timeout=300)
     assert child.returncode == status
     assert errors.splitlines()[-1] == "stopped"
     assert "Traceback" not in errors
@@ -77,11 +77,11 @@ def test_a_run_that_was_told_to_stop_is_resumed_from_its_checkpoint(tmp_path: Pa
     line = [sys.executable, str(TRAIN), *small, *sizes, "out=run", "resume=latest"]
     pipe = subprocess.PIPE
     child = subprocess.Popen(line, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True)
-    run, deadline = tmp_path / "run", time.monotonic() + 120
+    run, deadline = tmp_path / "run", time.monotonic() + 300
     while not (run / "checkpoints" / "step-000002").exists() and time.monotonic() < deadline:
         time.sleep(0.001)
     child.send_signal(signal.SIGTERM)
-    _, errors = child.communicate(timeout=120)
+    _, errors = child.communicate(timeout=300)
     assert (child.returncode, errors.splitlines()[-1]) == (143, "stopped")
     assert not list(run.rglob(".*.partial"))
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=300)

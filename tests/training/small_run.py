@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
+from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedType
 
-from grounding.training import trainer
+from grounding.policies.shared_prefix import sample
+from grounding.training import grpo, trainer
 from grounding.training.config import (
     Config,
     MarkerConfig,
@@ -19,6 +25,7 @@ from grounding.training.config import (
     TrainerConfig,
     WarmupConfig,
 )
+from grounding.training.grpo import trl_config
 from grounding.training.run import train
 
 
@@ -54,6 +61,34 @@ def small_config(out: Path, **changes: dict[str, Any]) -> Config:
     )
 
 
+def group_by_group(policy: Any, prompts: Any, repeats: int, how: Any, features: Any) -> list[list[int]]:
+    """Draws that do not depend on which groups are together in a process."""
+    rows = []
+    for prompt, made in zip(prompts, features, strict=True):
+        torch.manual_seed(int(prompt.pixel_values.double().sum()))
+        rows += sample(policy, [prompt], repeats, how, [made])
+    return rows
+
+
+def with_sgd(config: Config, folder: Path) -> Any:
+    """AdamW's step is as large for a gradient of pure rounding error as for any other."""
+    args = trl_config(config, folder)
+    args.optim = "sgd"
+    return args
+
+
+def as_if_gpus() -> None:
+    """accelerate shards models on GPUs only; this has it take the processes of CPUs for some."""
+    begin = AcceleratorState.__init__
+
+    def begin_anew(self: Any, *args: Any, **options: Any) -> None:
+        if PartialState._shared_state and not AcceleratorState._shared_state:
+            PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
+        begin(self, *args, **options)
+
+    AcceleratorState.__init__ = begin_anew
+
+
 def go(out: Path, changes: dict[str, dict[str, Any]]) -> None:
     """Begin the run or go on with it, silently."""
     torch.set_num_threads(1)
@@ -61,3 +96,11 @@ def go(out: Path, changes: dict[str, dict[str, Any]]) -> None:
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     train(small_config(out, **changes))
+
+
+if __name__ == "__main__":
+    trainer.sample = group_by_group
+    grpo.trl_config = with_sgd
+    if sys.argv[3:] == ["sharded"]:
+        as_if_gpus()
+    go(Path(sys.argv[1]), json.loads(sys.argv[2]))

@@ -117,6 +117,7 @@ def test_every_mistake_is_told_at_once(composed: Compose) -> None:
         ("model.lora_rank=-2", ["model.lora_rank", "-2"]),
         ("model.max_new_tokens=0", ["model.max_new_tokens", "0"]),
         ("model.prompt=long", ["model.prompt", "full, short", "'long'"]),
+        ("model.attention=paged", ["model.attention", "sdpa, eager, flash_attention_2", "'paged'"]),
         ("model.dtype=int8", ["model.dtype", "bfloat16", "'int8'"]),
         ("objective.beta=-0.1", ["objective.beta", "-0.1"]),
         ("objective.temperature=0", ["objective.temperature"]),
@@ -130,16 +131,16 @@ def test_every_mistake_is_told_at_once(composed: Compose) -> None:
         ("data.eval_samples=1000001", ["data.eval_samples", "1000000"]),
         ("data.train_clips=50000001", ["data.train_clips", "50000000"]),
         ("objective.iterations=0", ["objective.iterations"]),
+        ("objective.dynamic_sampling=-1", ["objective.dynamic_sampling", "0 (none) or more", "-1"]),
         ("objective.scale_rewards=yes_please", ["objective.scale_rewards", "group, batch, none"]),
         ("trainer.max_steps=-1", ["trainer.max_steps"]),
         ("trainer.groups_per_pass=0", ["trainer.groups_per_pass", "divide"]),
         ("trainer.save_steps=-5", ["trainer.save_steps"]),
         ("trainer.report_to=[tensorbord]", ["trainer.report_to", "tensorbord"]),
-        ("warmup.goal=0", ["warmup.goal"]),
         ("warmup.batch=0", ["warmup.batch"]),
         ("marker.style=star", ["marker", "star"]),
         ("marker.size=0", ["marker", "0"]),
-        ("+task.weights.beauty=1", ["beauty", "known rewards"]),
+        ("task.weights={beauty: 1}", ["beauty", "known rewards"]),
         ("model.path=some/where", ["warmup.max_steps", "0"]),
     ],
 )
@@ -174,11 +175,30 @@ def test_weights_override_the_preset(task: TaskConfig, expected: dict[str, float
     assert weights_of(task) == expected
 
 
-def test_weights_from_the_command_line(composed: Compose) -> None:
-    config = composed("+task.weights.tube_viou=3", "task.rewards=stvg_r1")
+@pytest.mark.parametrize(
+    "override", ["task.weights={tube_viou: 3}", "task.weights.tube_viou=3", "+task.weights.tube_viou=3"]
+)
+def test_weights_from_the_command_line(composed: Compose, override: str) -> None:
+    config = composed(override, "task.rewards=stvg_r1")
     check(config)
     assert weights_of(config.task)["tube_viou"] == 3.0
     assert weights_of(TaskConfig(rewards="stvg_r1")).get("tube_viou") is None  # the preset itself is unchanged
+
+
+@pytest.mark.parametrize(
+    "override", ["task.weights=3", "task.weights={tube_viou: much}", "task.weigths={tube_viou: 1}"]
+)
+def test_only_weights_take_any_key_and_only_numbers(composed: Compose, override: str) -> None:
+    with pytest.raises(HydraException):
+        composed(override)
+
+
+@pytest.mark.parametrize(("scale", "wrong"), [("batch", 1), ("group", 0), ("none", 0)])
+def test_groups_of_several_draws_have_no_common_deviation(composed: Compose, scale: str, wrong: int) -> None:
+    config = composed("objective.dynamic_sampling=2", f"objective.scale_rewards={scale}")
+    assert len(mistakes(config) if wrong else []) == wrong
+    if not wrong:
+        check(config)
 
 
 def test_a_config_becomes_yaml_and_comes_back(composed: Compose) -> None:
@@ -186,6 +206,16 @@ def test_a_config_becomes_yaml_and_comes_back(composed: Compose) -> None:
     text = OmegaConf.to_yaml(config, resolve=True)
     assert OmegaConf.create(text).trainer.max_steps == 3
     assert "???" not in text  # nothing is missing
+
+
+def test_what_does_not_fit_the_processes_is_told_before_a_model_loads(composed: Compose) -> None:
+    config = composed("trainer.prompts=6", "trainer.groups_per_pass=3", "model.lora_rank=2")
+    check(config, 3)
+    with pytest.raises(UserErrors) as caught:
+        check(config, 4, shard=True)
+    prompts, lora = caught.value.errors
+    assert prompts.startswith("trainer.prompts must be a multiple of the 4 processes, got 6")
+    assert lora.startswith("model.lora_rank needs the whole model on each GPU")
 
 
 @pytest.mark.parametrize("seed", ["-1", "99999999999999999999"])

@@ -153,3 +153,10 @@ def test_broken_rows_stop_or_are_skipped_once(folder: Path) -> None:
     assert len(ids(sources.train)) == 5
     assert len(sources.skipped) == 1  # though the same row is read for training and for evaluation
     assert "gone.mp4" in sources.skipped[0].line()
+
+
+def test_splits_are_merged_for_training_only(folder: Path) -> None:
+    merging = open_sources(JsonlConfig(root=str(folder), annotations="annotations.jsonl", merge_splits=True), 0, PIXELS)
+    assert (merging.train.merge_splits, merging.held_out.merge_splits) == (True, False)  # type: ignore[attr-defined]
+    plain = open_sources(JsonlConfig(root=str(folder), annotations="annotations.jsonl"), 0, PIXELS)
+    assert (plain.train.merge_splits, plain.held_out.merge_splits) == (False, False)  # type: ignore[attr-defined]

@@ -16,13 +16,13 @@ from grounding.datasets.toy import toy_source
 from grounding.policies.policy import Policy
 from grounding.training.warmup import (
     PARTIAL,
+    STAGES,
     Stage,
     Turn,
     WarmupPlan,
     completion_tokens,
     make_batch,
     partial,
-    stages,
     supervised_loss,
     turns_of,
     two_frames,
@@ -285,13 +285,26 @@ def test_a_goal_that_is_reached_ends_a_stage_and_the_last_one_the_warmup(
 
 
 def test_the_default_stages_raise_the_number_of_objects_and_end_with_whole_clips() -> None:
-    plan = stages(0.1)
-    assert [stage.objects for stage in plan] == [1, 2, 3]
-    assert [stage.still for stage in plan] == [True, True, False]
-    assert plan[-1].goal == 0.1
+    assert [(stage.objects, stage.still) for stage in STAGES] == [(1, True), (2, True), (3, False)]
+    assert [stage.goal is None for stage in STAGES] == [False, False, True]
 
 
-def test_the_rate_rises_at_the_beginning_of_every_stage(
+def test_a_stage_without_a_goal_goes_on_to_the_end(
+    fresh: Callable[[], Policy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = "grounding.training.warmup"
+    policy = fresh()
+    parameter = next(policy.model.parameters())
+    monkeypatch.setattr(f"{module}.make_batch", lambda *_: ())
+    monkeypatch.setattr(f"{module}.supervised_loss", lambda *_: (parameter.sum() * 0, 1.0))
+    monkeypatch.setattr(f"{module}.WINDOW", 3)
+    plan = replace(PLAN, stages=[Stage(1, True, 0.5), Stage(3, False)], max_steps=9)
+    logged: list[dict[str, float]] = []
+    assert warm_up(policy, MARKER, plan, logged.append) == 9
+    assert [row["stage"] for row in logged] == [1, 1, 1, 2, 2, 2, 2, 2, 2]
+
+
+def test_the_rate_rises_at_the_beginning_of_every_stage_and_falls_at_the_end(
     fresh: Callable[[], Policy], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = "grounding.training.warmup"
@@ -306,13 +319,16 @@ def test_the_rate_rises_at_the_beginning_of_every_stage(
     monkeypatch.setattr(f"{module}.supervised_loss", lambda *_: (parameter.sum() * 0, 1.0))
     monkeypatch.setattr(f"{module}.WINDOW", 3)
     monkeypatch.setattr(f"{module}.RAMP", 2)
+    monkeypatch.setattr(f"{module}.FALL", 2)
     plan = replace(PLAN, stages=[Stage(1, True, 0.5), Stage(2, True, 0.5, pace=0.5)], max_steps=6)
     warm_up(policy, MARKER, plan, lambda _: None)
-    assert rates == [2.0, 4.0, 4.0, 1.0, 2.0, 2.0]  # half at first; the second stage at half the pace
+    # Half at first and half in the last step; the second stage at half the pace.
+    assert rates == [2.0, 4.0, 4.0, 1.0, 2.0, 1.0]
 
 
 @pytest.mark.slow
-def test_a_few_steps_lower_the_loss(fresh: Callable[[], Policy]) -> None:
+def test_a_few_steps_lower_the_loss(fresh: Callable[[], Policy], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("grounding.training.warmup.FALL", 5)
     logged: list[dict[str, float]] = []
     warm_up(fresh(), MARKER, replace(PLAN, stages=[Stage(1, True, 1.0)], batch=4, max_steps=25), logged.append)
     losses = [row["loss"] for row in logged]

@@ -1,4 +1,4 @@
-"""Tests of grounding.datasets.masks."""
+"""Tests of grounding.datasets.masks.id_maps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from grounding.core import UserError
-from grounding.datasets.masks import MAX_IDS, read_id_maps
+from grounding.datasets.masks.id_maps import MAX_IDS, read_id_maps
 
 PTS = np.arange(3) / 10.0
 

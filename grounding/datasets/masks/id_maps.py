@@ -1,4 +1,4 @@
-"""Id maps: a folder of index PNGs, one a source frame, becomes masklets."""
+"""Id maps (DAVIS): a folder of index PNGs, one a source frame."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from PIL import Image
 from grounding.core import rle
 from grounding.core.errors import UserError
 from grounding.core.files import inside
+from grounding.core.folders import new_folder
 from grounding.core.masklets import Masklets
+from prompting.palette import id_colour
 
 MAX_IDS = 1000  # objects of one clip; a depth map or a photograph given by mistake has more values, or soon will
+_MAX_ID = 65535  # of 16 bits
 _GREY, _PALETTE = 0, 3  # colour types of the PNG header
 _UNREADABLE = (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)  # what Pillow raises
 
@@ -51,6 +54,33 @@ def read_id_maps(folder: Path, pts: np.ndarray, fps: float) -> Masklets:
     if size is None:
         raise UserError(f"{folder} holds no PNGs; give one a source frame")
     return Masklets(size, fps, pts, {i: tuple(track) for i, track in tracks.items()})
+
+
+def write_id_maps(folder: Path, masklets: Masklets) -> None:
+    """Write palette PNGs `00000.png`, ... (16-bit grey where an id is above 255), whole or not at all.
+
+    A pixel has one id: where objects overlap, the larger id is on top.
+
+    Args:
+        folder: New or empty.
+        masklets: Of ids up to 65535.
+
+    Raises:
+        UserError: If an id is too large, the folder holds something, or it cannot be written.
+    """
+    largest = max(masklets.ids, default=1)
+    if largest > _MAX_ID:
+        raise UserError(f"an id map holds ids up to {_MAX_ID}, got {largest}; write another format")
+    palette = [side for i in range(1, 256) for side in id_colour(i)]
+    with new_folder(folder) as partial:
+        for frame in range(len(masklets.pts)):
+            id_map = np.zeros(masklets.size, np.uint8 if largest < 256 else np.uint16)
+            for object_id, mask in masklets.masks_at(frame).items():
+                id_map[mask] = object_id
+            picture = Image.fromarray(id_map)
+            if largest < 256:
+                picture.putpalette([0, 0, 0, *palette])
+            picture.save(partial / f"{frame:05}.png")
 
 
 def _id_map_files(folder: Path) -> list[Path]:

@@ -1,0 +1,139 @@
+"""Whose ID is the truth, over a dataset: how many objects the tracking found, and what score it allows at best.
+
+The first figures to look at: no model that answers with one ID can come above the ceiling.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from grounding.core.errors import UserError
+from grounding.core.masklets import Masklets
+from grounding.datasets.jsonl import wanted_rows
+from grounding.datasets.media import Media
+from grounding.datasets.problems import Problem, collecting
+from grounding.datasets.rows import Row
+from grounding.datasets.truth import assigned, checked_masklets, drawn_tube
+from prompting.assign import Assignment, Verdict, merged
+
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+
+
+@dataclass(frozen=True)
+class RowAssignment:
+    """What became of one row with boxes.
+
+    Args:
+        row: The row.
+        found: The assignment of its boxes.
+        ceiling: Highest vIoU that any single ID with the true interval reaches, in [0, 1].
+        merged_ceiling: The same after the proposed merge, in [0, 1].
+    """
+
+    row: Row
+    found: Assignment
+    ceiling: float
+    merged_ceiling: float
+
+    def to_json(self) -> dict[str, Any]:
+        """One object for a JSON file."""
+        found = self.found
+        return {
+            "id": self.row.id,
+            "row": self.row.number,
+            "verdict": found.verdict,
+            "object_id": found.object_id,
+            "best_id": found.best_id,
+            "overlap": found.overlap,
+            "votes": found.votes,
+            "runner_up": found.runner_up,
+            "runner_up_overlap": found.runner_up_overlap,
+            "parts": list(found.parts),
+            "merged_overlap": found.merged_overlap,
+            "ceiling": self.ceiling,
+            "merged_ceiling": self.merged_ceiling,
+        }
+
+
+@dataclass(frozen=True)
+class AssignmentReport:
+    """The assignments of a dataset.
+
+    Args:
+        rows: Every row with boxes that could be read, in the order of the file.
+        given: Number of rows that name their object themselves.
+        problems: The rows that could not be read.
+    """
+
+    rows: Sequence[RowAssignment]
+    given: int
+    problems: Sequence[Problem]
+
+    @property
+    def counts(self) -> dict[Verdict, int]:
+        """How many rows have each verdict."""
+        counted = Counter(row.found.verdict for row in self.rows)
+        return {verdict: counted[verdict] for verdict in VERDICTS}
+
+    @property
+    def ceiling(self) -> float:
+        """Mean over all rows with boxes, the unmatched ones included: no answer with one ID has a higher m_vIoU."""
+        return float(np.mean([row.ceiling for row in self.rows]))
+
+    @property
+    def merged_ceiling(self) -> float:
+        """The same if the parts of split objects were one."""
+        return float(np.mean([row.merged_ceiling for row in self.rows]))
+
+
+def assign_rows(
+    root: Path,
+    annotations: str,
+    *,
+    split: str | None = None,
+    progress: Callable[[Sequence[Row]], Iterable[Row]] = iter,
+) -> AssignmentReport:
+    """Assign the boxes of every row of an annotation file to the masklets of its video.
+
+    Args:
+        root: Folder that `video` and `masklets` are relative to, and may not leave.
+        annotations: The file, relative to `root`, or else as it stands.
+        split: Keep only rows with this `split`.
+        progress: Wraps the rows on their way, to show how far the work is.
+
+    Raises:
+        UserError: If a folder or the file is missing, or no row has boxes and can be read.
+    """
+    rows, problems = wanted_rows(root, annotations, split)
+    media, found = Media(root), list[RowAssignment]()
+    boxed = sorted((row for row in rows if row.boxes), key=lambda row: (row.video, row.masklets))  # each read once
+    for row in progress(boxed):
+        errors: list[str] = []
+        with collecting(errors):
+            found.append(_assign(row, checked_masklets(row, media)))
+        if errors:
+            problems.append(Problem(annotations, row.number, row.id, "; ".join(errors)))
+    if not found:
+        first = f"; the first problem: {problems[0].line()}" if problems else ""
+        raise UserError(f"{annotations}: no row has boxes that could be assigned, of {len(rows)} rows{first}")
+    found.sort(key=lambda entry: entry.row.number)
+    problems.sort(key=lambda problem: problem.row)
+    return AssignmentReport(found, len(rows) - len(boxed), problems)
+
+
+def _assign(row: Row, masklets: Masklets) -> RowAssignment:
+    found = assigned(row.boxes, masklets)
+    tube = drawn_tube(row.boxes, row.interval, masklets)
+
+    def best(of: Masklets) -> float:
+        return max((of.tube(i, row.interval).viou(tube) for i in of.ids), default=0.0)
+
+    ceiling = best(masklets)
+    together = best(merged(masklets, found.parts)) if found.verdict == "split" else ceiling
+    return RowAssignment(row, found, ceiling, max(ceiling, together))

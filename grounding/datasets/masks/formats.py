@@ -1,0 +1,131 @@
+"""The door to all formats of masks: told apart by name and content, read for one video, written by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from grounding.core.errors import UserError
+from grounding.core.masklets import Masklets, load_masklets, save_masklets
+from grounding.core.video_probe import VideoInfo
+from grounding.datasets.masks.coco import read_coco, write_coco
+from grounding.datasets.masks.id_maps import read_id_maps, write_id_maps
+from grounding.datasets.masks.mevis import MASKS, read_mevis
+from grounding.datasets.masks.mot import read_mot, write_mot
+from grounding.datasets.masks.npz import read_npz, write_npz
+from grounding.datasets.masks.sav import read_sav
+from grounding.datasets.masks.shared import check_frames, check_size, read_json, within
+from grounding.datasets.masks.vidor import read_vidor
+from grounding.datasets.masks.youtube_vis import read_youtube_vis
+
+OWN = ".masklets.json"
+
+# The keys that only this format's JSON object has, all of them.
+_JSON: dict[tuple[str, ...], Callable[[Any, VideoInfo], Masklets]] = {
+    ("masklet", "masklet_id"): read_sav,
+    ("trajectories",): read_vidor,
+    ("videos", "annotations"): read_youtube_vis,
+    ("images", "annotations"): read_coco,
+}
+_WRITERS: dict[str, Callable[..., None]] = {
+    OWN: save_masklets,
+    ".json": write_coco,
+    ".txt": write_mot,
+    ".npz": write_npz,
+}
+KNOWN = f"a folder of id maps or of MeViS, *{OWN}, COCO, SA-V, YouTube-VIS or VidOR JSON, MOT *.txt, or *.npz"
+
+
+def read_masklets(path: Path, video: VideoInfo) -> Masklets:
+    """Read the masks of a video, whatever known format they are in; boxes become masks that fill them.
+
+    Args:
+        path: A folder of id-map PNGs (DAVIS) or of a MeViS split, or a file: `*.masklets.json`; JSON of COCO with
+            tracks, SA-V, YouTube-VIS or VidOR, told apart by its keys; MOT `*.txt`; `*.npz`.
+        video: The video that they belong to (`grounding.core.video.probe`).
+
+    Returns:
+        Masklets with the video's size, frame rate and times.
+
+    Raises:
+        UserError: Naming the file, and row or object, of the first thing that is wrong: an unknown format, masks of
+            another size or frame number than the video's, RLE of a wrong length, an id below 1, one object twice.
+    """
+    name = path.name.lower()
+    if path.is_dir():
+        return _read_folder(path, video)
+    if not path.is_file():
+        raise UserError(f"masks {path} is neither a file nor a folder; give {KNOWN}")
+    if name.endswith(OWN):
+        return _read_own(path, video)
+    if name.endswith(".npz"):
+        return read_npz(path, video)
+    if name.endswith(".txt"):
+        return read_mot(path, video)
+    if name == MASKS:
+        return read_mevis(path.parent, video)
+    if name.endswith(".json"):
+        return _read_json(path, video)
+    raise UserError(f"masks {path} are in no known format; give {KNOWN}")
+
+
+def write_masklets(path: Path, masklets: Masklets, *, overwrite: bool = False) -> None:
+    """Write masks in the format that the name tells, whole or not at all; `read_masklets` reads them again.
+
+    Args:
+        path: `*.masklets.json`; `*.json`: COCO with tracks; `*.txt`: MOT, boxes only; `*.npz`; without an ending: a
+            folder of id-map PNGs, where of overlapping objects the larger id is on top.
+        masklets: The masks.
+        overwrite: Replace an existing file; a folder is never replaced.
+
+    Raises:
+        UserError: If the ending is another one, the path exists or it cannot be written.
+    """
+    ending = OWN if path.name.lower().endswith(OWN) else path.suffix.lower()
+    if not ending:
+        write_id_maps(path, masklets)
+    elif ending in _WRITERS:
+        _WRITERS[ending](path, masklets, overwrite=overwrite)
+    else:
+        known = f"{OWN}, .json (COCO), .txt (MOT), .npz, or in nothing for a folder of id maps"
+        raise UserError(f"cannot write masks as {path.name}; end the name in {known}")
+
+
+def _read_folder(path: Path, video: VideoInfo) -> Masklets:
+    if (path / MASKS).is_file():
+        return read_mevis(path, video)
+    masklets = read_id_maps(path, video.pts, video.fps)
+    with within(f"masks {path}"):
+        check_size(masklets.size, video)
+    return masklets
+
+
+def _read_json(path: Path, video: VideoInfo) -> Masklets:
+    value = read_json(path)
+    for keys, read in _JSON.items():
+        if isinstance(value, dict) and all(key in value for key in keys):
+            with within(str(path)):
+                return read(value, video)
+    if isinstance(value, dict) and "schema_version" in value:
+        return _read_own(path, video)
+    raise UserError(f"masks {path} are JSON of no known format; give {KNOWN}")
+
+
+def _read_own(path: Path, video: VideoInfo) -> Masklets:
+    """Our own format keeps times: they must be the video's."""
+    masklets = load_masklets(path)
+    with within(f"masklets {path}"):
+        check_frames(len(masklets.pts), video)
+        check_size(masklets.size, video)
+        half = 0.5 / video.fps
+        if abs(1 / masklets.fps - 1 / video.fps) > half:  # it tells how long the last frame stays
+            raise UserError(f"{masklets.fps:g} frames a second, the video has {video.fps:g}; make them from this video")
+        late = np.abs(masklets.pts - video.pts) > half
+        if late.any():
+            at = int(late.argmax())
+            times = f"frame {at} at {masklets.pts[at]:.6g} s, the video shows it at {video.pts[at]:.6g} s"
+            raise UserError(f"{times}; make them from this video")
+    return masklets

@@ -1,0 +1,133 @@
+"""NumPy archives of masks: one array `masks`, read frame by frame and without pickle.
+
+Either id maps, whole numbers of shape (T, H, W), 0 the background; or bool of shape (T, N, H, W), N objects, which may
+overlap, with their ids in an array `ids` of shape (N,), else 1 to N.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.lib import format as npy
+
+from grounding.core import rle
+from grounding.core.errors import UserError
+from grounding.core.files import whole_file
+from grounding.core.masklets import Masklets
+from grounding.core.video_probe import VideoInfo
+from grounding.datasets.masks.id_maps import MAX_IDS
+from grounding.datasets.masks.shared import Tracks, check_frames, check_size, finished, put, within
+
+_BROKEN = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
+
+
+def read_npz(path: Path, video: VideoInfo) -> Masklets:
+    """Read the masks of a video from an archive.
+
+    Raises:
+        UserError: Naming the file and what is not as above.
+    """
+    with within(str(path)), _readable(), zipfile.ZipFile(path) as archive:
+        names = {name.removesuffix(".npy") for name in archive.namelist()}
+        if "masks" not in names:
+            raise UserError(f"expected an array `masks`, got {', '.join(sorted(names)[:10]) or 'nothing'}")
+        with archive.open("masks.npy") as member:
+            shape, dtype = _header(member)
+            check_frames(shape[0] if shape else 0, video)
+            check_size(tuple(shape[-2:]), video)
+            frames = _frames(member, shape[1:], dtype, shape[0])
+            if len(shape) == 3 and dtype.kind in "iu":
+                return _from_id_maps(frames, video)
+            if len(shape) == 4 and dtype.kind == "b" and shape[1] <= MAX_IDS:
+                return _from_layers(frames, _ids(archive, names, shape[1]), video)
+        raise UserError(f"`masks` must be whole numbers (T, H, W) or bool (T, N, H, W), got {dtype} {shape}")
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except UserError:
+        raise
+    except _BROKEN as error:
+        raise UserError(f"is no npz archive that can be read ({error}); write it with numpy.savez") from error
+
+
+def _header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and type of an array; refuses Python objects, which would need pickle, and Fortran order."""
+    version = npy.read_magic(member)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, fortran, dtype = read(member)
+    if dtype.kind not in "iub" or fortran:
+        raise UserError(f"arrays must be bool or whole numbers in C order, got {dtype}{' in Fortran order' * fortran}")
+    return shape, dtype
+
+
+def _frames(member: IO[bytes], shape: tuple[int, ...], dtype: np.dtype, count: int) -> Iterator[np.ndarray]:
+    length = int(np.prod(shape)) * dtype.itemsize
+    for frame in range(count):
+        raw = member.read(length)
+        if len(raw) < length:
+            raise UserError(f"`masks` breaks off in frame {frame}; write the file again")
+        yield np.frombuffer(raw, dtype).reshape(shape)
+
+
+def _ids(archive: zipfile.ZipFile, names: set[str], count: int) -> list[int]:
+    if "ids" not in names:
+        return list(range(1, count + 1))
+    with archive.open("ids.npy") as member:
+        shape, dtype = _header(member)
+        if shape != (count,) or dtype.kind == "b":
+            raise UserError(f"`ids` must be {count} whole numbers, one an object, got {dtype} {shape}")
+        ids = [int(i) for i in next(_frames(member, shape, dtype, 1))]
+    if len(set(ids)) < count or min(ids, default=1) < 1:
+        raise UserError(f"`ids` must be numbers of 1 or more, each once, got {ids[:40]}")
+    return ids
+
+
+def _from_id_maps(frames: Iterator[np.ndarray], video: VideoInfo) -> Masklets:
+    tracks: Tracks = {}
+    for frame, id_map in enumerate(frames):
+        with within(f"frame {frame}"):
+            ids = [int(i) for i in np.unique(id_map) if i]
+            if len(tracks.keys() | ids) > MAX_IDS:
+                raise UserError(f"more than {MAX_IDS} different ids so far; give id maps, not pictures")
+            for i in ids:
+                put(tracks, i, frame, rle.encode(id_map == i), video)
+    return finished(tracks, video)
+
+
+def _from_layers(frames: Iterator[np.ndarray], ids: list[int], video: VideoInfo) -> Masklets:
+    tracks: Tracks = {i: [None] * video.frame_count for i in ids}
+    for frame, layers in enumerate(frames):
+        for i, layer in zip(ids, layers, strict=True):
+            tracks[i][frame] = rle.encode(layer)
+    return finished(tracks, video)
+
+
+def write_npz(path: Path, masklets: Masklets, *, overwrite: bool = False) -> None:
+    """Write masklets as bool `masks` (T, N, H, W) and `ids`, compressed, one frame in memory at a time.
+
+    Raises:
+        UserError: If the file exists or cannot be written.
+    """
+    ids, size, count = masklets.ids, masklets.size, len(masklets.pts)
+    with (
+        whole_file(path, overwrite=overwrite) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        with archive.open("ids.npy", "w") as member:
+            npy.write_array(member, np.array(ids, np.int64), allow_pickle=False)
+        with archive.open("masks.npy", "w", force_zip64=True) as member:
+            shape = (count, len(ids), *size)
+            npy.write_array_header_1_0(member, {"descr": "|b1", "fortran_order": False, "shape": shape})
+            for frame in range(count):
+                seen = masklets.masks_at(frame)
+                layers = [seen.get(i, np.zeros(size, bool)) for i in ids]
+                member.write(b"".join(layer.tobytes() for layer in layers))

@@ -1,0 +1,197 @@
+"""What the readers of all formats share: JSON files, masks of boxes, and finished tracks."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from grounding.core import rle
+from grounding.core.errors import UserError
+from grounding.core.masklets import Masklets
+from grounding.core.video_probe import VideoInfo
+
+Tracks = dict[int, list[bytes | None]]
+
+
+@contextmanager
+def within(place: str) -> Iterator[None]:
+    """Put the place (file, row, object, frame) in front of the message of a user's mistake."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{place}: {error}") from error
+
+
+def read_json(path: Path) -> Any:
+    """The value of a JSON file.
+
+    Raises:
+        UserError: If it cannot be read or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:  # ValueError: not UTF-8, not JSON, or a number of 5,000 digits
+        raise UserError(f"{path} is not JSON: {error}") from error
+
+
+def whole(value: Any, name: str, least: int = 0) -> int:
+    """A whole number of `least` or more, below a million million.
+
+    Raises:
+        UserError: Naming it, if it is something else.
+    """
+    if type(value) is not int or not least <= value < 10**12:
+        raise UserError(f"{name} must be a whole number of {least} or more, got {str(value)[:40]!r}")
+    return value
+
+
+def number(value: Any, name: str) -> float:
+    """A finite number below a million million.
+
+    Raises:
+        UserError: Naming it, if it is something else.
+    """
+    if type(value) not in (int, float) or not -1e12 < value < 1e12:
+        raise UserError(f"{name} must be a finite number, got {str(value)[:40]!r}")
+    return float(value)
+
+
+def objects_of(value: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """The list of JSON objects under a key.
+
+    Raises:
+        UserError: Naming the key, if it is something else.
+    """
+    entries = value.get(key)
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise UserError(f'"{key}" must be a list of objects; take a file with masks (test splits have none)')
+    return entries
+
+
+def read_rle(mask: Any, video: VideoInfo) -> bytes | None:
+    """A mask as COCO's RLE, compressed or not, or null.
+
+    Raises:
+        UserError: If it is none, of another size than the video's or of a wrong length.
+    """
+    if mask is None:
+        return None
+    if not isinstance(mask, dict) or not isinstance(mask.get("size"), list) or len(mask["size"]) != 2:
+        raise UserError('a mask must be RLE, {"size": [height, width], "counts": ...}, or null')
+    check_size((mask["size"][0], mask["size"][1]), video)
+    return rle.from_json(mask, video.size)
+
+
+def read_track(masks: Any, video: VideoInfo) -> list[bytes | None]:
+    """The masks of one object, RLE or null, one a source frame.
+
+    Raises:
+        UserError: Naming the frame of the first that cannot be read; or if there are more or fewer.
+    """
+    if not isinstance(masks, list):
+        raise UserError("expected a list of masks (RLE or null), one a source frame")
+    check_frames(len(masks), video)
+    track = []
+    for frame, mask in enumerate(masks):
+        with within(f"frame {frame}"):
+            track.append(read_rle(mask, video))
+    return track
+
+
+def check_frames(count: int, video: VideoInfo) -> None:
+    """Refuse masks of more or fewer frames than the video has.
+
+    Raises:
+        UserError: Naming both numbers.
+    """
+    if count != video.frame_count:
+        raise UserError(f"{count} frames, the video has {video.frame_count}; give one entry a source frame")
+
+
+def check_size(size: tuple[Any, ...], video: VideoInfo) -> None:
+    """Refuse masks of another size than the video's.
+
+    Args:
+        size: (height, width).
+        video: The video.
+
+    Raises:
+        UserError: Naming both sizes.
+    """
+    if size != video.size:
+        mine, its = (f"{s[1]} x {s[0]}" for s in (size, video.size))
+        raise UserError(f"{mine} pixels, the video is {its}; make them from the source frames")
+
+
+def put(tracks: Tracks, object_id: int, frame: int, mask: bytes | None, video: VideoInfo) -> None:
+    """Enter one mask into the tracks.
+
+    Raises:
+        UserError: If the id is 0 or less, the frame is none of the video's, or the object has a mask there already.
+    """
+    if object_id < 1:
+        raise UserError(f"object ids must be 1 or more (0 means 'no object'), got {object_id}")
+    if not 0 <= frame < video.frame_count:
+        raise UserError(f"frame {frame} is beyond the video, which has frames 0 to {video.frame_count - 1}")
+    track = tracks.setdefault(object_id, [None] * video.frame_count)
+    if track[frame] is not None:
+        raise UserError(f"object {object_id} has a mask on frame {frame} already; give each object one a frame")
+    track[frame] = mask
+
+
+def box_mask(box: Sequence[float], size: tuple[int, int]) -> bytes | None:
+    """The mask of a box: all pixels whose middle lies within it, at least one.
+
+    Args:
+        box: xyxy in pixels, half-open; what lies outside the picture is cut off.
+        size: (height, width) of the picture.
+
+    Returns:
+        Compressed counts; None where the whole box lies outside.
+
+    Raises:
+        UserError: If the box is not four finite numbers with x1 < x2 and y1 < y2.
+    """
+    if not all(math.isfinite(side) for side in box) or not (box[0] < box[2] and box[1] < box[3]):
+        raise UserError(f"a box must have a width and a height above 0, got xyxy {[float(side) for side in box]}")
+    height, width = size
+    if box[0] >= width or box[1] >= height or box[2] <= 0 or box[3] <= 0:
+        return None
+    left, right = _pixels(box[0], box[2], width)
+    top, bottom = _pixels(box[1], box[3], height)
+    # Runs go down the columns: what is before the first column of the box, then its pixels and the gap to the next.
+    runs = [left * height + top, bottom - top, *[height - bottom + top, bottom - top] * (right - left - 1)]
+    if bottom - top == height:
+        runs = [left * height, (right - left) * height]
+    rest = height * width - sum(runs)
+    return rle.from_json([*runs, rest] if rest else runs, size)
+
+
+def _pixels(low: float, high: float, length: int) -> tuple[int, int]:
+    """The pixels of a stretch that reaches into the picture, as a half-open range with at least one."""
+    first, last = max(math.ceil(low - 0.5), 0), min(math.ceil(high - 0.5), length)
+    if first < last:
+        return first, last
+    only = min(max(math.floor(low), 0), length - 1)
+    return only, only + 1
+
+
+def finished(tracks: Mapping[int, Sequence[bytes | None]], video: VideoInfo) -> Masklets:
+    """Masklets of the video; an empty mask becomes none.
+
+    Args:
+        tracks: For each id one entry a source frame, masks of the video's size.
+        video: The video.
+    """
+    return Masklets(video.size, video.fps, video.pts, {i: _seen(track, video.size) for i, track in tracks.items()})
+
+
+def _seen(track: Sequence[bytes | None], size: tuple[int, int]) -> tuple[bytes | None, ...]:
+    areas = iter(rle.areas([counts for counts in track if counts], size)) if any(track) else iter(())
+    return tuple(counts if counts and next(areas) else None for counts in track)

@@ -1,0 +1,59 @@
+"""YouTube-VIS (and OVIS, which is written alike): one JSON file of many videos, one annotation an object.
+
+    {"videos": [{"id": 1, "file_names": ["0043f083b5/00000.jpg", ...], "height": 720, "width": 1280}, ...],
+     "annotations": [{"id": 8, "video_id": 1, "segmentations": [RLE or null, one a frame]}, ...]}
+
+Of several videos the one is taken whose folder is named like the video file. Annotation ids run through the whole
+file, so a video's objects are numbered 1, 2, ... in the order of theirs.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Any
+
+from grounding.core.errors import UserError
+from grounding.core.masklets import Masklets
+from grounding.core.video_probe import VideoInfo
+from grounding.datasets.masks.shared import check_frames, check_size, finished, objects_of, read_track, whole, within
+
+
+def read_youtube_vis(value: Any, video: VideoInfo) -> Masklets:
+    """Read one video's masks from the value of a YouTube-VIS file.
+
+    Args:
+        value: The parsed JSON.
+        video: The video; it must have as many frames as the file lists for it.
+
+    Raises:
+        UserError: If no entry is of this video, or naming the first thing that is not as above.
+    """
+    entry = _entry(objects_of(value, "videos"), video.path.stem)
+    with within(f"video {_name(entry)!r}"):
+        check_frames(len(entry["file_names"]), video)
+        check_size((entry.get("height"), entry.get("width")), video)
+    own = {}
+    for place, annotation in enumerate(objects_of(value, "annotations")):
+        if annotation.get("video_id") == entry.get("id"):
+            with within(f"annotations[{place}]"):
+                object_id = whole(annotation.get("id"), "its id")
+                if object_id in own:
+                    raise UserError(f"id {object_id} is used by another annotation already; give each object its own")
+                own[object_id] = read_track(annotation.get("segmentations"), video)
+    return finished({place: own[i] for place, i in enumerate(sorted(own), start=1)}, video)
+
+
+def _entry(videos: list[dict[str, Any]], stem: str) -> dict[str, Any]:
+    listed = [entry for entry in videos if isinstance(entry.get("file_names"), list) and entry["file_names"]]
+    found = listed if len(listed) == 1 else [entry for entry in listed if _name(entry) == stem]
+    if len(found) != 1:
+        names = ", ".join([_name(entry) for entry in listed[:5]]) or "none"
+        raise UserError(
+            f"{len(listed)} videos, {len(found)} of them named {stem!r}; name the video file like one: {names}"
+        )
+    return found[0]
+
+
+def _name(entry: dict[str, Any]) -> str:
+    """Name of the folder that the video's frames are in."""
+    return PurePosixPath(str(entry["file_names"][0])[:500]).parent.name

@@ -1,0 +1,82 @@
+"""Your own boxes as a detector: a JSON file of boxes by frame number.
+
+    {"0": [[x1, y1, x2, y2], ...], "48": [{"box": [x1, y1, x2, y2], "label": "dog", "score": 0.9}, ...]}
+
+Frames count from 0, boxes are in pixels of the video. The frames named are the keyframes, and no others.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from grounding.core import UserError
+from grounding.tracking.interfaces import Detections
+
+
+class OwnBoxes:
+    """A `Detector` that looks things up.
+
+    Args:
+        found: By frame number.
+    """
+
+    def __init__(self, found: dict[int, Detections]) -> None:
+        self._found = found
+
+    @property
+    def frames(self) -> frozenset[int]:
+        """The frames that have boxes."""
+        return frozenset(self._found)
+
+    def detect(self, frame: int, picture: np.ndarray) -> Detections:
+        """The boxes of a frame."""
+        return self._found[frame]
+
+
+def load_boxes(path: Path) -> OwnBoxes:
+    """Read a file of boxes.
+
+    Raises:
+        UserError: Naming the file, the frame and the box of the first thing that is not as documented above.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read boxes {path}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"boxes {path} is not JSON: {error}") from error
+    if not isinstance(value, dict) or not value:
+        raise UserError(f"boxes {path} must be an object of frame number: list of boxes, with at least one frame")
+    return OwnBoxes(dict(_read_frame(path, name, boxes) for name, boxes in value.items()))
+
+
+def _read_frame(path: Path, name: str, boxes: Any) -> tuple[int, Detections]:
+    if not (name.isascii() and name.isdigit() and len(name) < 16) or not isinstance(boxes, list):
+        raise UserError(f"boxes {path}: expected a frame number (0, 1, ...) with a list of boxes, got {name[:40]!r}")
+    read = [_read_box(f"boxes {path}, frame {name}, box {at}", box) for at, box in enumerate(boxes)]
+    return int(name), Detections(
+        np.array([box for box, _, _ in read], dtype=np.float64).reshape(-1, 4),
+        np.array([score for _, score, _ in read], dtype=np.float64),
+        tuple(label for _, _, label in read),
+    )
+
+
+def _read_box(where: str, value: Any) -> tuple[list[float], float, str]:
+    fields = value if isinstance(value, dict) else {"box": value}
+    box, score, label = fields.get("box"), fields.get("score", 1.0), fields.get("label", "")
+    if not isinstance(box, list) or len(box) != 4 or not all(_is_number(side) for side in box):
+        raise UserError(f"{where} must be [x1, y1, x2, y2] in pixels, got {str(box)[:80]}")
+    if box[2] <= box[0] or box[3] <= box[1]:
+        raise UserError(f"{where} must have x1 < x2 and y1 < y2, got {box}")
+    if not _is_number(score) or not isinstance(label, str):
+        raise UserError(f"{where}: score must be a number and label a text")
+    return box, float(score), label
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value) and abs(value) < 1 << 53

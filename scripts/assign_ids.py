@@ -1,0 +1,85 @@
+"""Find whose ID is the truth in a dataset with boxes, and the best score that its tracking allows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from grounding.cli import run
+from grounding.core.files import write_text
+from grounding.datasets.assignments import AssignmentReport, assign_rows
+
+SHOWN = 20  # rows that are named on the terminal; the file has all
+
+MEANING = {
+    "ok": "one ID, clearly",
+    "ambiguous": "one ID, but another fits nearly as well",
+    "split": "several IDs, one after another",
+    "unmatched": "no ID fits",
+}
+
+
+def main(
+    root: tyro.conf.Positional[Path],
+    annotations: tyro.conf.Positional[str],
+    *,
+    split: str | None = None,
+    out: Path | None = None,
+) -> None:
+    """Assign the annotated boxes of a dataset to the IDs of its masks, and print what score the tracking allows.
+
+    Args:
+        root: Folder that videos and masks are relative to.
+        annotations: JSON lines as data=jsonl reads them, with "boxes".
+        split: Only rows of this split.
+        out: Write every row's assignment to this file as JSON lines.
+    """
+    notes = Console(stderr=True)
+    report = assign_rows(
+        root, annotations, split=split, progress=lambda rows: track(rows, "Assigning IDs", console=notes)
+    )
+    for problem in report.problems[:SHOWN]:
+        notes.print(f"cannot be read: {problem.line()}", markup=False, highlight=False, soft_wrap=True)
+    for line in doubtful(report)[:SHOWN]:
+        notes.print(line, markup=False, highlight=False, soft_wrap=True)
+    Console().print(table(report))
+    ceilings = f"{report.ceiling:.3f}; with split objects merged: {report.merged_ceiling:.3f}"
+    print(f"m_vIoU at most, with the right ID and time: {ceilings}")
+    if out is not None:
+        write_text(out, "".join(json.dumps(row.to_json()) + "\n" for row in report.rows))
+        print(f"wrote {out}")
+
+
+def doubtful(report: AssignmentReport) -> list[str]:
+    """A line for each row that is not "ok"."""
+    lines = []
+    for row in report.rows:
+        found = row.found
+        second = "" if found.runner_up is None else f", then ID {found.runner_up} by {found.runner_up_overlap:.2f}"
+        if found.verdict == "split":
+            second = f", IDs {', '.join(map(str, found.parts))} together by {found.merged_overlap:.2f}"
+        if found.verdict != "ok":
+            best = "none overlaps" if found.best_id is None else f"ID {found.best_id} by {found.overlap:.2f}{second}"
+            lines.append(f"{found.verdict}: row {row.row.number} ({row.row.id}): {best}")
+    return lines
+
+
+def table(report: AssignmentReport) -> Table:
+    """Verdicts and how many rows have each."""
+    shown = Table("verdict", "rows", "meaning", title="Whose ID is the truth")
+    for verdict, count in report.counts.items():
+        shown.add_row(verdict, str(count), MEANING[verdict])
+    if report.given:
+        shown.add_row("given", str(report.given), "the row names its ID; not in the figure below")
+    if report.problems:
+        shown.add_row("broken", str(len(report.problems)), "cannot be read; not in the figure below")
+    return shown
+
+
+if __name__ == "__main__":
+    run(lambda: tyro.cli(main))

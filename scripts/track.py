@@ -1,0 +1,97 @@
+"""Find and follow the objects of a video, or of a folder of videos; write their masks as *.masklets.json."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+from rich.progress import track
+
+from grounding.cli import run
+from grounding.core import UserError, save_masklets
+from grounding.core.video import probe
+from grounding.tracking import TrackingOptions, track_video
+from grounding.tracking.folder import FAILED, Outcome, Work, find_videos, track_folder
+from grounding.tracking.models import ModelNames
+
+MODELS, OPTIONS = ModelNames(), TrackingOptions()
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What a worker needs to begin."""
+
+    models: ModelNames
+    options: TrackingOptions
+
+    def __call__(self, worker: int) -> Work:
+        detector, tracker = self.models.load(worker)
+
+        def work(video: Path, target: Path) -> str:
+            masklets, report = track_video(video, detector, tracker, self.options)
+            save_masklets(target, masklets)
+            return f"{len(masklets.ids)} objects on {report.frames} frames"
+
+        return work
+
+
+def main(
+    video: tyro.conf.Positional[Path],
+    *,
+    out: Path,
+    models: Annotated[ModelNames, tyro.conf.arg(name="")] = MODELS,
+    options: Annotated[TrackingOptions, tyro.conf.arg(name="")] = OPTIONS,
+    workers: int = 1,
+) -> None:
+    """Find and follow the objects of a video, or of a folder of videos; write their masks as *.masklets.json.
+
+    Args:
+        video: A video, or a folder of videos (those below it, too; finished ones are skipped).
+        out: The file to write, or the folder for a folder of videos.
+        models: Which models.
+        options: The numbers that steer tracking.
+        workers: Processes for a folder of videos, each with models of its own.
+    """
+    if video.is_dir():
+        _folder(video, out, _Job(models, options), workers)
+        return
+    _single(video, out, models, options)
+
+
+def _single(video: Path, out: Path, models: ModelNames, options: TrackingOptions) -> None:
+    if out.exists():  # said now, not after the work
+        raise UserError(f"{out} exists already; choose another name or remove it first")
+    probe(video)  # so is this
+    detector, tracker = models.load()
+    console = Console(stderr=True)
+    masklets, report = track_video(
+        video, detector, tracker, options, lambda frames, total: track(frames, "Tracking", total=total, console=console)
+    )
+    save_masklets(out, masklets)
+    print(
+        f"wrote {out}: {len(masklets.ids)} objects on {report.frames} frames; {report.forward_passes} frame passes "
+        f"forwards, {report.backward_passes} backwards; {len(report.cuts)} cuts, {report.returns} returns"
+    )
+
+
+def _folder(folder: Path, out: Path, job: _Job, workers: int) -> None:
+    if job.models.boxes is not None:
+        raise UserError("a file of boxes belongs to one video; give that video instead of a folder")
+    console = Console(stderr=True)
+    count = len(find_videos(folder, out))
+    outcomes: list[Outcome] = []
+    for outcome in track(track_folder(folder, out, job, workers), "Tracking", total=count, console=console):
+        outcomes.append(outcome)
+        if outcome.status == "failed":
+            console.print(f"failed: {outcome.message}", markup=False, highlight=False, soft_wrap=True)
+    done, skipped, failed = (sum(o.status == status for o in outcomes) for status in ("done", "skipped", "failed"))
+    print(f"wrote {done} files to {out}, skipped {skipped} that were there")
+    if failed:
+        raise UserError(f"{failed} of {count} videos failed; {out / FAILED} says why; run the same command to retry")
+
+
+if __name__ == "__main__":
+    run(lambda: tyro.cli(main, config=(tyro.conf.OmitArgPrefixes,)))

@@ -1,0 +1,119 @@
+"""Tests of grounding.datasets.assignments. Object 1's box in frame t is [2 + t, 4, 10 + t, 12] (see conftest)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from grounding.core import Masklets, UserError, rle, save_masklets
+from grounding.datasets.assignments import VERDICTS, assign_rows
+
+Annotate = Callable[[list[Any]], Path]
+
+
+def square(x: int, y: int) -> bytes:
+    mask = np.zeros((32, 48), bool)
+    mask[y : y + 10, x : x + 10] = True
+    return rle.encode(mask)
+
+
+def boxes(x: int, y: int, frames: range) -> dict[str, list[int]]:
+    return {str(t): [x, y, x + 10, y + 10] for t in frames}
+
+
+@pytest.fixture
+def masks(dataset_root: Path) -> str:
+    """Ids 1 and 2 are the same object; 3 goes on as 4 after frame 5; each 10 x 10 pixels."""
+    early, late = [square(30, 16)] * 6 + [None] * 6, [None] * 6 + [square(30, 16)] * 6
+    tracks = {1: [square(2, 2)] * 12, 2: [square(2, 2)] * 12, 3: early, 4: late}
+    masklets = Masklets((32, 48), 10.0, np.arange(12) / 10, {i: tuple(track) for i, track in tracks.items()})
+    save_masklets(dataset_root / "report.masklets.json", masklets, overwrite=True)
+    return "report.masklets.json"
+
+
+def test_every_verdict_is_counted_and_the_ceiling_is_of_all_rows(annotate: Annotate, masks: str) -> None:
+    base = {"video": "video.mp4", "query": "q", "masklets": masks, "interval": [0, 1.2]}
+    rows = [
+        {**base, "id": "twins", "boxes": boxes(2, 2, range(12))},  # ids 1 and 2 are both exact: 1
+        {**base, "id": "parts", "boxes": boxes(30, 16, range(12))},  # half of the frames each: 0.5, merged 1
+        {**base, "id": "gone", "boxes": boxes(15, 2, range(12))},  # nothing is there
+        {**base, "id": "clear", "interval": [0, 0.6], "boxes": boxes(35, 16, range(6))},  # 50 / 150
+        {**base, "id": "half", "interval": [0, 1.2], "boxes": boxes(30, 16, range(3))},  # 3 boxes, 12 frames: 0.25
+        {**base, "id": "named", "object_id": 1},
+        {**base, "id": "broken", "video": "none.mp4", "boxes": boxes(2, 2, range(12))},
+        b"{",
+    ]
+    report = assign_rows(annotate(rows), "annotations.jsonl")
+    assert [row.row.id for row in report.rows] == ["twins", "parts", "gone", "clear", "half"]
+    assert [row.found.verdict for row in report.rows] == ["ambiguous", "split", "unmatched", "ok", "ok"]
+    assert report.counts == {"ok": 2, "ambiguous": 1, "split": 1, "unmatched": 1}
+    assert [row.ceiling for row in report.rows] == pytest.approx([1, 0.5, 0, 1 / 3, 0.25])
+    assert [row.merged_ceiling for row in report.rows] == pytest.approx([1, 1, 0, 1 / 3, 0.25])
+    assert report.ceiling == pytest.approx((1 + 0.5 + 0 + 1 / 3 + 0.25) / 5)
+    assert report.merged_ceiling == pytest.approx((1 + 1 + 0 + 1 / 3 + 0.25) / 5)
+    assert report.given == 1
+    assert [(problem.row, problem.sample_id) for problem in report.problems] == [(7, "broken"), (8, None)]
+
+
+def test_an_unmatched_row_still_has_the_ceiling_of_its_best_id(annotate: Annotate, masks: str) -> None:
+    # shifted by 7 of 10 from ids 1 and 2: 30 / 170 is below the least overlap, but an answer "1" would score it
+    row = {"id": "a", "video": "video.mp4", "query": "q", "masklets": masks, "interval": [0, 1.2]}
+    report = assign_rows(annotate([{**row, "boxes": boxes(9, 2, range(12))}]), "annotations.jsonl")
+    assert report.rows[0].found.verdict == "unmatched"
+    assert report.ceiling == pytest.approx(30 / 170)
+
+
+def test_a_row_as_json(annotate: Annotate, masks: str) -> None:
+    row = {"id": "parts", "video": "video.mp4", "query": "q", "masklets": masks, "interval": [0, 1.2]}
+    (found,) = assign_rows(annotate([{**row, "boxes": boxes(30, 16, range(12))}]), "annotations.jsonl").rows
+    assert found.to_json() == {
+        "id": "parts",
+        "row": 1,
+        "verdict": "split",
+        "object_id": 3,
+        "best_id": 3,
+        "overlap": 0.5,
+        "votes": 0.5,
+        "runner_up": None,
+        "runner_up_overlap": 0.0,
+        "parts": [3, 4],
+        "merged_overlap": 1.0,
+        "ceiling": 0.5,
+        "merged_ceiling": 1.0,
+    }
+
+
+def test_splits_and_progress(annotate: Annotate, masks: str) -> None:
+    base = {
+        "video": "video.mp4",
+        "query": "q",
+        "masklets": masks,
+        "interval": [0, 1.2],
+        "boxes": boxes(2, 2, range(12)),
+    }
+    root = annotate([{**base, "id": "a", "split": "train"}, {**base, "id": "b", "split": "test"}])
+    seen: list[str] = []
+    report = assign_rows(
+        root, "annotations.jsonl", split="test", progress=lambda rows: (seen.append(row.id) or row for row in rows)
+    )
+    assert [row.row.id for row in report.rows] == seen == ["b"]
+    with pytest.raises(UserError, match="no row has the split 'val'; choose one of: test, train"):
+        assign_rows(root, "annotations.jsonl", split="val")
+
+
+def test_without_a_row_to_assign_it_says_so(annotate: Annotate, good_row: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=r"no row has boxes that could be assigned, of 1 rows$"):
+        assign_rows(annotate([good_row]), "annotations.jsonl")
+    broken = {**good_row, "object_id": None, "boxes": {"99": [1, 1, 2, 2]}}
+    with pytest.raises(
+        UserError, match=r"of 1 rows; the first problem: annotations\.jsonl, row 1 \(fine\): .*frame 99"
+    ):
+        assign_rows(annotate([broken]), "annotations.jsonl")
+
+
+def test_the_verdicts() -> None:
+    assert VERDICTS == ("ok", "ambiguous", "split", "unmatched")

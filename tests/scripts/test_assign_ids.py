@@ -1,0 +1,88 @@
+"""`scripts/assign_ids.py` as a command."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from grounding.core import Masklets, rle, save_masklets, write_video
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Id 1 for 6 of 10 frames, then id 2: the same square at [4, 4, 14, 14]."""
+    root = tmp_path / "data"
+    write_video(root / "v.mp4", [np.zeros((32, 48, 3), np.uint8)] * 10, 10.0)
+    square = np.zeros((32, 48), bool)
+    square[4:14, 4:14] = True
+    mask = rle.encode(square)
+    tracks = {1: (mask,) * 6 + (None,) * 4, 2: (None,) * 6 + (mask,) * 4}
+    save_masklets(root / "v.masklets.json", Masklets((32, 48), 10.0, np.arange(10) / 10, tracks))
+    base = {"video": "v.mp4", "query": "q", "masklets": "v.masklets.json"}
+    boxes = {str(t): [4, 4, 14, 14] for t in range(10)}
+    early = {t: box for t, box in boxes.items() if int(t) < 6}
+    rows = [
+        {**base, "id": "all", "interval": [0, 1], "boxes": boxes},
+        {**base, "id": "early", "interval": [0, 0.6], "boxes": early},
+        {**base, "id": "named", "interval": [0, 0.6], "object_id": 1},
+        {**base, "id": "lost", "interval": [0, 1], "boxes": {"0": [4, 4, 14, 14]}, "video": "none.mp4"},
+    ]
+    (root / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return root
+
+
+def test_counts_and_ceilings(command: Command, data: Path, tmp_path: Path) -> None:
+    done = command("assign_ids.py", "data", "a.jsonl", "--out", "found.jsonl")
+    assert done.returncode == 0, done.stderr
+    # "all": 6 of 10 frames at best, all merged; "early": 1
+    assert "m_vIoU at most, with the right ID and time: 0.800; with split objects merged: 1.000\n" in done.stdout
+    cells = {line.split("│")[1].strip(): line.split("│")[2].strip() for line in done.stdout.splitlines() if "│" in line}
+    assert cells == {"ok": "1", "ambiguous": "0", "split": "1", "unmatched": "0", "given": "1", "broken": "1"}
+    assert "split: row 1 (all): ID 1 by 0.60, IDs 1, 2 together by 1.00" in done.stderr
+    assert "cannot be read: a.jsonl, row 4 (lost): 'none.mp4' not found" in done.stderr
+    rows = [json.loads(line) for line in (tmp_path / "found.jsonl").read_text().splitlines()]
+    assert [(row["id"], row["verdict"], row["parts"]) for row in rows] == [
+        ("all", "split", [1, 2]),
+        ("early", "ok", [1]),
+    ]
+
+
+def test_mistakes_are_one_line_and_status_2(command: Command, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.jsonl").write_text("mine")
+    for arguments, named in (
+        (["data", "none.jsonl"], "none.jsonl is no file"),
+        (["nowhere", "a.jsonl"], "nowhere is not a folder"),
+        (["data", "a.jsonl", "--split", "x"], "no row has the split 'x'"),
+    ):
+        done = command("assign_ids.py", *arguments)
+        assert done.returncode == 2 and named in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    done = command("assign_ids.py", "data", "a.jsonl", "--out", "mine.jsonl")
+    assert done.returncode == 2 and "mine.jsonl exists already" in done.stderr
+    assert (tmp_path / "mine.jsonl").read_text() == "mine"
+
+
+@pytest.mark.shared_data
+def test_schoolgirls(command: Command, shared_data: Path, tmp_path: Path) -> None:
+    """The boxes were made from the masks, so every row is found and the ceiling is 1."""
+    source = shared_data / "stvg" / "schoolgirls"
+    shutil.copytree(source / "masks", tmp_path / "masks")
+    shutil.copy(source / "video.mp4", tmp_path)
+    lines = []
+    for query in json.loads((source / "queries.json").read_text())["queries"]:
+        boxes = {str(query["start_frame"] + k): box for k, box in enumerate(query["boxes_xyxy"]) if box}
+        row = {"id": query["query_id"], "video": "video.mp4", "query": query["query"], "masklets": "masks"}
+        lines.append(json.dumps({**row, "interval": [query["start_s"], query["end_s"]], "boxes": boxes}) + "\n")
+    (tmp_path / "a.jsonl").write_text("".join(lines))
+    done = command("assign_ids.py", ".", "a.jsonl")
+    assert done.returncode == 0, done.stderr
+    assert "right ID and time: 1.000; with split objects merged: 1.000" in done.stdout

@@ -1,0 +1,177 @@
+"""The command: a video, a folder, and mistakes in one line; with a tiny random SAM 2 and boxes from a file."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from grounding.core import load_masklets, write_video
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    pictures = np.full((9, 48, 80, 3), 90, np.uint8)
+    pictures[:, 10:30, 10:40] = (200, 40, 40)
+    path = tmp_path / "videos" / "a.mp4"
+    path.parent.mkdir()
+    write_video(path, pictures, 6.0)
+    return path
+
+
+@pytest.fixture
+def boxes(tmp_path: Path) -> Path:
+    path = tmp_path / "boxes.json"
+    path.write_text('{"3": [[10, 10, 40, 30]]}')
+    return path
+
+
+@pytest.fixture(scope="session")
+def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Folders of a tiny random RT-DETR and SAM 2 that find and see something everywhere."""
+    torch = pytest.importorskip("torch")
+    import transformers as hf
+
+    torch.manual_seed(0)
+    detector, tracker = tmp_path_factory.mktemp("detector"), tmp_path_factory.mktemp("tracker")
+    backbone = {
+        "model_type": "rt_detr_resnet",
+        "embedding_size": 8,
+        "hidden_sizes": [8, 8, 8, 8],
+        "depths": [1, 1, 1, 1],
+        "out_features": ["stage2", "stage3", "stage4"],
+        "layer_type": "basic",
+    }
+    config = hf.RTDetrConfig(
+        backbone_config=backbone,
+        encoder_in_channels=[8, 8, 8],
+        encoder_hidden_dim=16,
+        d_model=16,
+        decoder_in_channels=[16, 16, 16],
+        encoder_ffn_dim=16,
+        decoder_ffn_dim=16,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        decoder_layers=1,
+        num_queries=5,
+        num_denoising=0,
+        id2label={0: "person"},
+    )
+    hf.RTDetrForObjectDetection(config).save_pretrained(detector)
+    hf.RTDetrImageProcessor(size={"height": 64, "width": 64}).save_pretrained(detector)
+    hiera = {
+        "model_type": "sam2_hiera_det_model",
+        "hidden_size": 8,
+        "image_size": [64, 64],
+        "blocks_per_stage": [1, 1, 2, 1],
+        "embed_dim_per_stage": [8, 16, 32, 64],
+        "num_attention_heads_per_stage": [1, 1, 2, 2],
+        "window_size_per_stage": [4, 4, 4, 4],
+        "global_attention_blocks": [3],
+        "window_positional_embedding_background_size": [4, 4],
+    }
+    vision = {
+        "model_type": "sam2_vision_model",
+        "backbone_config": hiera,
+        "backbone_channel_list": [64, 32, 16, 8],
+        "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
+        "fpn_hidden_size": 128,
+    }
+    sam2 = hf.Sam2VideoConfig(
+        vision_config=vision,
+        prompt_encoder_config={"hidden_size": 128, "image_size": 64, "mask_input_channels": 4},
+        mask_decoder_config={"hidden_size": 128, "mlp_dim": 32, "num_attention_heads": 2, "iou_head_hidden_dim": 32},
+        image_size=64,
+        memory_attention_hidden_size=128,
+        memory_attention_num_layers=1,
+        memory_attention_feed_forward_hidden_size=32,
+        memory_encoder_hidden_size=128,
+        mask_downsampler_embed_dim=128,
+        memory_fuser_embed_dim=128,
+        memory_fuser_intermediate_dim=32,
+        memory_attention_rope_feat_sizes=[4, 4],
+    )
+    model = hf.Sam2VideoModel(sam2)
+    model.mask_decoder.pred_obj_score_head.proj_out.bias.data += 10
+    model.save_pretrained(tracker)
+    size = {"height": 64, "width": 64}
+    images = hf.Sam2ImageProcessor(size=size, mask_size={"height": 16, "width": 16})
+    hf.Sam2VideoProcessor(images, hf.Sam2VideoVideoProcessor(size=size), target_size=64).save_pretrained(tracker)
+    return detector, tracker
+
+
+def refused(done: subprocess.CompletedProcess[str], said: str) -> None:
+    assert done.returncode == 2, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert len(lines) == 1 and said in lines[0], done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_one_video(command: Command, video: Path, boxes: Path, models: tuple[Path, Path], tmp_path: Path) -> None:
+    line = (str(video), "--boxes", str(boxes), "--tracker", str(models[1]), "--out", "a.masklets.json")
+    done = command("track.py", *line, "--device", "cpu", "--smallest", "1")
+    assert done.returncode == 0, done.stderr
+    # Born on frame 3 of 9; the tracker begins to look there, 6 frames. Frames 3, 2, ... backwards while it is seen.
+    assert "on 9 frames; 6 frame passes forwards" in done.stdout
+    masklets = load_masklets(tmp_path / "a.masklets.json")
+    assert masklets.ids == [1] and masklets.size == (48, 80) and len(masklets.pts) == 9
+    assert all(counts is not None for counts in masklets.tracks[1][3:4])
+    before = (tmp_path / "a.masklets.json").read_bytes()
+    refused(command("track.py", *line), "exists already")
+    assert (tmp_path / "a.masklets.json").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_a_folder(command: Command, video: Path, models: tuple[Path, Path], tmp_path: Path) -> None:
+    (video.parent / "b.mp4").write_bytes(b"no video")
+    (video.parent / "c.mp4").write_bytes(video.read_bytes())
+    line = (str(video.parent), "--prompt", "person", "--out", "out", "--workers", "2", "--device", "cpu")
+    names = ("--detector", str(models[0]), "--tracker", str(models[1]), "--threshold", "0", "--smallest", "1")
+    done = command("track.py", *line, *names)
+    refused(done, "1 of 3 videos failed")
+    assert "wrote 2 files to out, skipped 0" in done.stdout
+    out = tmp_path / "out"
+    assert sorted(path.name for path in out.iterdir()) == ["a.masklets.json", "c.masklets.json", "failed.jsonl"]
+    (failure,) = [json.loads(text) for text in (out / "failed.jsonl").read_text().splitlines()]
+    assert failure["video"] == "b.mp4" and "b.mp4" in failure["error"]
+    assert load_masklets(out / "a.masklets.json").tracks == load_masklets(out / "c.masklets.json").tracks
+    (video.parent / "b.mp4").unlink()
+    again = command("track.py", *line, *names)
+    assert again.returncode == 0 and "wrote 0 files to out, skipped 2" in again.stdout
+    assert not (out / "failed.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["no.mp4", "--prompt", "person"], "no.mp4 does not exist"),
+        (["boxes.json", "--prompt", "person"], "boxes.json"),
+        (["videos/a.mp4", "--boxes", "no.json"], "cannot read boxes no.json"),
+        (["videos", "--boxes", "boxes.json"], "belongs to one video"),
+        (["videos", "--workers", "0"], "workers must be 1"),
+    ],
+)
+def test_mistakes(command: Command, video: Path, boxes: Path, tmp_path: Path, arguments: list[str], said: str) -> None:
+    refused(command("track.py", *arguments, "--out", "out.json"), said)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["boxes.json", "videos"]
+
+
+@pytest.mark.slow
+def test_no_such_model(command: Command, video: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    names = ("--detector", "empty", "--tracker", "empty", "--prompt", "person")
+    refused(command("track.py", str(video), "--out", "a.json", *names), "cannot load model 'empty'")
+    assert not (tmp_path / "a.json").exists()
+
+
+def test_help(command: Command) -> None:
+    done = command("track.py", "--help")
+    assert done.returncode == 0
+    assert all(option in done.stdout for option in ("--prompt", "--boxes", "--no-reentry", "--workers", "--similarity"))

@@ -1,0 +1,218 @@
+"""A world of coloured rectangles, a tracker and a detector that know colours, and tiny random SAM 2 models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from grounding.core import write_video
+from grounding.tracking import Detections
+
+FPS = 10.0
+HEIGHT, WIDTH = 64, 96
+COLOURS = {
+    "red": (220, 30, 30),
+    "green": (30, 200, 30),
+    "blue": (40, 40, 220),
+    "yellow": (230, 220, 30),
+}
+NAMES = list(COLOURS)
+GROUNDS = [(100, 100, 100), (10, 10, 10)]
+TABLE = np.array([*COLOURS.values(), *GROUNDS], dtype=np.int16)
+
+Scene = dict[str, tuple[int, int, int, int]]  # colour: x1, y1, x2, y2
+
+
+def picture(scene: Scene, ground: int = 0) -> np.ndarray:
+    frame = np.full((HEIGHT, WIDTH, 3), GROUNDS[ground], dtype=np.uint8)
+    for name, (x1, y1, x2, y2) in scene.items():
+        frame[y1:y2, x1:x2] = COLOURS[name]
+    return frame
+
+
+def nearest(frame: np.ndarray) -> np.ndarray:
+    """For each pixel the row of TABLE that it resembles most; videos are not exact."""
+    return np.abs(frame[:, :, None].astype(np.int16) - TABLE).sum(axis=-1).argmin(axis=-1)
+
+
+@dataclass
+class ColourTracker:
+    """Follows colours: those that make up at least a quarter of what it is started on, its ground left aside."""
+
+    passes: int = 0
+    starts: int = 0
+    followed: list[tuple[int, int]] = field(default_factory=list)  # key, frame
+    shown: list[tuple[int, bool]] = field(default_factory=list)
+    colours: dict[int, list[int]] = field(default_factory=dict)
+    most: int = 0
+
+    def reset(self) -> None:
+        self.colours = {}
+
+    def show(self, frame: int, picture: np.ndarray, *, reverse: bool = False) -> None:
+        self.frame, self.pixels = frame, nearest(picture)
+        self.shown.append((frame, reverse))
+        self.passes += 1
+
+    def start(self, key: int, box: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
+        if mask is None:
+            x1, y1, x2, y2 = box.astype(int)
+            mask = np.zeros((HEIGHT, WIDTH), bool)
+            mask[y1:y2, x1:x2] = True
+        inside = np.bincount(self.pixels[mask], minlength=len(TABLE))[: len(NAMES)]
+        self.colours[key] = np.flatnonzero((inside > 0) & (inside * 4 >= inside.sum())).tolist()
+        self.starts += 1
+        self.most = max(self.most, len(self.colours))
+        return np.isin(self.pixels, self.colours[key])
+
+    def follow(self, keys: Sequence[int]) -> list[np.ndarray]:
+        self.followed += [(key, self.frame) for key in keys]
+        return [np.isin(self.pixels, self.colours[key]) for key in keys]
+
+    def embedding(self, mask: np.ndarray) -> np.ndarray:
+        """Share of each colour under the mask, at length 1: 1 for the same colour, 0 for another."""
+        shares = np.bincount(self.pixels[mask], minlength=len(TABLE))[: len(NAMES)].astype(float)
+        return shares / max(float(np.linalg.norm(shares)), 1e-9)
+
+    def drop(self, key: int) -> None:
+        del self.colours[key]
+
+
+@dataclass
+class ColourDetector:
+    """Finds each colour of at least 16 pixels from the frame given in `since` on; `extra` adds boxes on a frame."""
+
+    since: dict[str, int] = field(default_factory=dict)
+    extra: dict[int, list[tuple[int, int, int, int]]] = field(default_factory=dict)
+    frames: frozenset[int] | None = None
+    asked: list[int] = field(default_factory=list)
+
+    def detect(self, frame: int, picture: np.ndarray) -> Detections:
+        self.asked.append(frame)
+        pixels = nearest(picture)
+        boxes: list[tuple[float, ...]] = []
+        for index, name in enumerate(NAMES):
+            rows, columns = np.nonzero(pixels == index)
+            if len(rows) >= 16 and frame >= self.since.get(name, 0):
+                boxes.append((columns.min(), rows.min(), columns.max() + 1, rows.max() + 1))
+        boxes += self.extra.get(frame, [])
+        scores = 0.9 - 0.1 * np.arange(len(boxes))
+        return Detections(np.array(boxes, float).reshape(-1, 4), scores, ("thing",) * len(boxes))
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Callable[..., Path]:
+    """`film(scenes, grounds)` writes a video, at 10 frames a second if nothing else is said."""
+
+    def write(scenes: Sequence[Scene], grounds: Sequence[int] = (), fps: float = FPS) -> Path:
+        path = tmp_path / "film.mp4"
+        grounds = grounds or [0] * len(scenes)
+        write_video(path, (picture(s, g) for s, g in zip(scenes, grounds, strict=True)), fps, overwrite=True)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def tracker() -> ColourTracker:
+    return ColourTracker()
+
+
+@pytest.fixture
+def detector() -> Callable[..., ColourDetector]:
+    return ColourDetector
+
+
+@pytest.fixture(scope="session")
+def sam2_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random SAM 2 of transformers, saved; it always believes that its object is in sight."""
+    torch = pytest.importorskip("torch")
+    import transformers as hf
+
+    side, hidden = 64, 128  # the model's own code fixes 64 memory channels, of which hidden must be a multiple
+    hiera = {
+        "model_type": "sam2_hiera_det_model",
+        "hidden_size": 8,
+        "num_attention_heads": 1,
+        "image_size": [side, side],
+        "blocks_per_stage": [1, 1, 2, 1],
+        "embed_dim_per_stage": [8, 16, 32, 64],
+        "num_attention_heads_per_stage": [1, 1, 2, 2],
+        "window_size_per_stage": [4, 4, 4, 4],
+        "global_attention_blocks": [3],
+        "window_positional_embedding_background_size": [4, 4],
+    }
+    vision = {
+        "model_type": "sam2_vision_model",
+        "backbone_config": hiera,
+        "backbone_channel_list": [64, 32, 16, 8],
+        "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
+        "fpn_hidden_size": hidden,
+    }
+    config = hf.Sam2VideoConfig(
+        vision_config=vision,
+        prompt_encoder_config={"hidden_size": hidden, "image_size": side, "mask_input_channels": 4},
+        mask_decoder_config={"hidden_size": hidden, "mlp_dim": 32, "num_attention_heads": 2, "iou_head_hidden_dim": 32},
+        image_size=side,
+        memory_attention_hidden_size=hidden,
+        memory_attention_num_layers=1,
+        memory_attention_feed_forward_hidden_size=32,
+        memory_encoder_hidden_size=hidden,
+        memory_encoder_output_channels=64,
+        mask_downsampler_embed_dim=hidden,
+        memory_fuser_embed_dim=hidden,
+        memory_fuser_intermediate_dim=32,
+        memory_attention_rope_feat_sizes=[4, 4],
+    )
+    torch.manual_seed(0)
+    model = hf.Sam2VideoModel(config)
+    model.mask_decoder.pred_obj_score_head.proj_out.bias.data += 10
+    size = {"height": side, "width": side}
+    images = hf.Sam2ImageProcessor(size=size, mask_size={"height": 16, "width": 16})
+    folder = tmp_path_factory.mktemp("sam2")
+    model.save_pretrained(folder)
+    hf.Sam2VideoProcessor(images, hf.Sam2VideoVideoProcessor(size=size), target_size=side).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def noise() -> Callable[[int], list[np.ndarray]]:
+    """`noise(n)` gives n pictures that differ a little from each other."""
+
+    def make(count: int) -> list[np.ndarray]:
+        random = np.random.default_rng(0)
+        base = random.integers(40, 200, (48, 80, 3))
+        return [(base + random.integers(-20, 20, base.shape)).astype(np.uint8) for _ in range(count)]
+
+    return make
+
+
+@pytest.fixture
+def state_bytes() -> Callable[[Any], int]:
+    """Bytes of all tensors that hang on an object."""
+    torch = pytest.importorskip("torch")
+
+    def count(root: Any) -> int:
+        seen: set[int] = set()
+        total, stack = 0, [root]
+        while stack:
+            value = stack.pop()
+            if id(value) in seen:
+                continue
+            seen.add(id(value))
+            if isinstance(value, torch.Tensor):
+                total += value.numel() * value.element_size()
+            elif isinstance(value, dict):
+                stack += value.values()
+            elif isinstance(value, (list, tuple)):
+                stack += value
+            elif hasattr(value, "__dict__") and not isinstance(value, torch.nn.Module):
+                stack += vars(value).values()
+        return total
+
+    return count

@@ -1,0 +1,93 @@
+"""Boxes from a file: what is read, and what is said about what cannot be."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grounding.core import UserError
+from grounding.tracking import TrackingOptions, track_video
+from grounding.tracking.own_boxes import load_boxes
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "boxes.json"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_boxes(tmp_path: Path) -> None:
+    own = load_boxes(
+        write(
+            tmp_path, '{"0": [[1, 2, 3.5, 4]], "48": [{"box": [0, 0, 9, 9], "label": "dog", "score": 0.5}], "50": []}'
+        )
+    )
+    assert own.frames == {0, 48, 50}
+    picture = np.zeros((1, 1, 3), np.uint8)
+    first, second, third = (own.detect(frame, picture) for frame in (0, 48, 50))
+    assert first.boxes.tolist() == [[1, 2, 3.5, 4]] and first.scores.tolist() == [1.0] and first.labels == ("",)
+    assert second.labels == ("dog",) and second.scores.tolist() == [0.5]
+    assert third.boxes.shape == (0, 4)
+
+
+def test_tracked(film, tracker, tmp_path: Path) -> None:
+    own = load_boxes(write(tmp_path, '{"2": [[4, 4, 24, 24]]}'))
+    masklets, report = track_video(film([{"red": (4, 4, 24, 24)}] * 6), own, tracker, TrackingOptions())
+    assert masklets.ids == [1] and report.keyframes == 1
+    assert all(counts is not None for counts in masklets.tracks[1])  # followed back to frame 0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is not JSON"),
+        ("[]", "with at least one frame"),
+        ("{}", "with at least one frame"),
+        ('{"first": []}', "expected a frame number"),
+        ('{"-1": []}', "expected a frame number"),
+        ('{"0": 3}', "expected a frame number"),
+        ('{"7": [[1, 2, 3, 4], [1, 2, 3]]}', r"frame 7, box 1 must be \[x1, y1, x2, y2\]"),
+        ('{"0": [[1, 2, 3, "4"]]}', "must be"),
+        ('{"0": [[1, 2, 3, true]]}', "must be"),
+        ('{"0": [[1, 2, 3, NaN]]}', "must be"),
+        ('{"0": [[5, 2, 3, 4]]}', "x1 < x2"),
+        ('{"0": [[1, 4, 3, 4]]}', "y1 < y2"),
+        ('{"0": [{"box": [1, 2, 3, 4], "label": 3}]}', "label a text"),
+        ('{"0": [{"box": [1, 2, 3, 4], "score": "high"}]}', "score must be"),
+        ('{"0": [{"bbox": [1, 2, 3, 4]}]}', "must be"),
+    ],
+)
+def test_mistakes(tmp_path: Path, text: str, said: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(UserError, match=said) as caught:
+        load_boxes(path)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_no_file(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot read boxes"):
+        load_boxes(tmp_path / "none.json")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.sampled_from(["0", "7", "box", "label"]), inner),
+    max_leaves=12,
+)
+
+
+@given(value=JSON)
+def test_anything_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, value: object) -> None:
+    path = write(tmp_path_factory.getbasetemp(), json.dumps(value))
+    try:
+        own = load_boxes(path)
+    except UserError:
+        return
+    for frame in own.frames:
+        boxes = own.detect(frame, np.zeros((1, 1, 3), np.uint8)).boxes
+        assert np.isfinite(boxes).all() and (boxes[:, 2:] > boxes[:, :2]).all()

@@ -1,0 +1,268 @@
+"""SAM 2 through transformers, a tiny random one: the same masks as its own sessions give, in bounded memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from grounding.core import UserError
+from grounding.tracking import Detections, TrackingOptions, track_video
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+from grounding.tracking.trackers import TransformersTracker, load_tracker  # noqa: E402
+
+BOX, OTHER = np.array([10.0, 8, 40, 40]), np.array([45.0, 5, 75, 30])
+
+
+@pytest.fixture(scope="module")
+def tracker(sam2_folder: Path) -> TransformersTracker:
+    return load_tracker(str(sam2_folder), "cpu")
+
+
+@pytest.fixture(autouse=True)
+def _empty(request: pytest.FixtureRequest) -> None:
+    if "tracker" in request.fixturenames:
+        request.getfixturevalue("tracker").reset()
+
+
+def follow(tracker, pictures, *, reverse: bool = False, joins: int | None = None) -> list[np.ndarray]:
+    """Masks of the object in BOX over all pictures; another one joins on frame `joins`."""
+    order = list(enumerate(pictures))[:: -1 if reverse else 1]
+    masks = []
+    for at, (frame, picture) in enumerate(order):
+        tracker.show(frame, picture, reverse=reverse)
+        masks.append(tracker.follow([1])[0] if at else tracker.start(1, BOX))
+        if joins is not None and frame > joins:
+            tracker.follow([2])
+        if frame == joins:
+            tracker.start(2, OTHER)
+    return masks
+
+
+def reference(tracker, pictures, *, reverse: bool = False) -> list[np.ndarray]:
+    """The same by a session of transformers that holds the whole video, and forgets nothing."""
+    processor, model = tracker.processor, tracker.model
+    pixels = [processor(images=picture, return_tensors="pt").pixel_values[0] for picture in pictures]
+    session = processor.init_video_session()
+    for frame, pixel in enumerate(pixels):
+        session.add_new_frame(pixel, frame)
+    session.video_height, session.video_width = pictures[0].shape[:2]
+    first = len(pictures) - 1 if reverse else 0
+    processor.add_inputs_to_inference_session(session, frame_idx=first, obj_ids=1, input_boxes=[[BOX.tolist()]])
+    outputs = model.propagate_in_video_iterator(session, start_frame_idx=first, reverse=reverse)
+    sizes = [pictures[0].shape[:2]]
+    return [processor.post_process_masks([out.pred_masks], sizes)[0][0, 0].numpy() for out in outputs]
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_masks_are_those_of_a_whole_session(tracker, noise, reverse: bool) -> None:
+    """24 frames are more than the model remembers (16 pointers, 6 memories): forgetting the rest changes nothing."""
+    pictures = noise(24)
+    ours, theirs = follow(tracker, pictures, reverse=reverse), reference(tracker, pictures, reverse=reverse)
+    assert len(ours) == len(theirs) == 24
+    assert all(a.shape == (48, 80) and a.dtype == bool for a in ours)
+    assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
+    assert len({mask.tobytes() for mask in ours}) > 12 and all(mask.any() and not mask.all() for mask in ours)
+
+
+def test_who_joins_does_not_touch_the_others(tracker, noise) -> None:
+    pictures = noise(8)
+    alone = follow(tracker, pictures)
+    tracker.reset()
+    together = follow(tracker, pictures, joins=3)
+    assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
+
+
+def test_a_frame_is_encoded_once_and_only_if_needed(tracker, noise) -> None:
+    ran: list[int] = []
+    hook = tracker.model.vision_encoder.register_forward_hook(lambda *_: ran.append(1))
+    before = tracker.passes
+    follow(tracker, noise(6), joins=2)
+    tracker.embedding(np.ones((48, 80), bool))
+    tracker.show(9, noise(1)[0])  # nobody looks at it
+    tracker.follow([])
+    hook.remove()
+    assert len(ran) == tracker.passes - before == 6
+
+
+def test_a_state_does_not_grow(tracker, noise, state_bytes) -> None:
+    sizes = {}
+    for at, picture in enumerate(noise(60)):
+        tracker.show(at, picture)
+        if at == 0:
+            tracker.start(1, BOX)
+        else:
+            tracker.follow([1])
+        sizes[at] = state_bytes(tracker._states)
+    assert sizes[10] < sizes[20] == sizes[40] == sizes[59]  # full after 16 frames
+
+
+def test_dropping_frees(tracker, noise, state_bytes) -> None:
+    follow(tracker, noise(3), joins=1)
+    both = state_bytes(tracker._states)
+    tracker.drop(2)
+    assert 0 < state_bytes(tracker._states) < both
+    with pytest.raises(KeyError):
+        tracker.follow([2])
+
+
+def test_starting_from_a_mask_gives_about_that_mask(tracker, noise) -> None:
+    mask = np.zeros((48, 80), bool)
+    mask[12:36, 20:60] = True  # 24 x 40; the model sees it at 16 x 16 and back, so the border moves by a cell of 3 x 5
+    tracker.show(0, noise(1)[0])
+    found = tracker.start(1, BOX, mask)
+    assert not (found & ~np.pad(mask, 0)).sum() > 0.3 * mask.sum()
+    assert found[16:32, 28:52].all() and not found[:6].any() and not found[42:].any()
+
+
+def test_embedding(tracker, noise) -> None:
+    tracker.show(0, noise(1)[0])
+    left, right = np.zeros((2, 48, 80), bool)
+    left[:, :40], right[:, 40:] = True, True
+    a, b = tracker.embedding(left), tracker.embedding(right)
+    assert a.shape == b.shape == (128,)
+    assert np.linalg.norm(a) == pytest.approx(1, abs=1e-5)
+    assert float(a @ b) < 0.9999
+    assert not tracker.embedding(np.zeros((48, 80), bool)).any()
+
+
+def test_pooling_weighs_cells_by_their_share() -> None:
+    """2 x 2 cells of 2 x 2 pixels. Three pixels of cell 0 (feature 4, 0) and one of cell 1 (0, 12): (12, 12) / 4."""
+    from grounding.tracking.streaming import pooled
+
+    features = torch.zeros(2, 2, 2)
+    features[0, 0, 0], features[1, 0, 1] = 4.0, 12.0
+    mask = np.zeros((4, 4), bool)
+    mask[0, 0] = mask[0, 1] = mask[1, 0] = mask[0, 2] = True
+    assert pooled(features, mask) == pytest.approx([0.5**0.5, 0.5**0.5])
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_half_precision(sam2_folder: Path, noise, dtype: str) -> None:
+    tracker = load_tracker(str(sam2_folder), "cpu", dtype)
+    masks = follow(tracker, noise(4), joins=1)
+    assert tracker.model.dtype == getattr(torch, dtype)
+    assert all(mask.shape == (48, 80) and mask.any() for mask in masks)
+    assert np.isfinite(tracker.embedding(masks[0])).all()
+
+
+class Fixed:
+    """Two boxes on the first keyframe, a third from frame 5 on."""
+
+    frames = None
+
+    def detect(self, frame: int, picture: np.ndarray) -> Detections:
+        boxes = np.array([BOX, OTHER, [5, 40, 30, 47]])[: 2 if frame < 5 else 3]
+        return Detections(boxes, np.linspace(0.9, 0.7, len(boxes)), ("thing",) * len(boxes))
+
+
+def test_end_to_end(tracker, film) -> None:
+    """Random weights draw any mask, so only what must hold for all is asked: counts, ids, sizes."""
+    path = film([{"red": (4 + t, 4, 34 + t, 34)} for t in range(12)])
+    masklets, report = track_video(path, Fixed(), tracker, TrackingOptions(smallest=1, duplicate_iou=1, containment=1))
+    assert report.forward_passes == report.frames == 12
+    assert report.backward_passes <= 12
+    assert masklets.ids == list(range(1, len(masklets.ids) + 1)) and masklets.ids
+    assert masklets.size == (64, 96) and len(masklets.pts) == 12
+    assert all(mask.shape == (64, 96) for mask in masklets.masks_at(6).values())
+    assert tracker._states == {}
+
+
+@pytest.fixture(scope="module")
+def sam3_tracker():
+    """A tiny random SAM 3 tracker; its memory attention is fixed to 72 x 72 cells in its configuration's defaults."""
+    import transformers as hf
+
+    side, hidden = 56, 128
+    vit = {
+        "model_type": "sam3_vit_model",
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "image_size": side,
+        "patch_size": 14,
+        "window_size": 2,
+        "global_attn_indexes": [1],
+        "pretrain_image_size": 28,
+    }
+    config = hf.Sam3TrackerVideoConfig(
+        vision_config={
+            "model_type": "sam3_vision_model",
+            "backbone_config": vit,
+            "fpn_hidden_size": hidden,
+            "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
+        },
+        prompt_encoder_config={"hidden_size": hidden, "image_size": side, "patch_size": 14, "mask_input_channels": 4},
+        mask_decoder_config={"hidden_size": hidden, "mlp_dim": 32, "num_attention_heads": 2, "iou_head_hidden_dim": 32},
+        image_size=side,
+        memory_attention_hidden_size=hidden,
+        memory_attention_num_layers=1,
+        memory_attention_feed_forward_hidden_size=32,
+        memory_encoder_hidden_size=hidden,
+        memory_encoder_output_channels=64,
+        mask_downsampler_embed_dim=hidden,
+        memory_fuser_embed_dim=hidden,
+        memory_fuser_intermediate_dim=32,
+        memory_attention_rope_feat_sizes=[4, 4],
+    )
+    torch.manual_seed(0)
+    model = hf.Sam3TrackerVideoModel(config).eval()
+    model.mask_decoder.pred_obj_score_head.proj_out.bias.data += 10
+    size = {"height": side, "width": side}
+    images = hf.Sam3ImageProcessor(size=size, mask_size={"height": 16, "width": 16})
+    processor = hf.Sam3TrackerVideoProcessor(
+        images,
+        hf.Sam3VideoVideoProcessor(size=size)
+        if hasattr(hf, "Sam3VideoVideoProcessor")
+        else hf.Sam2VideoVideoProcessor(size=size),
+        target_size=side,
+    )
+    return TransformersTracker(model, processor)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_sam3_gives_its_own_masks_too(sam3_tracker, noise, reverse: bool) -> None:
+    sam3_tracker.reset()
+    pictures = noise(18)
+    ours = follow(sam3_tracker, pictures, reverse=reverse)
+    theirs = reference(sam3_tracker, pictures, reverse=reverse)
+    assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
+    assert any(mask.any() for mask in ours)
+
+
+def test_not_a_tracker(tmp_path: Path) -> None:
+    import transformers as hf
+
+    hf.DetrConfig(use_timm_backbone=False, backbone_config={"model_type": "resnet"}).save_pretrained(tmp_path)
+    with pytest.raises(UserError, match="is a 'detr' model; give one of sam2_video"):
+        load_tracker(str(tmp_path))
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot load model") as caught:
+        load_tracker(str(tmp_path))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("device", "dtype", "said"),
+    [("gpu", "auto", "device must be"), ("cuda:99", "auto", "is not there"), ("cpu", "int8", "dtype must be")],
+)
+def test_device_and_precision(sam2_folder: Path, device: str, dtype: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        load_tracker(str(sam2_folder), device, dtype)
+
+
+def test_workers_go_round_the_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    from grounding.tracking.loading import turn
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert [turn("auto", n) for n in range(3)] == ["cuda:0", "cuda:1", "cuda:0"]
+    assert turn("cuda:1", 0) == "cuda:1" and turn("cpu", 1) == "cpu"
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert turn("auto", 1) == "auto"

@@ -1,0 +1,201 @@
+"""Two processes learn what one does: same draws, same loss, same weights within rounding."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from accelerate.commands.config.config_args import load_config_from_file
+from safetensors.torch import load_file
+
+from grounding.training.config import TrainerConfig
+from grounding.training.grpo import groups_of_a_pass
+from grounding.training.wrapped import inside_forward
+
+CONFIGS = sorted((Path(__file__).parents[2] / "scripts" / "accelerate").glob("*.yaml"))
+RUN = str(Path(__file__).parent / "small_run.py")
+CHANGES = {
+    "trainer": {"prompts": 4, "groups_per_pass": 2, "max_steps": 3},
+    "data": {"train_clips": 50},
+    "warmup": {"max_steps": 2},
+    "objective": {"lr": 0.5, "clip": 1e9},  # of SGD
+}
+SAME = ("loss", "grad_norm", "reward", "reward_std", "entropy", "num_tokens", "parse_rate", "completions/mean_length")
+
+
+LAUNCH = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "2"]
+
+
+def launched(config: str, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Two processes of a script, started as README says."""
+    file = next(str(path) for path in CONFIGS if path.stem == config)
+    line = [*LAUNCH, "--config_file", file, str(Path(__file__).parent / script), *arguments]
+    return subprocess.run(line, capture_output=True, text=True, timeout=600)
+
+
+def metrics(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "model.safetensors")
+
+
+def largest_difference(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
+    return max(float((one[name] - other[name]).abs().max()) for name in one)
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two processes."""
+    out = tmp_path_factory.mktemp("two") / "run"
+    done = launched("ddp", "small_run.py", str(out), json.dumps(CHANGES))
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.mark.slow
+def test_two_processes_are_like_one(two: Path, tmp_path: Path) -> None:
+    one = tmp_path / "one"
+    done = subprocess.run([sys.executable, RUN, str(one), json.dumps(CHANGES)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    figures = metrics(one), metrics(two)
+    assert [row["step"] for row in figures[1]] == [1, 2, 1, 2, 3]  # one process writes
+    for a, b in zip(*figures, strict=True):
+        for key in set(SAME) & a.keys():
+            assert b[key] == pytest.approx(a[key], rel=1e-4, abs=1e-6), (key, a["step"])
+    assert set(SAME) <= figures[0][-1].keys()
+    moved = largest_difference(weights(one / "warmup"), weights(one / "model"))
+    assert moved > 1e-2
+    assert largest_difference(weights(one / "model"), weights(two / "model")) < 1e-4 * moved
+
+
+@pytest.mark.slow
+def test_two_processes_resume_as_if_never_stopped(two: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(two, out)  # as it was after step 2: what came later goes
+    for name in ("model", "checkpoints/step-000003"):
+        shutil.rmtree(out / name, ignore_errors=True)
+    (out / "summary.json").unlink()
+    assert (out / "checkpoints" / "step-000002" / "rng_state_1.pth").exists()
+    done = launched("ddp", "small_run.py", str(out), json.dumps(CHANGES))
+    assert done.returncode == 0, done.stderr
+    assert [row["step"] for row in metrics(out)] == [1, 2, 1, 2, 3]
+    assert metrics(out)[-1]["loss"] == metrics(two)[-1]["loss"]
+    assert largest_difference(weights(out / "model"), weights(two / "model")) == 0
+
+
+@pytest.mark.slow
+def test_a_model_shared_out_with_fsdp2_learns_the_same(two: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    done = launched("fsdp2", "small_run.py", str(out), json.dumps(CHANGES), "sharded")
+    assert done.returncode == 0, done.stderr
+    assert (out / "checkpoints" / "step-000002" / "pytorch_model_fsdp.bin").exists()  # it was shared out
+    for a, b in zip(metrics(two), metrics(out), strict=True):
+        for key in set(SAME) & a.keys():
+            assert b[key] == pytest.approx(a[key], rel=1e-4, abs=1e-6), (key, a["step"])
+    moved = largest_difference(weights(two / "warmup"), weights(two / "model"))
+    assert largest_difference(weights(two / "model"), weights(out / "model")) < 1e-4 * moved
+    assert sorted(path.name for path in (two / "model").iterdir()) == sorted(
+        path.name for path in (out / "model").iterdir()
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("failing", "said"),
+    [
+        ("0", ["error: a mistake of process 0"]),
+        ("1", ["error: a mistake of process 1"]),
+        ("01", ["error: a mistake of process 0", "error: a mistake of process 1"]),  # whichever is first
+        ("before", ["error: a mistake of everybody"]),
+    ],
+)
+def test_a_mistake_ends_all_processes_with_one_line(failing: str, said: list[str]) -> None:
+    begin = time.monotonic()
+    done = launched("ddp", "failing_run.py", failing)
+    assert time.monotonic() - begin < 300  # not after the hours that processes wait for each other
+    assert done.returncode != 0
+    assert "exitcode  : 2" in done.stderr  # of ours, as the launcher reports it
+    own = done.stderr.partition("torch/distributed/elastic")[0] + done.stderr.rpartition("=====")[2]
+    lines = [line for line in own.splitlines() if "error" in line.lower() or "stopped" in line]
+    assert len(lines) == 1, done.stderr
+    assert lines[0] in said
+    assert done.stdout == ""
+
+
+@pytest.mark.slow
+def test_the_first_process_alone_speaks_and_writes_of_a_mistake_in_the_options(tmp_path: Path) -> None:
+    train = str(Path(__file__).parents[2] / "scripts" / "train.py")
+    done = launched("ddp", train, "trainer.prompts=3", "trainer.groups_per_pass=3", f"out={tmp_path / 'run'}")
+    assert done.returncode != 0
+    own = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert own == [
+        "error: trainer.prompts must be a multiple of the 2 processes, got 3; or launch with another --num_processes"
+    ]
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_shipped_configs_are_what_accelerate_reads(path: Path) -> None:
+    config = load_config_from_file(str(path))
+    assert str(config.distributed_type).rpartition(".")[2] in ("NO", "MULTI_GPU", "FSDP", "DEEPSPEED")
+    assert yaml.safe_load(path.read_text())["mixed_precision"] == "no"  # trainer.bf16 decides, in one place
+
+
+def test_there_is_a_config_for_each_way() -> None:
+    assert [path.stem for path in CONFIGS] == ["ddp", "fsdp2", "one_gpu", "zero2", "zero3"]
+
+
+@pytest.mark.parametrize(
+    ("prompts", "asked", "processes", "expected"),
+    [
+        (16, 16, 1, (16, 1)),
+        (16, 16, 2, (8, 1)),  # a process has 8 groups of its own
+        (16, 4, 2, (4, 2)),
+        (12, 4, 2, (3, 2)),  # 4 does not divide 6
+        (8, 1, 8, (1, 1)),
+    ],
+)
+def test_groups_of_a_pass(prompts: int, asked: int, processes: int, expected: tuple[int, int]) -> None:
+    assert groups_of_a_pass(TrainerConfig(prompts=prompts, groups_per_pass=asked), processes) == expected
+
+
+class Wrapper(torch.nn.Module):
+    """Counts what passes through its forward, as DDP needs to see it."""
+
+    def __init__(self, inner: torch.nn.Module) -> None:
+        super().__init__()
+        self.inner, self.seen = inner, 0
+
+    def forward(self, *args: Any) -> Any:
+        self.seen += 1
+        return self.inner(*args)
+
+
+@pytest.mark.parametrize("patched", [False, True])
+def test_a_function_runs_inside_the_wrapped_forward(patched: bool) -> None:
+    inner = torch.nn.Linear(2, 2)
+    if patched:  # as accelerate does for mixed precision
+        original: Callable[..., Any] = inner.forward
+        inner.forward = lambda value: original(value) * 2  # type: ignore[method-assign]
+    wrapper, value = Wrapper(inner), torch.ones(1, 2)
+    expected = inner(value)
+    # The function calls the model itself, with its own forward.
+    assert torch.equal(inside_forward(wrapper, inner, lambda: inner(value)), expected)
+    assert wrapper.seen == 1
+    with pytest.raises(ZeroDivisionError):
+        inside_forward(wrapper, inner, lambda: 1 / 0)
+    assert torch.equal(inner(value), expected)
+    assert ("forward" in vars(inner)) == patched
+    assert inside_forward(inner, inner, lambda: math.pi) == math.pi
