@@ -1,0 +1,149 @@
+"""MeViS: masks of all objects that an expression means; J, F and J&F as DAVIS defines them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from grounding.core import UserError, rle
+from grounding.core.files import inside
+from grounding.datasets.masks.mevis import MASKS, META
+from grounding.datasets.masks.shared import read_json, within
+from grounding.evaluation.benchmarks.benchmark import Benchmark
+from grounding.evaluation.bootstrap import Figure, mean
+from grounding.evaluation.entries import Entry, field, object_of, read_entries, text_id
+from grounding.evaluation.segmentation import boundary_similarity, region_similarity
+
+Track = Sequence[bytes | None]  # compressed masks, None where empty, one a frame
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """The frames' names, the size of all of them (height, width), and the masks of each object that is meant."""
+
+    frames: Sequence[str]
+    size: tuple[int, int]
+    objects: Sequence[Track]
+
+
+def read_truth(path: Path) -> dict[str, Truth]:
+    """The folder of a split with masks (`valid_u`, `train`): ids are `<video>/<expression>`.
+
+    Raises:
+        UserError: Naming the file and the video or annotation that is not as MeViS writes it.
+    """
+    with within(str(path)):
+        videos = object_of(field(object_of(read_json(inside(path, META)), META), "videos"), "videos")
+        masks = object_of(read_json(inside(path, MASKS)), MASKS)
+    truths: dict[str, Truth] = {}
+    for video, entry in videos.items():
+        with within(f"{path / META}: video {video[:40]}"):
+            frames = [text_id(name) for name in _list(entry, "frames")]
+            expressions = object_of(field(entry, "expressions"), "expressions")
+            named = {name: [str(n) for n in _list(one, "anno_id")] for name, one in expressions.items()}
+            size, tracks = _tracks({n for ids in named.values() for n in ids}, masks, len(frames))
+            for name, ids in named.items():
+                truths[f"{video}/{name}"] = Truth(frames, size, [tracks[n] for n in ids])
+    return truths
+
+
+def _list(row: Any, name: str) -> list[Any]:
+    value = field(row, name)
+    if not isinstance(value, list) or not value:
+        raise UserError(f'"{name}" must be a list with at least one entry, got {str(value)[:40]!r}')
+    return value
+
+
+def _tracks(ids: set[str], masks: Mapping[str, Any], count: int) -> tuple[tuple[int, int], dict[str, Track]]:
+    """The one size of a video's masks, and the masks by annotation."""
+    seen = [mask for n in sorted(ids) for mask in _list(masks, n) if mask is not None]
+    if not seen:
+        raise UserError("no object has a mask; take a split with masks")
+    size = field(seen[0], "size")
+    if not (isinstance(size, list) and len(size) == 2 and all(type(n) is int and n > 0 for n in size)):
+        raise UserError(f"a mask's size must be [height, width], got {size!r}")
+    return (size[0], size[1]), {n: _track(masks[n], (size[0], size[1]), count) for n in ids}
+
+
+def _track(value: Any, size: tuple[int, int], count: int) -> Track:
+    if not isinstance(value, list) or len(value) != count:
+        got = f"{len(value)} masks" if isinstance(value, list) else type(value).__name__
+        raise UserError(f"expected one mask (RLE or null) for each of the {count} frames, got {got}")
+    track: list[bytes | None] = []
+    for frame, mask in enumerate(value):
+        with within(f"frame {frame}"):
+            track.append(None if mask is None else rle.from_json(mask, size))
+    return track
+
+
+def read_predictions(path: Path) -> list[Entry]:
+    """The submission folder, `<video>/<expression>/<frame>.png`; or rows `{"id", "masks": [RLE or null, ...]}`.
+
+    Raises:
+        UserError: If there is no such folder or file.
+    """
+    if not path.is_dir():
+        return read_entries(path)
+    folders = sorted(one for one in path.glob("*/*") if one.is_dir())
+    return [Entry(row, one, f"{one.parent.name}/{one.name}") for row, one in enumerate(folders, start=1)]
+
+
+def read_prediction(value: Any, truth: Truth) -> Track | None:
+    """Masks of all frames; whatever is not 0 in a PNG is mask. null is no answer.
+
+    Raises:
+        UserError: If a frame is missing, is no picture, or has another size than the truth.
+    """
+    if isinstance(value, Path):
+        return [_picture(inside(value, f"{name}.png"), truth.size) for name in truth.frames]
+    if value is None:
+        return None
+    masks = field(object_of(value, "a prediction"), "masks")
+    return None if masks is None else _track(masks, truth.size, len(truth.frames))
+
+
+def _picture(path: Path, size: tuple[int, int]) -> bytes:
+    try:
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    picture = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else None
+    if picture is None:
+        raise UserError(f"{path} is no picture that can be read; write a PNG")
+    if picture.shape != size:
+        raise UserError(f"{path} has {picture.shape[1]} x {picture.shape[0]} pixels, the truth {size[1]} x {size[0]}")
+    return rle.encode(picture > 0)
+
+
+def figures(truths: Sequence[Truth], answers: Sequence[Track | None], _mode: str) -> dict[str, Figure]:
+    """`J`, `F` and `J&F`, their mean, over expressions; each is a mean over the video's frames, in [0, 1]."""
+    scores = np.zeros((len(truths), 2))
+    for place, (truth, answer) in enumerate(zip(truths, answers, strict=True)):
+        if answer is not None:
+            scores[place] = np.mean([_frame(truth, answer, frame) for frame in range(len(truth.frames))], axis=0)
+    return {"J": mean(scores[:, 0]), "F": mean(scores[:, 1]), "J&F": mean(scores.mean(axis=1))}
+
+
+def _frame(truth: Truth, answer: Track, frame: int) -> tuple[float, float]:
+    meant = np.zeros(truth.size, bool)
+    for track in truth.objects:
+        if (counts := track[frame]) is not None:
+            meant |= rle.decode(counts, truth.size)
+    own = answer[frame]
+    mask = np.zeros(truth.size, bool) if own is None else rle.decode(own, truth.size)
+    return region_similarity(mask, meant), boundary_similarity(mask, meant)
+
+
+MEVIS = Benchmark(
+    truth="the folder of a split with masks, such as valid_u (meta_expressions.json and mask_dict.json)",
+    predictions='the submission folder <video>/<expression>/<frame>.png, or rows {"id": "video/expression", "masks"}',
+    truths=read_truth,
+    answer=read_prediction,
+    figures=figures,
+    entries=read_predictions,
+)

@@ -1,0 +1,122 @@
+"""VidSTG: the official annotation with VidOR's boxes, or TubeDETR's processed file; captions and questions apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from grounding.core import UserError
+from grounding.datasets.masks.shared import number, objects_of, read_json, whole, within
+from grounding.evaluation.benchmarks.benchmark import Benchmark
+from grounding.evaluation.benchmarks.tubes import MAX_FRAMES, TubeTruth, figures, read_boxes, read_tube, whole_tube
+from grounding.evaluation.entries import field, numbers, object_of, text_id
+from grounding.evaluation.stvg import sampled_frames
+
+KINDS = {"captions": ("c", "declarative"), "questions": ("q", "interrogative")}
+Boxes = dict[int, list[float]]  # frame -> xyxy of one object
+
+
+def read_truth(path: Path) -> dict[str, TubeTruth]:
+    """Read the official list (`*_annotations.json`) or TubeDETR's object (`test.json`).
+
+    The official list has no boxes: they are looked for in a folder `vidor` beside the file or beside its folder, as
+    VidOR's `<video>.json` at any depth. Its sentences have no ids either: `12_c0` is the first caption of entry 12
+    (from 0), `12_q1` the second question. Frames count from 0, ends are exclusive.
+
+    Raises:
+        UserError: Naming the file and the entry that is not as expected, or the missing boxes.
+    """
+    value = read_json(path)
+    with within(str(path)):
+        return dict(_processed(value) if isinstance(value, dict) else _official(value, path))
+
+
+def _official(value: Any, path: Path) -> Iterator[tuple[str, TubeTruth]]:
+    vidor = {file.stem: file for folder in (path.parent, path.parent.parent) for file in folder.glob("vidor/**/*.json")}
+    boxes: dict[str, dict[int, Boxes]] = {}
+    for place, entry in enumerate(objects_of({"entries": value}, "entries")):
+        with within(f"entry {place}"):
+            video = text_id(field(entry, "vid"))
+            if video not in boxes:
+                if video not in vidor:
+                    raise UserError(f"no boxes of video {video}; put VidOR's annotation into {path.parent / 'vidor'}")
+                boxes = {video: read_vidor(vidor[video])}  # a video's entries stand together: one at a time in memory
+            tube_range = _checked(_ends(field(entry, "temporal_gt")))
+            grid = _grid(_ends(field(entry, "used_segment")), field(entry, "fps"))
+            for key, (letter, kind) in KINDS.items():
+                for index, sentence in enumerate(objects_of({key: entry.get(key) or []}, key)):
+                    track = boxes[video].get(whole(field(sentence, "target_id"), "target_id"), {})
+                    yield f"{place}_{letter}{index}", _truth(track, tube_range, grid, kind)
+
+
+def read_vidor(path: Path) -> dict[int, Boxes]:
+    """The boxes of a VidOR annotation by object and frame.
+
+    Raises:
+        UserError: Naming the file and frame of the first that is none.
+    """
+    tracks: dict[int, Boxes] = {}
+    value = read_json(path)
+    frames = value.get("trajectories") if isinstance(value, dict) else None
+    if not isinstance(frames, list):
+        raise UserError(f"{path} has no list trajectories; take VidOR's annotation file of the video")
+    for frame, objects in enumerate(frames):
+        with within(f"{path}: frame {frame}"):
+            for one in objects_of({"objects": objects}, "objects"):
+                box = field(one, "bbox")
+                sides = [field(box, key) for key in ("xmin", "ymin", "xmax", "ymax")]
+                tracks.setdefault(whole(field(one, "tid"), "tid"), {})[frame] = sides
+    return tracks
+
+
+def _processed(value: Mapping[str, Any]) -> Iterator[tuple[str, TubeTruth]]:
+    trajectories = field(value, "trajectories")
+    for place, row in enumerate(objects_of(dict(value), "videos")):
+        with within(f"videos, place {place}"):
+            track = field(field(trajectories, str(field(row, "original_video_id"))), str(field(row, "target_id")))
+            frames, _ = read_boxes(dict.fromkeys(object_of(track, "a trajectory")), None)
+            xywh = numbers([field(track[str(frame)], "bbox") for frame in frames], "bbox", 4)
+            corners = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1).tolist()
+            boxes = dict(zip(frames.tolist(), corners, strict=True))
+            bounds = _checked([field(row, key) for key in ("tube_start_frame", "tube_end_frame")])
+            grid = _grid([field(row, key) for key in ("start_frame", "end_frame")], field(row, "fps"))
+            yield text_id(field(row, "video_id")), _truth(boxes, bounds, grid, str(field(row, "qtype")))
+
+
+def _truth(track: Boxes, bounds: tuple[int, int], grid: np.ndarray, kind: str) -> TubeTruth:
+    start, end = bounds
+    boxes = numbers([track[frame] for frame in range(start, end) if frame in track], "boxes", 4)
+    named = dict(zip([str(frame) for frame in range(start, end) if frame in track], boxes.tolist(), strict=True))
+    if not named:
+        raise UserError(f"the target has no box on frames {start} to {end - 1}; the boxes are of another video")
+    return TubeTruth(whole_tube(start, end, named), grid=grid, kind=kind)
+
+
+def _ends(value: Any) -> list[Any]:
+    return [field(value, key) for key in ("begin_fid", "end_fid")]
+
+
+def _grid(clip: list[Any], fps: Any) -> np.ndarray:
+    if number(fps, "fps") <= 0:
+        raise UserError(f"fps must be above 0, got {fps}")
+    return sampled_frames(*_checked(clip), fps)
+
+
+def _checked(bounds: list[Any]) -> tuple[int, int]:
+    start, end = (whole(bound, "a frame") for bound in bounds)
+    if not 0 < end - start <= MAX_FRAMES:
+        raise UserError(f"a range of frames must begin before it ends, got {start} to {end}")
+    return start, end
+
+
+VIDSTG = Benchmark(
+    truth="the annotation list, with VidOR's boxes in a folder vidor beside it; or TubeDETR's processed file",
+    predictions='{id: {"sted": [first, end), "boxes": {"frame": [x1, y1, x2, y2]}}}',
+    truths=read_truth,
+    answer=read_tube,
+    figures=figures,
+    modes=("definition", "tubedetr", "sampled"),
+)

@@ -1,0 +1,144 @@
+"""Scores for people and programs: a table, a JSON file and a CSV file with a row a sample."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from grounding.core import UserError
+from grounding.core.files import write_json, write_text
+from grounding.evaluation.bootstrap import Estimate
+from grounding.evaluation.scoring import Collected, Report, Scored, find
+
+PLACES = ("first", "second")
+
+
+def to_json(report: Report) -> dict[str, Any]:
+    """The report as JSON: the first file's figures by their official names at the top level, then everything else."""
+    first = report.scored[0]
+    value: dict[str, Any] = {name: first.value(name) for name in first.figures}
+    value |= {"benchmark": report.benchmark, "compat": report.compat, "truth": str(report.truth)}
+    value |= _part(first, report)
+    for second in report.scored[1:]:
+        value["second"] = {name: second.value(name) for name in second.figures} | _part(second, report)
+        value["difference"] = {
+            name: {"value": _number(one.value), **_interval(one), "p": _number(one.p)}
+            for name, one in report.difference.items()
+        }
+    return value
+
+
+def table(report: Report) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: figure, value with its interval, how many samples take part; for two files both and the gap.
+
+    Where the benchmark names its main figures, the others are left to the JSON file.
+    """
+    header = ["figure", *_headings(report), "samples"]
+    if report.difference:
+        header[-1:] = ["second - first", "p", "samples"]
+    rows = []
+    figures = report.scored[0].figures
+    main = [name for name in find(report.benchmark).main if name in figures]
+    for name in main or figures:
+        figure = figures[name]
+        row = [name + (" (%)" if figure.percent else "")]
+        row += [_cell(one.estimates.get(name)) for one in report.scored]
+        if report.difference:
+            gap = report.difference.get(name)
+            row += [_cell(gap), "" if gap is None or gap.p is None else f"{gap.p:.3f}"]
+        rows.append([*row, str(figure.count)])
+    return header, rows
+
+
+def write(report: Report, out: Path, *, overwrite: bool = False) -> list[Path]:
+    """Write `out` (JSON) and, beside it, the same name with `.csv` (a row a sample).
+
+    Raises:
+        UserError: If one of them exists and `overwrite` is false, or cannot be written.
+    """
+    sheet = out.with_suffix(".csv")
+    if sheet == out:
+        raise UserError(f"{out} is the name of the CSV file, which goes beside the JSON file; give a name in .json")
+    if sheet.exists() and not overwrite:  # said before the JSON file is written
+        raise UserError(f"{sheet} exists already; choose another name or remove it first")
+    write_json(out, to_json(report), overwrite=overwrite)
+    write_text(sheet, to_csv(report), overwrite=overwrite)
+    return [out, sheet]
+
+
+def to_csv(report: Report) -> str:
+    """Id, status and every per-sample value; empty where a sample takes no part; a second file's end in `_2`."""
+    columns: dict[str, Sequence[Any]] = {"id": report.ids}
+    for number, one in enumerate(report.scored, start=1):
+        end = "" if number == 1 else f"_{number}"
+        columns["status" + end] = [one.collected.status(sample) for sample in report.ids]
+        for name, figure in one.figures.items():
+            if figure.values is not None:
+                columns[name + end] = [format(value, ".10g") for value in figure.values.tolist()]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([["" if cell == "nan" else cell for cell in row] for row in zip(*columns.values(), strict=True)])
+    return text.getvalue()
+
+
+def counted(collected: Collected, report: Report) -> str:
+    """What became of the rows and samples, in one line."""
+    rows = collected.rows
+    wrong = [f"{rows[kind]} {kind}" for kind in ("invalid", "duplicate", "unknown") if rows[kind]]
+    missing = len(collected.missing)
+    treated = "left out" if len(report.ids) < report.samples else "scored 0"
+    parts = [f"{rows['answered']} answers", *([f"{rows['unanswered']} without answer"] if rows["unanswered"] else [])]
+    parts += [*wrong, *([f"{missing} missing ({treated})"] if missing else [])]
+    return f"{collected.path}: {rows.total()} rows for {report.samples} samples: {', '.join(parts)}"
+
+
+def _part(one: Scored, report: Report) -> dict[str, Any]:
+    collected = one.collected
+    counts = {kind: collected.rows[kind] for kind in ("answered", "unanswered", "invalid", "duplicate", "unknown")}
+    return {
+        "predictions": str(collected.path),
+        "counts": {
+            "samples": report.samples,
+            "scored": len(report.ids),
+            "rows": collected.rows.total(),
+            **counts,
+            "missing": len(collected.missing),
+        },
+        "missing": list(collected.missing),
+        "problems": [problem.line() for problem in collected.problems],
+        "figures": {
+            name: {
+                "value": _number(one.estimates[name].value),
+                **_interval(one.estimates[name]),
+                "samples": figure.count,
+                "unit": "%" if figure.percent else "1",
+            }
+            for name, figure in one.figures.items()
+        },
+    }
+
+
+def _headings(report: Report) -> list[str]:
+    if len(report.scored) == 1:
+        return ["value [95 % interval]"]
+    return [f"{place}: {one.collected.path.name}" for place, one in zip(PLACES, report.scored, strict=True)]
+
+
+def _cell(one: Estimate | None) -> str:
+    if one is None or math.isnan(one.value):
+        return "-"
+    digits = 2 if max(abs(one.value), abs(one.low), abs(one.high)) > 1 else 4
+    return f"{one.value:.{digits}f} [{one.low:.{digits}f}, {one.high:.{digits}f}]"
+
+
+def _interval(one: Estimate) -> dict[str, float | None]:
+    return {"low": _number(one.low), "high": _number(one.high)}
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else value

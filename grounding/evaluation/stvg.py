@@ -1,0 +1,144 @@
+"""Metrics of spatio-temporal video grounding: the definition of vIoU, and what two official scripts compute instead.
+
+    vIoU = sum of the box IoUs over the frames in both tubes / number of frames in either
+
+HC-STVG's script (`eval_hcvg.py`) divides by the frames from the first start to the last end; TubeDETR's evaluators
+look at 5 frames a second and end the union at the *earlier* end (`min` for `max`), so a prediction that runs on
+past the truth costs nothing. Numbers published with either are comparable with numbers of the same kind only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from grounding.core.boxes import paired_box_iou
+from grounding.evaluation.bootstrap import Figure, mean
+from grounding.evaluation.temporal import interval_iou
+
+THRESHOLDS = (0.3, 0.5, 0.7)
+SAMPLED_FPS, SAMPLED_MOST = 5, 200  # TubeDETR's frames
+
+
+@dataclass(frozen=True, eq=False)
+class FrameTube:
+    """The boxes of one object on some frames of a video, and the time it is about.
+
+    Args:
+        start: Begin of the time, in frames or in seconds.
+        end: Its end, exclusive, in the same unit.
+        frames: Frame numbers, ascending, shape (K,).
+        boxes: xyxy in pixels, shape (K, 4); a NaN row is a frame without a box.
+    """
+
+    start: float
+    end: float
+    frames: np.ndarray
+    boxes: np.ndarray
+
+
+def tiou(prediction: FrameTube, truth: FrameTube) -> float:
+    """Temporal IoU, in [0, 1]."""
+    one, other = (np.array([tube.start, tube.end], float) for tube in (prediction, truth))
+    return float(interval_iou(one, other))
+
+
+def viou(prediction: FrameTube, truth: FrameTube) -> float:
+    """Volume IoU as it is defined, over the frames of both tubes, in [0, 1]; 0 where both are empty."""
+    ious = _shared_ious(prediction, truth)
+    union = len(prediction.frames) + len(truth.frames) - len(ious)
+    return float(ious.sum()) / union if union else 0.0
+
+
+def hcstvg_scores(prediction: FrameTube, truth: FrameTube) -> tuple[float, float]:
+    """Both IoUs (tIoU, vIoU) of HC-STVG's `eval_hcvg.py`: frames that have both boxes, over the span from start to end.
+
+    The same as the definition where both tubes have a box in every frame.
+    """
+    ious = _shared_ious(prediction, truth, boxed=True)
+    span = max(prediction.end, truth.end) - min(prediction.start, truth.start)
+    return (len(ious) / span, float(ious.sum()) / span) if span > 0 else (0.0, 0.0)
+
+
+def sampled_viou(prediction: FrameTube, truth: FrameTube, grid: np.ndarray, *, min_for_max: bool = False) -> float:
+    """Volume IoU over sampled frames.
+
+    Args:
+        prediction: With start and end in frames.
+        truth: With start and end in frames.
+        grid: The sampled frame numbers, ascending, shape (S,); see `sampled_frames`.
+        min_for_max: Make the mistake of TubeDETR's evaluators, and with them of the numbers of many papers.
+
+    Returns:
+        In [0, 1]. The union is from the first start to the last end; where that has a hole, nothing is shared anyway.
+    """
+    last = (min if min_for_max else max)(prediction.end, truth.end)
+    union = (grid >= min(prediction.start, truth.start)) & (grid < last)
+    shared = grid[_within(grid, prediction) & _within(grid, truth)]
+    ious = paired_box_iou(_rows(prediction, shared), _rows(truth, shared))
+    return float(ious.sum()) / max(int(union.sum()), 1)
+
+
+def sampled_frames(first: int, last: int, fps: float) -> np.ndarray:
+    """TubeDETR's frames of a clip: 5 a second, thinned out to at most 200.
+
+    Args:
+        first: First frame of the clip.
+        last: The frame to stop before.
+        fps: Of the video.
+
+    Returns:
+        Frame numbers, ascending, at least `first`.
+    """
+    frames = np.arange(first, max(last, first + 1))
+    ticks = (frames * min(1.0, SAMPLED_FPS / fps)).astype(np.int64)
+    chosen = frames[np.unique(ticks, return_index=True)[1]]
+    if len(chosen) > SAMPLED_MOST:
+        chosen = chosen[np.arange(SAMPLED_MOST) * len(chosen) // SAMPLED_MOST]
+    return chosen
+
+
+def stvg_figures(tious: np.ndarray, vious: np.ndarray, prefix: str = "") -> dict[str, Figure]:
+    """The figures that papers give.
+
+    Args:
+        tious: One a sample, shape (n,), NaN for a sample that takes no part.
+        vious: Likewise.
+        prefix: What to put in front of the names.
+
+    Returns:
+        `m_tIoU`, `m_vIoU`; `vIoU@R`, the share strictly above R (TubeDETR, HC-STVG); `vIoU>=R` and `tIoU>=0.5`, which
+        count equality (STVG-R1, ST-Align).
+    """
+    figures = {"m_tIoU": mean(tious), "m_vIoU": mean(vious)}
+    figures |= {f"vIoU@{level}": mean(_share(vious > level, vious)) for level in THRESHOLDS}
+    figures |= {f"vIoU>={level}": mean(_share(vious >= level, vious)) for level in THRESHOLDS}
+    figures["tIoU>=0.5"] = mean(_share(tious >= 0.5, tious))
+    return {prefix + name: figure for name, figure in figures.items()}
+
+
+def _share(reached: np.ndarray, values: np.ndarray) -> np.ndarray:
+    return np.where(np.isnan(values), np.nan, reached)
+
+
+def _shared_ious(one: FrameTube, other: FrameTube, *, boxed: bool = False) -> np.ndarray:
+    """Box IoU on each frame that both tubes have; `boxed` leaves out frames where one of them has no box."""
+    _, mine, theirs = np.intersect1d(one.frames, other.frames, assume_unique=True, return_indices=True)
+    a, b = one.boxes[mine], other.boxes[theirs]
+    ious = paired_box_iou(a, b)
+    return ious[~np.isnan(a[:, 0] + b[:, 0])] if boxed else ious
+
+
+def _within(frames: np.ndarray, tube: FrameTube) -> np.ndarray:
+    return (frames >= tube.start) & (frames < tube.end)
+
+
+def _rows(tube: FrameTube, frames: np.ndarray) -> np.ndarray:
+    """The tube's boxes on these frames, NaN where it has none."""
+    places = np.searchsorted(tube.frames, frames).clip(0, max(len(tube.frames) - 1, 0))
+    boxes = np.full((len(frames), 4), np.nan)
+    if len(tube.frames):
+        has = tube.frames[places] == frames
+        boxes[has] = tube.boxes[places[has]]
+    return boxes

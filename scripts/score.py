@@ -1,0 +1,80 @@
+"""Score anybody's prediction file, or compare two; no model needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from grounding.cli import run
+from grounding.core import UserError
+from grounding.evaluation.benchmarks.table import BENCHMARKS
+from grounding.evaluation.scores_out import counted, table, write
+from grounding.evaluation.scoring import TOLD, Options, score_files
+
+Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
+
+
+def main(
+    *,
+    benchmark: str,
+    predictions: tuple[Path, ...],
+    truth: Path,
+    out: Path | None = None,
+    compat: str | None = None,
+    strict: Flag = False,
+    skip_missing: Flag = False,
+    resamples: int = 1000,
+    seed: int = 0,
+    overwrite: Flag = False,
+) -> None:
+    """Score a prediction file against the truth, with bootstrap 95 % intervals; or compare two files.
+
+    Args:
+        benchmark: One of those listed below.
+        predictions: The file, in the benchmark's submission format; with a second one the two are compared with a
+            paired bootstrap.
+        truth: The benchmark's annotation.
+        out: JSON file to write, and beside it the same name in .csv with a row a sample.
+        compat: How to score where there are several ways. hcstvg: definition (default), hcstvg (its script), tubedetr
+            (5 frames a second and a union that ends too early), sampled (5 frames a second). vidstg: definition,
+            tubedetr, sampled.
+        strict: Stop at rows that are wrong and at missing ones instead of scoring the rest.
+        skip_missing: Leave samples without a prediction out instead of scoring them 0.
+        resamples: For the intervals.
+        seed: For the intervals.
+        overwrite: Replace files that exist.
+    """
+    if not 1 <= len(predictions) <= 2:
+        raise UserError(f"give one prediction file, or two to compare, got {len(predictions)}")
+    if not 1 <= resamples <= 1_000_000 or seed < 0:
+        raise UserError(f"--resamples must be 1 to 1000000 and --seed 0 or more, got {resamples} and {seed}")
+    report = score_files(benchmark, predictions, truth, Options(compat, strict, skip_missing, resamples, seed))
+    notes = Console(stderr=True)
+    for one in report.scored:
+        problems = one.collected.problems
+        for problem in problems[:TOLD]:
+            notes.print(f"not scored: {problem.line()}", markup=False, highlight=False, soft_wrap=True)
+        if len(problems) > TOLD:
+            notes.print(f"not scored: {len(problems) - TOLD} more rows; --out lists them all", highlight=False)
+    header, rows = table(report)
+    shown = Table(*header, title=f"{benchmark} ({report.compat}), {len(report.ids)} samples")
+    for row in rows:
+        shown.add_row(*row)
+    Console().print(shown)
+    for one in report.scored:
+        print(counted(one.collected, report))
+    if out is not None:
+        print("wrote " + ", ".join(map(str, write(report, out, overwrite=overwrite))))
+
+
+def _benchmarks() -> str:
+    rows = [f"  {name}\n    truth: {one.truth}\n    predictions: {one.predictions}" for name, one in BENCHMARKS.items()]
+    return "\n".join([main.__doc__.partition("\n\n")[0] if main.__doc__ else "", "", "Benchmarks:", *rows])
+
+
+if __name__ == "__main__":
+    run(lambda: tyro.cli(main, description=_benchmarks()))

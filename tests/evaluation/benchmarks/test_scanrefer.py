@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from grounding.core import UserError
+
+
+def row(number, box, **more):
+    return {"scene_id": "scene0011_00", "object_id": number, "ann_id": "0", "bbox": box, **more}
+
+
+def corners(x1, y1, z1, x2, y2, z2):
+    return [list(corner) for corner in itertools.product((x1, x2), (y1, y2), (z1, z2))]
+
+
+TRUTH = [
+    row(1, [0.5, 0.5, 0.5, 1, 1, 1], unique_multiple=0),  # centre and sides: the unit cube
+    row(2, corners(0, 0, 0, 2, 1, 1), unique_multiple=1),
+]
+
+
+def test_the_truth_scores_everything(score):
+    gold = [row(1, corners(0, 0, 0, 1, 1, 1)), row(2, [1, 0.5, 0.5, 2, 1, 1])]
+    result = score("scanrefer", TRUTH, gold, strict=True)
+    named = ("Acc@0.25", "Acc@0.5", "unique Acc@0.5", "multiple Acc@0.5")
+    assert [result[name] for name in named] == [1.0] * 4
+
+
+def test_by_hand(score):
+    # The unit cube moved by 0.5: 0.5 / 1.5 = 1/3. Half of the second: 1 / 2, which reaches 0.5.
+    said = [
+        row(1, corners(0.5, 0, 0, 1.5, 1, 1), unique_multiple=1, others=0),  # the file's own split is not believed
+        row(2, corners(0, 0, 0, 1, 1, 1), unique_multiple=0, others=0),
+    ]
+    result = score("scanrefer", TRUTH, said, strict=True)
+    assert (result["Acc@0.25"], result["Acc@0.5"]) == (1.0, 0.5)
+    assert (result["unique Acc@0.5"], result["multiple Acc@0.5"]) == (0.0, 1.0)
+    assert result["figures"]["unique Acc@0.5"]["samples"] == 1
+
+
+def test_a_turned_box_counts_as_the_aligned_one_around_it(score):
+    # The unit cube turned by 45 degrees about its middle: its aligned box is sqrt(2) wide and deep.
+    angle = np.pi / 4
+    turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+    turned = (np.array(corners(-0.5, -0.5, -0.5, 0.5, 0.5, 0.5)) @ turn.T + 0.5).tolist()
+    wide = [0.5, 0.5, 0.5, np.sqrt(2), np.sqrt(2), 1]
+    result = score("scanrefer", [row(1, wide)], [row(1, turned)])
+    assert result["Acc@0.5"] == 1.0
+    assert not any(name.startswith(("unique", "multiple")) for name in result)  # the truth says nothing about it
+
+
+def test_ids_may_be_written_out(score):
+    said = {"scene0011_00-1-0": {"bbox": [0.5, 0.5, 0.5, 1, 1, 1]}, "scene0011_00-2-0": {"bbox": None}}
+    result = score("scanrefer", TRUTH, said, strict=True)
+    assert (result["Acc@0.5"], result["counts"]["unanswered"]) == (0.5, 1)
+
+
+@pytest.mark.parametrize(
+    ("box", "message"),
+    [
+        (corners(0, 0, 0, 1, 1, 1)[:7], "8 corners, got 7"),
+        ([0, 0, 0, 1, 1], "8 corners or [cx, cy, cz, dx, dy, dz]"),
+        ([0, 0, 0, 1, 1, -1], "sides >= 0"),
+        ([0, 0, 0, 1, 1, float("nan")], "finite"),
+    ],
+)
+def test_a_wrong_row_is_named(score, box, message):
+    result = score("scanrefer", TRUTH, [row(2, corners(0, 0, 0, 2, 1, 1)), row(1, box)])
+    assert "preds.json, row 2 (scene0011_00-1-0): " in result["problems"][0] and message in result["problems"][0]
+
+
+def test_a_truth_that_is_none(score):
+    with pytest.raises(UserError, match=r"row 1 \(scene0011_00-1-0\): \"unique_multiple\" must be 0 or 1"):
+        score("scanrefer", [row(1, [0, 0, 0, 1, 1, 1], unique_multiple=2)], TRUTH)
+    with pytest.raises(UserError, match='"bbox" is null'):
+        score("scanrefer", [row(1, None)], TRUTH)
