@@ -1,4 +1,4 @@
-"""A weighted sum of rewards that keeps the value of every part for the log, and the named presets."""
+"""A weighted sum of rewards that keeps the value of every part for the log."""
 
 from __future__ import annotations
 
@@ -7,14 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from grounding.core import Answer, ParseFailure, UserError
-from rewards.base import REWARDS
-
-PRESETS: dict[str, Mapping[str, float]] = {
-    # The paper's sum: when, which, form; equal weights, in [0, 3].
-    "stvg_r1": {"temporal_iou": 1.0, "id_match": 1.0, "think_answer_format": 1.0},
-    # Our default, in [0, 3.5]: adds the metric that is reported; form weighs less, for it is learnt first.
-    "tubelet": {"temporal_iou": 1.0, "id_match": 1.0, "tube_viou": 1.0, "think_answer_format": 0.5},
-}
+from rewards.base import REWARDS, Meta
+from rewards.files import find
 
 
 @dataclass(frozen=True)
@@ -22,7 +16,8 @@ class WeightedSum:
     """A reward made of registered rewards.
 
     Args:
-        weights: For each reward's name, the finite number that its value is multiplied with; at least one.
+        weights: For each reward's name (or `path/to/file.py:function`), the finite number that its value is
+            multiplied with; at least one.
 
     Raises:
         UserError: If a name is not registered, a weight is not a finite number, or there is none.
@@ -34,19 +29,24 @@ class WeightedSum:
         if not self.weights:
             raise UserError(f"give at least one reward a weight; known rewards: {', '.join(sorted(REWARDS))}")
         for name, weight in self.weights.items():
-            if name not in REWARDS:
-                raise UserError(f"there is no reward {name!r}; known rewards: {', '.join(sorted(REWARDS))}")
+            find(name)
             if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not math.isfinite(weight):
                 raise UserError(f"the weight of reward {name} must be a finite number, got {weight!r}")
         object.__setattr__(self, "weights", dict(self.weights))
 
-    def parts(self, answer: Answer | ParseFailure, truth: Answer, text: str) -> dict[str, float | None]:
+    def parts(self, answer: Answer | ParseFailure, truth: Answer, meta: Meta | str) -> dict[str, float | None]:
         """The unweighted value of every part; None where it is not scored.
 
+        Args:
+            answer: What was read from the model's text, decoded; or why nothing could be read.
+            truth: The right answer.
+            meta: What else is known; a text alone stands for `Meta(text)`.
+
         Raises:
-            UserError: If a reward leaves its declared range.
+            UserError: If a reward leaves its declared range, or needs what meta lacks.
         """
-        return {name: REWARDS[name](answer, truth, text) for name in self.weights}
+        meta = Meta(meta) if isinstance(meta, str) else meta
+        return {name: find(name)(answer, truth, meta) for name in self.weights}
 
     def total(self, parts: Mapping[str, float | None]) -> float:
         """The weighted sum of `parts`; what is not scored adds nothing.

@@ -71,12 +71,17 @@ class Rewards(Common):
     """Tube vIoU of a group against HC-STVG's loop, and the time a text of every parser."""
 
 
+class Lift(Common):
+    """Masks to 3D on 200,000 vertices, 300 frames and 30 masks, against the same on open3d's calls; five minutes."""
+
+
 Bench = (
     Annotated[GrpoStep, tyro.conf.subcommand("grpo-step")]
     | Annotated[Rollout, tyro.conf.subcommand("rollout")]
     | Annotated[Loader, tyro.conf.subcommand("loader")]
     | Annotated[Draw, tyro.conf.subcommand("draw")]
     | Annotated[Rewards, tyro.conf.subcommand("rewards")]
+    | Annotated[Lift, tyro.conf.subcommand("lift")]
 )
 
 
@@ -106,7 +111,7 @@ def prepare(bench: Common) -> None:
 
 def measure(bench: Bench, folder: Path) -> None:
     """Run a bench and report it."""
-    from benchmarks import draw, grpo_step, loader, rewards, rollout  # heavy; --help stays quick
+    from benchmarks import draw, grpo_step, lift, lift_work, loader, rewards, rollout  # heavy; --help stays quick
     from benchmarks.measure import report, verdicts
 
     if isinstance(bench, Draw):
@@ -116,6 +121,10 @@ def measure(bench: Bench, folder: Path) -> None:
     elif isinstance(bench, Rewards):
         module = rewards
         found = rewards.rewards(calls=2 if bench.quick else 200, repeats=bench.repeats)
+    elif isinstance(bench, Lift):
+        module = lift
+        work = lift_work.Work(4000, 8, 6, (120, 160)) if bench.quick else lift_work.Work()
+        found = lift.lift(folder, work, bench.repeats)
     elif isinstance(bench, Loader):
         module = loader
         batches, generations, settle = (2, 2, 0.0) if bench.quick else (16, 8, 8.0)

@@ -4,7 +4,7 @@ from grounding.core.clip import Clip
 from grounding.core.errors import UserError, UserErrors
 from grounding.core.intervals import Interval
 from grounding.core.masklets import Masklets, load_masklets, save_masklets
-from grounding.core.samples import Answer, LoadedSample, ParseFailure, Sample, Source
+from grounding.core.samples import Answer, LoadedSample, Mask, ParseFailure, Sample, Source
 from grounding.core.tubes import Tube
 from grounding.core.video import read_clip
 from grounding.core.video_write import write_video
@@ -14,6 +14,7 @@ __all__ = [
     "Clip",
     "Interval",
     "LoadedSample",
+    "Mask",
     "Masklets",
     "ParseFailure",
     "Sample",

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from grounding.core import rle
 from grounding.core.clip import Clip
 from grounding.core.errors import UserError
 from grounding.core.intervals import Interval
 from grounding.core.masklets import Masklets
 from grounding.core.tubes import Tube
+
+
+@dataclass(frozen=True)
+class Mask:
+    """A region of an image.
+
+    Args:
+        size: (height, width) in pixels.
+        counts: Compressed COCO runs, as `grounding.core.rle` makes them.
+    """
+
+    size: tuple[int, int]
+    counts: bytes
+
+    def covers(self, x: float, y: float) -> bool:
+        """Whether the pixel that holds the point, `[x, x + 1) x [y, y + 1)`, is part of the region."""
+        height, width = self.size
+        return 0 <= x < width and 0 <= y < height and bool(rle.decode(self.counts, self.size)[int(y), int(x)])
 
 
 @dataclass(frozen=True)
@@ -21,11 +41,51 @@ class Answer:
         interval: When.
         object_id: Which object, by its masklet id (>= 1).
         tube: Where, on the source frames.
+        intervals: When, for tasks with several segments or moments, in the order said; () says never.
+        object_ids: Which objects, for tasks with several; empty says none.
+        box: Where in an image, xyxy pixels.
+        point: Where in an image, (x, y) pixels.
+        mask: What a point should hit; truths only.
+        choices: Letters of the options taken, in capitals.
+        text: Free words.
+        number: A count, a measure, or a progress in percent.
+
+    Raises:
+        UserError: If box, point or number is not finite, or the box is reversed.
     """
 
     interval: Interval | None = None
     object_id: int | None = None
     tube: Tube | None = None
+    intervals: tuple[Interval, ...] | None = None
+    object_ids: frozenset[int] | None = None
+    box: tuple[float, float, float, float] | None = None
+    point: tuple[float, float] | None = None
+    mask: Mask | None = None
+    choices: frozenset[str] | None = None
+    text: str | None = None
+    number: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("box", self.box), ("point", self.point), ("number", (self.number or 0.0,))):
+            if value is not None and not all(map(math.isfinite, value)):
+                raise UserError(f"an answer's {name} must be finite, got {value}")
+        if self.box is not None and (self.box[2] < self.box[0] or self.box[3] < self.box[1]):
+            raise UserError(f"an answer's box must be (x1, y1, x2, y2) with x1 <= x2 and y1 <= y2, got {self.box}")
+
+    @property
+    def segments(self) -> tuple[Interval, ...] | None:
+        """All times: `intervals`, or the one `interval`, or None where neither is asked for."""
+        if self.intervals is not None:
+            return self.intervals
+        return None if self.interval is None else (self.interval,)
+
+    @property
+    def ids(self) -> frozenset[int] | None:
+        """All objects: `object_ids`, or the one `object_id`, or None where neither is asked for."""
+        if self.object_ids is not None:
+            return self.object_ids
+        return None if self.object_id is None else frozenset([self.object_id])
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ MAX_ANSWER = 256  # characters of an answer block; the longest form of the gramm
 # Read after runs of white space were made one space; no quantifier is unbounded, so there is nothing to backtrack into.
 _NUMBER = r"([0-9]{1,6}(?:\.[0-9]{1,17})?)"
 _UNIT = r"(?:[ ]?(?:seconds|second|secs|sec|s))?"
-_GRAMMAR = re.compile(
+GRAMMAR = re.compile(
     rf"""
     [ ]?target[ ]id[ ]?:
     [ ]?(?:id[ ]?)?(?:\#?([0-9]{{1,6}})|\[([0-9]{{1,6}})\])
@@ -97,7 +97,7 @@ def parse(text: str) -> Answer | ParseFailure:
     block = " ".join(block.split())
     if len(block) > MAX_ANSWER:
         return ParseFailure(f"the answer is longer than {MAX_ANSWER} characters")
-    found = _GRAMMAR.fullmatch(block)
+    found = GRAMMAR.fullmatch(block)
     if found is None:
         return ParseFailure(f"expected 'Target ID: N, Time range: A to B', got {block[:80]!r}")
     plain, bracketed, start, end = found.groups()

@@ -135,7 +135,7 @@ class TrainerConfig:
 class WarmupConfig:
     """Supervised steps on the toy world before GRPO, see grounding/training/warmup.py; 0 steps for none."""
 
-    max_steps: int = 450  # of all stages together
+    max_steps: int = 560  # of all stages together
     batch: int = 32
     lr: float = 1e-3
 

@@ -17,9 +17,10 @@ from typing import Any
 
 import torch
 from datasets import Dataset
+from transformers import TrainerState
 from trl import GRPOConfig
 
-from grounding.core import ParseFailure
+from grounding.core import LoadedSample, ParseFailure
 from grounding.core.seeds import generator
 from grounding.policies.embedding_cache import EmbeddingCache
 from grounding.policies.policy import Policy, VideoPrompt
@@ -31,21 +32,32 @@ from grounding.training.refill import flat_groups, put_groups
 from grounding.training.steady import SteadyTrainer
 from grounding.training.vision import VisionFeatures
 from grounding.training.wrapped import inside_forward
-from rewards import REWARDS
+from rewards import Meta, find
 
 
 class TaskReward:
     """One registered reward as TRL calls it: texts and examples in, one number (or None) a completion out."""
 
-    def __init__(self, name: str) -> None:
-        self.__name__ = name
+    def __init__(self, name: str, max_tokens: int) -> None:
+        self.__name__, self.reward, self.max_tokens = name, find(name), max_tokens
 
-    def __call__(self, completions: Sequence[str], example: Sequence[Example], **_: Any) -> list[float | None]:
+    def __call__(
+        self,
+        completions: Sequence[str],
+        completion_ids: Sequence[Sequence[int]],
+        example: Sequence[Example],
+        trainer_state: TrainerState,
+        **_: Any,
+    ) -> list[float | None]:
         """Decode every completion through its own masklets and reward it."""
-        return [
-            REWARDS[self.__name__](stvg.read(text, one.loaded.masklets), one.loaded.sample.truth, text)
-            for text, one in zip(completions, example, strict=True)
-        ]
+        progress = trainer_state.global_step / max(1, trainer_state.max_steps)
+
+        def value(text: str, ids: Sequence[int], loaded: LoadedSample) -> float | None:
+            meta = Meta(text, loaded.clip.duration, progress, len(ids), self.max_tokens)
+            return self.reward(stvg.read(text, loaded.masklets), loaded.sample.truth, meta)
+
+        rows = zip(completions, completion_ids, example, strict=True)
+        return [value(text, ids, one.loaded) for text, ids, one in rows]
 
 
 class VideoGRPOTrainer(SteadyTrainer):
@@ -84,7 +96,7 @@ class VideoGRPOTrainer(SteadyTrainer):
         args.reward_weights = list(weights.values())
         super().__init__(
             model=policy.model,
-            reward_funcs=[TaskReward(name) for name in weights],
+            reward_funcs=[TaskReward(name, args.max_completion_length) for name in weights],
             args=args,
             train_dataset=Dataset.from_dict({"index": range(samples), "prompt": [""] * samples}),
             processing_class=policy.processor,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grounding.core import Answer, Interval, ParseFailure, Tube, UserError
-from rewards import PRESETS, REWARDS, WeightedSum
+from rewards import PRESETS, REWARDS, Meta, WeightedSum
 from rewards.base import Reward
 
 BOX = [0.0, 0.0, 10.0, 10.0]
@@ -55,7 +55,10 @@ def test_a_missing_part_is_not_taken_for_unscored():
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(UserError, match=r"no reward 'iou'; known rewards: id_match, temporal_iou, .*tube_viou"):
+    with pytest.raises(
+        UserError,
+        match=r"no reward 'iou'; known rewards: answer_accuracy, .*tube_viou; or give path/to/file.py:function",
+    ):
         WeightedSum({"iou": 1.0})
 
 
@@ -65,13 +68,21 @@ def test_a_weight_is_a_finite_number(weight):
         WeightedSum({"id_match": weight})
 
 
+def test_meta_reaches_the_parts():
+    # 4..6 of 2..6 in a video of 20 s: 0.5 * (1 - 2 / 20) * 1; repetition sees the text.
+    total = WeightedSum({"boundary_iou": 2.0, "repetition": 1.0})
+    parts = total.parts(Answer(Interval(4.0, 6.0)), TRUTH, Meta("a b c a b c", duration=20.0))
+    assert parts == {"boundary_iou": pytest.approx(0.45), "repetition": pytest.approx(3 / 4 - 1)}
+    assert total.total(parts) == pytest.approx(0.9 - 0.25)
+
+
 def test_no_reward_at_all_is_refused():
     with pytest.raises(UserError, match="at least one reward"):
         WeightedSum({})
 
 
 def test_parts_are_checked_against_their_range(monkeypatch):
-    monkeypatch.setitem(REWARDS, "broken", Reward("broken", lambda answer, truth, text: 1.5, 0.0, 1.0))
+    monkeypatch.setitem(REWARDS, "broken", Reward("broken", lambda answer, truth, meta: 1.5, 0.0, 1.0))
     with pytest.raises(UserError, match=r"broken returned 1\.5"):
         WeightedSum({"broken": 1.0}).parts(TRUTH, TRUTH, "")
 

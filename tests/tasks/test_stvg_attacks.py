@@ -14,7 +14,7 @@ from grounding.core.rle import encode
 from grounding.evaluation.metrics import score
 from grounding.tasks import stvg, tags
 from grounding.tasks.stvg import parse, read
-from rewards import PRESETS, WeightedSum, think_answer_format
+from rewards import PRESETS, Meta, WeightedSum, think_answer_format
 
 GOOD = "<think>the red one: 3</think> <answer>Target ID: 3, Time range: 2.0 to 7.0</answer>"
 PIECES = [
@@ -142,8 +142,8 @@ def test_work_in_python_does_not_grow_with_the_length(bomb):
         small, large = text_of.replace("{}", short), text_of.replace("{}", long)
         assert lines_run(parse, large) == lines_run(parse, small) > 5
         nothing = Answer()
-        assert lines_run(think_answer_format, nothing, nothing, large) == lines_run(
-            think_answer_format, nothing, nothing, small
+        assert lines_run(think_answer_format, nothing, nothing, Meta(large)) == lines_run(
+            think_answer_format, nothing, nothing, Meta(small)
         )
 
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from grounding.tasks.tags import last_answer
+from grounding.core import ParseFailure
+from grounding.tasks.tags import block_of, expected, last_answer, last_block
 
 
 @pytest.mark.parametrize(
@@ -42,3 +43,16 @@ def test_the_last_block_outside_of_the_thinking(text, expected):
 )
 def test_no_block(text):
     assert last_answer(text) is None
+
+
+def test_other_blocks_and_what_is_said_of_them():
+    text = "<think><glue>a</glue></think><answer>b</answer><glue>c\n d</glue>"
+    assert last_block(text, "glue") == "c\n d"
+    assert block_of(text, "glue") == "c d" and block_of(text) == "b"
+    assert block_of("c", "glue") == ParseFailure("no <glue>...</glue> after the thinking")
+    assert block_of(f"<glue>{'a ' * 1024}b</glue>", "glue") == ParseFailure("the glue is longer than 2048 characters")
+    assert len(block_of(f"<glue>{'a ' * 1024}</glue>", "glue")) == 2047  # counted without surplus white space
+
+
+def test_a_failure_shows_the_beginning_of_what_came():
+    assert expected("a number", "x" * 200) == ParseFailure(f"expected a number, got {'x' * 80!r}")

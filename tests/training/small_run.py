@@ -27,11 +27,12 @@ from grounding.training.config import (
 )
 from grounding.training.grpo import trl_config
 from grounding.training.run import train
+from rewards import REWARDS
 
 
-def by_letters(answer: Any, truth: Any, text: str) -> float:
+def by_letters(answer: Any, truth: Any, meta: Any) -> float:
     """A reward that differs between completions of an untrained policy, which the real ones do not."""
-    return sum(map(ord, text)) % 11 / 10
+    return sum(map(ord, meta.text)) % 11 / 10
 
 
 def small_config(out: Path, **changes: dict[str, Any]) -> Config:
@@ -92,7 +93,7 @@ def as_if_gpus() -> None:
 def go(out: Path, changes: dict[str, dict[str, Any]]) -> None:
     """Begin the run or go on with it, silently."""
     torch.set_num_threads(1)
-    trainer.REWARDS["id_match"] = by_letters
+    REWARDS["id_match"] = by_letters
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
     train(small_config(out, **changes))

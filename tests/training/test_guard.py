@@ -20,6 +20,7 @@ from grounding.training.guard import load_batch, save_batch, skipped_in_a_row
 from grounding.training.runlog import LogCallback
 from grounding.training.trainer import VideoGRPOTrainer
 from prompting import IdMarker
+from rewards import REWARDS
 
 FIRST = 5_000_000
 Make = Callable[..., Any]
@@ -30,9 +31,7 @@ def make(
     fresh: Callable[[], Policy], config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Make:
     """`make(steps, broken)` gives a trainer whose advantages at some steps (counted from 1) are not numbers."""
-    monkeypatch.setattr(
-        "grounding.training.trainer.REWARDS", {"letters": lambda answer, truth, text: sum(map(ord, text)) % 11 / 10}
-    )
+    monkeypatch.setitem(REWARDS, "letters", lambda answer, truth, meta: sum(map(ord, meta.text)) % 11 / 10)
 
     def trainer_of(steps: int, broken: set[int], logged: list[Any], said: list[str]) -> Any:
         small = config(trainer={"max_steps": steps, "prompts": 2, "groups_per_pass": 1}, objective={"lr": 1e-2})

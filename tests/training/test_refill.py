@@ -20,6 +20,7 @@ from grounding.training.grpo import trl_config
 from grounding.training.refill import flat_groups, put_groups
 from grounding.training.trainer import VideoGRPOTrainer
 from prompting import IdMarker
+from rewards import REWARDS
 
 FIRST = 5_000_000
 
@@ -102,10 +103,10 @@ def test_flat_groups_are_replaced_in_training(
     loaded = [source.load(sample) for sample in source.samples]
     middle = sorted(one.sample.truth.interval.start for one in loaded)[4]
 
-    def half_flat(answer: Any, truth: Any, text: str) -> float:
-        return sum(map(ord, text)) % 11 / 10 if truth.interval.start >= middle else 0.5
+    def half_flat(answer: Any, truth: Any, meta: Any) -> float:
+        return sum(map(ord, meta.text)) % 11 / 10 if truth.interval.start >= middle else 0.5
 
-    monkeypatch.setattr("grounding.training.trainer.REWARDS", {"half": half_flat})
+    monkeypatch.setitem(REWARDS, "half", half_flat)
     small = config(trainer={"groups_per_pass": 2}, objective={"generations": 4})
     policy = fresh()
     collator = Collator(source, policy, IdMarker("badge", 15.0), "short", keep=8)

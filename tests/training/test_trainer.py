@@ -6,10 +6,12 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
 import torch
+from transformers import TrainerState
 
 from grounding.core import LoadedSample, Sample
 from grounding.datasets.toy import toy_source
@@ -21,6 +23,7 @@ from grounding.training.groups import runs, split_groups
 from grounding.training.grpo import run_grpo, trl_config
 from grounding.training.trainer import TaskReward, VideoGRPOTrainer
 from prompting import IdMarker
+from rewards import REWARDS
 
 MARKER = IdMarker("badge", 15.0)
 FIRST = 5_000_000
@@ -45,10 +48,10 @@ def same_question(count: int) -> Same:
 def letters(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reward that differs between completions of an untrained policy, which the real ones do not."""
 
-    def by_letters(answer: Any, truth: Any, text: str) -> float:
-        return sum(map(ord, text)) % 11 / 10
+    def by_letters(answer: Any, truth: Any, meta: Any) -> float:
+        return sum(map(ord, meta.text)) % 11 / 10
 
-    monkeypatch.setattr(f"{MODULE}.REWARDS", {"letters": by_letters})
+    monkeypatch.setitem(REWARDS, "letters", by_letters)
 
 
 def trainer_of(policy: Policy, source: Any, config: Config, folder: Path, weights: dict[str, float]) -> Any:
@@ -153,9 +156,7 @@ def figures(policy: Policy, config: Config, folder: Path, **source: int) -> list
 def test_kl_to_the_reference_is_zero_at_first_and_grows(
     fresh: Callable[[], Policy], config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(
-        __import__(MODULE, fromlist=["REWARDS"]).REWARDS, "id_match", lambda answer, truth, text: len(text) % 5 / 4
-    )
+    monkeypatch.setitem(REWARDS, "id_match", lambda answer, truth, meta: len(meta.text) % 5 / 4)
     small = config(objective={"beta": 0.04, "lr": 1e-3}, trainer={"max_steps": 2})
     logged = figures(fresh(), small, tmp_path)
     assert len(logged) == 2
@@ -171,8 +172,7 @@ def test_without_beta_no_kl_is_computed(
 
 
 def letters_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    table = __import__(MODULE, fromlist=["REWARDS"]).REWARDS
-    monkeypatch.setitem(table, "id_match", lambda answer, truth, text: sum(map(ord, text)) % 11 / 10)
+    monkeypatch.setitem(REWARDS, "id_match", lambda answer, truth, meta: sum(map(ord, meta.text)) % 11 / 10)
 
 
 def test_frozen_vision_stays_bit_equal_and_language_learns(
@@ -277,9 +277,25 @@ def test_rewards_of_completions_written_by_hand(example: Any) -> None:
         "id_match": [1.0, 0.0, 1.0, 0.0, 1.0],
         "think_answer_format": [1.0, 1.0, 0.0, 0.0, 1.0],
     }
+    given: Any = {"completion_ids": [[1]] * 5, "example": [example] * 5, "trainer_state": TrainerState(), "ignored": 1}
     for name, values in expected.items():
-        assert TaskReward(name)(texts, example=[example] * 5, ignored=1) == pytest.approx(values)
-    assert TaskReward("tube_viou")(texts, example=[example] * 5)[1:] == pytest.approx([0.0, 0.0, 0.0, 1.0])
+        assert TaskReward(name, 48)(texts, **given) == pytest.approx(values)
+    assert TaskReward("tube_viou", 48)(texts, **given)[1:] == pytest.approx([0.0, 0.0, 0.0, 1.0])
+
+
+def test_rewards_are_told_all_that_the_trainer_knows(example: Any, tmp_path: Path) -> None:
+    told = """
+        from rewards import reward
+        @reward(range=(-1e9, 1e9))
+        def told(answer, truth, meta):
+            return 1000 * meta.duration + 100 * meta.progress + 10 * meta.tokens + meta.max_tokens / 100
+    """
+    (tmp_path / "own.py").write_text(dedent(told))
+    own = TaskReward(f"{tmp_path / 'own.py'}:told", 48)
+    state = TrainerState(global_step=3, max_steps=12)
+    # 4 seconds, a quarter done, 3 and 5 tokens of at most 48: 4000 + 25 + 30 + 0.48 and 4000 + 25 + 50 + 0.48
+    values = own(["a", "b"], completion_ids=[[1] * 3, [1] * 5], example=[example] * 2, trainer_state=state)
+    assert values == pytest.approx([4055.48, 4075.48])
 
 
 def test_parse_rate_and_rewards_are_logged_as_they_are(

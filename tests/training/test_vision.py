@@ -23,6 +23,7 @@ from grounding.training.grpo import trl_config
 from grounding.training.trainer import VideoGRPOTrainer
 from grounding.training.vision import VisionFeatures
 from prompting import IdMarker
+from rewards import REWARDS
 
 MARKER = IdMarker("badge", 15.0)
 SOURCE = toy_source(5_000_000, 8, fps=1.0)
@@ -197,8 +198,7 @@ def test_a_generation_of_one_pass_learns_the_same_from_one_encoding(
     monkeypatch: pytest.MonkeyPatch,
     iterations: int,
 ) -> None:
-    rewards = {"letters": lambda answer, truth, text: sum(map(ord, text)) % 11 / 10}
-    monkeypatch.setattr("grounding.training.trainer.REWARDS", rewards)
+    monkeypatch.setitem(REWARDS, "letters", lambda answer, truth, meta: sum(map(ord, meta.text)) % 11 / 10)
     small = config(objective={"lr": 0.1, "clip": 1e9, "iterations": iterations, "beta": 0.04}, trainer={"max_steps": 2})
     once, logged = trained(fresh(), small, tmp_path / "once")
     assert logged[0]["vision/encodings_per_frame"] == 1 + 1  # the reference's tower is another one

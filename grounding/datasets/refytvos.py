@@ -1,0 +1,32 @@
+"""Ref-YouTube-VOS: expressions about one object of a video. The masks stay in the folder `Annotations`.
+
+    meta_expressions.json   {"videos": {"<video>": {"frames": [...],
+                             "expressions": {"0": {"exp": "...", "obj_id": "1"}}}}}
+
+`obj_id` is the value of the object's pixels in the PNGs, and our id. The split `valid` has none. Not seen on real
+files.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from grounding.core.errors import UserError
+from grounding.datasets.entries import object_of
+from grounding.datasets.mevis import frame_count, videos_of
+from grounding.datasets.moments import video_file, whole_in
+from grounding.datasets.records import Finding, Read, Record, one_line
+
+
+def read_refytvos(path: Path) -> Read:
+    """The records of `meta_expressions.json`; ids are `<video>_<expression>`."""
+    for place, video, entry, expressions in videos_of(path):
+        for name, value in expressions.items():
+            try:
+                said = object_of(value)
+                known = said.get("obj_id") is not None
+                truth = {"object_id": whole_in(said["obj_id"], "obj_id")} if known else {}
+                meta = {"frames": frame_count(entry)}
+                yield Record(place, f"{video}_{name}", video_file(video), said.get("exp"), truth, meta=meta)
+            except UserError as error:
+                yield Finding("row", "rejected", place, one_line(f"{video}_{name}"), str(error))

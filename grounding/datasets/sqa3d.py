@@ -1,0 +1,51 @@
+"""SQA3D: questions of somebody who stands somewhere in a ScanNet scene.
+
+    v1_balanced_questions_<split>_scannetv2.json        {"questions": [{"scene_id", "situation", "question",
+                                                         "alternative_situation": [...], "question_id"}, ...]}
+    v1_balanced_sqa_annotations_<split>_scannetv2.json  {"annotations": [{"question_id", "answers": [{"answer"}, ...],
+                                                         "position", "rotation"}, ...]}, looked for beside it
+
+Not seen on real files; from the authors' description.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from grounding.core.errors import UserError
+from grounding.datasets.entries import field, list_of, object_of, read_member
+from grounding.datasets.records import Finding, Read, Record, checked_name
+from grounding.datasets.scanqa import answered
+
+
+def read_sqa3d(path: Path) -> Read:
+    """The records of a file of questions; ids are the `question_id`s, videos the scenes' names."""
+    known = _answers(path.with_name(path.name.replace("_questions_", "_sqa_annotations_")), path)
+    for place, value in enumerate(list_of(read_member(path, "questions"), "questions"), 1):
+        try:
+            row = object_of(value)
+            name = checked_name(field(row, "question_id"))
+            answers = known.get(name)
+            yield Record(
+                place,
+                name,
+                checked_name(field(row, "scene_id")),
+                field(row, "question"),
+                {} if answers is None else {"text": answers[0]},
+                meta={"situation": row.get("situation"), "answers": answers},
+            )
+        except UserError as error:
+            yield Finding("row", "rejected", place, None, str(error))
+
+
+def _answers(path: Path, questions: Path) -> dict[str, list[str]]:
+    """The answers by question; none where the file is not there, as for a challenge's test split."""
+    if path == questions or not path.is_file():
+        return {}
+    rows = [object_of(one) for one in list_of(read_member(path, "annotations"), "annotations")]
+    return {checked_name(field(row, "question_id")): answered(_texts(field(row, "answers"))) for row in rows}
+
+
+def _texts(answers: Any) -> list[Any]:
+    return [field(object_of(one), "answer") for one in list_of(answers, "answers")]

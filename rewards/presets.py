@@ -1,0 +1,48 @@
+"""The papers' rewards as weights of ours, in one table.
+
+Where a paper states no weights, or another form of a part, the line says so: that is our default then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+FORM = "think_answer_format"
+
+PRESETS: dict[str, Mapping[str, float]] = {
+    # Our default, in [0, 3.5]: adds the metric that is reported; form weighs less, for it is learnt first.
+    "tubelet": {"temporal_iou": 1.0, "id_match": 1.0, "tube_viou": 1.0, FORM: 0.5},
+    # When, which, form; equal weights, in [0, 3].
+    "stvg_r1": {"temporal_iou": 1.0, "id_match": 1.0, FORM: 1.0},
+    # The paper's IoU with both factors; its first code has the plain IoU, which is `timezero`.
+    "time_r1": {"boundary_iou": 1.0, FORM: 1.0},
+    "timezero": {"temporal_iou": 1.0, FORM: 1.0},
+    "tvg_r1": {"temporal_iou": 0.9, FORM: 0.1},
+    "temporal_r1": {"temporal_iou": 0.9, FORM: 0.1},
+    # No rewards of VideoTG-R1 are public: those of its authors' earlier VideoChat-R1, our default.
+    "videotg_r1": {"temporal_iou": 1.0, FORM: 1.0},
+    "videochat_r1": {"temporal_iou": 1.0, FORM: 1.0},
+    "videochat_r1_gqa": {"choice_match": 1.0, "segments_iou": 1.0, "glue_format": 1.0},
+    "videochat_r1_tracking": {"mean_box_iou": 1.0, FORM: 1.0},
+    # The shaped advantage of gold answers is its own matter; that the form weighs 1 is our default.
+    "tempsamp_r1": {"shaped_iou": 1.0, FORM: 1.0},
+    # Weights ours; without its term for boxes in the thinking, and its form gives 0.5 where ours gives 0 or 1.
+    "open_o3_video": {"answer_accuracy": 1.0, "temporal_iou": 1.0, "box_iou": 1.0, "time_proximity": 1.0, FORM: 1.0},
+    # Global and local matching and form; its form also asks for the cited times in the thinking, ours does not.
+    "museg": {"segments_f1": 1.0, "segments_in_order": 1.0, FORM: 1.0},
+    # Weights are not public; the plain sum is our default. One line for each of its three questions.
+    "scene_r1": {"temporal_iou": 1.0, FORM: 1.0},
+    "scene_r1_box": {"box_iou": 1.0, "box_format": 1.0},
+    "scene_r1_qa": {"exact_match": 1.0, FORM: 1.0},
+    # Its released run leaves the form out.
+    "seed_bench_r1": {"choice_match": 1.0},
+    "longvila_r1": {"answer_accuracy": 0.9, FORM: 0.1},
+    "video_r1": {"answer_accuracy": 1.0, FORM: 1.0, "length_bonus": 1.0},
+    "primo_r1": {"progress_nearness": 1.0, "planned_think_format": 1.0, "length_bonus": 1.0},
+    "primo_r1_qa": {"answer_accuracy": 1.0, "planned_think_format": 1.0, "length_bonus": 1.0},
+    # Not public: PRIMO R1's term and the direction, weights ours.
+    "sole_r1": {"progress_nearness": 1.0, "progress_direction": 0.5, FORM: 0.5},
+    "tw_grpo": {"choice_soft": 1.0, FORM: 1.0},
+    # The score of its form is not public; ours weighs 1.
+    "video_thinker": {"choice_match": 1.0, "time_caption_format": 1.0},
+}

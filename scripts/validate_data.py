@@ -1,0 +1,199 @@
+"""Check a dataset before it is trained or scored with: every row, every video, the splits, and the gold check.
+
+python scripts/validate_data.py data=charades data.annotations=charades_sta_test.txt data.root=videos
+
+data=NAME                  hcstvg, vidstg, mevis, ..., or jsonl for your own
+data.annotations=PATH      the annotation file, or the folder with the files of all splits
+data.split=NAME            which split of that folder; of jsonl, which rows
+data.root=DIR              where the videos are, in any layout
+data.masklets=DIR          vidstg: VidOR's annotations, for the boxes of its sentences
+data.policy.KIND=ACTION    keep, clamp or reject what is reversed, empty, beyond (the video), box (out of the picture)
+against=NAME:PATH,...      annotations of other splits or benchmarks that no video should be in, too
+out=FILE.json              where the report goes; default: validation_NAME.json
+--no-videos                do not look at the videos
+
+The exit status is 0 whatever is found: a finding is no error of the command.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from grounding.cli import run
+from grounding.core import Sample, UserError
+from grounding.core.files import write_json
+from grounding.datasets.catalog import DATASETS, Opened, open_dataset
+from grounding.datasets.gold import gold_failures
+from grounding.datasets.jsonl import open_jsonl
+from grounding.datasets.records import Finding, Policy
+from grounding.datasets.validation import Report, validate
+from grounding.datasets.video_source import masks_by_name
+from grounding.datasets.vidstg import with_boxes
+from grounding.evaluation import answers, highlights, metrics, stvg, temporal
+
+SHOWN = 20  # findings on the terminal; the report has all
+POLICY = "data.policy."
+VERY_GOOD = 4  # from this score on QVHighlights' headline counts a clip
+OPTIONS = ("data", "data.annotations", "data.split", "data.root", "data.masklets", "against", "out")
+
+
+def main() -> None:
+    """Parse, check, print, write."""
+    arguments = sys.argv[1:]
+    if not arguments or {"-h", "--help"} & set(arguments):
+        print(__doc__)
+        return
+    options = parse([one for one in arguments if one != "--no-videos"])
+    out = Path(options.get("out", f"validation_{options['data']}.json"))
+    if out.exists():
+        raise UserError(f"{out} exists already; choose another name with out=FILE.json or remove it first")
+    notes = Console(stderr=True)
+    opened, root = opened_of(options), options.get("data.root")
+    report = validate(
+        opened,
+        videos=Path(root) if root and "--no-videos" not in arguments and looks(options["data"]) else None,
+        others=others_of(options.get("against", ""), options["data"]),
+        checks=(gold_failures, metric_failures),
+        progress=lambda videos: track(videos, "Looking at videos", console=notes),
+    )
+    for line in lines(report):
+        notes.print(line, markup=False, highlight=False, soft_wrap=True)
+    Console().print(table(report))
+    write_json(out, report.to_json())
+    print(f"wrote {out}: {report.kept} of {report.rows} rows make samples, {len(report.findings)} findings")
+
+
+def parse(arguments: list[str]) -> dict[str, str]:
+    """`key=value` arguments.
+
+    Raises:
+        UserError: If one is none, unknown, or `data` or `data.annotations` is missing.
+    """
+    options = {}
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if not equals or (key not in OPTIONS and not key.startswith(POLICY)):
+            known = ", ".join([*OPTIONS, POLICY + "KIND", "--no-videos"])
+            raise UserError(f"there is no option {argument!r}; known: {known}")
+        options[key] = value
+    for key in ("data", "data.annotations"):
+        if not options.get(key):
+            raise UserError(f"{key}=... is missing; see --help")
+    return options
+
+
+def opened_of(options: Mapping[str, str]) -> Opened:
+    """The dataset that is asked for."""
+    kinds = {key.removeprefix(POLICY): action for key, action in options.items() if key.startswith(POLICY)}
+    unknown = sorted(kinds.keys() - vars(Policy()).keys())
+    if unknown:
+        raise UserError(f"there is no {POLICY}{unknown[0]}; known kinds: {', '.join(vars(Policy()))}")
+    name, annotations, split = options["data"], options["data.annotations"], options.get("data.split")
+    root = options.get("data.root")
+    if name == "jsonl":
+        return own(Path(root or "."), annotations, split)
+    policy = Policy(**kinds)  # type: ignore[arg-type]
+    opened = open_dataset(name, Path(annotations), split=split, videos=Path(root) if root else None, policy=policy)
+    if options.get("data.masklets"):
+        add_boxes(opened, Path(options["data.masklets"]))
+    return opened
+
+
+def own(root: Path, annotations: str, split: str | None) -> Opened:
+    """Somebody's own rows; what `data=jsonl` would refuse becomes findings."""
+    source = open_jsonl(root, annotations, split=split, fps=1.0, max_frames=1, max_pixels=None, on_error="skip")
+    bad = [Finding("row", "rejected", one.row, one.sample_id, one.message) for one in source.skipped]
+    return Opened("jsonl", Path(annotations), source.samples, bad, len(source.samples) + len(bad))
+
+
+def add_boxes(opened: Opened, folder: Path) -> None:
+    """Give VidSTG's samples their tubes; one whose boxes are not there stays without."""
+    if opened.name != "vidstg":
+        raise UserError("data.masklets is read for data=vidstg only; the other datasets have their truths in one file")
+    files = masks_by_name(folder)
+    samples = []
+    for sample in opened.samples:
+        try:
+            name = Path(sample.video).stem
+            if name not in files:
+                raise UserError(f"no boxes of video {name} in {folder}")
+            samples.append(with_boxes(sample, files[name]))
+        except UserError as error:
+            opened.findings.append(Finding("box", "kept", sample.meta["row"], sample.id, str(error)))
+            samples.append(sample)
+    opened.samples = samples
+
+
+def others_of(against: str, name: str) -> dict[str, list[Sample]]:
+    """The samples of `NAME:PATH,...`; without a name they are of the same dataset."""
+    others = {}
+    for one in filter(None, against.split(",")):
+        other, colon, path = one.partition(":")
+        known = bool(colon) and other in DATASETS
+        others[one] = list(open_dataset(other if known else name, Path(path if known else one)).samples)
+    return others
+
+
+def looks(name: str) -> bool:
+    """Whether the dataset is about video files at all."""
+    return name == "jsonl" or DATASETS[name].videos
+
+
+def metric_failures(sample: Sample) -> list[str]:
+    """The metrics that a sample's own truth does not get in full, each with what it gets."""
+    truth, values = sample.truth, {}
+    if truth.segments:
+        gold = np.array([[one.start, one.end] for one in truth.segments])
+        values["mIoU"] = float(temporal.best_iou(gold[:1], gold[None])[0])
+        values["mIoP"] = float(temporal.best_iop(gold[:1], gold[None])[0])
+        values["mIoU_union"] = temporal.union_iou(gold, gold)
+        values["mAP"] = float(temporal.window_ap(gold[None], gold[None]).mean())
+    if truth.tube is not None and truth.interval is not None:
+        values["vIoU"] = metrics.score(truth, truth).viou
+        frames = truth.tube.frames
+        tube = stvg.FrameTube(frames.start, frames.stop, np.array(frames), truth.tube.boxes)
+        values["vIoU (HC-STVG)"] = stvg.hcstvg_scores(tube, tube)[1]
+    if truth.number is not None:
+        number = np.array([truth.number])
+        values["MRA"] = float(answers.mean_relative_accuracy(number, number)[0])
+    if "saliency_scores" in sample.meta and (sample.meta["saliency_scores"] >= VERY_GOOD).any():
+        scores = sample.meta["saliency_scores"].max(axis=1)[None].astype(float)
+        values["HL-mAP"] = float(highlights.highlight_ap(scores, scores >= VERY_GOOD)[0])
+    return [f"{name} is {value:.3f} of 1" for name, value in values.items() if value < 1 - 1e-9]
+
+
+def lines(report: Report) -> list[str]:
+    """The first findings in words."""
+    worst = sorted(report.findings, key=lambda one: ("rejected", "clamped", "kept").index(one.action))
+    told = [f"{one.action} ({one.kind}): row {one.row} ({one.sample_id}): {one.message}" for one in worst[:SHOWN]]
+    leaks = [f"leakage: {len(shared)} videos are in {name}, too" for name, shared in report.leakage.items() if shared]
+    more = len(worst) - len(told)
+    return [*told, *([f"... and {more} more findings in the report"] if more else []), *leaks]
+
+
+def table(report: Report) -> Table:
+    """How many findings there are of each kind, and how the videos are."""
+    title = f"{report.dataset}: {report.kept} of {report.rows} rows make samples"
+    shown = Table("what", "rows", "amount", title=title, min_width=60)
+    for (kind, action), count in sorted(report.counts.items()):
+        middle, most = report.amounts(kind)
+        unit = "pixels" if kind == "box" else "s"
+        shown.add_row(f"{kind}, {action}", str(count), f"{middle:.2f} {unit}, at most {most:.2f}" if most else "")
+    for state, count in report.videos.items():
+        shown.add_row(f"videos {state}", str(count), "")
+    for name, shared in report.leakage.items():
+        shown.add_row(f"videos also in {name}", str(len(shared)), "")
+    if report.dataset in DATASETS and not DATASETS[report.dataset].checked:
+        shown.caption = "this reader follows a description, it was not run on official files yet"
+    return shown
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,84 @@
+"""Tests of grounding.datasets.hcstvg."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grounding.core import Interval, Sample
+from grounding.datasets.catalog import Opened, open_dataset
+
+# 30 frames a second for 20 s; from second 8.9 on, on frame 267 (268 counted from 1), for 3 frames.
+V1 = {"st_time": 8.9, "ed_time": 9.0, "st_frame": 268, "img_num": 600, "caption": "The man stands up."}
+V1 |= {"width": 640, "height": 480, "bbox": [[10, 20, 30, 40], [11, 20, 30, 40], [12, 20, 30.5, 40]]}
+V2 = {key: value for key, value in V1.items() if key not in ("caption", "width", "height")}
+V2 |= {"English": "The man stands up.", "img_size": [480, 640]}
+
+
+def opened(folder: Path, value: Any) -> Opened:
+    (folder / "a.json").write_text(json.dumps(value))
+    return open_dataset("hcstvg", folder / "a.json")
+
+
+@pytest.mark.parametrize("row", [V1, V2], ids=["v1", "v2"])
+def test_frames_count_from_one_and_boxes_are_left_top_width_height(tmp_path: Path, row: dict[str, Any]) -> None:
+    (sample,) = opened(tmp_path, {"3_5Mxj.mp4": row}).samples
+    assert (sample.id, sample.video, sample.query) == ("3_5Mxj.mp4", "3_5Mxj.mp4", "The man stands up.")
+    assert sample.truth.interval == Interval(8.9, 9.0)
+    assert sample.truth.tube is not None and sample.truth.tube.frames == range(267, 270)
+    # 10 + 30 = 40, 20 + 40 = 60; 12 + 30.5 = 42.5
+    assert sample.truth.tube.boxes.tolist() == [[10, 20, 40, 60], [11, 20, 41, 60], [12, 20, 42.5, 60]]
+    assert sample.meta == {"row": 1, "duration": 20.0, "frame_count": 600, "size": (480, 640)}
+
+
+def test_the_first_and_the_last_frame(tmp_path: Path) -> None:
+    first = {**V1, "st_frame": 1, "st_time": 0, "ed_time": 0.1}
+    last = {**V1, "st_frame": 598, "st_time": 19.9, "ed_time": 20}
+    samples = opened(tmp_path, {"a.mp4": first, "b.mp4": last}).samples
+    assert [s.truth.tube.frames for s in samples if s.truth.tube] == [range(0, 3), range(597, 600)]
+
+
+def test_a_box_out_of_the_picture_and_a_frame_too_many_are_cut(tmp_path: Path) -> None:
+    row = {**V1, "st_frame": 599, "bbox": [[620, 20, 30, 40], [-5, 20, 30, 40], [1, 2, 3, 4]]}
+    made = opened(tmp_path, {"a.mp4": row})
+    (sample,) = made.samples
+    assert sample.truth.tube is not None and sample.truth.tube.frames == range(598, 600)
+    assert sample.truth.tube.boxes.tolist() == [[620, 20, 640, 60], [0, 20, 25, 60]]
+    assert [(one.kind, one.amount) for one in made.findings] == [("beyond", 1), ("box", 10)]  # 650 - 640
+
+
+def test_queries_alone_have_no_truth(tmp_path: Path) -> None:
+    (sample,) = opened(tmp_path, {"20_D8V.mkv": "The man leaves."}).samples
+    assert (sample.video, sample.truth.interval, sample.truth.tube) == ("20_D8V.mkv", None, None)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"st_frame": 0}, r"st_frame \(counted from 1\) must be a whole number of 1 or more"),
+        ({"st_frame": 1.5}, r"st_frame \(counted from 1\) must be a whole number"),
+        ({"bbox": [[1, 2, 3]]}, "boxes must be a list of"),
+        ({"bbox": [[9, 9, -4, 2]]}, "x1 <= x2"),
+        ({"st_time": None}, "a span must be two finite numbers"),
+        ({"img_num": "600"}, "the number of frames must be a whole number"),
+        ({"width": "640"}, "the width must be a whole number"),
+        ({"caption": None}, "the query must be a text"),
+    ],
+)
+def test_a_broken_row_is_told_and_the_next_is_read(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    made = opened(tmp_path, {"bad.mp4": {**V1, **change}, "good.mp4": V1})
+    assert [sample.id for sample in made.samples] == ["good.mp4"]
+    (found,) = made.findings
+    assert (found.row, found.sample_id, found.action) == (1, "bad.mp4", "rejected")
+    assert re.search(message, found.message)
+
+
+@pytest.mark.shared_data
+def test_the_official_test_queries(shared_data: Path) -> None:
+    made = open_dataset("hcstvg", shared_data / "stvg" / "hcstvg_query_v2.json")
+    assert (made.rows, len(made.samples), made.findings) == (2931, 2931, [])
+    assert isinstance(made.samples[0], Sample) and made.samples[0].id == "3_5MxjqHfkWFI.mkv"
