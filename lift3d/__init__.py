@@ -1,1 +1,1 @@
-"""RGB-D frames and 2D masks to 3D instance masks; nothing of it is built yet."""
+"""RGB-D frames and 2D masks to 3D instance masks, boxes and files, without torch; `lift3d.lift` and `lift3d.cli`."""

@@ -90,5 +90,6 @@ def test_ctrl_c(tmp_path: Path) -> None:
     os.killpg(program.pid, signal.SIGINT)  # as a terminal does: to all of them
     program.communicate(timeout=30)
     assert time.monotonic() - began < 10
-    assert not any(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers)
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert not [worker for worker in alive if worker.status() != psutil.STATUS_ZOMBIE]
     assert [path.name for path in tmp_path.iterdir()] == ["program.py"]

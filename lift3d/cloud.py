@@ -1,0 +1,118 @@
+"""A cloud of the depth images, for scenes without a mesh: one point a voxel, the mean of what falls into it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from grounding.core import UserError
+from lift3d.frames import Frame, Frames
+from lift3d.scene import Scene, View
+
+PENDING = 1 << 21  # rows that are held until they are merged
+SPAN = 1 << 20  # voxels to either side of the first point: 20 km at 2 cm
+
+
+def back_project(view: View, depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """World coordinates of the pixels with a depth.
+
+    Returns:
+        Points, float64 (M, 3), metres, and the flat indices of their pixels, (M,).
+    """
+    pixels = np.flatnonzero(depth)
+    rows, columns = np.divmod(pixels, depth.shape[1])
+    z = depth.ravel()[pixels].astype(np.float64)
+    rays = np.linalg.inv(view.intrinsics) @ np.stack([columns, rows, np.ones_like(z)])
+    return (rays * z).T @ view.pose[:3, :3].T + view.pose[:3, 3], pixels
+
+
+class VoxelCloud:
+    """A voxel hash: sums of the coordinates and colours of each voxel, merged in blocks.
+
+    Args:
+        voxel: Side of a voxel, metres.
+    """
+
+    def __init__(self, voxel: float) -> None:
+        self.voxel = voxel
+        self._origin: np.ndarray | None = None
+        self._keys = np.zeros(0, np.int64)
+        self._sums = np.zeros((0, 7))
+        self._pending: list[tuple[np.ndarray, np.ndarray]] = []
+        self._held = 0
+
+    def add(self, points: np.ndarray, colours: np.ndarray) -> None:
+        """Put points, (M, 3) metres, with colours, (M, 3), into their voxels.
+
+        Raises:
+            UserError: If they lie too far apart for the voxel's size.
+        """
+        if not len(points):
+            return
+        if self._origin is None:
+            self._origin = np.floor(points[0] / self.voxel)
+        cells = np.floor(points / self.voxel) - self._origin
+        if np.abs(cells).max() >= SPAN:
+            raise UserError(f"points lie more than {SPAN} voxels of {self.voxel} m apart; check the poses' unit")
+        x, y, z = (cells.astype(np.int64) + SPAN).T
+        merged = _merge((x << 42) | (y << 21) | z, np.column_stack([points, colours, np.ones(len(points))]))
+        self._pending.append(merged)
+        self._held += len(merged[0])
+        if self._held > PENDING:
+            self._merge_all()
+
+    def result(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean points, float64 (N, 3), and colours, uint8 (N, 3), in the order of their voxels."""
+        self._merge_all()
+        means = self._sums[:, :6] / self._sums[:, 6:]
+        return means[:, :3], np.rint(means[:, 3:]).astype(np.uint8)
+
+    def _merge_all(self) -> None:
+        keys, sums = zip((self._keys, self._sums), *self._pending, strict=True)
+        self._keys, self._sums = _merge(np.concatenate(keys), np.concatenate(sums))
+        self._pending, self._held = [], 0
+
+
+def _merge(keys: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sum the rows of equal keys; keys come out ascending."""
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])[: len(keys)])
+    return keys[starts], np.add.reduceat(rows[order], starts, axis=0) if len(starts) else rows
+
+
+def depth_cloud(scene: Scene, voxel: float, read: Iterable[Frame] | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The cloud of all views that can be used.
+
+    Args:
+        scene: Its views are read once.
+        voxel: Side of a voxel, metres.
+        read: The frames, if they come from elsewhere (with a progress bar).
+
+    Returns:
+        Points, float64 (N, 3), metres, and colours, uint8 (N, 3).
+
+    Raises:
+        UserError: If no view has a pose and a depth.
+    """
+    cloud = VoxelCloud(voxel)
+    for frame in read if read is not None else Frames(scene.views, None):
+        if not frame.rejected:
+            points, pixels = back_project(frame.view, frame.depth)
+            cloud.add(points, pixel_colours(frame, pixels))
+    points, colours = cloud.result()
+    if not len(points):
+        raise UserError("no view has a finite pose and a depth, so there is nothing to lift onto; check the scene")
+    return points, colours
+
+
+def pixel_colours(frame: Frame, pixels: np.ndarray) -> np.ndarray:
+    """Colours of depth pixels, uint8 (M, 3); grey where the view's picture cannot be read."""
+    try:
+        picture = frame.view.read_colour()
+    except UserError:
+        return np.full((len(pixels), 3), 128, np.uint8)
+    rows, columns = np.divmod(pixels, frame.depth.shape[1])
+    scale = picture.shape[0] / frame.depth.shape[0], picture.shape[1] / frame.depth.shape[1]
+    return picture[((rows + 0.5) * scale[0]).astype(np.intp), ((columns + 0.5) * scale[1]).astype(np.intp)]

@@ -1,0 +1,50 @@
+"""What every writer of a format is given."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from lift3d.lift import Lifted
+
+NO_CLASS = 1  # the number of things whose class is not known; 0 would be 'unannotated' in ScanNet's benchmark
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A lift, and how its things are called.
+
+    Attributes:
+        name: Of the scene, without spaces.
+        lifted: The instances.
+        labels: id -> name, or number of a class; ids may be missing.
+    """
+
+    name: str
+    lifted: Lifted
+    labels: Mapping[int, str | int] = field(default_factory=dict)
+
+    def label(self, number: int) -> str:
+        """What an instance is called; "object" if nobody said."""
+        return str(self.labels.get(number, "object"))
+
+    def class_number(self, number: int) -> int:
+        """The class of an instance; 1 if its label is no number."""
+        label = self.labels.get(number)
+        return label if isinstance(label, int) else NO_CLASS
+
+    @property
+    def colours(self) -> np.ndarray:
+        """Colour of each point of the scene, uint8 (N, 3); grey where it brings none."""
+        scene = self.lifted.scene
+        return scene.colours if scene.colours is not None else np.full((len(self.lifted.points), 3), 160, np.uint8)
+
+
+def id_colour(number: int) -> tuple[int, int, int]:
+    """An RGB colour for an id: hues a golden section apart, so that neighbouring ids look different."""
+    hue = number * 0.6180339887498949 % 1
+    red, green, blue = colorsys.hsv_to_rgb(hue, 0.75 if number % 2 else 0.5, 0.95)
+    return round(red * 255), round(green * 255), round(blue * 255)

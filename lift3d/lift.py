@@ -1,0 +1,249 @@
+"""The lift: 2D masks on posed RGB-D views to 3D instances on the points of a mesh or cloud.
+
+Frame by frame, each point that a view sees votes for the mask it falls on. A point belongs to the instance that
+claims it in at least half of the views that see it; what lies far from the bulk of an instance is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from grounding.core import UserError
+from lift3d.assign import Assigned, assign, by_superpoints
+from lift3d.boxes import Boxes, boxes_of
+from lift3d.cloud import depth_cloud
+from lift3d.clusters import main_part
+from lift3d.frames import Frame, Frames, Progress, plain
+from lift3d.labels import MAX_ID, MaskSource, borders, depth_edges
+from lift3d.scene import Scene
+from lift3d.visibility import Points, Tolerance, visible
+from lift3d.votes import BORDER, CLEAN, MOST_FRAMES, Votes
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What counts as seen, as one object and as found.
+
+    Args:
+        tolerance: Of the z-test.
+        border: Pixels at the rim of a mask that count little, 0 or more.
+        edge: Step of depth between neighbouring pixels, as a share of it, beyond which a pixel counts little.
+        min_ratio: Share of the views of a point that must put it into the instance, in (0, 1].
+        min_hits: Views that must put a point into the instance. 1 keeps what only one view sees.
+        min_views: Views that an instance needs.
+        min_points: Points that an instance needs.
+        voxel: Side of a voxel where the scene brings no points, metres.
+        gap: Parts of an instance that lie farther apart are taken for separate, metres.
+        min_share: Separate parts smaller than this share of the largest are left out.
+        superpoints: Let superpoints vote, if the scene has them.
+    """
+
+    tolerance: Tolerance = field(default_factory=Tolerance)
+    border: int = 3
+    edge: float = 0.05
+    min_ratio: float = 0.5
+    min_hits: int = 1
+    min_views: int = 2
+    min_points: int = 10
+    voxel: float = 0.02
+    gap: float = 0.05
+    min_share: float = 0.2
+    superpoints: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """One object in 3D.
+
+    Attributes:
+        id: Of its masks, >= 1.
+        points: Indices of its points, ascending.
+        ratio: Mean over its points of hits / views, in (0, 1]; its confidence.
+        hits: Mean number of views that put a point into it.
+        seen: Mean number of views that see one of its points.
+        views: Number of views that put any point into it.
+        boxes: Around its points.
+    """
+
+    id: int
+    points: np.ndarray
+    ratio: float
+    hits: float
+    seen: float
+    views: int
+    boxes: Boxes
+
+
+@dataclass(frozen=True, eq=False)
+class Lifted:
+    """Instances on the points of a scene.
+
+    Attributes:
+        scene: The scene; its points are those that the instances index.
+        owner: Instance id of each point, int32 (N,), 0 = none.
+        ratio: hits / views of each point for its owner, float32 (N,), 0 where there is none.
+        instances: By ascending id.
+        dropped: Of ids that had masks but gave no instance, the reason.
+        frames: How many frames were used.
+        rejected: Name of each view that was not used -> reason.
+        problems: What is doubtful about the whole, a line each.
+    """
+
+    scene: Scene
+    owner: np.ndarray
+    ratio: np.ndarray
+    instances: tuple[Instance, ...]
+    dropped: Mapping[int, str]
+    frames: int
+    rejected: Mapping[str, str]
+    problems: tuple[str, ...] = ()
+
+    @property
+    def points(self) -> np.ndarray:
+        """Points of the scene, (N, 3), metres."""
+        assert self.scene.points is not None
+        return self.scene.points
+
+
+def lift(scene: Scene, masks: MaskSource, settings: Settings | None = None, progress: Progress = plain) -> Lifted:
+    """Lift masks onto the scene's points, or onto a cloud of its depth where it has none.
+
+    Args:
+        scene: Views and perhaps points.
+        masks: The masks of each view; equal ids are the same object.
+        settings: Thresholds.
+        progress: Is given the frames and a title, and yields the frames.
+
+    Raises:
+        UserError: If no frame can be used or no view sees any point; each says why.
+    """
+    settings = settings or Settings()
+    scene = with_points(scene, settings, progress)
+    assert scene.points is not None
+    counted = _Count(Votes(len(scene.points), MAX_ID + 1))
+    points = Points.of(scene.points)
+    for frame in progress(Frames(scene.views, masks), "Lifting"):
+        counted.frame(frame, points, settings)
+    counted.check(len(scene.views))
+    assigned = assign(counted.votes.sums(), counted.votes.seen, settings.min_ratio, settings.min_hits)
+    if settings.superpoints and scene.superpoints is not None:
+        assigned = by_superpoints(assigned, scene.superpoints, counted.votes.seen > 0)
+    return _lifted(scene, assigned, counted, settings)
+
+
+def with_points(scene: Scene, settings: Settings, progress: Progress = plain) -> Scene:
+    """The scene, with a voxel cloud of its depth where it brings no points."""
+    if scene.points is not None and len(scene.points):
+        return scene
+    read = progress(Frames(scene.views, None), "Building the cloud")
+    points, colours = depth_cloud(scene, settings.voxel, read)
+    return replace(scene, points=points, colours=colours, faces=None, superpoints=None)
+
+
+@dataclass(eq=False)
+class _Count:
+    """Votes, and what happened to frames and masks on the way."""
+
+    votes: Votes
+    used: int = 0
+    tested: int = 0
+    passed: int = 0
+    views: dict[int, int] = field(default_factory=dict)
+    rejected: dict[str, str] = field(default_factory=dict)
+
+    def frame(self, frame: Frame, points: Points, settings: Settings) -> None:
+        """Count one frame."""
+        if frame.rejected:
+            self.rejected[frame.view.name] = frame.rejected
+            return
+        self.used += 1
+        if self.used > MOST_FRAMES:
+            raise UserError(f"more than {MOST_FRAMES} frames with masks; take every second one")
+        seen = visible(points, frame.view, frame.depth, settings.tolerance)
+        self.tested += seen.tested
+        self.passed += len(seen.points)
+        unsure = depth_edges(frame.depth, settings.edge)
+        for layer in frame.layers if settings.border else ():
+            unsure |= borders(layer, settings.border)
+        votes = np.where(unsure.ravel()[seen.pixels], BORDER, CLEAN)
+        self.votes.see(seen.points, votes)
+        for labels, hit in _hits(frame.layers, seen.pixels):
+            self.votes.add(seen.points[hit], labels, votes[hit])
+            for number in _ids(labels):
+                self.views[number] = self.views.get(number, 0) + 1
+        for number in {number for layer in frame.layers for number in _ids(layer.ravel())}:
+            self.views.setdefault(number, 0)
+
+    def check(self, total: int) -> None:
+        """Refuse what gave no vote at all."""
+        if not self.used:
+            reasons = sorted({*self.rejected.values()})[:3]
+            raise UserError(f"none of the {total} views can be used: {'; '.join(reasons) or 'the scene has no views'}")
+        if not self.passed:
+            raise UserError(
+                "no view sees a point of the mesh: its frame or unit is another than the poses'; try inspect"
+            )
+
+    def problems(self) -> tuple[str, ...]:
+        """What is doubtful about the whole."""
+        share = self.passed / max(self.tested, 1)
+        if share >= 0.1:
+            return ()
+        return (f"only {share:.0%} of the points in view agree with the depth: check depth scale, poses and mesh",)
+
+
+def _hits(layers: list[np.ndarray], pixels: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Of each layer, the labels of the pixels that have one, and which pixels those are."""
+    for layer in layers:
+        labels = layer.ravel()[pixels]
+        hit = np.flatnonzero(labels)
+        yield labels[hit], hit
+
+
+def _ids(labels: np.ndarray) -> list[int]:
+    """The labels that occur, without 0; a table of all possible ones is quicker than sorting."""
+    occurs = np.zeros(MAX_ID + 1, bool)
+    occurs[labels] = True
+    return (np.flatnonzero(occurs[1:]) + 1).tolist()
+
+
+def _lifted(scene: Scene, assigned: Assigned, counted: _Count, settings: Settings) -> Lifted:
+    assert scene.points is not None
+    owner, ratio = np.zeros(len(scene.points), np.int32), np.zeros(len(scene.points), np.float32)
+    instances, dropped = [], {}
+    groups = assigned.groups()
+    for number in sorted(counted.views):
+        points = groups.get(number, np.zeros(0, np.int64))
+        points = points[main_part(scene.points[points], settings.gap, settings.min_share)]
+        reason = _reason(counted.views[number], len(points), settings)
+        if reason:
+            dropped[number] = reason
+            continue
+        owner[points], ratio[points] = number, assigned.ratio[points]
+        instances.append(
+            Instance(
+                number,
+                points,
+                float(assigned.ratio[points].mean()),
+                float(assigned.hits[points].mean()),
+                float(assigned.seen[points].mean()),
+                counted.views[number],
+                boxes_of(scene.points[points], scene.axis_alignment, scene.up),
+            )
+        )
+    made = tuple(instances)
+    return Lifted(scene, owner, ratio, made, dropped, counted.used, counted.rejected, counted.problems())
+
+
+def _reason(views: int, points: int, settings: Settings) -> str:
+    """Why there is no instance, or ""."""
+    if not views:
+        return "its masks fall on no point that a view sees"
+    if views < settings.min_views:
+        return f"seen in {views} view(s), {settings.min_views} are asked for"
+    if points < settings.min_points:
+        return f"{points} points agree, {settings.min_points} are asked for"
+    return ""

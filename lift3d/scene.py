@@ -1,0 +1,58 @@
+"""What every scene layout becomes: posed RGB-D views that are read one at a time, and a cloud or mesh if there is one.
+
+One convention for all: metres, OpenCV axes (x right, y down, z forward), poses camera-to-world, pixel centres at
+integers. Readers of other conventions convert at the door (`lift3d.scenes`).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """One posed RGB-D frame; its images are decoded when asked for.
+
+    Attributes:
+        name: The frame's name in its scene (the stem of its depth file, as a rule); unique in a scene.
+        time: Seconds, or None where the layout has no clock.
+        pose: Camera-to-world, (4, 4) float64, metres. May be non-finite (tracking lost): the lift rejects such views.
+        intrinsics: (3, 3) float64 for the depth image's size.
+        read_depth: Returns float32 (H, W) metres, 0 = invalid; raises `UserError` for an unreadable file.
+        read_colour: Returns uint8 (h, w, 3) RGB, perhaps of another size than the depth; raises `UserError`.
+    """
+
+    name: str
+    time: float | None
+    pose: np.ndarray
+    intrinsics: np.ndarray
+    read_depth: Callable[[], np.ndarray]
+    read_colour: Callable[[], np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """Views of one place, and its surface if the layout brings one.
+
+    Attributes:
+        views: In the order of capture.
+        points: Vertices of a mesh or points of a cloud, (N, 3) float, metres, in the frame of the poses; or None.
+        faces: (F, 3) int indices into `points`, or None.
+        colours: (N, 3) uint8 RGB of `points`, or None.
+        axis_alignment: (4, 4) float64 from the frame of the poses to one whose z points up (ScanNet), or None.
+        layout: Name of the layout it was read from.
+        problems: One line for each thing left out or doubtful (bad poses, missing images, agreement).
+        superpoints: Segment number of each point, (N,) int, or None (ScanNet's `segIndices`).
+        up: Unit vector against gravity in the frame of the poses, (3,); z unless the layout says otherwise.
+    """
+
+    views: Sequence[View]
+    points: np.ndarray | None = None
+    faces: np.ndarray | None = None
+    colours: np.ndarray | None = None
+    axis_alignment: np.ndarray | None = None
+    layout: str = "folder"
+    problems: tuple[str, ...] = ()
+    superpoints: np.ndarray | None = None
+    up: tuple[float, float, float] = (0.0, 0.0, 1.0)

@@ -1,0 +1,76 @@
+"""RGB-D scenes from their folders, each layout in a file of its own; all become one `Scene` (see `lift3d.scene`)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from grounding.core import UserError
+from lift3d.scene import Scene
+from lift3d.scenes import (
+    arkitscenes,
+    colmap,
+    folder,
+    record3d,
+    replica,
+    scannet,
+    scannetpp,
+    sens,
+    sevenscenes,
+    transforms,
+    tum,
+)
+from lift3d.scenes.agreement import Agreement, check
+from lift3d.scenes.raw import Layout, Loaded, RawScene, assemble
+
+__all__ = ["Agreement", "LAYOUTS", "Layout", "Loaded", "check", "load", "open_scene"]
+
+# In the order in which they are tried: the most telling files first.
+_MODULES = (
+    folder, scannetpp, arkitscenes, record3d, tum, replica, sevenscenes, transforms, scannet, sens, colmap,
+)  # fmt: skip
+LAYOUTS: dict[str, Layout] = {module.LAYOUT.name: module.LAYOUT for module in _MODULES}
+
+
+def open_scene(root: Path, layout: str | None = None) -> Scene:
+    """Open an RGB-D scene and test its conventions; images are read later, one at a time.
+
+    Args:
+        root: The scene's folder.
+        layout: One of `LAYOUTS`; None: found out from the files.
+
+    Returns:
+        The scene. Frames that cannot be used are left out; `problems` names them and all that is doubtful. Doubtful
+        conventions are reported there with the likely cause, never changed.
+
+    Raises:
+        UserError: If the folder fits no layout or no frame can be used.
+    """
+    scene = load(root, layout).scene
+    return replace(scene, problems=(*scene.problems, *check(scene).problems))
+
+
+def load(root: Path, layout: str | None = None) -> Loaded:
+    """As `open_scene`, without the test; says also which frames were left out, and why."""
+    root = Path(root)
+    if not root.is_dir():
+        raise UserError(f"{root} is no folder; give the folder of an RGB-D scene (an .r3d must be unzipped first)")
+    if layout is not None and layout not in LAYOUTS:
+        raise UserError(f"unknown layout {layout!r}; choose one of {', '.join(LAYOUTS)}")
+    fitting = [name for name, known in LAYOUTS.items() if known.matches(root)] if layout is None else [layout]
+    if not fitting:
+        known = "; ".join(f"{known.name}: {known.looks_like}" for known in LAYOUTS.values())
+        raise UserError(f"{root} fits no known layout; expected one of: {known}")
+    raw = LAYOUTS[fitting[0]].read(root)
+    return assemble(fitting[0], _with_doubts(raw, fitting))
+
+
+def _with_doubts(raw: RawScene, fitting: list[str]) -> RawScene:
+    problems = list(raw.problems)
+    if len(fitting) > 1:
+        problems.append(f"read as {fitting[0]}; it could also be {', '.join(fitting[1:])}: name one with --layout")
+    names = [frame.name for frame in raw.frames]
+    if len(set(names)) < len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise UserError(f"frames must have different names, these occur twice: {', '.join(twice[:5])}")
+    return replace(raw, problems=tuple(problems))

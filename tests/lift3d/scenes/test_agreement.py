@@ -1,0 +1,173 @@
+"""Tests of the self-test: a sound scene passes, every usual mistake is named, nothing is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from grounding.core import UserError
+from lift3d.scene import Scene, View
+from lift3d.scenes import open_scene
+from lift3d.scenes.agreement import check
+
+OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
+
+
+def make_scene(truth: Any, **changes: Any) -> Scene:
+    def reader(depth: np.ndarray) -> Callable[[], np.ndarray]:
+        return lambda: depth.astype(np.float32)
+
+    views = [
+        View(str(k), None, pose, truth.intrinsics, reader(depth), reader(depth))
+        for k, (pose, depth) in enumerate(zip(truth.poses, truth.depth, strict=True))
+    ]
+    return Scene(views, **changes)
+
+
+def changed(scene: Scene, pose: Callable[[np.ndarray], np.ndarray] | None = None, depth: float = 1.0) -> Scene:
+    def reader(view: View) -> Callable[[], np.ndarray]:
+        return lambda: view.read_depth() * np.float32(depth)
+
+    views = [replace(v, pose=pose(v.pose) if pose else v.pose, read_depth=reader(v)) for v in scene.views]
+    return replace(scene, views=views)
+
+
+def test_a_sound_scene_agrees(truth: Any) -> None:
+    agreement = check(make_scene(truth))
+    # All but pixels beside the box's edges, where rounding to a pixel meets the other surface.
+    assert agreement.frames is not None and agreement.frames > 0.95
+    assert agreement.pairs >= 5
+    assert (agreement.mesh, agreement.problems) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("pose", "depth", "cause"),
+    [
+        (lambda pose: pose @ OPENGL, 1, "likely cause: the cameras' y and z axes point the other way"),
+        (np.linalg.inv, 1, "likely cause: the poses are world-to-camera (then"),
+        (lambda pose: np.linalg.inv(pose @ OPENGL), 1, "the poses are world-to-camera with OpenGL axes (then"),
+        (None, 5, "likely cause: the unit of depth is 1/5000 m, not a millimetre"),
+        (None, 1 / 5, "likely cause: the unit of depth is a millimetre, not 1/5000 m"),
+        (None, 6.5535, "likely cause: the unit of depth is 1/6553.5 m, not a millimetre"),
+        (None, 1000, "likely cause: the unit of depth is a millimetre, not a metre"),
+        (None, 1 / 1000, "likely cause: the unit of depth is a metre, not a millimetre"),
+        (lambda pose: pose @ OPENGL, 5, "the other way (OpenGL for OpenCV) and the unit of depth is 1/5000 m"),
+    ],
+)
+def test_the_usual_mistakes_are_named_and_nothing_is_changed(
+    truth: Any, pose: Callable[[np.ndarray], np.ndarray] | None, depth: float, cause: str
+) -> None:
+    scene = changed(make_scene(truth), pose, depth)
+    before = [view.pose.copy() for view in scene.views]
+    agreement = check(scene)
+    assert len(agreement.problems) == 1
+    assert cause in agreement.problems[0]
+    assert agreement.frames is None or agreement.frames < 0.85
+    for view, was in zip(scene.views, before, strict=True):
+        np.testing.assert_array_equal(view.pose, was)
+
+
+def test_poses_of_another_recording_have_no_usual_cause(truth: Any) -> None:
+    random = np.random.default_rng(0)
+
+    def turned(pose: np.ndarray) -> np.ndarray:
+        turn, _ = np.linalg.qr(random.normal(size=(3, 3)))
+        other = pose.copy()
+        other[:3, :3] = turn * np.sign(np.linalg.det(turn))
+        return other
+
+    agreement = check(changed(make_scene(truth), turned))
+    assert agreement.frames is not None and agreement.frames < 0.3
+    (problem,) = agreement.problems
+    assert "no usual mistake" in problem
+
+
+def test_a_camera_that_stands_still_is_not_tested(truth: Any) -> None:
+    still = make_scene(truth)
+    (problem,) = check(changed(still, lambda _: truth.poses[0])).problems
+    assert problem.startswith("conventions not tested: no two of the sampled frames")
+
+
+def test_scenes_of_one_frame_and_without_any_depth(truth: Any) -> None:
+    scene = make_scene(truth)
+    one = check(replace(scene, views=scene.views[:1]))
+    assert (one.frames, one.pairs) == (None, 0)
+    none = check(changed(scene, depth=0.0))
+    assert none.frames is None
+    assert "share no points" in none.problems[0]
+
+
+def test_an_unreadable_frame_is_named_and_passed_over(truth: Any) -> None:
+    def broken() -> np.ndarray:
+        raise UserError("cannot read it")
+
+    scene = make_scene(truth)
+    views = [replace(view, read_depth=broken) if view.name == "2" else view for view in scene.views]
+    agreement = check(replace(scene, views=views))
+    assert agreement.problems == ("frame 2: cannot read it",)
+    assert agreement.frames is not None and agreement.frames > 0.95
+
+
+def test_half_the_frames_in_other_places_still_agree(truth: Any) -> None:
+    """Points hidden behind what the other frame sees say nothing: a wall between two rooms is no contradiction."""
+    scene = make_scene(truth)
+    away = np.eye(4)
+    away[:3, 3] = [100, 0, 0]
+    views = [*scene.views, *(replace(view, pose=away @ view.pose, name=f"{view.name}'") for view in scene.views)]
+    agreement = check(replace(scene, views=views))
+    assert agreement.frames is not None and agreement.frames > 0.95
+
+
+def test_a_mesh_in_the_frame_of_the_poses_agrees(truth: Any) -> None:
+    agreement = check(make_scene(truth, points=truth.mesh()))
+    assert agreement.mesh is not None and agreement.mesh > 0.9
+    assert agreement.problems == ()
+
+
+def test_a_mesh_in_another_frame_is_named(truth: Any) -> None:
+    shifted = truth.mesh() + np.array([0, 0, 0.7])
+    (problem,) = check(make_scene(truth, points=shifted)).problems
+    assert "the mesh agrees with the depth on" in problem
+    assert problem.endswith("it is in another frame than the poses, or of another scene")
+
+
+def test_a_mesh_out_of_sight_is_named(truth: Any) -> None:
+    agreement = check(make_scene(truth, points=truth.mesh() + np.array([0, 0, 1000])))
+    assert agreement.mesh == 0
+    assert len(agreement.problems) == 1
+
+
+def test_a_mesh_in_the_aligned_frame_is_named(truth: Any) -> None:
+    alignment = np.array([[0, 1.0, 0, 2], [-1, 0, 0, 3], [0, 0, 1, 0.7], [0, 0, 0, 1]])
+    points = truth.mesh() @ alignment[:3, :3].T + alignment[:3, 3]
+    (problem,) = check(make_scene(truth, points=points, axis_alignment=alignment)).problems
+    assert "likely cause: it is in the aligned frame already" in problem
+
+
+def test_long_scenes_decode_few_frames(truth: Any) -> None:
+    scene, decoded = make_scene(truth), []
+
+    def reader(index: int) -> Callable[[], np.ndarray]:
+        def read() -> np.ndarray:
+            decoded.append(index)
+            return scene.views[index % 6].read_depth()
+
+        return read
+
+    views = [replace(scene.views[k % 6], name=str(k), read_depth=reader(k)) for k in range(3000)]
+    check(replace(scene, views=views))
+    assert len(decoded) == len(set(decoded)) <= 36
+    assert decoded[0] == 0 and decoded[-1] == 2999
+
+
+def test_a_scene_of_the_wrong_units_on_disk(scannet_folder: Path, truth: Any) -> None:
+    for k in range(6):
+        truth.save_depth(scannet_folder / "depth" / f"{k}.png", k, units=5000)
+    scene = open_scene(scannet_folder)
+    assert "the unit of depth is 1/5000 m, not a millimetre" in scene.problems[0]
+    assert scene.views[0].read_depth().max() > 15  # reported, not repaired: the room is 5 m long

@@ -1,0 +1,143 @@
+"""Tests of reading small text files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grounding.core import UserError
+from lift3d.scenes.text import (
+    field,
+    files,
+    matrix,
+    matrix_file,
+    natural,
+    numbers,
+    optional_number,
+    positive,
+    read_json,
+    read_text,
+    rows,
+    segments,
+    unpadded,
+)
+
+
+def test_rows_without_comments_and_empty_lines(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("# head\n\n1 two\n  # more\n3\tfour  five\r\n")
+    assert list(rows(tmp_path / "a.txt")) == [(3, ["1", "two"]), (5, ["3", "four", "five"])]
+
+
+def test_numbers_with_the_place_in_the_error() -> None:
+    assert numbers(["1", "-2.5e1"], 2, "x").tolist() == [1, -25]
+    assert np.isneginf(numbers(["-inf"], 1, "x")[0])
+    for wrong in (["1"], ["1", "2", "3"], ["1", "b"], ["1", None], [1, 10**400]):
+        with pytest.raises(UserError, match=r"a\.txt, line 4: expected 2 numbers, got"):
+            numbers(wrong, 2, "a.txt, line 4")
+
+
+def test_matrices_nested_or_flat() -> None:
+    assert matrix([[1, 2], [3, 4]], "x", 2).tolist() == matrix([1, 2, 3, 4], "x", 2).tolist() == [[1, 2], [3, 4]]
+    for wrong in (None, 5, "1234", [[1, 2], [3]], [[[1], 2], [3, 4]], {"a": 1}):
+        with pytest.raises(UserError, match="here: expected 4 numbers"):
+            matrix(wrong, "here", 2)
+
+
+def test_a_matrix_file_may_have_commas(tmp_path: Path) -> None:
+    (tmp_path / "m.txt").write_text("1, 2\n3,4\n")
+    assert matrix_file(tmp_path / "m.txt", 2).tolist() == [[1, 2], [3, 4]]
+
+
+def test_texts_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "b").write_bytes(b"ab\xff")
+    with pytest.raises(UserError, match="should be a text file in UTF-8, but byte 2 is not"):
+        read_text(tmp_path / "b")
+    with pytest.raises(UserError, match=r"cannot read .*none: No such file"):
+        read_text(tmp_path / "none")
+    monkeypatch.setattr("lift3d.scenes.text.MAX_BYTES", 2)
+    with pytest.raises(UserError, match="is larger than"):
+        read_text(tmp_path / "b")
+
+
+@pytest.mark.parametrize(("text", "message"), [("[1]", "should hold a JSON object, got list"), ("{", "not valid JSON")])
+def test_json_must_be_an_object(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(UserError, match=message):
+        read_json(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize(
+    ("entry", "kind"), [({"a": "1"}, float), ({"a": True}, int), ({}, str), ({"a": None}, list), ([], int), (5, float)]
+)
+def test_fields_of_another_kind(entry: Any, kind: type) -> None:
+    with pytest.raises(UserError, match=f"here: expected 'a' to be a {kind.__name__}, got"):
+        field(entry, "a", kind, "here")
+
+
+def test_fields() -> None:
+    assert field({"a": 1}, "a", float, "x") == 1.0 and isinstance(field({"a": 1}, "a", float, "x"), float)
+    assert field({"a": [1]}, "a", list, "x") == [1]
+
+
+@pytest.mark.parametrize("value", [0, -1, None, "1", True, float("nan"), float("inf"), 10**400, [1]])
+def test_what_is_not_positive(value: Any) -> None:
+    with pytest.raises(UserError, match="the scale must be a number > 0, got"):
+        positive(value, "the scale")
+
+
+def test_numbers_that_may_be_missing() -> None:
+    assert positive(2, "x") == 2.0 == optional_number(2)
+    assert optional_number(None) is optional_number("1") is optional_number(float("nan")) is None
+
+
+def test_files_by_number_in_natural_order(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    for name in ("0010.png", "2.PNG", "frame_2.png", "frame_10.png", "1.txt", ".3.png"):
+        (tmp_path / "d" / name).touch()
+    found = files(tmp_path, "d", (".png",))
+    assert list(found) == ["frame_2", "frame_10", "2", "10"]
+    assert found["10"].name == "0010.png"
+    assert files(tmp_path, "none", (".png",)) == {}
+
+
+def test_files_that_are_links_out_of_the_root(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    (root / "d").mkdir(parents=True)
+    (tmp_path / "a.png").touch()
+    (root / "d" / "a.png").symlink_to(tmp_path / "a.png")
+    with pytest.raises(UserError, match="leaves its root"):
+        files(root, "d", (".png",))
+
+
+def test_unpadded() -> None:
+    assert [unpadded(name) for name in ("0012", "0", "000", "a01", "-1", "٣")] == ["12", "0", "0", "a01", "-1", "٣"]
+
+
+def test_natural_order_by_hand() -> None:
+    names = ["frame10", "frame9", "frame9b", "a", "10", "9"]
+    assert sorted(names, key=natural) == ["a", "frame9", "frame9b", "frame10", "9", "10"]
+
+
+@given(st.lists(st.integers(0, 10**9), min_size=1, unique=True), st.text("ab-_.", max_size=3))
+def test_numbers_in_names_sort_as_numbers(values: list[int], prefix: str) -> None:
+    assert sorted((f"{prefix}{value}" for value in values), key=natural) == [f"{prefix}{v}" for v in sorted(values)]
+
+
+@given(st.lists(st.text(max_size=8)))
+def test_any_names_can_be_sorted(names: list[str]) -> None:
+    assert sorted(sorted(names, key=natural)) == sorted(names)
+
+
+def test_segments(tmp_path: Path) -> None:
+    (tmp_path / "s.json").write_text(json.dumps({"segIndices": [3, 3, 5]}))
+    assert segments(tmp_path / "s.json").tolist() == [3, 3, 5]
+    for wrong in ([1.5], [True], ["1"], [2**70]):
+        (tmp_path / "s.json").write_text(json.dumps({"segIndices": wrong}))
+        with pytest.raises(UserError, match="to be a list of whole numbers, one a vertex"):
+            segments(tmp_path / "s.json")

@@ -1,0 +1,163 @@
+"""Tests of transforms.json: same geometry from OpenGL poses, units, cameras of frames, distortion, missing endings."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from grounding.core import UserError
+from lift3d.scene import Scene
+from lift3d.scenes import load, open_scene
+
+OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
+# Of the colour image, twice as large, pixel centres at a half: 63.6 + 0.5 and 47.6 + 0.5 (see test_scannetpp).
+CAMERA = {"fl_x": 117.0, "fl_y": 117.0, "cx": 64.1, "cy": 48.1, "w": 128, "h": 96, "camera_model": "OPENCV"}
+
+
+def content(truth: Any) -> dict[str, Any]:
+    frames = [
+        {
+            "file_path": f"images/frame_{k}.jpg",
+            "depth_file_path": f"depths/frame_{k}.png",
+            "transform_matrix": (pose @ OPENGL).tolist(),
+        }
+        for k, pose in enumerate(truth.poses)
+    ]
+    return {**CAMERA, "frames": frames}
+
+
+def write(root: Path, truth: Any, scene: dict[str, Any] | None = None, units: float = 1000.0) -> Path:
+    for k in range(6):
+        truth.save_depth(root / "depths" / f"frame_{k}.png", k, units)
+        truth.save_colour(root / "images" / f"frame_{k}.jpg", k, (96, 128))
+    (root / "transforms.json").write_text(json.dumps(scene or content(truth)))
+    return root
+
+
+def test_the_same_geometry(tmp_path: Path, truth: Any, assert_same: Callable[[Scene], None]) -> None:
+    scene = open_scene(write(tmp_path, truth))
+    assert_same(scene)
+    assert (scene.layout, scene.problems) == ("transforms", ())
+    assert scene.views[0].name == "frame_0"
+
+
+@pytest.mark.parametrize("key", ["depth_unit_scale_factor", "integer_depth_scale"])
+def test_the_unit_of_depth_may_be_given(
+    tmp_path: Path, truth: Any, assert_same: Callable[[Scene], None], key: str
+) -> None:
+    assert_same(load(write(tmp_path, truth, {**content(truth), key: 0.0002}, units=5000)).scene)
+
+
+def test_each_frame_may_have_its_own_camera(tmp_path: Path, truth: Any, assert_same: Callable[[Scene], None]) -> None:
+    scene = {"frames": [{**CAMERA, **frame} for frame in content(truth)["frames"]]}
+    assert_same(load(write(tmp_path, truth, scene)).scene)
+
+
+def test_without_a_size_the_camera_is_that_of_the_colour_image(
+    tmp_path: Path, truth: Any, assert_same: Callable[[Scene], None]
+) -> None:
+    scene = content(truth)
+    del scene["w"], scene["h"]
+    assert_same(load(write(tmp_path, truth, scene)).scene)
+
+
+def test_nerfcapture_leaves_out_endings_and_names_depth_otherwise(tmp_path: Path, truth: Any) -> None:
+    scene = content(truth)
+    scene["frames"] = scene["frames"][:1]
+    scene["frames"][0]["file_path"] = "images/frame_0"
+    scene["frames"][0]["depth_path"] = scene["frames"][0].pop("depth_file_path")
+    write(tmp_path, truth, scene)
+    truth.save_colour(tmp_path / "images" / "frame_0.png", 0, (96, 128))
+    view = load(tmp_path).scene.views[0]
+    assert view.name == "frame_0"
+    assert view.read_colour().shape == (96, 128, 3)
+
+
+def test_frames_of_several_cameras_with_the_same_names_keep_their_folders(tmp_path: Path, truth: Any) -> None:
+    scene = content(truth)
+    for name in ("left", "right"):
+        truth.save_colour(tmp_path / name / "0.jpg", 0, (96, 128))
+    frames = scene["frames"][:2]
+    frames[0]["file_path"], frames[1]["file_path"] = "left/0.jpg", "right/0.jpg"
+    loaded = load(write(tmp_path, truth, {**scene, "frames": frames}))
+    assert [view.name for view in loaded.scene.views] == ["left_0", "right_0"]
+
+
+def test_the_same_image_twice_is_refused(tmp_path: Path, truth: Any) -> None:
+    scene = content(truth)
+    scene["frames"] *= 2
+    with pytest.raises(UserError, match="these occur twice: images_frame_0, images_frame_1"):
+        load(write(tmp_path, truth, scene))
+
+
+def test_distortion_is_reported_once(tmp_path: Path, truth: Any) -> None:
+    (problem,) = load(write(tmp_path, truth, {**content(truth), "k1": 0.1, "k2": 0.0})).scene.problems
+    assert "lens distortion" in problem and "undistort" in problem
+
+
+def test_no_distortion_when_all_are_zero(tmp_path: Path, truth: Any) -> None:
+    assert load(write(tmp_path, truth, {**content(truth), "k1": 0.0, "p1": 0})).scene.problems == ()
+
+
+def test_frames_without_depth_are_left_out(tmp_path: Path, truth: Any) -> None:
+    scene = content(truth)
+    del scene["frames"][2]["depth_file_path"]
+    scene["frames"][3]["transform_matrix"] = [[1, 2], [3, 4]]
+    left_out = load(write(tmp_path, truth, scene)).left_out
+    assert left_out["frame_2"] == "there is no depth image"
+    assert "frame 3: expected 16 numbers, got 4" in left_out["frame_3"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"camera_model": "OPENCV_FISHEYE"}, "is no pinhole; undistort"),
+        ({"fl_x": "1"}, "expected 'fl_x' to be a float"),
+        ({"depth_unit_scale_factor": 0}, "depth_unit_scale_factor must be a number > 0"),
+        ({"depth_unit_scale_factor": float("nan")}, "depth_unit_scale_factor must be a number > 0"),
+        ({"depth_unit_scale_factor": "mm"}, "depth_unit_scale_factor must be a number > 0"),
+        ({"depth_unit_scale_factor": float("inf")}, "depth_unit_scale_factor must be a number > 0"),
+        ({"fl_x": 10**400}, "fl_x: expected 1 numbers"),
+        ({"w": 0}, "its header says"),
+        ({"frames": {}}, "expected 'frames' to be a list"),
+        ({"frames": [5]}, "frame 0: expected an object, got int"),
+        ({"frames": [{}]}, "frame 0: expected 'file_path' to be a str"),
+        ({"frames": [{"file_path": "../a.png"}]}, "leaves its root"),
+        ({"frames": [{"file_path": "a.png", "depth_file_path": "/etc/passwd"}]}, "leaves its root"),
+        ({"frames": [{"file_path": "a\0.png"}]}, "cannot be resolved"),
+    ],
+)
+def test_broken_files(tmp_path: Path, truth: Any, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        load(write(tmp_path, truth, {**content(truth), **changes}))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "[" * 100_000])
+def test_rubbish_is_a_user_error(tmp_path: Path, text: str) -> None:
+    (tmp_path / "transforms.json").write_text(text)
+    with pytest.raises(UserError, match=r"transforms\.json"):
+        load(tmp_path)
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_json_is_a_user_error_or_a_scene(
+    tmp_path: Path, truth: Any, any_json: st.SearchStrategy[Any], data: st.DataObject
+) -> None:
+    if not (tmp_path / "images").exists():
+        write(tmp_path, truth)
+    scene = content(truth)
+    scene["frames"] = scene["frames"][:2]
+    entry = data.draw(st.sampled_from([scene, scene["frames"][0]]))
+    entry[data.draw(st.sampled_from([*entry, "k1", "depth_unit_scale_factor"]))] = data.draw(any_json)
+    (tmp_path / "transforms.json").write_text(json.dumps(scene))
+    with contextlib.suppress(UserError):
+        assert load(tmp_path).scene.views

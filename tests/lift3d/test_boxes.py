@@ -1,0 +1,93 @@
+"""Boxes of points whose boxes are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lift3d.boxes import Box, boxes_of, corners, ground_frame, upright_box, upright_iou
+
+UP = (0.0, 0.0, 1.0)
+
+
+def turned(angle: float) -> np.ndarray:
+    return np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+
+
+def cube(centre: tuple[float, float, float], size: tuple[float, float, float], angle: float = 0.0) -> Box:
+    return Box(np.array(centre), np.array(size), turned(angle))
+
+
+def test_raw_and_trimmed_boxes() -> None:
+    # 0, 1, ..., 100 along x: the 1st and the 99th percentile are 1 and 99
+    points = np.zeros((101, 3))
+    points[:, 0] = np.arange(101)
+    found = boxes_of(points, None, UP)
+    assert found.aabb.tolist() == [0, 0, 0, 100, 0, 0]
+    assert found.trimmed.tolist() == pytest.approx([1, 0, 0, 99, 0, 0])
+    assert found.frame == "world"
+
+
+def test_the_alignment_is_applied_before_boxing() -> None:
+    alignment = np.array([[0, -1, 0, 10], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]], float)  # a quarter turn, 10 m on
+    found = boxes_of(np.array([[0, 0, 0], [1, 2, 3]], float), alignment, (1.0, 0.0, 0.0))
+    assert found.aabb.tolist() == [8, 0, 0, 10, 1, 3]  # x' = 10 - y, y' = x
+    assert found.frame == "aligned"
+    assert found.obb.axes[:, 2].tolist() == pytest.approx([0, 0, 1])
+
+
+@given(st.floats(-3.1, 3.1), st.floats(0.2, 3), st.floats(0.2, 3), st.floats(0.2, 3))
+def test_a_turned_box_is_found_again(angle: float, x: float, y: float, z: float) -> None:
+    made = cube((1, -2, 0.5), (x, y, z), angle)
+    found = upright_box(corners(made))
+    assert found.centre.tolist() == pytest.approx([1, -2, 0.5], abs=1e-6)
+    assert sorted(found.size[:2].tolist()) == pytest.approx(sorted((x, y)), abs=1e-6)
+    assert found.size[2] == pytest.approx(z)
+    assert np.linalg.det(found.axes) == pytest.approx(1)
+    assert upright_iou(found, made) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "points", [[[1, 2, 3]], [[0, 0, 0], [0, 2, 1]], [[0, 0, 0]] * 3, [[0, 0, 0], [1, 1, 0], [2, 2, 0]]]
+)
+def test_few_or_flat_points_have_a_box(points: list[list[float]]) -> None:
+    found = upright_box(np.array(points, float))
+    low, high = corners(found).min(axis=0), corners(found).max(axis=0)
+    assert (np.array(points) >= low - 1e-9).all() and (np.array(points) <= high + 1e-9).all()
+    assert np.isfinite(found.axes).all()
+
+
+def test_another_up() -> None:
+    """y is up: the box of points turned about y."""
+    made = cube((0, 0, 0), (2, 1, 0.5), 0.4)
+    to_y_up = np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]], float)
+    found = upright_box(corners(made) @ to_y_up.T, (0.0, 1.0, 0.0))
+    assert sorted(found.size[:2].tolist()) == pytest.approx([1, 2])
+    assert found.size[2] == pytest.approx(0.5)
+    assert abs(found.axes[:, 2]).tolist() == pytest.approx([0, 1, 0])
+
+
+def test_ious_by_hand() -> None:
+    one = cube((0, 0, 0), (1, 1, 1))
+    assert upright_iou(one, cube((0.5, 0, 0), (1, 1, 1))) == pytest.approx(1 / 3)  # 0.5 / 1.5
+    assert upright_iou(one, cube((0, 0, 0.5), (1, 1, 1))) == pytest.approx(1 / 3)
+    assert upright_iou(one, cube((0, 0, 1), (1, 1, 1))) == 0
+    # a unit square and itself turned by 45 degrees share a regular octagon of area 2 * (sqrt(2) - 1)
+    octagon = 2 * (2**0.5 - 1)
+    assert upright_iou(one, cube((0, 0, 0), (1, 1, 1), np.pi / 4)) == pytest.approx(octagon / (2 - octagon))
+    flat = cube((0, 0, 0), (1, 0, 1))
+    assert upright_iou(flat, flat) == 0
+
+
+@given(st.tuples(*[st.floats(-1, 1)] * 3).filter(lambda v: np.linalg.norm(v) > 0.1))
+def test_the_ground_frame_is_right_handed_with_up_last(up: tuple[float, float, float]) -> None:
+    frame = ground_frame(np.array(up))
+    np.testing.assert_allclose(frame.T @ frame, np.eye(3), atol=1e-9)
+    assert np.linalg.det(frame) == pytest.approx(1)
+    np.testing.assert_allclose(frame[:, 2], np.array(up) / np.linalg.norm(up), atol=1e-9)
+
+
+def test_the_worlds_own_frame_for_z_up() -> None:
+    assert ground_frame(np.array(UP)).tolist() == np.eye(3).tolist()

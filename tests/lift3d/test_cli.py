@@ -1,0 +1,170 @@
+"""`lift3d` as people call it, on a generated room in ScanNet's layout and on real data."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benchmarks import lift, lift_work, rooms
+from PIL import Image
+
+from grounding.core import Masklets, UserError, rle, save_masklets
+from lift3d.cli import export, read_labels, score
+from lift3d.formats.result import Result
+from lift3d.labels import LabelMaps
+from lift3d.lift import Settings
+from lift3d.lift import lift as lift_masks
+from lift3d.scene import Scene
+from lift3d.scenes import open_scene
+from lift3d.visibility import Points, in_image
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight views of six things, with a cloud of 20,000 points and masks larger than the depth."""
+    folder = tmp_path_factory.mktemp("scans") / "scene 1"
+    lift.write_scene(folder, lift_work.Work(20_000, 8, 6, (120, 160)))
+    return folder
+
+
+def test_export_writes_and_says_what(scene: Path, tmp_path: Path) -> None:
+    line = [sys.executable, "-c", "from lift3d.cli import main; main()", "export", "--scene", str(scene)]
+    line += ["--masks", str(scene / "instance"), "--out", "out", "--format", "ply,scannet"]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "wrote out: 6 objects from 8 of 8 frames\n"
+    assert (tmp_path / "out" / "scannet" / "scene_1.txt").is_file()
+    again = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert again.returncode == 2
+    assert again.stderr.splitlines()[-1].startswith("error: out exists already")
+
+
+def test_masks_of_other_formats_go_by_the_number_of_the_frame(scene: Path, tmp_path: Path) -> None:
+    """Masklets of all 8 frames; frame 2 has lost its pose, and the masks after it must not move up."""
+    maps = [np.asarray(Image.open(scene / "instance" / f"{n}.png")) for n in range(8)]
+    tracks = {i: tuple(rle.encode(m == i) if (m == i).any() else None for m in maps) for i in range(1, 7)}
+    pts = np.arange(8) / 30
+    save_masklets(tmp_path / "m.masklets.json", Masklets((968, 1296), 30.0, pts, tracks))
+    pose = scene / "pose" / "2.txt"
+    good = pose.read_text()
+    try:
+        pose.write_text("-inf -inf -inf -inf\n" * 4)
+        for name, masks in (("a", scene / "instance"), ("b", tmp_path / "m.masklets.json")):
+            export(scene=scene, masks=masks, out=tmp_path / name, format="npz")
+    finally:
+        pose.write_text(good)
+    reports = [json.loads((tmp_path / name / "report.json").read_text()) for name in ("a", "b")]
+    assert reports[0] == reports[1]
+    assert len(reports[0]["instances"]) == 6 and reports[0]["frames"]["used"] == 7
+    assert any("not finite" in problem for problem in reports[0]["problems"])
+
+
+def test_untracked_masks(scene: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    (tmp_path / "masks").mkdir()
+    for n in range(8):
+        label = np.asarray(Image.open(scene / "instance" / f"{n}.png"))
+        Image.fromarray(np.append(0, rng.permutation(6) + 1).astype(np.uint8)[label]).save(tmp_path / f"masks/{n}.png")
+    export(scene=scene, masks=tmp_path / "masks", out=tmp_path / "out", untracked=True)
+    assert len(json.loads((tmp_path / "out" / "boxes.json").read_text())) == 6
+
+
+def test_an_unreadable_png_in_the_middle_costs_its_frame(scene: Path, tmp_path: Path) -> None:
+    (tmp_path / "masks").mkdir()
+    for n in range(8):
+        (tmp_path / "masks" / f"{n}.png").write_bytes((scene / "instance" / f"{n}.png").read_bytes())
+    (tmp_path / "masks" / "4.png").write_bytes(b"\x89PNG")
+    export(scene=scene, masks=tmp_path / "masks", out=tmp_path / "out", surface="voxels")
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert list(report["frames"]["rejected"]) == ["4"]
+    assert "cannot read" in report["frames"]["rejected"]["4"]
+
+
+def test_what_is_exported_is_scored(scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Predictions scored against themselves are perfect at every level; against another scene's ids they are not."""
+    export(scene=scene, masks=scene / "instance", out=tmp_path / "out", format="scannet,npz")
+    with np.load(tmp_path / "out" / "instances.npz") as found:
+        ids = (found["pred_masks"] * (1000 + found["ids"])).sum(axis=1)
+    truth = tmp_path / "truth"
+    truth.mkdir()
+    for values, expected in ((ids, "1.0"), (np.roll(ids, len(ids) // 2), "0.0")):
+        (truth / "scene_1.txt").write_text("\n".join(map(str, values)))
+        capsys.readouterr()
+        score(benchmark="scannet_agnostic", predictions=tmp_path / "out" / "scannet", truth=truth)
+        row = next(line for line in capsys.readouterr().out.splitlines() if "AP " in line)
+        assert float(row.split("│")[2].split()[0]) == float(expected)
+
+
+def test_labels(tmp_path: Path) -> None:
+    path = tmp_path / "labels.json"
+    path.write_text('{"3": "chair", "8": 5}')
+    assert read_labels(path) == {3: "chair", 8: 5}
+    assert read_labels(None) == {}
+    for wrong in ("[1]", '{"a": "chair"}', '{"1": null}', "{", '{"1": true}'):
+        path.write_text(wrong)
+        with pytest.raises(UserError, match=r"labels\.json"):
+            read_labels(path)
+
+
+def test_a_format_that_is_none_is_refused_before_the_work(scene: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="unknown format 'obj'"):
+        export(scene=tmp_path / "nowhere", masks=scene, out=tmp_path / "out", format="obj")
+
+
+OBJECTS, HELD_OUT = (48, 114, 132, 144), (2, 5, 8)
+
+
+def rendered(points: np.ndarray, labels: np.ndarray, scene: Scene, place: int) -> np.ndarray:
+    """The labelled cloud through a z-buffer, -1 where no point falls."""
+    size = scene.views[place].read_depth().shape
+    found = in_image(Points.of(points), scene.views[place], (size[0], size[1]))
+    order = np.argsort(-found.depths, kind="stable")  # nearer ones are painted over
+    picture = np.full(size[0] * size[1], -1)
+    picture[found.pixels[order]] = labels[found.points[order]]
+    return picture.reshape(size)
+
+
+@pytest.mark.shared_data
+def test_bookshelf(shared_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Lifted from 7 views and drawn into the 3 others, real objects cover their masks there: mean IoU >= 0.65."""
+    root = shared_data / "rgbd" / "bookshelf"
+    whole = open_scene(root)
+    truth = [np.asarray(Image.open(root / "instance" / f"{view.name}.png")) for view in whole.views]
+    used = [n for n in range(10) if n not in HELD_OUT]
+    scene = Scene([whole.views[n] for n in used])
+    lifted = lift_masks(scene, LabelMaps(tuple(truth[n].astype(np.uint16) for n in used)), Settings(voxel=0.004))
+    ious = {}
+    for place in HELD_OUT:
+        picture = rendered(lifted.points, lifted.owner, whole, place)
+        for number in OBJECTS:
+            mine, true = picture == number, (truth[place] == number) & (picture >= 0)
+            ious[place, number] = (mine & true).sum() / (mine | true).sum()
+    with capsys.disabled():
+        print("\nbookshelf, view/object IoU:", {f"{v}/{o}": round(float(i), 2) for (v, o), i in ious.items()})
+        print(f"mean {np.mean(list(ious.values())):.3f}")
+    assert np.mean(list(ious.values())) >= 0.65
+
+
+@pytest.mark.shared_data
+def test_bookshelf_without_ids(shared_data: Path, tmp_path: Path) -> None:
+    """The command on real masks whose ids are forgotten finds the four objects again."""
+    root = shared_data / "rgbd" / "bookshelf"
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    rng = np.random.default_rng(0)
+    for n in range(10):
+        label = np.asarray(Image.open(root / "instance" / f"{n}.png"))
+        anew = np.zeros(200, np.uint8)
+        anew[list(OBJECTS)] = rng.permutation(4) + 1
+        Image.fromarray(anew[label]).save(masks / f"{n}.png")
+    export(scene=root, masks=masks, out=tmp_path / "out", untracked=True, settings=Settings(voxel=0.004))
+    assert len(json.loads((tmp_path / "out" / "boxes.json").read_text())) == 4
+
+
+def test_names_have_no_spaces_in_results(room: rooms.Room) -> None:
+    result = Result("room", lift_masks(room.scene, LabelMaps(room.labels)))
+    assert (result.label(1), result.class_number(1)) == ("object", 1)

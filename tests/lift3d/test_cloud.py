@@ -1,0 +1,81 @@
+"""Back-projection and the voxel hash, by hand and against brute force."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from grounding.core import UserError
+from lift3d import cloud
+from lift3d.cloud import VoxelCloud, back_project, depth_cloud
+from lift3d.scene import Scene, View
+
+K = np.array([[100.0, 0, 1], [0, 200, 0], [0, 0, 1]])
+
+
+def view(depth: list[list[float]], colour: np.ndarray | None = None, pose: np.ndarray | None = None) -> View:
+    image = np.array(depth, np.float32)
+
+    def picture() -> np.ndarray:
+        if colour is None:
+            raise UserError("no picture")
+        return colour
+
+    return View("0", None, np.eye(4) if pose is None else pose, K, lambda: image, picture)
+
+
+def test_pixels_with_depth_go_where_the_lens_says() -> None:
+    pose = np.eye(4)
+    pose[:3, 3] = [10, 0, 0]
+    points, pixels = back_project(view([]), np.array([[2.0, 0], [0, 4]], np.float32))
+    assert pixels.tolist() == [0, 3]
+    # (0 - 1) * 2 / 100 = -0.02, 0; (1 - 1), 1 * 4 / 200 = 0.02
+    assert points.tolist() == [pytest.approx([-0.02, 0, 2]), pytest.approx([0, 0.02, 4])]
+    moved, _ = back_project(view([], pose=pose), np.array([[2.0]], np.float32))
+    assert moved.tolist() == [pytest.approx([9.98, 0, 2])]
+
+
+def test_a_voxel_is_the_mean_of_its_points() -> None:
+    found = VoxelCloud(1.0)
+    found.add(np.array([[0.2, 0, 0], [0.4, 0, 0], [1.5, 0, 0]]), np.array([[0, 0, 0], [10, 20, 30], [7, 7, 7]]))
+    found.add(np.array([[0.6, 0, 0.9]]), np.array([[20, 40, 60]]))
+    points, colours = found.result()
+    assert points.tolist() == [pytest.approx([0.4, 0, 0.3]), pytest.approx([1.5, 0, 0])]
+    assert colours.tolist() == [[10, 20, 30], [7, 7, 7]]
+
+
+def test_points_too_far_apart_are_refused() -> None:
+    found = VoxelCloud(0.001)
+    found.add(np.zeros((1, 3)), np.zeros((1, 3)))
+    with pytest.raises(UserError, match="check the poses' unit"):
+        found.add(np.array([[2000.0, 0, 0]]), np.zeros((1, 3)))
+
+
+@given(st.lists(st.tuples(*[st.integers(-3, 3)] * 3), min_size=1, max_size=30), st.integers(1, 5))
+def test_blocks_do_not_change_the_cloud(cells: list[tuple[int, int, int]], block: int) -> None:
+    points = np.array(cells) + 0.25
+    found, held = VoxelCloud(1.0), cloud.PENDING
+    try:
+        cloud.PENDING = block
+        for point in points:
+            found.add(point[None], np.zeros((1, 3)))
+    finally:
+        cloud.PENDING = held
+    assert {tuple(p) for p in found.result()[0].tolist()} == {tuple(p) for p in points.tolist()}
+    assert len(found.result()[0]) == len(set(cells))
+
+
+def test_colours_come_from_pictures_of_another_size_and_grey_without_one() -> None:
+    picture = np.zeros((2, 4, 3), np.uint8)
+    picture[:, 2:] = 200  # twice as wide as the depth: its second pixel is the picture's right half
+    points, colours = depth_cloud(Scene([view([[1.0, 1.0]], picture)]), 0.001)
+    assert colours[np.argsort(points[:, 0])].tolist() == [[0, 0, 0], [200, 200, 200]]
+    assert depth_cloud(Scene([view([[1.0]])]), 0.1)[1].tolist() == [[128, 128, 128]]
+
+
+def test_no_depth_at_all_is_said() -> None:
+    lost = np.full((4, 4), -np.inf)
+    with pytest.raises(UserError, match="no view has a finite pose and a depth"):
+        depth_cloud(Scene([view([[0.0]]), view([[1.0]], pose=lost)]), 0.1)

@@ -1,0 +1,94 @@
+"""The folder of an export: whole or not at all, with its report and its picture."""
+
+from __future__ import annotations
+
+import errno
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benchmarks import rooms
+from PIL import Image
+
+from grounding.core import UserError
+from lift3d import export as module
+from lift3d.export import FORMATS, export
+from lift3d.formats.result import Result, id_colour
+from lift3d.labels import LabelMaps
+from lift3d.lift import lift
+from lift3d.picture import from_above, painted, tinted
+
+
+@pytest.fixture(scope="module")
+def result(room: rooms.Room) -> Result:
+    once = tuple(np.where((label == 1) & (n > 0), np.uint16(0), label) for n, label in enumerate(room.labels))
+    views = [replace(view, pose=view.pose * np.nan) if n == 7 else view for n, view in enumerate(room.scene.views)]
+    return Result("room", lift(replace(room.scene, views=views, problems=("a doubt",)), LabelMaps(once)), {2: "ball"})
+
+
+def test_all_formats_a_report_and_a_picture(tmp_path: Path, result: Result) -> None:
+    out = tmp_path / "out"
+    export(out, result, list(FORMATS))
+    assert sorted(p.name for p in out.iterdir()) == [
+        "boxes.json",
+        "instances.glb",
+        "instances.npz",
+        "instances.ply",
+        "masks.coco.json",
+        "preview.png",
+        "report.json",
+        "scannet",
+    ]
+    report = json.loads((out / "report.json").read_text())
+    assert report["frames"] == {"total": 8, "used": 7, "rejected": {"000007": "pose is not finite (tracking was lost)"}}
+    assert report["dropped"] == {"1": "seen in 1 view(s), 2 are asked for"}
+    assert [(one["id"], one["label"]) for one in report["instances"]] == [(2, "ball"), (3, "object")]
+    assert report["instances"][0]["hits"] <= report["instances"][0]["seen"]
+    assert report["problems"] == ["a doubt"]
+    assert Image.open(out / "preview.png").size == (480 + 8 + 640, 480)
+
+
+def test_the_same_bytes_come_out_twice(tmp_path: Path, result: Result) -> None:
+    for name in ("a", "b"):
+        export(tmp_path / name, result, ["ply", "glb", "npz", "json"])
+    for file in (tmp_path / "a").iterdir():
+        assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes(), file.name
+
+
+def test_unknown_formats_and_full_folders_are_refused(tmp_path: Path, result: Result) -> None:
+    with pytest.raises(UserError, match=r"unknown format 'obj'; choose from ply,glb"):
+        export(tmp_path / "out", result, ["ply", "obj"])
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").touch()
+    with pytest.raises(UserError, match="exists already"):
+        export(tmp_path / "mine", result, ["ply"])
+
+
+def test_out_of_disk_leaves_nothing(tmp_path: Path, result: Result, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(folder: Path, _result: Result) -> None:
+        (folder / "half").write_text("half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setitem(module.FORMATS, "ply", full)
+    with pytest.raises(UserError, match="No space left on device; free some space"):
+        export(tmp_path / "out", result, ["ply"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_instances_show_in_the_picture(result: Result) -> None:
+    colours = tinted(result)
+    owned = result.lifted.owner == 2
+    distance = np.abs(colours[owned].astype(int) - id_colour(2)).max()
+    assert distance <= 30  # a quarter of the way to the grey 160 of the room's points
+    picture = from_above(result, colours)
+    assert (picture == colours[owned][0]).all(axis=2).sum() > 50
+
+
+def test_the_nearest_dot_is_on_top() -> None:
+    colours = np.array([[1, 1, 1], [2, 2, 2]], np.uint8)
+    picture = painted((5, 5), np.array([12, 13]), np.array([-1.0, -2.0]), colours)  # the first is nearer
+    assert picture[2, :, 0].tolist() == [255, 1, 1, 1, 2]
+    assert picture[0, :, 0].tolist() == [255] * 5

@@ -1,0 +1,66 @@
+"""Masks without ids: numbered anew in every frame, found to be the same objects."""
+
+from __future__ import annotations
+
+import numpy as np
+from benchmarks import rooms
+
+from lift3d.frames import plain
+from lift3d.labels import LabelMaps
+from lift3d.lift import lift
+from lift3d.merge import merge
+from lift3d.visibility import Tolerance
+
+
+def shuffled(room: rooms.Room, seed: int = 0) -> list[np.ndarray]:
+    rng, most = np.random.default_rng(seed), len(room.things)
+    return [np.append(0, rng.permutation(most) + 1).astype(np.uint16)[label] for label in room.labels]
+
+
+def truths(room: rooms.Room, labels: list[np.ndarray]) -> list[int]:
+    """The thing that most points of each object are, in the order of the objects' ids."""
+    merged = merge(room.scene, LabelMaps(tuple(labels)), Tolerance(), plain)
+    lifted = lift(room.scene, merged)
+    return [int(np.bincount(room.owners[one.points]).argmax()) for one in lifted.instances]
+
+
+def test_shuffled_ids_are_put_right(room: rooms.Room) -> None:
+    merged = merge(room.scene, LabelMaps(tuple(shuffled(room))), Tolerance(), plain)
+    assert merged.objects == 3
+    for view, true in enumerate(room.labels):
+        layer = merged.layers(view)[0]
+        assert layer[true == 0].max(initial=0) == 0
+        for number in range(1, 4):
+            assert len(np.unique(layer[true == number])) <= 1
+    assert sorted(truths(room, shuffled(room))) == [1, 2, 3]
+
+
+def test_one_object_keeps_one_id_over_all_frames(room: rooms.Room) -> None:
+    merged = merge(room.scene, LabelMaps(tuple(shuffled(room, 1))), Tolerance(), plain)
+    for number in range(1, 4):
+        ids = {
+            int(i) for view, true in enumerate(room.labels) for i in np.unique(merged.layers(view)[0][true == number])
+        }
+        ids -= {0}  # a view that shows too little of it
+        assert len(ids) == 1
+
+
+def test_a_mask_that_other_views_split_is_left_out(room: rooms.Room) -> None:
+    """In one frame a single mask covers all things: it must not glue them together."""
+    labels = shuffled(room)
+    labels[2] = (room.labels[2] > 0).astype(np.uint16)
+    assert sorted(truths(room, labels)) == [1, 2, 3]
+
+
+def test_a_mask_of_one_frame_has_no_witness(room: rooms.Room) -> None:
+    labels = [np.zeros_like(label) for label in room.labels]
+    labels[0] = room.labels[0]
+    assert merge(room.scene, LabelMaps(tuple(labels)), Tolerance(), plain).objects == 0
+
+
+def test_frames_without_masks_are_passed_over(room: rooms.Room) -> None:
+    labels: list[np.ndarray | None] = [*shuffled(room)]
+    labels[0] = labels[5] = None
+    merged = merge(room.scene, LabelMaps(tuple(labels)), Tolerance(), plain)
+    assert merged.objects == 3
+    assert merged.layers(0) == []
