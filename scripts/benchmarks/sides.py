@@ -173,8 +173,8 @@ def shared_side(
     policy = kind(*build_model(machine, frozen))
     source = noise_source(shape, patch_of(policy.model), samples)
     collator = Collator(source, policy, IdMarker(), "short", keep=2)
-    trainer = VideoGRPOTrainer(policy, {"letters": 1.0}, collator, samples, settings(folder, shape, machine))
-    trainer.reward_funcs = [letters]
+    trainer = VideoGRPOTrainer(policy, {"id_match": 1.0}, collator, samples, settings(folder, shape, machine))
+    trainer.reward_funcs = [letters]  # the same on both sides
     return Side(trainer, policy.processor, lambda: trainer.vision.forget(learning=policy.core.visual))
 
 

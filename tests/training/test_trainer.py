@@ -292,6 +292,7 @@ def test_rewards_are_told_all_that_the_trainer_knows(example: Any, tmp_path: Pat
     """
     (tmp_path / "own.py").write_text(dedent(told))
     own = TaskReward(f"{tmp_path / 'own.py'}:told", 48)
+    del REWARDS[own.__name__]  # it is for this test alone
     state = TrainerState(global_step=3, max_steps=12)
     # 4 seconds, a quarter done, 3 and 5 tokens of at most 48: 4000 + 25 + 30 + 0.48 and 4000 + 25 + 50 + 0.48
     values = own(["a", "b"], completion_ids=[[1] * 3, [1] * 5], example=[example] * 2, trainer_state=state)

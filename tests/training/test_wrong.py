@@ -18,6 +18,7 @@ from grounding.training.examples import Collator
 from grounding.training.grpo import run_grpo, trl_config
 from grounding.training.trainer import VideoGRPOTrainer
 from prompting import IdMarker
+from rewards import REWARDS
 
 MARKER = IdMarker("badge", 15.0)
 FIRST = 5_000_000
@@ -49,8 +50,7 @@ def train(
 
     Rewards are sums of letters; `rows` are the completions' tokens, two, the same for every group.
     """
-    table = __import__(MODULE, fromlist=["REWARDS"]).REWARDS
-    monkeypatch.setitem(table, "id_match", lambda answer, truth, text: sum(map(ord, text)) % 11 / 10)
+    monkeypatch.setitem(REWARDS, "id_match", lambda answer, truth, meta: sum(map(ord, meta.text)) % 11 / 10)
 
     def step(policy: Policy, source: Any = SOURCE, rows: Any = None, **changes: Any) -> dict[str, float]:
         if rows:
