@@ -95,6 +95,7 @@ def upright_iou(a: Box, b: Box) -> float:
     feet = [shapely.Polygon((corners(box)[:4] @ frame)[:, :2]) for box in (a, b)]
     spans = [box.centre @ a.axes[:, 2] + np.array([-0.5, 0.5]) * box.size[2] for box in (a, b)]
     height = max(0.0, min(s[1] for s in spans) - max(s[0] for s in spans))
-    both = feet[0].intersection(feet[1]).area * height
+    # Snapped to a nanometre: the exact intersection of two boxes that differ by rounding alone may come out empty.
+    both = shapely.intersection(*feet, grid_size=1e-9).area * height
     union = float(a.size.prod() + b.size.prod()) - both
     return both / union if union > 0 else 0.0

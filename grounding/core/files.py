@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,23 +19,28 @@ def whole_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     Raises:
         UserError: If `path` exists and `overwrite` is false, or the disk is full or not writable.
     """
+    # Named before it is made: a Ctrl-C right after the making finds it, too.
+    temporary = path.parent / f".{path.stem}.{secrets.token_hex(4)}{path.suffix}"
     try:
-        if path.exists() and not overwrite:
-            raise UserError(f"{path} exists already; choose another name or remove it first")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
-    os.close(handle)
-    temporary = Path(name)
-    try:
+        _begin(path, temporary, overwrite)
         yield temporary
         temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}; free some space or choose another") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def _begin(path: Path, temporary: Path, overwrite: bool) -> None:
+    try:
+        if path.exists() and not overwrite:
+            raise UserError(f"{path} exists already; choose another name or remove it first")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch(exist_ok=False)
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def write_text(path: Path, text: str, *, overwrite: bool = False) -> None:
