@@ -1,4 +1,4 @@
-"""The command `lift3d`: `export` masks to 3D, `inspect` a scene, `score` predictions.
+"""The command `lift3d`: `export` masks to 3D, `view` them, `inspect` a scene, `score` predictions.
 
 A command is a door to the whole house: this module, and no other of `lift3d` imports from rooms above it.
 """
@@ -6,7 +6,7 @@ A command is a door to the whole house: this module, and no other of `lift3d` im
 from __future__ import annotations
 
 import json
-import re
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,6 @@ import numpy as np
 import tyro
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
 from grounding import cli
 from grounding.core import Masklets, UserError
@@ -31,6 +30,8 @@ from lift3d.lift import Lifted, Settings, lift, with_points
 from lift3d.merge import merge
 from lift3d.scene import Scene
 from lift3d.scenes import load, open_scene
+from lift3d.scenes.text import natural
+from lift3d.view import view as view_export
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
@@ -74,6 +75,26 @@ def export(
     _say(lifted, out)
 
 
+def view(
+    folder: tyro.conf.Positional[Path],
+    *,
+    scene: Path | None = None,
+    layout: str | None = None,
+    save: Path | None = None,
+) -> None:
+    """Show in rerun what `export` wrote: points by instance, boxes, cameras (needs pip install "tubelet[viz]").
+
+    Args:
+        folder: That `export` wrote, with ply among its formats.
+        scene: Folder of the scene, for its cameras and pictures.
+        layout: Of the scene, if it should not be found out.
+        save: File in .rrd to write instead of opening the viewer.
+    """
+    view_export(folder, None if scene is None else load(scene, layout).scene, save, _progress)
+    if save is not None:
+        _write(f"wrote {save}")
+
+
 def inspect(scene: tyro.conf.Positional[Path], *, layout: str | None = None, json_out: Flag = False) -> None:
     """Say what is in a scene: layout, frames, bad poses, and whether depth, poses and mesh agree.
 
@@ -83,7 +104,7 @@ def inspect(scene: tyro.conf.Positional[Path], *, layout: str | None = None, jso
         json_out: Print JSON.
     """
     found = inspect_scene(scene, layout)
-    print(json.dumps(found.as_json(), indent=2) if json_out else found.as_text())  # noqa: T201 - a command
+    _write(json.dumps(found.as_json(), indent=2) if json_out else found.as_text())
 
 
 def score(*, benchmark: Literal["scannet", "scannet_agnostic", "scanrefer"], predictions: Path, truth: Path) -> None:
@@ -95,17 +116,10 @@ def score(*, benchmark: Literal["scannet", "scannet_agnostic", "scanrefer"], pre
         predictions: Folder of <scene>.txt, as `lift3d export --format scannet` writes it; or ScanRefer's pred.json.
         truth: Folder of <scene>.txt with label * 1000 + instance of each vertex; or ScanRefer's rows with boxes.
     """
-    from grounding.evaluation.scores_out import counted, table
+    from grounding.evaluation.scores_out import show
     from grounding.evaluation.scoring import score_files
 
-    report = score_files(benchmark, (predictions,), truth)
-    header, rows = table(report)
-    shown = Table(*header, title=f"{benchmark}, {len(report.ids)} samples")
-    for row in rows:
-        shown.add_row(*row)
-    Console().print(shown)
-    for one in report.scored:
-        print(counted(one.collected, report))  # noqa: T201 - a command
+    show(score_files(benchmark, (predictions,), truth))
 
 
 def read_masks(path: Path, scene: Scene, root: Path, layout: str | None) -> MaskSource:
@@ -153,9 +167,7 @@ def read_labels(path: Path | None) -> dict[int, str | int]:
 
 def _in_order(every: list[str], usable: tuple[str, ...]) -> list[str]:
     """All frames of a scene, those left out at their places by number."""
-    ordered = sorted(
-        every, key=lambda name: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
-    )
+    ordered = sorted(every, key=natural)
     if [name for name in ordered if name in set(usable)] != list(usable):
         raise UserError("some frames were left out and the names do not tell where; give id maps named as the frames")
     return ordered
@@ -200,10 +212,14 @@ def _say(lifted: Lifted, out: Path) -> None:
     for number, reason in lifted.dropped.items():
         notes.print(f"object {number} not found: {reason}", markup=False, highlight=False, soft_wrap=True)
     total = len(lifted.scene.views)
-    print(f"wrote {out}: {len(lifted.instances)} objects from {lifted.frames} of {total} frames")  # noqa: T201
+    _write(f"wrote {out}: {len(lifted.instances)} objects from {lifted.frames} of {total} frames")
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
 
 
 def main() -> None:
     """The command."""
-    commands: dict[str, Any] = {"export": export, "inspect": inspect, "score": score}
+    commands: dict[str, Any] = {"export": export, "view": view, "inspect": inspect, "score": score}
     cli.run(lambda: tyro.extras.subcommand_cli_from_dict(commands, description=__doc__))

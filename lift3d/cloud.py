@@ -1,17 +1,25 @@
-"""A cloud of the depth images, for scenes without a mesh: one point a voxel, the mean of what falls into it."""
+"""A cloud of the depth images, for scenes without a mesh: one point a voxel, the mean of what falls into it.
+
+Voxels are as wide as a pixel sees unless a side is given: what is finer no mask can tell apart, and what is coarser
+joins what masks do tell apart. Where that would be too many points, larger voxels take their place.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import math
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from grounding.core import UserError
-from lift3d.frames import Frame, Frames
+from lift3d.frames import Frame, Frames, usable
 from lift3d.scene import Scene, View
 
-PENDING = 1 << 21  # rows that are held until they are merged
-SPAN = 1 << 20  # voxels to either side of the first point: 20 km at 2 cm
+PENDING = 1 << 20  # rows that are held until they are merged
+SPAN = 1 << 20  # voxels to either side of the first point: 1 km at 1 mm
+MOST_POINTS = 1_000_000  # of a cloud whose voxels nobody chose: no heavier than a large mesh
+SAMPLED = 16  # views that say how wide a pixel sees
 
 
 def back_project(view: View, depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -32,11 +40,13 @@ class VoxelCloud:
 
     Args:
         voxel: Side of a voxel, metres.
+        most: Where there are more voxels than this, they are made larger.
     """
 
-    def __init__(self, voxel: float) -> None:
+    def __init__(self, voxel: float, most: float = math.inf) -> None:
         self.voxel = voxel
-        self._origin: np.ndarray | None = None
+        self._most = most
+        self._origin: np.ndarray | None = None  # a corner of the voxels
         self._keys = np.zeros(0, np.int64)
         self._sums = np.zeros((0, 7))
         self._pending: list[tuple[np.ndarray, np.ndarray]] = []
@@ -51,14 +61,13 @@ class VoxelCloud:
         if not len(points):
             return
         if self._origin is None:
-            self._origin = np.floor(points[0] / self.voxel)
-        cells = np.floor(points / self.voxel) - self._origin
-        if np.abs(cells).max() >= SPAN:
-            raise UserError(f"points lie more than {SPAN} voxels of {self.voxel} m apart; check the poses' unit")
-        x, y, z = (cells.astype(np.int64) + SPAN).T
-        merged = _merge((x << 42) | (y << 21) | z, np.column_stack([points, colours, np.ones(len(points))]))
-        self._pending.append(merged)
-        self._held += len(merged[0])
+            self._origin = np.floor(points[0] / self.voxel) * self.voxel
+        keys, sums = _merge(self._numbers(points), np.column_stack([points, colours, np.ones(len(points))]))
+        place = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        known = self._keys[place] == keys if len(self._keys) else np.zeros(len(keys), bool)
+        self._sums[place[known]] += sums[known]
+        self._pending.append((keys[~known], sums[~known]))
+        self._held += len(self._pending[-1][0])
         if self._held > PENDING:
             self._merge_all()
 
@@ -72,6 +81,17 @@ class VoxelCloud:
         keys, sums = zip((self._keys, self._sums), *self._pending, strict=True)
         self._keys, self._sums = _merge(np.concatenate(keys), np.concatenate(sums))
         self._pending, self._held = [], 0
+        while len(self._keys) > self._most:  # as many points as a surface has in voxels of the new side
+            self.voxel *= max(math.sqrt(len(self._keys) / self._most), 1.1)
+            self._keys, self._sums = _merge(self._numbers(self._sums[:, :3] / self._sums[:, 6:]), self._sums)
+
+    def _numbers(self, points: np.ndarray) -> np.ndarray:
+        """The number of the voxel of each point, int64 (M,)."""
+        cells = np.floor((points - self._origin) / self.voxel)
+        if np.abs(cells).max() >= SPAN:
+            raise UserError(f"points lie more than {SPAN} voxels of {self.voxel:.3g} m apart; check the poses' unit")
+        x, y, z = (cells.astype(np.int64) + SPAN).T
+        return (x << 42) | (y << 21) | z
 
 
 def _merge(keys: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -82,12 +102,14 @@ def _merge(keys: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return keys[starts], np.add.reduceat(rows[order], starts, axis=0) if len(starts) else rows
 
 
-def depth_cloud(scene: Scene, voxel: float, read: Iterable[Frame] | None = None) -> tuple[np.ndarray, np.ndarray]:
+def depth_cloud(
+    scene: Scene, voxel: float | None = None, read: Iterable[Frame] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """The cloud of all views that can be used.
 
     Args:
         scene: Its views are read once.
-        voxel: Side of a voxel, metres.
+        voxel: Side of a voxel, metres; None: what a pixel sees, or more where that gave over `MOST_POINTS`.
         read: The frames, if they come from elsewhere (with a progress bar).
 
     Returns:
@@ -96,7 +118,7 @@ def depth_cloud(scene: Scene, voxel: float, read: Iterable[Frame] | None = None)
     Raises:
         UserError: If no view has a pose and a depth.
     """
-    cloud = VoxelCloud(voxel)
+    cloud = VoxelCloud(pixel_width(scene.views), MOST_POINTS) if voxel is None else VoxelCloud(voxel)
     for frame in read if read is not None else Frames(scene.views, None):
         if not frame.rejected:
             points, pixels = back_project(frame.view, frame.depth)
@@ -105,6 +127,20 @@ def depth_cloud(scene: Scene, voxel: float, read: Iterable[Frame] | None = None)
     if not len(points):
         raise UserError("no view has a finite pose and a depth, so there is nothing to lift onto; check the scene")
     return points, colours
+
+
+def pixel_width(views: Sequence[View]) -> float:
+    """How wide a pixel sees at the depth that is usual in the scene, metres; by a few views spread over it.
+
+    At least a millimetre, the step in which most sensors count; 2 cm where no view has a depth.
+    """
+    widths = []
+    for view in views[:: max(len(views) // SAMPLED, 1)]:
+        with contextlib.suppress(UserError):  # the lift will say it
+            depth = usable(view.read_depth())
+            if depth.any():
+                widths.append(float(np.median(depth[depth > 0])) / view.intrinsics[0, 0])
+    return max(float(np.median(widths)), 0.001) if widths else 0.02
 
 
 def pixel_colours(frame: Frame, pixels: np.ndarray) -> np.ndarray:

@@ -61,9 +61,12 @@ def check_formats(formats: Sequence[str]) -> None:
 def report(result: Result) -> dict[str, Any]:
     """What was found and from what, and what was left out and why."""
     lifted = result.lifted
+    alignment = lifted.scene.axis_alignment
     return {
         "scene": result.name,
         "layout": lifted.scene.layout,
+        "up": list(lifted.scene.up),
+        "axis_alignment": None if alignment is None else alignment.tolist(),
         "points": len(lifted.points),
         "frames": {"total": len(lifted.scene.views), "used": lifted.frames, "rejected": dict(lifted.rejected)},
         "problems": [*lifted.scene.problems, *lifted.problems],

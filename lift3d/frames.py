@@ -11,7 +11,7 @@ import numpy as np
 
 from grounding.core import UserError
 from lift3d.labels import MaskSource, resized
-from lift3d.scene import View
+from lift3d.scene import View, is_rigid
 from lift3d.visibility import FAR, NEAR
 
 AHEAD = 4  # frames that are decoded while one is worked on
@@ -76,6 +76,8 @@ def read(index: int, view: View, masks: MaskSource | None) -> Frame:
     nothing = np.zeros((0, 0), np.float32)
     if not np.isfinite(view.pose).all():
         return Frame(index, view, nothing, [], "pose is not finite (tracking was lost)")
+    if not is_rigid(view.pose):
+        return Frame(index, view, nothing, [], "pose is no rotation with a translation")
     try:
         layers = masks.layers(index) if masks else []
         if masks and not any(layer.any() for layer in layers):

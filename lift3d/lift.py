@@ -6,6 +6,7 @@ claims it in at least half of the views that see it; what lies far from the bulk
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -22,6 +23,18 @@ from lift3d.scene import Scene
 from lift3d.visibility import Points, Tolerance, visible
 from lift3d.votes import BORDER, CLEAN, MOST_FRAMES, Votes
 
+_LIMITS = {
+    "border": (0, 100),
+    "edge": (0.001, math.inf),
+    "min_ratio": (0.001, 1),
+    "min_hits": (1, math.inf),
+    "min_views": (1, math.inf),
+    "min_points": (1, math.inf),
+    "voxel": (0.0001, 10),
+    "gap": (0.001, math.inf),
+    "min_share": (0, 1),
+}
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -35,7 +48,7 @@ class Settings:
         min_hits: Views that must put a point into the instance. 1 keeps what only one view sees.
         min_views: Views that an instance needs.
         min_points: Points that an instance needs.
-        voxel: Side of a voxel where the scene brings no points, metres.
+        voxel: Side of a voxel where the scene brings no points, metres; None: what a pixel sees (see `lift3d.cloud`).
         gap: Parts of an instance that lie farther apart are taken for separate, metres.
         min_share: Separate parts smaller than this share of the largest are left out.
         superpoints: Let superpoints vote, if the scene has them.
@@ -48,10 +61,16 @@ class Settings:
     min_hits: int = 1
     min_views: int = 2
     min_points: int = 10
-    voxel: float = 0.02
+    voxel: float | None = None
     gap: float = 0.05
     min_share: float = 0.2
     superpoints: bool = False
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in _LIMITS.items():
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise UserError(f"{name} must be from {low:g} to {high:g}, got {value}")
 
 
 @dataclass(frozen=True, eq=False)

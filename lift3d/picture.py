@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from lift3d.boxes import ground_frame
-from lift3d.formats.result import Result, id_colour
+from lift3d.formats.result import Result, tinted
 from lift3d.scene import View
 from lift3d.visibility import Points, in_image
 
@@ -20,25 +20,24 @@ _TINT = 0.75
 
 def write_picture(folder: Path, result: Result) -> None:
     """Write `preview.png`."""
-    colours = tinted(result)
+    colours = coloured(result)
     halves = [from_above(result, colours), from_camera(result, colours)]
     gap = np.full((HEIGHT, 8, 3), _WHITE, np.uint8)
     Image.fromarray(np.concatenate([halves[0], gap, halves[1]], axis=1)).save(folder / "preview.png")
 
 
-def tinted(result: Result) -> np.ndarray:
+def coloured(result: Result) -> np.ndarray:
     """The points' colours, paled, and tinted where they belong to an instance; uint8 (N, 3)."""
-    colours = 120 + result.colours.astype(float) * 0.45
+    colours = np.rint(120 + result.colours.astype(float) * 0.45).astype(np.uint8)  # at most 235
     for instance in result.lifted.instances:
-        own = result.colours[instance.points].astype(float)
-        colours[instance.points] = _TINT * np.array(id_colour(instance.id)) + (1 - _TINT) * own
-    return np.clip(np.rint(colours), 0, 255).astype(np.uint8)
+        colours[instance.points] = tinted(result.colours[instance.points], instance.id, _TINT)
+    return colours
 
 
 def from_above(result: Result, colours: np.ndarray) -> np.ndarray:
     """Looking down; what is lower is hidden, ceilings too high above the instances are left out."""
     local = result.lifted.points @ ground_frame(np.array(result.lifted.scene.up))
-    low, high = np.percentile(local, (1, 99), axis=0)
+    low, high = np.nanpercentile(local, (1, 99), axis=0)  # a mesh may have vertices that are no numbers
     owned = result.lifted.owner > 0
     ceiling = local[owned, 2].max() + 0.3 if owned.any() else high[2]
     scale = (HEIGHT - 1) / max(float((high - low)[:2].max()), 1e-6)

@@ -17,7 +17,8 @@ class View:
     Attributes:
         name: The frame's name in its scene (the stem of its depth file, as a rule); unique in a scene.
         time: Seconds, or None where the layout has no clock.
-        pose: Camera-to-world, (4, 4) float64, metres. May be non-finite (tracking lost): the lift rejects such views.
+        pose: Camera-to-world, (4, 4) float64, metres. The lift rejects views whose pose is not finite (tracking lost)
+            or is no rotation with a translation; it may mirror, for there are worlds with left-handed axes.
         intrinsics: (3, 3) float64 for the depth image's size.
         read_depth: Returns float32 (H, W) metres, 0 = invalid; raises `UserError` for an unreadable file.
         read_colour: Returns uint8 (h, w, 3) RGB, perhaps of another size than the depth; raises `UserError`.
@@ -56,3 +57,9 @@ class Scene:
     problems: tuple[str, ...] = ()
     superpoints: np.ndarray | None = None
     up: tuple[float, float, float] = (0.0, 0.0, 1.0)
+
+
+def is_rigid(pose: np.ndarray) -> bool:
+    """Whether a finite (4, 4) pose is a rotation (perhaps with a mirror) and a translation, to 1 %."""
+    rotation = pose[:3, :3]
+    return bool(np.abs(rotation @ rotation.T - np.eye(3)).max() < 0.01 and np.allclose(pose[3], [0, 0, 0, 1]))

@@ -15,19 +15,21 @@ from lift3d.visibility import FAR
 
 _BLOCK, _BLOCKS = 16, 10_000  # voxels along a block's side; blocks that there is room for at first
 _TRUNCATION = 4.0  # voxels
+VOXEL = 0.02  # metres, where nobody chose; a finer mesh of a room takes gigabytes
 
 
-def tsdf_mesh(scene: Scene, voxel: float, progress: Progress = plain) -> Scene:
+def tsdf_mesh(scene: Scene, voxel: float | None = None, progress: Progress = plain) -> Scene:
     """The scene with a mesh of its depth.
 
     Args:
         scene: Its views are read once.
-        voxel: Side of a voxel, metres; surfaces closer than three of them melt together.
+        voxel: Side of a voxel, metres; surfaces closer than three of them melt together. None: 2 cm.
         progress: Shows the frames as they pass.
 
     Raises:
         UserError: If open3d is not installed, or no view gives a surface.
     """
+    voxel = voxel or VOXEL
     try:
         import open3d
     except (ImportError, OSError) as error:  # OSError: libgl1 or libusb is missing

@@ -12,7 +12,7 @@ from scipy import sparse
 BORDER = np.uint32(1)
 CLEAN = np.uint32(1 << 16)
 BORDER_WEIGHT = 0.1  # decides points at the rim that no view sees cleanly, and is outvoted everywhere else
-PENDING = 1 << 22  # votes that are held until they are added up: 48 MB
+PENDING = 1 << 20  # votes that are held until they are added up: 12 MB
 MOST_FRAMES = (1 << 16) - 1
 
 

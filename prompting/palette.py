@@ -1,7 +1,10 @@
-"""The colour that belongs to an object id, and the text colour that can be read on it."""
+"""The colour that belongs to an object id, from one of several palettes, and the text colour that can be read on it."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import product
 
@@ -10,6 +13,7 @@ import numpy as np
 from grounding.core import UserError
 
 RGB = tuple[int, int, int]
+Palette = str | Sequence[Sequence[int]]
 
 WHITE: RGB = (255, 255, 255)
 BLACK: RGB = (0, 0, 0)
@@ -31,6 +35,18 @@ _FIRST: tuple[RGB, ...] = (
 )
 _COUNT = 99
 
+# Okabe and Ito, "Color Universal Design", 2008, in their order but for black, which comes last.
+_OKABE_ITO: tuple[RGB, ...] = (
+    (230, 159, 0),
+    (86, 180, 233),
+    (0, 158, 115),
+    (240, 228, 66),
+    (0, 114, 178),
+    (213, 94, 0),
+    (204, 121, 167),
+    (0, 0, 0),
+)
+
 
 def id_colour(object_id: int) -> RGB:
     """The RGB colour of an id: distinct for ids 1 to 99, repeating after that, the same on every machine.
@@ -39,7 +55,29 @@ def id_colour(object_id: int) -> RGB:
         UserError: If the id is not a whole number >= 1.
     """
     check_id(object_id)
-    return _palette()[(int(object_id) - 1) % _COUNT]
+    return _distinct()[(int(object_id) - 1) % _COUNT]
+
+
+def colours_of(palette: Palette) -> tuple[RGB, ...]:
+    """The colours of ids 1, 2, ...; ids beyond the last begin anew.
+
+    Args:
+        palette: "distinct" (99 colours, the first nine apart for every kind of sight), "okabe-ito" (eight that many
+            figures use), colours as the web writes them, joined by commas ("#e20000,#0000c6"), or RGB colours, each
+            three whole numbers from 0 to 255.
+
+    Raises:
+        UserError: If it is none of these, empty, or a colour comes twice.
+    """
+    if isinstance(palette, str) and palette in _NAMED:
+        return _NAMED[palette]()
+    if not isinstance(palette, (str, Sequence, np.ndarray)) or not len(palette):
+        raise UserError(f"a palette must be {_OFFERED}, got {palette!r}")
+    colours = tuple(_colour(colour) for colour in (palette.split(",") if isinstance(palette, str) else palette))
+    for colour, times in Counter(colours).items():
+        if times > 1:
+            raise UserError(f"a palette's colours must differ, but {colour} comes {times} times; leave it in once")
+    return colours
 
 
 def text_colour_on(rgb: RGB) -> RGB:
@@ -63,6 +101,21 @@ def check_id(object_id: int) -> None:
         raise UserError(f"object ids must be whole numbers of 1 or more (0 means 'no object'), got {object_id!r}")
 
 
+def _colour(written: str | Sequence[int]) -> RGB:
+    """One colour of a palette."""
+    if isinstance(written, str):
+        if re.fullmatch("#?[0-9a-fA-F]{6}", written.strip()):
+            red, green, blue = bytes.fromhex(written.strip()[-6:])
+            return red, green, blue
+        raise UserError(f"a palette must be {_OFFERED}, got {written!r}")
+    values = list(written) if isinstance(written, (Sequence, np.ndarray)) else []
+    whole = [int(value) for value in values if isinstance(value, (int, np.integer)) and 0 <= value <= 255]
+    if len(values) != 3 or len(whole) != 3:
+        raise UserError(f"a palette's colour must be three whole numbers from 0 to 255 (RGB), got {written!r}")
+    red, green, blue = whole
+    return red, green, blue
+
+
 def _luminance(rgb: RGB) -> float:
     """Relative luminance in [0, 1], as WCAG 2 defines it."""
     red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in rgb))
@@ -70,7 +123,7 @@ def _luminance(rgb: RGB) -> float:
 
 
 @lru_cache(maxsize=1)
-def _palette() -> tuple[RGB, ...]:
+def _distinct() -> tuple[RGB, ...]:
     """The first nine, then again and again the colour of a coarse RGB cube farthest from all before it."""
     cube = np.array(list(product(range(0, 256, 51), repeat=3)))
     chosen = [np.array(colour) for colour in _FIRST]
@@ -86,3 +139,7 @@ def _distance(colours: np.ndarray, other: np.ndarray) -> np.ndarray:
     red = (colours[:, 0] + other[0]) // 2
     squares = (colours - other) ** 2
     return ((512 + red) * squares[:, 0] >> 8) + 4 * squares[:, 1] + ((767 - red) * squares[:, 2] >> 8)
+
+
+_NAMED: dict[str, Callable[[], tuple[RGB, ...]]] = {"distinct": _distinct, "okabe-ito": lambda: _OKABE_ITO}
+_OFFERED = f"one of {', '.join(_NAMED)}, colours such as '#e20000,#0000c6', or RGB colours in a row"

@@ -1,4 +1,4 @@
-"""Ready-made pictures of marks, one a (style, id, size), and blending them into a frame."""
+"""Ready-made pictures of marks, one a (style, id, size, place within a pixel), and blending them into a frame."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from prompting.palette import RGB, WHITE, id_colour, text_colour_on
+from prompting.palette import RGB, WHITE, text_colour_on
 from prompting.strokes import HEIGHT, number_mask
 
 RED: RGB = (255, 0, 0)
@@ -44,7 +44,14 @@ class Patch:
 
 
 @lru_cache(maxsize=4096)
-def patch(style: str, object_id: int, size: float, room: tuple[int, int]) -> Patch:
+def patch(
+    style: str,
+    object_id: int,
+    size: float,
+    room: tuple[int, int],
+    colour: RGB,
+    shift: tuple[float, float] = (0.0, 0.0),
+) -> Patch:
     """The mark of an id, shrunk where it would not fit.
 
     Args:
@@ -53,13 +60,20 @@ def patch(style: str, object_id: int, size: float, room: tuple[int, int]) -> Pat
         size: Height in pixels: of the badge; of outlined digits without their edge; of plain digits from stroke
             middle to stroke middle.
         room: (height, width) of the frame in pixels.
+        colour: RGB of the id; only badges show it.
+        shift: How far right and down of its left upper corner the mark begins, parts of a pixel in [0, 1); a mark
+            that is moved covers one pixel more.
     """
-    # Drawn several times too large, then averaged down: that is what smooths the edges.
     finer = int(np.clip(256 // size, 1, 8))
-    draw, colour = {"outline": (_outline, WHITE), "badge": (_badge, id_colour(object_id)), "digit": (_digits, RED)}[
-        style
-    ]
-    return _averaged(draw(object_id, size, finer), finer, room, colour)
+    return _averaged(_canvas(style, object_id, size, finer, colour), finer, room, shift, PLAIN.get(style, colour))
+
+
+@lru_cache(maxsize=16)  # 2 MB each; enough for the objects of a film, whose marks are wanted at all places in a pixel
+def _canvas(style: str, object_id: int, size: float, finer: int, colour: RGB) -> np.ndarray:
+    """The mark several times too large: being averaged down is what smooths its edges."""
+    if style == "badge":
+        return _badge(object_id, size, finer, colour)
+    return {"outline": _outline, "digit": _digits}[style](object_id, size, finer)
 
 
 def _outline(object_id: int, size: float, finer: int) -> np.ndarray:
@@ -85,9 +99,8 @@ def _digits(object_id: int, size: float, finer: int) -> np.ndarray:
     return canvas
 
 
-def _badge(object_id: int, size: float, finer: int) -> np.ndarray:
+def _badge(object_id: int, size: float, finer: int, colour: RGB) -> np.ndarray:
     """A bold number on a rounded badge with a thin edge, RGBA in [0, 1]; wider for long numbers."""
-    colour = id_colour(object_id)
     fill, text = (np.array([*c, 255], np.float32) / 255 for c in (colour, text_colour_on(colour)))
     side = max(1, round(size)) * finer
     number = number_mask(object_id, 0.48 * side, 0.13 * side)
@@ -111,11 +124,17 @@ def _rounded(shape: tuple[int, ...], inset: float) -> np.ndarray:
     return np.hypot(from_straight[0][:, None], from_straight[1][None, :]) <= radius
 
 
-def _averaged(canvas: np.ndarray, finer: int, room: tuple[int, int], colour: RGB) -> Patch:
-    """Bring an RGBA drawing (coverage already multiplied in) to its final size, at most `room`."""
+def _averaged(canvas: np.ndarray, finer: int, room: tuple[int, int], shift: tuple[float, float], colour: RGB) -> Patch:
+    """Bring an RGBA drawing (coverage already multiplied in) to its final size, at most `room`, and shift it there."""
     height, width = canvas.shape[0] // finer, canvas.shape[1] // finer
     shrink = min(1.0, room[0] / height, room[1] / width)
-    final = (max(1, int(width * shrink)), max(1, int(height * shrink)))
+    final = [max(1, int(width * shrink)), max(1, int(height * shrink))]
+    if any(shift):
+        pixel = round(finer / shrink)  # parts of the drawing
+        before = [round(part * pixel) for part in shift]
+        after = [pixel - some if part else 0 for part, some in zip(shift, before, strict=True)]
+        canvas = cv2.copyMakeBorder(canvas, before[1], after[1], before[0], after[0], cv2.BORDER_CONSTANT)
+        final = [side + (part > 0) for side, part in zip(final, shift, strict=True)]
     small = cv2.resize(canvas, final, interpolation=cv2.INTER_AREA)
     coverage = np.rint(small[..., 3:] * 255)
     ink = np.rint(small[..., :3] * 255 * 255).astype(np.uint16)

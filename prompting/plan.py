@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 
 from prompting.legend import Box, Mark
 from prompting.looks import NUMBERS
-from prompting.palette import RGB, id_colour
+from prompting.palette import RGB
 from prompting.patches import PLAIN, patch
 from prompting.placing import Places
 from prompting.regions import draw_box, draw_contour, draw_leader, draw_tint
@@ -35,6 +36,7 @@ class Plan:
         scale: Pixels of a frame for one at the model's size, >= 1.
         spots: The objects.
         places: Of their numbers; None without.
+        colours: Of the objects, by id.
     """
 
     number: str | None
@@ -43,6 +45,7 @@ class Plan:
     scale: float
     spots: Spots
     places: Places | None
+    colours: Mapping[int, RGB]
 
     @property
     def needs_masks(self) -> bool:
@@ -69,10 +72,13 @@ class Plan:
             if mark.leader is not None and mark.box is not None:
                 draw_leader(frame, mark.box, mark.leader, radius + CLEAR * self.scale, self.scale)
         if self.number is not None and self.places is not None:
-            heights = self.places.heights[t].tolist()
-            for mark, height in zip(marks, heights, strict=True):
+            rows = zip(marks, self.places.heights[t].tolist(), self.places.corners[t].tolist(), strict=True)
+            for mark, height, (left, top) in rows:
                 if mark.box is not None:
-                    patch(self.number, mark.object_id, height, self.room).blend(frame, mark.box[0], mark.box[1])
+                    x, y = mark.box[:2]
+                    colour = self.colours[mark.object_id]
+                    picture = patch(self.number, mark.object_id, height, self.room, colour, (left - x, top - y))
+                    picture.blend(frame, x, y)
         return tuple(marks)
 
     def _mark(self, t: int, n: int) -> Mark:
@@ -87,11 +93,12 @@ class Plan:
         (x, y), (height, width) = self.places.corners[t, n].tolist(), self.places.extents[t, n].tolist()
         visible = NUMBERS[self.number].figure * min(height, self.places.heights[t, n]) >= LEGIBLE * self.scale
         leader = self._tip(t, n) if self.places.beside[t, n] else None
-        return Mark(object_id, colour, (x, y, x + width, y + height), bool(visible), leader)
+        box = int(x), int(y), ceil(x + width), ceil(y + height)
+        return Mark(object_id, colour, box, bool(visible), leader)
 
     def _colour(self, object_id: int) -> RGB:
         plain = PLAIN.get(self.number or "") if not self.regions else None
-        return plain or id_colour(object_id)
+        return plain or self.colours[object_id]
 
     def _box(self, t: int, n: int) -> Box:
         x1, y1, x2, y2 = np.rint(self.spots.boxes[t, n]).astype(int).tolist()
@@ -103,7 +110,7 @@ class Plan:
 
     def _draw_region(self, frame: np.ndarray, region: str, t: int, n: int, masks: Mapping[int, np.ndarray]) -> None:
         object_id = self.spots.ids[n]
-        colour = id_colour(object_id)
+        colour = self.colours[object_id]
         if region == "box":
             draw_box(frame, self._box(t, n), colour, self.scale)
         elif region == "tint":

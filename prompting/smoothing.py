@@ -9,6 +9,11 @@ REACH = 2.5  # sigmas; what lies further away in time has no weight
 RIDGE = 0.1  # of sigma squared; damps the slope where frames are on one side only, or a frame stands alone
 
 
+def is_film(times: np.ndarray) -> bool:
+    """Whether frames follow one another so closely that they are seen, and smoothed, as motion and not one by one."""
+    return len(times) > 1 and bool(times[-1] - times[0] <= REACH * SIGMA * (len(times) - 1))
+
+
 def smooth(values: np.ndarray, seen: np.ndarray, times: np.ndarray, sigma: float = SIGMA) -> np.ndarray:
     """Each value replaced by that of a straight line through its neighbours in time, the near ones weighing most.
 

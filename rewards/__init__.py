@@ -15,6 +15,7 @@ from rewards.answer import (
 )
 from rewards.base import REWARDS, Meta, Reward, compare, reward
 from rewards.batched import interval_ious, tube_vious
+from rewards.evidence import CitingAnswer, Evidence, evidence_format, evidence_iou
 from rewards.files import find
 from rewards.format import box_format, glue_format, planned_think_format, think_answer_format, time_caption_format
 from rewards.presets import PRESETS
@@ -25,6 +26,8 @@ from rewards.temporal import boundary_iou, shaped_iou, temporal_iop, temporal_io
 from rewards.weighted import WeightedSum
 
 __all__ = [
+    "CitingAnswer",
+    "Evidence",
     "Meta",
     "PRESETS",
     "REWARDS",
@@ -41,6 +44,8 @@ __all__ = [
     "choice_match",
     "choice_soft",
     "compare",
+    "evidence_format",
+    "evidence_iou",
     "exact_match",
     "find",
     "glue_format",

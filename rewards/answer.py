@@ -122,7 +122,7 @@ def relative_accuracy(answer: Answer | ParseFailure, truth: Answer, meta: Meta) 
 
 @reward(range=(0.0, 1.0))
 def mean_relative_accuracy(answer: Answer | ParseFailure, truth: Answer, meta: Meta) -> float | None:
-    """Share of thresholds t = .50, .55, ..., .95 with |p - y| / |y| < 1 - t: MRA (VSI-Bench, arXiv 2412.14171).
+    """Share of thresholds t = .50, .55, ..., .95 with |p - y| / |y| < 1 - t: MRA (VSI-Bench).
 
     Returns:
         A multiple of 0.1 in [0, 1], None where the truth has no number. Where y = 0, 1 for exactly 0 and else 0.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from grounding.core import Tube, UserError
+from grounding.core.boxes import paired_box_iou
 
 
 def interval_ious(said: np.ndarray, true: np.ndarray) -> np.ndarray:
@@ -19,10 +20,7 @@ def interval_ious(said: np.ndarray, true: np.ndarray) -> np.ndarray:
     Returns:
         [0, 1], shape (N,); 0 for failures and where both are empty.
     """
-    both = np.minimum(said[..., 1], true[..., 1]) - np.maximum(said[..., 0], true[..., 0])
-    both = np.maximum(both, 0)
-    union = (said[..., 1] - said[..., 0]) + (true[..., 1] - true[..., 0]) - both
-    return np.minimum(np.divide(both, union, out=np.zeros_like(union), where=union > 0), 1)
+    return paired_box_iou(said, true)
 
 
 def tube_vious(said: Sequence[Tube], true: Sequence[Tube]) -> np.ndarray:
@@ -40,32 +38,11 @@ def tube_vious(said: Sequence[Tube], true: Sequence[Tube]) -> np.ndarray:
     """
     if len(said) != len(true):
         raise UserError(f"tubes are compared pair by pair, got {len(said)} said and {len(true)} true ones")
-    vious, mine, theirs, where, counts, unions = np.zeros(len(said)), [], [], [], [], []
-    for index, (a, b) in enumerate(zip(said, true, strict=True)):
-        size_a, size_b = len(a.boxes), len(b.boxes)
-        first = max(a.start_frame, b.start_frame)
-        count = min(a.start_frame + size_a, b.start_frame + size_b) - first
-        if count > 0:
-            mine.append(a.boxes[first - a.start_frame :][:count])
-            theirs.append(b.boxes[first - b.start_frame :][:count])
-            where.append(index)
-            counts.append(count)
-            unions.append(size_a + size_b - count)
-    if where:
-        ious = _ious(np.concatenate(mine), np.concatenate(theirs))
-        starts = np.cumsum([0, *counts[:-1]])
-        vious[where] = np.add.reduceat(ious, starts) / unions
-    return vious
-
-
-def _ious(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """IoU of xyxy boxes pair by pair, shape (M,), from contiguous columns, which numpy goes through fastest."""
-    a, b = np.ascontiguousarray(a.T), np.ascontiguousarray(b.T)
-    sides = np.minimum(a[2:], b[2:])
-    sides -= np.maximum(a[:2], b[:2])
-    np.maximum(sides, 0, out=sides)
-    both = sides[0] * sides[1]
-    a[2:] -= a[:2]
-    b[2:] -= b[:2]
-    union = a[2] * a[3] + b[2] * b[3] - both
-    return np.minimum(np.divide(both, union, out=np.zeros_like(both), where=union > 0), 1)
+    if not said:
+        return np.zeros(0)
+    pairs = [a.shared_boxes(b) for a, b in zip(said, true, strict=True)]
+    shared = [len(mine) for mine, _ in pairs]
+    ious = paired_box_iou(*map(np.concatenate, zip(*pairs, strict=True)))
+    sums = np.bincount(np.repeat(np.arange(len(pairs)), shared), ious, len(pairs))
+    unions = [len(a.boxes) + len(b.boxes) - count for a, b, count in zip(said, true, shared, strict=True)]
+    return sums / np.maximum(unions, 1)

@@ -1,4 +1,9 @@
-"""Finding a reward by its name, or in a Python file of the user's own: `path/to/file.py:function`."""
+r"""Finding a reward by its name, or in a Python file of the user's own: `path/to/file.py:function`.
+
+On the command line the colon in the name is escaped, and the whole is quoted for the shell:
+
+    python scripts/train.py task=stvg 'task.weights={path/to/file.py\:function: 0.5}'
+"""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def box_format(answer: Answer | ParseFailure, truth: Answer, meta: Meta) -> floa
 def glue_format(answer: Answer | ParseFailure, truth: Answer, meta: Meta) -> float | None:
     """1 if thinking, answer and `<glue>` follow one another and glue holds a list of ordered pairs; else 0.
 
-    VideoChat-R1's grounded QA (arXiv 2504.06958). The list was read by the task's parser.
+    VideoChat-R1's grounded QA. The list was read by the task's parser.
 
     Returns:
         0 or 1, never None.

@@ -1,6 +1,16 @@
 """The papers' rewards as weights of ours, in one table.
 
 Where a paper states no weights, or another form of a part, the line says so: that is our default then.
+
+What our docstrings call by a short name only:
+
+    DAPO          "DAPO: An Open-Source LLM Reinforcement Learning System at Scale"
+    MUSEG         "Reinforcing Video Temporal Understanding via Timestamp-Aware Multi-Segment Grounding"
+    Open-o3-Video "Open-o3 Video: Grounded Video Reasoning with Explicit Spatio-Temporal Evidence"
+    TempSamp-R1   "Effective Temporal Sampling with Reinforcement Fine-Tuning for Video LLMs"
+    Time-R1       "Post-Training Large Vision Language Model for Temporal Video Grounding"
+    VideoChat-R1  "Enhancing Spatio-Temporal Perception via Reinforcement Fine-Tuning"
+    VSI-Bench     "Thinking in Space: How Multimodal Large Language Models See, Remember, and Recall Spaces"
 """
 
 from __future__ import annotations
@@ -26,8 +36,11 @@ PRESETS: dict[str, Mapping[str, float]] = {
     "videochat_r1_tracking": {"mean_box_iou": 1.0, FORM: 1.0},
     # The shaped advantage of gold answers is its own matter; that the form weighs 1 is our default.
     "tempsamp_r1": {"shaped_iou": 1.0, FORM: 1.0},
-    # Weights ours; without its term for boxes in the thinking, and its form gives 0.5 where ours gives 0 or 1.
-    "open_o3_video": {"answer_accuracy": 1.0, "temporal_iou": 1.0, "box_iou": 1.0, "time_proximity": 1.0, FORM: 1.0},
+    # Its code's plain sum. Of times cited for a true range, where it asks that they lie within, ours takes the middle.
+    "open_o3_video": {
+        **{"answer_accuracy": 1.0, "temporal_iou": 1.0, "box_iou": 1.0},
+        **{"time_proximity": 1.0, "evidence_iou": 1.0, "evidence_format": 1.0},
+    },
     # Global and local matching and form; its form also asks for the cited times in the thinking, ours does not.
     "museg": {"segments_f1": 1.0, "segments_in_order": 1.0, FORM: 1.0},
     # Weights are not public; the plain sum is our default. One line for each of its three questions.

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from grounding.core import Answer, Interval, ParseFailure
 from rewards.base import Meta, compare, reward
-from rewards.temporal import shared
 
 Segments = Sequence[Interval]
 
@@ -29,7 +28,7 @@ def merged(said: Segments) -> list[Interval]:
 
 @reward(range=(0.0, 1.0))
 def segments_iou(answer: Answer | ParseFailure, truth: Answer, meta: Meta) -> float | None:
-    """IoU of the unions of all segments, in seconds (VideoChat-R1's grounded QA, arXiv 2504.06958).
+    """IoU of the unions of all segments, in seconds (VideoChat-R1's grounded QA).
 
     Returns:
         [0, 1], None where the truth has no segments.
@@ -39,7 +38,7 @@ def segments_iou(answer: Answer | ParseFailure, truth: Answer, meta: Meta) -> fl
 
 @reward(range=(0.0, 1.0))
 def segments_f1(answer: Answer | ParseFailure, truth: Answer, meta: Meta) -> float | None:
-    """F1 of the seconds said, 2 P R / (P + R): MUSEG's global matching (arXiv 2505.20715).
+    """F1 of the seconds said, 2 P R / (P + R): MUSEG's global matching.
 
     Ours: true segments that overlap are merged too, so that nothing counts twice.
 
@@ -51,7 +50,7 @@ def segments_f1(answer: Answer | ParseFailure, truth: Answer, meta: Meta) -> flo
 
 @reward(range=(0.0, 1.0))
 def segments_in_order(answer: Answer | ParseFailure, truth: Answer, meta: Meta) -> float | None:
-    """Mean of (1 + GIoU) / 2 over pairs of segments taken in order: MUSEG's local matching (arXiv 2505.20715).
+    """Mean of (1 + GIoU) / 2 over pairs of segments taken in order: MUSEG's local matching.
 
     A segment without partner counts as 0, which is what MUSEG's far-away dummies come to.
 
@@ -92,7 +91,7 @@ def _overlap(said: Segments, true: Segments) -> tuple[float, float]:
     a, b = merged(said), merged(true)
     both, i, j = 0.0, 0, 0
     while i < len(a) and j < len(b):
-        both += shared(a[i], b[j])
+        both += a[i].shared(b[j])
         i, j = (i + 1, j) if a[i].end < b[j].end else (i, j + 1)
     sizes = sum(one.duration for one in a) + sum(one.duration for one in b)
     return (min(1.0, both / (sizes - both)), min(1.0, 2 * both / sizes)) if both > 0 else (0.0, 0.0)
@@ -100,5 +99,5 @@ def _overlap(said: Segments, true: Segments) -> tuple[float, float]:
 
 def _half_giou(a: Interval, b: Interval) -> float:
     hull = max(a.end, b.end) - min(a.start, b.start)
-    union = a.duration + b.duration - shared(a, b)
+    union = a.duration + b.duration - a.shared(b)
     return max(0.0, (a.iou(b) + union / hull) / 2) if hull > 0 else 0.0

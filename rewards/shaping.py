@@ -28,7 +28,7 @@ def length_bonus(answer: Answer | ParseFailure, truth: Answer, meta: Meta) -> fl
 
 @reward(range=(-1.0, 0.0))
 def overlong(answer: Answer | ParseFailure, truth: Answer, meta: Meta) -> float | None:
-    """DAPO's soft overlong punishment (arXiv 2503.14476): 0 up to L - C tokens, then down to -1 at L tokens and more.
+    """DAPO's soft overlong punishment: 0 up to L - C tokens, then down to -1 at L tokens and more.
 
     Ours: C is a fifth of the limit L, as in DAPO's setting.
 

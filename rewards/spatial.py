@@ -61,7 +61,7 @@ def tube_viou(answer: Answer | ParseFailure, truth: Answer, meta: Meta) -> float
 
 @reward(range=(0.0, 1.0))
 def mean_box_iou(answer: Answer | ParseFailure, truth: Answer, meta: Meta) -> float | None:
-    """Mean box IoU over the frames on which the truth has a box (VideoChat-R1's tracking term, arXiv 2504.06958).
+    """Mean box IoU over the frames on which the truth has a box (VideoChat-R1's tracking term).
 
     A frame without an answer's box counts as 0; frames outside of the truth do not count, so this judges no time.
 
@@ -70,12 +70,7 @@ def mean_box_iou(answer: Answer | ParseFailure, truth: Answer, meta: Meta) -> fl
     """
 
     def score(said: Tube, true: Tube) -> float:
-        first, last = max(said.frames.start, true.frames.start), min(said.frames.stop, true.frames.stop)
-        if first >= last:
-            return 0.0
-        mine = said.boxes[first - said.start_frame : last - said.start_frame]
-        theirs = true.boxes[first - true.start_frame : last - true.start_frame]
-        return float(paired_box_iou(mine, theirs).sum()) / int((~np.isnan(true.boxes[:, 0])).sum())
+        return float(paired_box_iou(*said.shared_boxes(true)).sum()) / int((~np.isnan(true.boxes[:, 0])).sum())
 
     return compare(answer, truth, _boxed_tube, score)
 
@@ -87,7 +82,7 @@ def box_iou(answer: Answer | ParseFailure, truth: Answer, meta: Meta) -> float |
     Returns:
         [0, 1], None where the truth has no box.
     """
-    return compare(answer, truth, where, lambda said, true: _overlap(said, true)[0])
+    return compare(answer, truth, where, lambda said, true: overlap(said, true)[0])
 
 
 @reward(range=(0.0, 1.0))
@@ -102,7 +97,7 @@ def box_giou(answer: Answer | ParseFailure, truth: Answer, meta: Meta) -> float 
     """
 
     def score(said: Box, true: Box) -> float:
-        iou, union = _overlap(said, true)
+        iou, union = overlap(said, true)
         left, top, right, bottom = (sorted(pair) for pair in zip(said, true, strict=True))
         hull = _area(left[0], top[0], right[1], bottom[1])
         return min(1.0, (iou + union / hull) / 2) if 0 < hull < math.inf else 0.0
@@ -135,7 +130,7 @@ def _area(x1: float, y1: float, x2: float, y2: float) -> float:
     return max(0.0, x2 - x1) * max(0.0, y2 - y1)
 
 
-def _overlap(a: Box, b: Box) -> tuple[float, float]:
+def overlap(a: Box, b: Box) -> tuple[float, float]:
     """IoU and area of the union."""
     both = _area(max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3]))
     union = _area(*a) + _area(*b) - both

@@ -17,11 +17,6 @@ def when(answer: Answer) -> Interval | None:
     return answer.interval
 
 
-def shared(a: Interval, b: Interval) -> float:
-    """Seconds that lie in both."""
-    return max(0.0, min(a.end, b.end) - max(a.start, b.start))
-
-
 @reward(range=(0.0, 1.0))
 def temporal_iou(answer: Answer | ParseFailure, truth: Answer, meta: Meta) -> float | None:
     """Intersection over union of the two intervals in seconds (Time-R1's r_tIoU in its code, STVG-R1's r_t).
@@ -38,8 +33,8 @@ def temporal_iou(answer: Answer | ParseFailure, truth: Answer, meta: Meta) -> fl
 def boundary_iou(answer: Answer | ParseFailure, truth: Answer, meta: Meta) -> float | None:
     """IoU that falls with the distance of both bounds: IoU * (1 - |s - s*| / D) * (1 - |e - e*| / D).
 
-    Time-R1's timestamp-aware IoU (arXiv 2503.13377). Ours: each factor is at least 0, for bounds said far past the
-    end of the video would make a product of two negative ones positive.
+    Time-R1's timestamp-aware IoU. Ours: each factor is at least 0, for bounds said far past the end of the video would
+    make a product of two negative ones positive.
 
     Returns:
         [0, 1], None where the truth has no interval. Needs the video's duration D.
@@ -56,7 +51,7 @@ def boundary_iou(answer: Answer | ParseFailure, truth: Answer, meta: Meta) -> fl
 
 @reward(range=(0.0, BEST_SHAPED))
 def shaped_iou(answer: Answer | ParseFailure, truth: Answer, meta: Meta) -> float | None:
-    """TempSamp-R1's shaping of the IoU (arXiv 2509.18056), tau = 0.8, alpha = 1: steep below tau, almost flat above.
+    """TempSamp-R1's shaping of the IoU, tau = 0.8, alpha = 1: steep below tau, almost flat above.
 
     IoU >= tau: tau + 0.01 ln(IoU - tau + 1); else tau - (e^(tau - IoU) - 1) / (e - 1), which is 0.087 at IoU 0: an
     interval elsewhere is worth more than none at all.
@@ -121,7 +116,7 @@ def time_proximity(answer: Answer | ParseFailure, truth: Answer, meta: Meta) -> 
 
 
 def _share(a: Interval, b: Interval, of: float) -> float:
-    return min(1.0, shared(a, b) / of) if of > 0 else 0.0
+    return min(1.0, a.shared(b) / of) if of > 0 else 0.0
 
 
 def _middle(one: Interval) -> float:

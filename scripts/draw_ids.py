@@ -28,6 +28,8 @@ def main(
     legend: Path | None = None,
     style: str = "outline",
     size: float | None = None,
+    anchor: str = "inside",
+    palette: str = "distinct",
     model_pixels: int = MODEL_PIXELS,
     overwrite: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
 ) -> None:
@@ -44,6 +46,9 @@ def main(
         style: outline (bold white digits with a black edge), badge or digit, and any of contour, tint and box, joined
             by "+".
         size: Height of a mark in pixels at the model's size; fitted to its object if not given.
+        anchor: Where a mark stands if nothing is in its way: inside (where its object is deepest), centre (of its box)
+            or above (on the upper edge of its box).
+        palette: Colours of ids 1, 2, ...: distinct, okabe-ito, or colours such as "#e20000,#0000c6".
         model_pixels: Height x width of a frame as the model will see it; marks are drawn to be read at that size.
         overwrite: Replace files that exist.
     """
@@ -55,7 +60,8 @@ def main(
     def progress(drawn: Iterable[DrawnFrame]) -> Iterable[DrawnFrame]:
         return track(drawn, "Drawing IDs", total=info.frame_count, console=console)
 
-    count = draw_video(info, masklets, IdMarker(style, size, model_pixels), outputs, progress)
+    marker = IdMarker(style, size, anchor, palette, model_pixels)
+    count = draw_video(info, masklets, marker, outputs, progress)
     others = "".join(f", {path}" for path in (frames, legend) if path is not None)
     left_out = info.frame_count - count
     damaged = f" ({left_out} damaged ones left out)" if left_out else ""

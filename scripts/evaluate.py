@@ -4,6 +4,7 @@ model=DIR                        a model folder or hub name; the folder's tubele
 out=FILE.json                    write the figures, too
 data.eval_samples=64             any option of a run overrides what tubelet.yaml says
 data.name=jsonl data.root=DIR data.annotations=FILE                                  evaluate on your own videos
+data.name=hcstvg data.root=DIR data.annotations=FILE data.masklets=DIR               or on HC-STVG or VidSTG
 """
 
 from __future__ import annotations

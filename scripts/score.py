@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.console import Console
-from rich.table import Table
 
 from grounding.cli import run
 from grounding.core import UserError
 from grounding.evaluation.benchmarks.table import BENCHMARKS
-from grounding.evaluation.scores_out import counted, table, write
-from grounding.evaluation.scoring import TOLD, Options, score_files
+from grounding.evaluation.scores_out import show, write
+from grounding.evaluation.scoring import Options, score_files
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
@@ -53,20 +51,7 @@ def main(
     if not 1 <= resamples <= 1_000_000 or seed < 0:
         raise UserError(f"--resamples must be 1 to 1000000 and --seed 0 or more, got {resamples} and {seed}")
     report = score_files(benchmark, predictions, truth, Options(compat, strict, skip_missing, resamples, seed))
-    notes = Console(stderr=True)
-    for one in report.scored:
-        problems = one.collected.problems
-        for problem in problems[:TOLD]:
-            notes.print(f"not scored: {problem.line()}", markup=False, highlight=False, soft_wrap=True)
-        if len(problems) > TOLD:
-            notes.print(f"not scored: {len(problems) - TOLD} more rows; --out lists them all", highlight=False)
-    header, rows = table(report)
-    shown = Table(*header, title=f"{benchmark} ({report.compat}), {len(report.ids)} samples")
-    for row in rows:
-        shown.add_row(*row)
-    Console().print(shown)
-    for one in report.scored:
-        print(counted(one.collected, report))
+    show(report)
     if out is not None:
         print("wrote " + ", ".join(map(str, write(report, out, overwrite=overwrite))))
 

@@ -3,6 +3,7 @@
 On its own it builds the tiny policy, warms it up on the toy world, and trains it with GRPO, in minutes on two cores.
 
     python scripts/train.py task=stvg data=jsonl data.root=DIR data.annotations=FILE        your own videos
+    python scripts/train.py task=stvg data=hcstvg data.root=DIR data.annotations=FILE data.masklets=DIR   or data=vidstg
     python scripts/train.py task=stvg model=qwen2_5_vl data=jsonl ... model.lora_rank=32    a real model, on a GPU
     python scripts/train.py --cfg job --resolve                                             what would run
 """

@@ -98,6 +98,8 @@ def opened_of(options: Mapping[str, str]) -> Opened:
     name, annotations, split = options["data"], options["data.annotations"], options.get("data.split")
     root = options.get("data.root")
     if name == "jsonl":
+        if kinds or options.get("data.masklets"):
+            raise UserError("data=jsonl has no data.policy and no data.masklets: its rows are right or refused")
         return own(Path(root or "."), annotations, split)
     policy = Policy(**kinds)  # type: ignore[arg-type]
     opened = open_dataset(name, Path(annotations), split=split, videos=Path(root) if root else None, policy=policy)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -26,4 +27,67 @@ def shared_data() -> Path:
     folder = Path(os.environ.get("TUBELET_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"real data not found at {folder}; set TUBELET_SHARED_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sam_memory() -> dict[str, Any]:
+    """What tiny trackers of transformers, SAM 2 and SAM 3, have in common, but for the size of pictures."""
+    hidden = 128  # the models' own code fixes 64 memory channels, of which this must be a multiple
+    return {
+        "mask_decoder_config": {
+            "hidden_size": hidden,
+            "mlp_dim": 32,
+            "num_attention_heads": 2,
+            "iou_head_hidden_dim": 32,
+        },
+        "memory_attention_hidden_size": hidden,
+        "memory_attention_num_layers": 1,
+        "memory_attention_feed_forward_hidden_size": 32,
+        "memory_encoder_hidden_size": hidden,
+        "memory_encoder_output_channels": 64,
+        "mask_downsampler_embed_dim": hidden,
+        "memory_fuser_embed_dim": hidden,
+        "memory_fuser_intermediate_dim": 32,
+        "memory_attention_rope_feat_sizes": [4, 4],
+    }
+
+
+@pytest.fixture(scope="session")
+def sam2_folder(tmp_path_factory: pytest.TempPathFactory, sam_memory: dict[str, Any]) -> Path:
+    """A tiny random SAM 2 of transformers, saved; it always believes that its object is in sight."""
+    torch = pytest.importorskip("torch")
+    import transformers as hf
+
+    side, hidden = 64, sam_memory["memory_encoder_hidden_size"]
+    hiera = {
+        "model_type": "sam2_hiera_det_model",
+        "hidden_size": 8,
+        "num_attention_heads": 1,
+        "image_size": [side, side],
+        "blocks_per_stage": [1, 1, 2, 1],
+        "embed_dim_per_stage": [8, 16, 32, 64],
+        "num_attention_heads_per_stage": [1, 1, 2, 2],
+        "window_size_per_stage": [4, 4, 4, 4],
+        "global_attention_blocks": [3],
+        "window_positional_embedding_background_size": [4, 4],
+    }
+    vision = {
+        "model_type": "sam2_vision_model",
+        "backbone_config": hiera,
+        "backbone_channel_list": [64, 32, 16, 8],
+        "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
+        "fpn_hidden_size": hidden,
+    }
+    prompts = {"hidden_size": hidden, "image_size": side, "mask_input_channels": 4}
+    torch.manual_seed(0)
+    model = hf.Sam2VideoModel(
+        hf.Sam2VideoConfig(vision_config=vision, prompt_encoder_config=prompts, image_size=side, **sam_memory)
+    )
+    model.mask_decoder.pred_obj_score_head.proj_out.bias.data += 10
+    size = {"height": side, "width": side}
+    images = hf.Sam2ImageProcessor(size=size, mask_size={"height": 16, "width": 16})
+    folder = tmp_path_factory.mktemp("sam2")
+    model.save_pretrained(folder)
+    hf.Sam2VideoProcessor(images, hf.Sam2VideoVideoProcessor(size=size), target_size=side).save_pretrained(folder)
     return folder

@@ -54,6 +54,24 @@ def write_json(path: Path, value: Any, *, overwrite: bool = False) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n", overwrite=overwrite)
 
 
+def read_json(path: Path, what: str) -> Any:
+    """The value of a JSON file.
+
+    Args:
+        path: The file.
+        what: What it holds, for the message.
+
+    Raises:
+        UserError: If it cannot be read or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"cannot read {what} {path}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:  # ValueError: not UTF-8, not JSON, or a number of 5,000 digits
+        raise UserError(f"{what} {path} is not JSON: {error}") from error
+
+
 def inside(root: Path, relative: str) -> Path:
     """`root / relative`, resolved, refused when it would leave `root`.
 

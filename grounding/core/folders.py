@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,22 +12,25 @@ from grounding.core.errors import UserError
 
 
 @contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
+def new_folder(path: Path, partial: Path | None = None) -> Iterator[Path]:
     """Give an empty folder beside `path`; it becomes `path` when the block ends well, and is removed otherwise.
+
+    Args:
+        path: A folder that does not exist, or is empty.
+        partial: The folder to give, for those who must know its name before; what a killed process left there goes.
+            If not said, one that no other process has.
 
     Raises:
         UserError: If `path` exists and is no empty folder, or the disk is full or not writable.
     """
+    # Named before it is made: a Ctrl-C right after the making finds it, too.
+    partial = partial or path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         if path.exists() and not (path.is_dir() and not any(path.iterdir())):
             raise UserError(f"{path} exists already; choose another folder or empty it first")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
-    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
         yield partial
-        partial.chmod(0o755)
         partial.rename(path)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}; free some space or choose another") from error

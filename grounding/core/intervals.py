@@ -33,11 +33,15 @@ class Interval:
         """Length in seconds."""
         return self.end - self.start
 
+    def shared(self, other: Interval) -> float:
+        """Seconds that lie in both."""
+        return max(0.0, min(self.end, other.end) - max(self.start, other.start))
+
     def iou(self, other: Interval) -> float:
         """Intersection over union of the two intervals, in [0, 1]; 0 when both are empty."""
-        intersection = max(0.0, min(self.end, other.end) - max(self.start, other.start))
-        union = self.duration + other.duration - intersection
-        return min(1.0, intersection / union) if union > 0 else 0.0
+        shared = self.shared(other)
+        union = self.duration + other.duration - shared
+        return min(1.0, shared / union) if union > 0 else 0.0
 
 
 def frame_midpoints(pts: np.ndarray, fps: float) -> np.ndarray:
@@ -78,15 +82,3 @@ def frames_within(interval: Interval, pts: np.ndarray, fps: float) -> range:
     middles = frame_midpoints(pts, fps)
     first, last = np.searchsorted(middles, [interval.start, interval.end], side="left")
     return range(int(first), int(last))
-
-
-def interval_of_frames(frames: range, pts: np.ndarray, fps: float) -> Interval:
-    """The time during which the frames of a non-empty half-open range are shown.
-
-    Raises:
-        UserError: If the range is empty or not within the `len(pts)` frames.
-    """
-    if not 0 <= frames.start < frames.stop <= len(pts):
-        raise UserError(f"frame range [{frames.start}, {frames.stop}) is empty or outside the {len(pts)} frames")
-    end = pts[frames.stop] if frames.stop < len(pts) else pts[-1] + 1.0 / fps
-    return Interval(float(pts[frames.start]), float(end))

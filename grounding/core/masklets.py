@@ -18,7 +18,7 @@ import numpy as np
 
 from grounding.core import rle
 from grounding.core.errors import UserError
-from grounding.core.files import write_text
+from grounding.core.files import read_json, write_text
 from grounding.core.intervals import Interval, frames_within, nearest_frames
 from grounding.core.tubes import Tube
 
@@ -124,12 +124,7 @@ def load_masklets(path: Path) -> Masklets:
     Raises:
         UserError: Naming the file, the track and the frame of the first thing that is not as documented above.
     """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read masklets {path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:  # ValueError: not UTF-8, not JSON, or a number of 5,000 digits
-        raise UserError(f"masklets {path} is not JSON: {error}") from error
+    value = read_json(path, "masklets")
     try:
         return _from_json(value)
     except UserError as error:

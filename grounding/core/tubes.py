@@ -48,17 +48,19 @@ class Tube:
         """The frame indices of the tube."""
         return range(self.start_frame, self.start_frame + len(self.boxes))
 
+    def shared_boxes(self, other: Tube) -> tuple[np.ndarray, np.ndarray]:
+        """Both tubes' boxes on the S frames that both have, each of shape (S, 4)."""
+        first = max(self.start_frame, other.start_frame)
+        last = max(first, min(self.frames.stop, other.frames.stop))
+        mine, theirs = (tube.boxes[first - tube.start_frame : last - tube.start_frame] for tube in (self, other))
+        return mine, theirs
+
     def viou(self, truth: Tube) -> float:
         """Volume IoU of two tubes, in [0, 1]: box IoUs summed over the shared frames, divided by the union's frames.
 
         The HC-STVG definition: S_u is the union of both frame sets, whether or not a frame has a box. Two empty
         tubes overlap by 0.
         """
-        first = max(self.frames.start, truth.frames.start)
-        last = min(self.frames.stop, truth.frames.stop)
-        if first >= last:
-            return 0.0
-        union = len(self.boxes) + len(truth.boxes) - (last - first)
-        mine = self.boxes[first - self.start_frame : last - self.start_frame]
-        theirs = truth.boxes[first - truth.start_frame : last - truth.start_frame]
-        return float(paired_box_iou(mine, theirs).sum()) / union
+        mine, theirs = self.shared_boxes(truth)
+        union = len(self.boxes) + len(truth.boxes) - len(mine)
+        return float(paired_box_iou(mine, theirs).sum()) / union if union else 0.0

@@ -42,12 +42,14 @@ class Dataset:
     Args:
         read: Gives the records of an annotation file.
         files: Where its files are in its folder, by split, the first that exists.
+        truth: The parts of an `Answer` that its truths have; not every row need have all.
         checked: Whether the reader was run on official files; otherwise it follows a description.
         videos: Whether its samples are about video files; otherwise about scenes of ScanNet.
     """
 
     read: Callable[[Path], Read]
     files: tuple[str, ...]
+    truth: tuple[str, ...]
     checked: bool = False
     videos: bool = True
 
@@ -55,26 +57,36 @@ class Dataset:
 _QUESTIONS = "v1_balanced_questions_{split}_scannetv2.json"
 
 DATASETS: dict[str, Dataset] = {
-    "hcstvg": Dataset(read_hcstvg, ("{split}.json", "{split}_v2.json", "{split}_proc.json")),
-    "vidstg": Dataset(read_vidstg, ("{split}_annotations.json", "{split}.json"), checked=True),
-    "mevis": Dataset(read_mevis, ("{split}/meta_expressions.json",)),
-    "refytvos": Dataset(read_refytvos, ("meta_expressions/{split}/meta_expressions.json",)),
-    "charades": Dataset(read_charades, ("charades_sta_{split}.txt", "charades_{split}.json"), checked=True),
-    "activitynet": Dataset(read_activitynet, ("{split}.json",), checked=True),
-    "qvhighlights": Dataset(read_qvhighlights, ("highlight_{split}_release.jsonl",), checked=True),
-    "nextgqa": Dataset(read_nextgqa, ("{split}.csv", "{split}.json"), checked=True),
-    "rextime": Dataset(read_rextime, ("rextime_{split}.json", "rextime_{split}.jsonl", "rextime_{split}_release.json")),
-    "tvgbench": Dataset(read_tvgbench, ("tvgbench.json",), checked=True),
-    "timelens": Dataset(read_timelens, ("{split}-timelens.json", "timelens-100k.jsonl")),
-    "timerft": Dataset(read_timerft, ("{split}.jsonl", "{split}.json")),
-    "scanrefer": Dataset(read_scanrefer, ("ScanRefer_filtered_{split}.json",), videos=False),
-    "nr3d": Dataset(read_referit3d, ("nr3d_{split}.csv", "nr3d.csv"), videos=False),
-    "sr3d": Dataset(read_referit3d, ("sr3d_{split}.csv", "sr3d.csv"), videos=False),
-    "sqa3d": Dataset(read_sqa3d, (_QUESTIONS, f"balanced/{_QUESTIONS}"), videos=False),
-    "scanqa": Dataset(read_scanqa, ("ScanQA_v1.0_{split}.json",), videos=False),
-    "vsibench": Dataset(read_vsibench, ("{split}.jsonl",)),
-    "seedbench": Dataset(read_seedbench, ("{split}.jsonl", "validation_{split}.jsonl", "training_6k.jsonl")),
-    "videohallu": Dataset(read_videohallu, ("{split}.json", "{split}.jsonl")),
+    "hcstvg": Dataset(read_hcstvg, ("{split}.json", "{split}_v2.json", "{split}_proc.json"), ("interval", "tube")),
+    "vidstg": Dataset(
+        read_vidstg, ("{split}_annotations.json", "{split}.json"), ("interval", "object_id"), checked=True
+    ),
+    "mevis": Dataset(read_mevis, ("{split}/meta_expressions.json",), ("object_ids",)),
+    "refytvos": Dataset(read_refytvos, ("meta_expressions/{split}/meta_expressions.json",), ("object_id",)),
+    "charades": Dataset(
+        read_charades, ("charades_sta_{split}.txt", "charades_{split}.json"), ("interval",), checked=True
+    ),
+    "activitynet": Dataset(read_activitynet, ("{split}.json",), ("interval",), checked=True),
+    "qvhighlights": Dataset(read_qvhighlights, ("highlight_{split}_release.jsonl",), ("intervals",), checked=True),
+    "nextgqa": Dataset(read_nextgqa, ("{split}.csv", "{split}.json"), ("intervals", "choices"), checked=True),
+    "rextime": Dataset(
+        read_rextime,
+        ("rextime_{split}.json", "rextime_{split}.jsonl", "rextime_{split}_release.json"),
+        ("interval", "choices"),
+    ),
+    "tvgbench": Dataset(read_tvgbench, ("tvgbench.json",), ("interval",), checked=True),
+    "timelens": Dataset(read_timelens, ("{split}-timelens.json", "timelens-100k.jsonl"), ("interval",)),
+    "timerft": Dataset(read_timerft, ("{split}.jsonl", "{split}.json"), ("interval",)),
+    "scanrefer": Dataset(read_scanrefer, ("ScanRefer_filtered_{split}.json",), ("object_id",), videos=False),
+    "nr3d": Dataset(read_referit3d, ("nr3d_{split}.csv", "nr3d.csv"), ("object_id",), videos=False),
+    "sr3d": Dataset(read_referit3d, ("sr3d_{split}.csv", "sr3d.csv"), ("object_id",), videos=False),
+    "sqa3d": Dataset(read_sqa3d, (_QUESTIONS, f"balanced/{_QUESTIONS}"), ("text",), videos=False),
+    "scanqa": Dataset(read_scanqa, ("ScanQA_v1.0_{split}.json",), ("text",), videos=False),
+    "vsibench": Dataset(read_vsibench, ("{split}.jsonl",), ("choices", "number")),
+    "seedbench": Dataset(
+        read_seedbench, ("{split}.jsonl", "validation_{split}.jsonl", "training_6k.jsonl"), ("choices",)
+    ),
+    "videohallu": Dataset(read_videohallu, ("{split}.json", "{split}.jsonl"), ("text", "choices", "number")),
 }
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from grounding.core.errors import UserError
 from grounding.datasets.entries import Entry, object_of, read_entries
+from grounding.datasets.masks.shared import within
 from grounding.datasets.moments import number_in, video_file, video_moments
 from grounding.datasets.records import Read, Record, checked_name, read_records
 
@@ -42,6 +43,11 @@ def read_charades(path: Path) -> Read:
 
 def _durations(folder: Path) -> dict[str, float]:
     """Seconds of each video, as far as Charades' own tables are there."""
-    tables = [folder / f"Charades_v1_{split}.csv" for split in ("train", "test")]
-    rows = [object_of(entry.value) for table in tables if table.is_file() for entry in read_entries(table)]
-    return {row["id"]: number_in(row["length"], "length") for row in rows if row.get("id") and row.get("length")}
+    found = {}
+    for table in filter(Path.is_file, (folder / f"Charades_v1_{split}.csv" for split in ("train", "test"))):
+        for entry in read_entries(table):
+            with within(f"{table}, row {entry.row}"):
+                row = object_of(entry.value)
+                if row.get("id") and row.get("length"):
+                    found[row["id"]] = number_in(row["length"], "length")
+    return found

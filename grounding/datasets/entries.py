@@ -1,4 +1,4 @@
-"""The rows of any annotation file, one at a time: JSON lines, a JSON list or object, CSV, TSV or text lines.
+"""The rows of any annotation or prediction file, one at a time: JSON lines, a JSON list or object, tables, text lines.
 
 A large JSON file is never read as a whole: the values of its list or object are parsed one after another.
 """
@@ -21,8 +21,29 @@ CHUNK = 1 << 20  # characters read at a time
 MAX_VALUE = 1 << 28  # characters of one row; more is no annotation
 _SPACE = " \t\r\n"
 _AFTER = _SPACE + ",:]}"  # what may follow a value
-_DECODER = json.JSONDecoder()
 _TOO_MUCH = "not JSON that can be read: numbers too long or brackets too deep"
+
+
+class Repeated(dict[str, Any]):
+    """A JSON object that names a key twice.
+
+    Args:
+        pairs: All that it says.
+    """
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        names = [name for name, _ in pairs]
+        self.twice = next(name for name in names if names.count(name) > 1)
+
+
+def pairs_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, for a decoder's `object_pairs_hook`: one that names a key twice is known as such."""
+    value = dict(pairs)
+    return value if len(value) == len(pairs) else Repeated(pairs)
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=pairs_of)
 
 
 @dataclass(frozen=True)
@@ -31,7 +52,7 @@ class Entry:
 
     Args:
         row: Line of a file of lines, else place in the list or object; 1-based.
-        value: What stands there, or why it cannot be read.
+        value: What stands there, or the `UserError` that says why it cannot be read.
         key: Its key in an object, else None.
     """
 
@@ -40,21 +61,36 @@ class Entry:
     key: str | None = None
 
 
-def read_entries(path: Path) -> Iterator[Entry]:
+def read_entries(path: Path, decoder: json.JSONDecoder = DECODER) -> Iterator[Entry]:
     """All rows of an annotation file; `.jsonl`, `.csv`, `.tsv` and `.txt` by name, otherwise a JSON list or object.
+
+    Args:
+        path: The file.
+        decoder: Reads a value of JSON.
 
     Raises:
         UserError: Naming the file, and the row where it stops being readable.
     """
-    with _opened(path) as file:
-        if path.suffix == ".jsonl":
-            yield from _json_lines(file)
-        elif path.suffix in (".csv", ".tsv"):
-            yield from _table(file, path)
-        elif path.suffix == ".txt":
+    if path.suffix in (".csv", ".tsv"):
+        yield from _table(path)
+    elif path.suffix == ".txt":
+        with _opened(path) as file:
             yield from (Entry(row, line.rstrip("\r\n")) for row, line in enumerate(file, 1) if line.strip())
+    else:
+        yield from json_entries(path, lines=path.suffix == ".jsonl", decoder=decoder)
+
+
+def json_entries(path: Path, *, lines: bool, decoder: json.JSONDecoder = DECODER) -> Iterator[Entry]:
+    """All rows of a file of JSON, whatever its name: one a line, or a JSON list or object.
+
+    Raises:
+        UserError: As `read_entries`; a line that cannot be read is an entry instead.
+    """
+    with _opened(path) as file:
+        if lines:
+            yield from (Entry(row, _parsed(line, decoder)) for row, line in enumerate(file, 1) if line.strip())
         else:
-            yield from _Stream(file, path).entries()
+            yield from _Stream(file, path, decoder).entries()
 
 
 def read_member(path: Path, name: str) -> Any:
@@ -69,16 +105,18 @@ def read_member(path: Path, name: str) -> Any:
     raise UserError(f'{path}: "{name}" is missing; take the official annotation file')
 
 
-def object_of(value: Any) -> dict[str, Any]:
-    """A row that is a JSON object.
+def object_of(value: Any, name: str = "the row") -> dict[str, Any]:
+    """A JSON object without repeated keys.
 
     Raises:
-        UserError: If it is something else, or could not be read.
+        UserError: Naming it, if it is something else, names a key twice, or could not be read.
     """
     if isinstance(value, UserError):
         raise value
     if not isinstance(value, dict):
-        raise UserError(f"expected a JSON object {{...}}, got {reprlib.repr(value)}")
+        raise UserError(f"{name} must be a JSON object {{...}}, got {reprlib.repr(value)}")
+    if isinstance(value, Repeated):
+        raise UserError(f"{name} names {reprlib.repr(value.twice)} twice; remove one of the two")
     return value
 
 
@@ -93,12 +131,14 @@ def list_of(value: Any, name: str) -> list[Any]:
     return value
 
 
-def field(row: dict[str, Any], *names: str) -> Any:
-    """What stands under the first of the names that the row has.
+def field(row: Any, *names: str) -> Any:
+    """What stands under the first of the names that a JSON object has.
 
     Raises:
-        UserError: If it has none of them.
+        UserError: If it has none of them, or is no object.
     """
+    if not isinstance(row, dict):
+        raise UserError(f'expected an object with "{names[0]}", got {reprlib.repr(row)}')
     for name in names:
         if name in row:
             return row[name]
@@ -116,41 +156,37 @@ def _opened(path: Path) -> Iterator[TextIOBase]:
         raise UserError(f"{path} is not UTF-8; save it as UTF-8") from error
 
 
-def _json_lines(file: TextIOBase) -> Iterator[Entry]:
-    for row, line in enumerate(file, 1):
-        if line.strip():
-            yield Entry(row, _parsed(line))
-
-
-def _parsed(line: str) -> Any:
+def _parsed(line: str, decoder: json.JSONDecoder) -> Any:
     try:
-        return json.loads(line)
+        return decoder.decode(line.rstrip())  # an end of line would put what is missing before it at column 1
     except json.JSONDecodeError as error:
         return UserError(f"the line is not JSON: {error.msg} at column {error.colno}")
     except (ValueError, RecursionError):
         return UserError(f"the line is {_TOO_MUCH}")
 
 
-def _table(file: TextIOBase, path: Path) -> Iterator[Entry]:
+def _table(path: Path) -> Iterator[Entry]:
     """Rows by the names of the first line; a row with more or fewer cells is refused."""
-    reader = csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
-    try:
-        names = next(reader, [])
-        for row in reader:
-            if len(row) == len(names):
-                yield Entry(reader.line_num, dict(zip(names, row, strict=True)))
-            elif row:
-                yield Entry(reader.line_num, UserError(f"expected {len(names)} cells, got {len(row)}"))
-    except csv.Error as error:
-        raise UserError(f"{path}, line {reader.line_num}: not a table: {error}") from error
+    with _opened(path) as file:
+        reader = csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
+        try:
+            names = next(reader, [])
+            for row in reader:
+                if len(row) == len(names):
+                    yield Entry(reader.line_num, dict(zip(names, row, strict=True)))
+                elif row:
+                    yield Entry(reader.line_num, UserError(f"expected {len(names)} cells, got {len(row)}"))
+        except csv.Error as error:
+            raise UserError(f"{path}, line {reader.line_num}: not a table: {error}") from error
 
 
 class _Stream:
     """The values of a JSON list or object, parsed while the file is read."""
 
-    def __init__(self, file: TextIOBase, path: Path) -> None:
-        self.file, self.path = file, path
+    def __init__(self, file: TextIOBase, path: Path, decoder: json.JSONDecoder) -> None:
+        self.file, self.path, self.decoder = file, path, decoder
         self.text, self.at, self.row = "", 0, 0
+        self.lines, self.columns = 0, 0  # that were forgotten: whole lines, and characters of the line after
 
     def entries(self) -> Iterator[Entry]:
         """Every value, with its key in an object."""
@@ -195,12 +231,12 @@ class _Stream:
         size = CHUNK
         while True:
             try:
-                value, end = _DECODER.raw_decode(self.text, self.at)
+                value, end = self.decoder.raw_decode(self.text, self.at)
             except json.JSONDecodeError as error:
                 if len(self.text) - self.at > MAX_VALUE:
                     raise self._wrong("one value is longer than 256 MB") from error
                 if not self._more(size):
-                    raise self._wrong(error.msg) from error
+                    raise self._wrong(error.msg, error.pos) from error
                 size *= 2  # so that a long value is not parsed from its beginning too often
             except (ValueError, RecursionError) as error:
                 raise self._wrong(_TOO_MUCH) from error
@@ -214,8 +250,16 @@ class _Stream:
         """Read on, forgetting what was parsed; whether there was more."""
         read = self.file.read(size)
         if read:
+            self.lines, self.columns = self._place(self.at)
             self.text, self.at = self.text[self.at :] + read, 0
         return bool(read)
 
-    def _wrong(self, what: str) -> UserError:
-        return UserError(f"{self.path}, after row {max(self.row - 1, 0)}: not JSON: {what}")
+    def _place(self, at: int) -> tuple[int, int]:
+        """Lines before a place in the text, and characters before it in its own."""
+        lines, start = self.text.count("\n", 0, at), self.text.rfind("\n", 0, at) + 1
+        return self.lines + lines, at - start if lines else self.columns + at
+
+    def _wrong(self, what: str, at: int | None = None) -> UserError:
+        lines, columns = self._place(self.at if at is None else at)
+        place = f"{self.path}, line {lines + 1}, column {columns + 1}"
+        return UserError(f"{place}: not JSON: {what} (after row {max(self.row - 1, 0)})")

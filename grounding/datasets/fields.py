@@ -17,7 +17,7 @@ _LARGE = 1e9  # neither seconds nor pixels come near
 MAX_QUERY = 2000  # characters; a sentence has 200, and a model's context holds no book beside the video
 
 # What chat models write their own tokens like, such as <|im_end|>, and the tags of our answers; prompts are lower case.
-_RESERVED = re.compile("|".join([r"<\|[^|]{0,100}\|>", *map(re.escape, TAGS)]), re.IGNORECASE)
+RESERVED = re.compile("|".join([r"<\|[^|]{0,100}\|>", *map(re.escape, TAGS)]), re.IGNORECASE)
 
 Box = tuple[float, float, float, float]
 
@@ -75,7 +75,7 @@ def _read_query(value: Any) -> str:
     query = _read_text("query", value)
     if len(query) > MAX_QUERY:
         raise UserError(f'"query" must have at most {MAX_QUERY} characters, got {len(query)}; shorten it')
-    if found := _RESERVED.search(query):
+    if found := RESERVED.search(query):
         raise UserError(f'"query" holds {found.group()!r}, which is a token or tag of the model\'s own; reword it')
     return query
 

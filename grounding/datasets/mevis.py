@@ -15,7 +15,7 @@ from typing import Any
 
 from grounding.core.errors import UserError
 from grounding.datasets.entries import field, list_of, object_of, read_member
-from grounding.datasets.masks.shared import whole
+from grounding.datasets.masks.shared import whole, within
 from grounding.datasets.moments import video_file
 from grounding.datasets.records import Finding, Read, Record, checked_name
 
@@ -49,9 +49,11 @@ def videos_of(path: Path) -> Iterator[tuple[int, str, dict[str, Any], dict[str, 
     Raises:
         UserError: If the file is no such file.
     """
-    for place, (name, value) in enumerate(object_of(read_member(path, "videos")).items(), 1):
-        entry = object_of(value)
-        yield place, checked_name(name), entry, object_of(field(entry, "expressions"))
+    for place, (name, value) in enumerate(object_of(read_member(path, "videos"), f"{path}: videos").items(), 1):
+        with within(f"{path}, video {place}"):
+            entry = object_of(value, "the video")
+            row = place, checked_name(name), entry, object_of(field(entry, "expressions"), "expressions")
+        yield row
 
 
 def frame_count(entry: dict[str, Any]) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from grounding.core.errors import UserError
 from grounding.datasets.entries import Entry, field, list_of, object_of
-from grounding.datasets.records import Record, checked_name, letter
+from grounding.datasets.records import Record, checked_name
 
 VIDEO_SUFFIXES = (".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v")
 
@@ -72,15 +72,3 @@ def whole_in(value: Any, name: str) -> int:
     if not 0 <= found < 1e9 or found != int(found):
         raise UserError(f"{name} must be a whole number of 0 or more, got {str(value)[:40]!r}")
     return int(found)
-
-
-def lettered(value: Any, options: int) -> dict[str, frozenset[str]]:
-    """The truth of a multiple choice from its letter, `C` or `(C)`.
-
-    Raises:
-        UserError: If it is no letter of one of the options.
-    """
-    said = value.strip(" ().").upper() if isinstance(value, str) else ""
-    if len(said) != 1 or said not in [letter(place) for place in range(options)]:
-        raise UserError(f"the answer must be the letter of one of {options} options, got {str(value)[:40]!r}")
-    return {"choices": frozenset(said)}

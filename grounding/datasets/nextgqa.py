@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from grounding.core.errors import UserError
-from grounding.datasets.entries import Entry, field, list_of, object_of, read_entries
-from grounding.datasets.moments import lettered, video_file, whole_in
-from grounding.datasets.records import Read, Record, checked_name, letter, read_records
+from grounding.datasets.entries import Entry, field, object_of, read_entries
+from grounding.datasets.moments import video_file, whole_in
+from grounding.datasets.options import letter, lettered, options_of
+from grounding.datasets.records import Read, Record, checked_name, read_records
 
 
 def read_nextgqa(path: Path) -> Read:
@@ -64,7 +65,7 @@ def _answer(said: str, options: list[str]) -> int:
 
 def _converted(entry: Entry) -> Iterator[Record]:
     row = object_of(entry.value)
-    options = [checked_option(one) for one in list_of(field(row, "options"), "options")]
+    options = options_of(field(row, "options"))
     yield Record(
         entry.row,
         checked_name(field(row, "id")),
@@ -75,17 +76,3 @@ def _converted(entry: Entry) -> Iterator[Record]:
         duration=field(row, "duration"),
         meta={"options": options, "type": row.get("type")},
     )
-
-
-def checked_option(said: Any) -> str:
-    """An option without the letter in front, `(A) `, `A. ` or `A) `.
-
-    Raises:
-        UserError: If it is no text.
-    """
-    if not isinstance(said, str) or not said.strip():
-        raise UserError(f"an option must be a text that is not empty, got {said!r:.80}")
-    head, space, rest = said.strip().partition(" ")
-    bare = head.strip("().")
-    marked = space and len(bare) == 1 and bare.isascii() and bare.isupper() and head[-1] in ".)"
-    return rest.strip() if marked else said.strip()

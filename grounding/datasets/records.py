@@ -6,8 +6,8 @@ the picture. For each a `Policy` says what is done. Nothing else is mended: such
 
 from __future__ import annotations
 
+import json
 import math
-import re
 import reprlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -20,16 +20,13 @@ from grounding.core.errors import UserError
 from grounding.core.intervals import Interval
 from grounding.core.samples import Answer, Sample
 from grounding.core.tubes import Tube
-from grounding.datasets.entries import Entry, read_entries
-from grounding.datasets.fields import MAX_QUERY
+from grounding.datasets.entries import DECODER, Entry, read_entries
+from grounding.datasets.fields import MAX_QUERY, RESERVED
 from grounding.datasets.masks.shared import whole
-from rewards.format import TAGS
 
 Action = Literal["keep", "clamp", "reject"]
 MAX_NAME = 300  # characters of an id or a path
 _LARGE = 1e9  # neither seconds nor pixels come near
-# What a chat model writes itself, such as <|im_end|>, and our own tags; as the jsonl source refuses them.
-_RESERVED = re.compile("|".join([r"<\|[^|]{0,100}\|>", *map(re.escape, TAGS)]), re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -130,14 +127,15 @@ class Record:
 Read = Iterator["Record | Finding"]
 
 
-def read_records(path: Path, convert: Callable[[Entry], Iterator[Record]]) -> Read:
+def read_records(path: Path, convert: Callable[[Entry], Iterator[Record]], decoder: json.JSONDecoder = DECODER) -> Read:
     """The records of every row of a file, and a finding for each row that is none.
 
     Args:
         path: The annotation file, see `read_entries`.
         convert: Makes the records of a row; its `UserError`s become findings.
+        decoder: See `read_entries`.
     """
-    for entry in read_entries(path):
+    for entry in read_entries(path, decoder):
         try:
             if isinstance(entry.value, UserError):
                 raise entry.value
@@ -186,7 +184,8 @@ def checked_name(value: Any, what: str = "an id or name") -> str:
         return str(value)
     if isinstance(value, str) and 0 < len(value) <= MAX_NAME and value.isprintable():
         return value
-    raise UserError(f"{what} must be a text of at most {MAX_NAME} characters, got {reprlib.repr(value)}")
+    form = f"a text of at most {MAX_NAME} characters or a whole number"
+    raise UserError(f"{what} must be {form}, got {reprlib.repr(value)}")
 
 
 def one_line(name: str) -> str:
@@ -198,10 +197,10 @@ def xyxy_of_xywh(boxes: Any) -> np.ndarray:
     """[left, top, width, height] in pixels to xyxy, shape (N, 4).
 
     Raises:
-        UserError: If it is no list of four finite numbers each.
+        UserError: If it is no list (or array) of four finite numbers each.
     """
     try:
-        found = np.array(boxes)
+        found = np.asarray(boxes)
     except ValueError as error:  # lists of different lengths
         raise UserError("boxes must be a list of [x, y, width, height], some have more or fewer numbers") from error
     if found.ndim != 2 or found.shape[1] != 4 or found.dtype.kind not in "iuf":
@@ -209,17 +208,6 @@ def xyxy_of_xywh(boxes: Any) -> np.ndarray:
     found = found.astype(float)
     found[:, 2:] += found[:, :2]
     return found
-
-
-def letter(place: int) -> str:
-    """The letter of an option: A for 0.
-
-    Raises:
-        UserError: If there are more than 26.
-    """
-    if not 0 <= place < 26:
-        raise UserError(f"an option's place must be 0 to 25, got {place}")
-    return chr(ord("A") + place)
 
 
 def _query(value: Any) -> str:
@@ -232,7 +220,7 @@ def _query(value: Any) -> str:
         raise Refused("query", "the query holds half of a surrogate pair, which is no character") from error
     if len(query) > MAX_QUERY:
         raise Refused("query", f"the query must have at most {MAX_QUERY} characters, got {len(query)}")
-    if reserved := _RESERVED.search(query):
+    if reserved := RESERVED.search(query):
         raise Refused("query", f"the query holds {reserved.group()!r}, a token or tag of the model's own")
     return query
 
@@ -276,7 +264,8 @@ def _interval(span: Any, record: Record, policy: Policy, found: list[Finding]) -
         raise UserError(f"a span must be two finite numbers [start, end] in seconds, got {reprlib.repr(span)}")
     start, end = float(span[0]), float(span[1])
     shown = f"[{start:g}, {end:g}] s"
-    if end < start:
+    backwards = end < start
+    if backwards:
         _act("reversed", policy.reversed, record, f"span {shown} ends before it starts", found, start - end)
         start, end = (start, start) if policy.reversed == "keep" else (end, start)
     latest = math.inf if record.duration is None else record.duration
@@ -288,7 +277,7 @@ def _interval(span: Any, record: Record, policy: Policy, found: list[Finding]) -
         end = max(end, start)
         if policy.beyond == "clamp":
             start, end = min(start, latest), min(end, latest)
-    if start == end and not any(one.kind == "reversed" and one.action == "kept" for one in found):
+    if start == end and not (backwards and policy.reversed == "keep"):
         _act("empty", "keep" if policy.empty == "keep" else "reject", record, f"span {shown} has no length", found)
     return Interval(start, end)
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from grounding.datasets.entries import Entry, field, list_of, object_of
-from grounding.datasets.moments import lettered, video_file
-from grounding.datasets.nextgqa import checked_option
+from grounding.datasets.entries import Entry, field, object_of
+from grounding.datasets.moments import video_file
+from grounding.datasets.options import lettered, options_of
 from grounding.datasets.records import Read, Record, checked_name, read_records
 
 
@@ -24,7 +24,7 @@ def read_rextime(path: Path) -> Read:
 
 def _records(entry: Entry) -> Iterator[Record]:
     row = object_of(entry.value)
-    options = [checked_option(one) for one in list_of(field(row, "options"), "options")]
+    options = options_of(field(row, "options"))
     yield Record(
         entry.row,
         checked_name(field(row, "qid")),

@@ -18,9 +18,8 @@ from typing import Any
 
 from grounding.core.errors import UserError
 from grounding.datasets.entries import Entry, field, list_of, object_of
-from grounding.datasets.moments import lettered
-from grounding.datasets.nextgqa import checked_option
-from grounding.datasets.records import Read, Record, checked_name, letter, read_records
+from grounding.datasets.options import checked_option, letter, lettered
+from grounding.datasets.records import Read, Record, checked_name, read_records
 
 
 def read_seedbench(path: Path) -> Read:

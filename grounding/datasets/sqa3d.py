@@ -5,7 +5,7 @@
     v1_balanced_sqa_annotations_<split>_scannetv2.json  {"annotations": [{"question_id", "answers": [{"answer"}, ...],
                                                          "position", "rotation"}, ...]}, looked for beside it
 
-Not seen on real files; from the authors' description.
+From the authors' description; rows of the official test questions were seen to be so, no whole file was read.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from grounding.core.errors import UserError
 from grounding.datasets.entries import field, list_of, object_of, read_member
+from grounding.datasets.masks.shared import within
 from grounding.datasets.records import Finding, Read, Record, checked_name
 from grounding.datasets.scanqa import answered
 
@@ -43,8 +44,12 @@ def _answers(path: Path, questions: Path) -> dict[str, list[str]]:
     """The answers by question; none where the file is not there, as for a challenge's test split."""
     if path == questions or not path.is_file():
         return {}
-    rows = [object_of(one) for one in list_of(read_member(path, "annotations"), "annotations")]
-    return {checked_name(field(row, "question_id")): answered(_texts(field(row, "answers"))) for row in rows}
+    found = {}
+    for place, value in enumerate(list_of(read_member(path, "annotations"), "annotations"), 1):
+        with within(f"{path}, row {place}"):
+            row = object_of(value)
+            found[checked_name(field(row, "question_id"))] = answered(_texts(field(row, "answers")))
+    return found
 
 
 def _texts(answers: Any) -> list[Any]:

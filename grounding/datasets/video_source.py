@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
-from grounding.core.errors import UserError
+import numpy as np
+
+from grounding.core.clip import Clip
+from grounding.core.errors import UserError, UserErrors
+from grounding.core.intervals import Interval
 from grounding.core.masklets import Masklets
 from grounding.core.samples import LoadedSample, Sample
 from grounding.core.tubes import Tube
-from grounding.core.video import VideoInfo, read_clip
+from grounding.core.video import read_clip
+from grounding.datasets.catalog import Opened
+from grounding.datasets.cut import cut, shown, within_video
+from grounding.datasets.jsonl import TOLD
 from grounding.datasets.masks import read_masklets
 from grounding.datasets.masks.mevis import MASKS
 from grounding.datasets.media import Media
 from grounding.datasets.moments import stem
-from prompting.assign import MIN_OVERLAP, assign
+from grounding.datasets.problems import Problem, collecting
+from grounding.datasets.records import Action
+from grounding.datasets.vidstg import with_boxes
+from prompting.assign import MIN_OVERLAP, assign, merged
+
+Progress = Callable[[Sequence[Sample]], Iterable[Sample]]
 
 _ENDINGS = (".masklets.json", ".json", ".npz", ".txt")  # or a folder of id maps, without one
 
@@ -24,6 +39,9 @@ _ENDINGS = (".masklets.json", ".json", ".npz", ".txt")  # or a folder of id maps
 @dataclass
 class VideoSource:
     """Samples of `open_dataset` with their videos; a `grounding.core.Source`.
+
+    A sample whose `meta["segment"]` names a part of its video, as VidSTG's do, has that part for its video: all times
+    and frames count from its first frame.
 
     Args:
         samples: What to load.
@@ -34,6 +52,12 @@ class VideoSource:
         max_frames: Most frames of a clip.
         max_pixels: Most pixels of a frame, or None for all.
         backend: Video decoder, see `grounding.core.video.read_clip`.
+        boxes: VidSTG only: the folder with VidOR's annotations, which give the samples their tubes. If it is not that
+            of the masklets, these have ids of their own, and the one that fits the tube is taken.
+        merge_splits: Whether ids that a tube follows one after another are made one. The truth is used for that: train
+            with it, but do not evaluate.
+        beyond: What is done with a truth that reaches past the end of the video file, see `records.Policy`.
+        skipped: The rows that `usable` left out.
     """
 
     samples: Sequence[Sample]
@@ -43,12 +67,18 @@ class VideoSource:
     max_frames: int = 64
     max_pixels: int | None = None
     backend: str = "auto"
+    boxes: Path | None = None
+    merge_splits: bool = False
+    beyond: Action = "clamp"
+    skipped: list[Problem] = field(default_factory=list)
     _media: Media = field(init=False, repr=False)
-    _files: dict[str, Path] = field(init=False, repr=False)
+    _masks: dict[str, Path] = field(init=False, repr=False)
+    _boxes: dict[str, Path] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._media = Media(self.videos)
-        self._files = {} if self.masklets is None else masks_by_name(self.masklets)
+        self._masks = {} if self.masklets is None else masks_by_name(self.masklets)
+        self._boxes = {} if self.boxes is None else masks_by_name(self.boxes)
 
     def load(self, sample: Sample) -> LoadedSample:
         """Read the clip and masklets of a sample and complete its truth: the id of its tube, or the tube of its id.
@@ -57,27 +87,109 @@ class VideoSource:
             UserError: Naming the sample, if its video or masks cannot be read, or no mask fits its tube.
         """
         try:
-            info = self._media.video(sample.video)
-            masklets = self._masks(sample.video, info)
-            clip = read_clip(
-                self._media.find(sample.video),
-                fps=self.fps,
-                max_frames=self.max_frames,
-                max_pixels=self.max_pixels,
-                backend=self.backend,
-            )
-            return LoadedSample(completed(sample, masklets), clip, masklets)
+            whole, masklets = self.whole(sample, self.masklets_of(sample.video))
+            loaded = LoadedSample(whole, self._clip(sample), masklets)
+            return cut(loaded, Interval(*sample.meta["segment"])) if "segment" in sample.meta else loaded
         except UserError as error:
             raise UserError(f"sample {sample.id}: {error}") from error
 
-    def _masks(self, video: str, info: VideoInfo) -> Masklets:
-        """The masklets of a video; without a folder of masks there are no objects."""
+    def masklets_of(self, video: str) -> Masklets:
+        """The masklets of a video; without a folder of masks there are no objects.
+
+        Raises:
+            UserError: If video or masks are not there, or cannot be read.
+        """
+        info = self._media.video(video)
         if self.masklets is None:
             return Masklets(info.size, info.fps, info.pts, {})
-        path = self.masklets if MASKS.removesuffix(".json") in self._files else self._files.get(stem(video))
+        path = self.masklets if MASKS.removesuffix(".json") in self._masks else self._masks.get(stem(video))
         if path is None:
             raise UserError(f"no masks of {video} in {self.masklets}; name them {stem(video)}.masklets.json")
         return read_masklets(path, info)
+
+    def whole(self, sample: Sample, masklets: Masklets) -> tuple[Sample, Masklets]:
+        """The sample with its truth completed, and the masklets with split objects merged, if they are to be.
+
+        Raises:
+            UserError: If the truth does not fit video and masks.
+        """
+        if self.boxes is not None:
+            sample = self._boxed(sample)
+        sample = replace(sample, truth=within_video(sample.truth, self._media.video(sample.video), self.beyond))
+        tube = sample.truth.tube
+        if self.merge_splits and tube is not None and sample.truth.object_id is None:
+            parts = assign([tube], masklets)[0].parts
+            masklets = merged(masklets, parts) if len(parts) > 1 else masklets
+        return completed(sample, masklets), masklets
+
+    def _boxed(self, sample: Sample) -> Sample:
+        """A sample of VidSTG with its tube; its id is VidOR's, which only VidOR's own boxes have."""
+        name = f"{stem(sample.video)}.json"
+        path = self._boxes.get(stem(sample.video))
+        if path is None or path.name != name:
+            hint = "with masks of your own in data.masklets, give VidOR's annotations as data.boxes"
+            raise UserError(f"no {name} of VidOR in {self.boxes}; add it, or, {hint}")
+        boxed = with_boxes(sample, path)
+        return boxed if self.boxes == self.masklets else replace(boxed, truth=replace(boxed.truth, object_id=None))
+
+    def _clip(self, sample: Sample) -> Clip:
+        """The sampled frames; where only a segment will be seen, those outside of it do not count as the most."""
+        fps, most = self.fps, self.max_frames
+        if "segment" in sample.meta:
+            begin, end = sample.meta["segment"]
+            fps = min(max(fps, 1 / (end - begin)), most / (end - begin))
+            most = math.ceil(self._media.video(sample.video).duration * fps) + 1
+        path = self._media.find(sample.video)
+        return read_clip(path, fps=fps, max_frames=most, max_pixels=self.max_pixels, backend=self.backend)
+
+
+def usable(
+    source: VideoSource, opened: Opened, on_error: Literal["stop", "skip"] = "stop", progress: Progress = iter
+) -> VideoSource:
+    """The source with the samples that can be grounded: truth, video and masks are there and fit each other.
+
+    Args:
+        source: With samples of `opened`.
+        opened: The annotations; a row that was rejected when they were read is bad, too.
+        on_error: Whether bad rows stop (`UserErrors`, a line for each of the first 100) or are left out and kept in
+            `skipped`.
+        progress: Wraps the samples on their way, to show how far it is.
+
+    Raises:
+        UserError: If no row is good.
+        UserErrors: If rows are bad and `on_error` is "stop".
+    """
+    file = str(opened.file)
+    rejected = [one for one in opened.findings if one.action == "rejected"]
+    problems = [Problem(file, one.row, one.sample_id, one.message) for one in rejected]
+    good = set[str]()
+    masklets_of = lru_cache(maxsize=1)(source.masklets_of)
+    by_video = sorted(source.samples, key=lambda sample: sample.video)  # so the masks of each are read once
+    for sample in progress(by_video):
+        errors: list[str] = []
+        with collecting(errors):
+            _check_seen(*source.whole(sample, masklets_of(sample.video)))
+            good.add(sample.id)
+        if errors:
+            problems.append(Problem(file, sample.meta["row"], sample.id, "; ".join(errors)))
+    problems.sort(key=lambda problem: problem.row)
+    summary = f"{file}: {len(problems)} of {opened.rows} rows cannot be used"
+    if problems and on_error == "stop":
+        told = [problem.line() for problem in problems[:TOLD]]
+        raise UserErrors([*told, f"{summary}; mend them, or leave them out with data.on_error=skip"])
+    if not good:
+        raise UserError(f"{summary}, so none is left; the first: {problems[0].line()}")
+    return replace(source, samples=[sample for sample in source.samples if sample.id in good], skipped=problems)
+
+
+def _check_seen(sample: Sample, masklets: Masklets) -> None:
+    truth = sample.truth
+    if truth.interval is None or (truth.tube is None and truth.object_id is None):
+        raise UserError("the row does not say when and where its object is; take a split whose truth is public")
+    if truth.object_id is None:
+        raise UserError("the masks of its video hold no object; track its objects first")
+    if np.isnan(masklets.tube(truth.object_id, truth.interval).boxes).all():
+        raise UserError(f"object {truth.object_id} is in no mask {shown(truth.interval)}; check masks and times")
 
 
 def masks_by_name(folder: Path) -> dict[str, Path]:
@@ -116,5 +228,7 @@ def _fitting(tube: Tube, masklets: Masklets) -> int:
     """The id whose masks the boxes of a tube are drawn around."""
     found = assign([tube], masklets)[0]
     if found.object_id is None or found.overlap < MIN_OVERLAP:
-        raise UserError(f"the boxes overlap no masklet by {MIN_OVERLAP} or more, the best by {found.overlap:.2f}")
+        ids = ", ".join(map(str, found.parts))
+        hint = f"; ids {ids} together by {found.merged_overlap:.2f} (data.merge_splits=true)" if ids else ""
+        raise UserError(f"the boxes overlap no masklet by {MIN_OVERLAP} or more, the best by {found.overlap:.2f}{hint}")
     return found.object_id

@@ -16,9 +16,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from grounding.core.errors import UserError
-from grounding.datasets.entries import Entry, field, list_of, object_of
-from grounding.datasets.moments import lettered, number_in
-from grounding.datasets.nextgqa import checked_option
+from grounding.datasets.entries import Entry, field, object_of
+from grounding.datasets.moments import number_in
+from grounding.datasets.options import lettered, options_of
 from grounding.datasets.records import Read, Record, checked_name, read_records
 
 _TAGS = "<answer>", "</answer>"
@@ -49,13 +49,13 @@ def _training(place: int, row: dict[str, Any]) -> Record:
     said = _text(field(row, "solution"))
     if said.startswith(_TAGS[0]) and said.endswith(_TAGS[1]):
         said = said.removeprefix(_TAGS[0]).removesuffix(_TAGS[1]).strip()
-    kind, options = row.get("problem_type"), list_of(row.get("options") or [], "options")
+    kind, options = row.get("problem_type"), options_of(row.get("options") or [])
     truth: dict[str, Any] = {"text": said}
     if kind == "multiple choice":
         truth = lettered(said, len(options))
     elif kind in ("numerical", "regression"):
         truth = {"number": number_in(said, "solution")}
-    shown = {"options": [checked_option(one) for one in options]} if options else {}
+    shown = {"options": options} if options else {}
     name = checked_name(field(row, "problem_id"))
     return Record(place, name, _video(field(row, "path")), row["problem"], truth, meta={"type": kind, **shown})
 

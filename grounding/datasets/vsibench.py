@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from grounding.core.errors import UserError
-from grounding.datasets.entries import Entry, field, list_of, object_of
-from grounding.datasets.moments import lettered, number_in
-from grounding.datasets.nextgqa import checked_option
+from grounding.datasets.entries import Entry, field, object_of
+from grounding.datasets.moments import number_in
+from grounding.datasets.options import lettered, options_of
 from grounding.datasets.records import Read, Record, checked_name, read_records
 
 
@@ -31,7 +31,7 @@ def _records(entry: Entry) -> Iterator[Record]:
     if options is None:
         right: dict[str, Any] = {"number": number_in(truth, "ground_truth")}
     else:
-        meta["options"] = [checked_option(one) for one in list_of(options, "options")]
+        meta["options"] = options_of(options)
         right = lettered(truth, len(meta["options"]))
     scene = f"{checked_name(field(row, 'dataset'))}/{checked_name(field(row, 'scene_name'))}"
     if scene.count("/") != 1:

@@ -51,6 +51,12 @@ class Estimate:
     p: float | None = None
 
 
+def shown(value: float, estimate: Estimate | None, signed: bool = False) -> str:
+    """`0.530 [0.49, 0.57]`, of a difference `+0.124 [0.09, 0.16]`; the value alone where no interval is known."""
+    bounds = f" [{estimate.low:.2f}, {estimate.high:.2f}]" if estimate else ""
+    return f"{value:{'+' if signed else ''}.3f}{bounds}"
+
+
 def mean(values: np.ndarray, *, percent: bool = False, digits: int | None = None) -> Figure:
     """The mean over the samples that take part.
 

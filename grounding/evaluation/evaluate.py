@@ -45,6 +45,11 @@ class Evaluation:
     ceilings: dict[str, dict[str, float]]
 
     @property
+    def scores(self) -> list[Score]:
+        """How good each answer is."""
+        return [prediction.score for prediction in self.predictions]
+
+    @property
     def shown(self) -> list[Shown]:
         """The predictions that can be shown, with frames and masks."""
         return [prediction.shown for prediction in self.predictions if prediction.shown is not None]

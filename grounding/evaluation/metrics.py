@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from grounding.core import Answer, Interval, Masklets, ParseFailure, UserError
+from grounding.evaluation.bootstrap import Estimate, Figure, differences, estimates, mean
 
 THRESHOLDS = (0.3, 0.5, 0.7)
 CEILINGS = ("oracle_id_oracle_time", "oracle_id_predicted_time", "predicted_id_oracle_time")
+KNOWN = ("both known", "ID known", "time known")  # the same in tables
 
 
 @dataclass(frozen=True)
@@ -52,29 +54,52 @@ def score(answer: Answer | ParseFailure, truth: Answer) -> Score:
     )
 
 
-def summarise(scores: Sequence[Score]) -> dict[str, float]:
-    """Means over all samples, failures included.
+def columns(scores: Sequence[Score]) -> dict[str, np.ndarray]:
+    """What each sample adds to each metric, by the metric's name.
 
     `vIoU@R` is the share with vIoU strictly greater than R, as TubeDETR and HC-STVG have it (STVG-R1's code counts
     equality too).
 
     Returns:
-        `m_tIoU, m_vIoU, vIoU@0.3, vIoU@0.5, vIoU@0.7, id_accuracy, parse_rate`, each in [0, 1], and `count`.
+        `m_tIoU, m_vIoU, vIoU@0.3, vIoU@0.5, vIoU@0.7, id_accuracy, parse_rate`, each in [0, 1], shape (n,).
+    """
+    viou = np.array([s.viou for s in scores])
+    return {
+        "m_tIoU": np.array([s.tiou for s in scores]),
+        "m_vIoU": viou,
+        **{f"vIoU@{threshold}": viou > threshold for threshold in THRESHOLDS},
+        "id_accuracy": np.array([s.id_correct for s in scores]),
+        "parse_rate": np.array([s.parsed for s in scores]),
+    }
+
+
+def summarise(scores: Sequence[Score]) -> dict[str, float]:
+    """Means over all samples, failures included.
+
+    Returns:
+        The metrics of `columns`, each in [0, 1], and `count`.
 
     Raises:
         UserError: If there are no scores.
     """
     if not scores:
         raise UserError("there are no scores to summarise; expected one a sample")
-    viou = np.array([s.viou for s in scores])
-    return {
-        "m_tIoU": float(np.mean([s.tiou for s in scores])),
-        "m_vIoU": float(viou.mean()),
-        **{f"vIoU@{threshold}": float((viou > threshold).mean()) for threshold in THRESHOLDS},
-        "id_accuracy": float(np.mean([s.id_correct for s in scores])),
-        "parse_rate": float(np.mean([s.parsed for s in scores])),
-        "count": float(len(scores)),
-    }
+    return {**{name: float(column.mean()) for name, column in columns(scores).items()}, "count": float(len(scores))}
+
+
+def intervals(scores: Sequence[Score]) -> dict[str, Estimate]:
+    """The same means (without `count`) with their bootstrap 95 % intervals; {} for no scores."""
+    return estimates(_figures(scores), len(scores)) if scores else {}
+
+
+def gains(before: Sequence[Score], after: Sequence[Score]) -> dict[str, Estimate]:
+    """After minus before, sample by sample, with the intervals of a paired bootstrap; {} if their numbers differ."""
+    same = len(before) == len(after) > 0
+    return differences(_figures(before), _figures(after), len(after)) if same else {}
+
+
+def _figures(scores: Sequence[Score]) -> dict[str, Figure]:
+    return {name: mean(column) for name, column in columns(scores).items()}
 
 
 def ceiling_scores(answer: Answer | ParseFailure, truth: Answer, masklets: Masklets) -> tuple[Score, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from grounding.core.boxes import paired_box_iou
 from grounding.evaluation.bootstrap import Figure
 
 # Nine levels, for the official arange(0.5, 0.95, 0.05) stops before 0.95; the papers' AP ends at 0.90.
@@ -25,12 +26,7 @@ def box3d_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     Returns:
         Shape (...).
     """
-    sides = np.minimum(a[..., 3:], b[..., 3:]) - np.maximum(a[..., :3], b[..., :3])
-    intersection = np.prod(np.clip(sides, 0, None), axis=-1)
-    volumes = [np.prod(np.clip(box[..., 3:] - box[..., :3], 0, None), axis=-1) for box in (a, b)]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        iou = intersection / (volumes[0] + volumes[1] - intersection)
-    return np.where(np.isfinite(iou), np.clip(iou, 0, 1), 0.0)
+    return paired_box_iou(a, b)
 
 
 @dataclass(frozen=True, eq=False)

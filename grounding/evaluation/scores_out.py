@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.table import Table
+
 from grounding.core import UserError
 from grounding.core.files import write_json, write_text
 from grounding.evaluation.bootstrap import Estimate
-from grounding.evaluation.scoring import Collected, Report, Scored, find
+from grounding.evaluation.scoring import TOLD, Collected, Report, Scored, find
 
 PLACES = ("first", "second")
 
@@ -52,6 +55,24 @@ def table(report: Report) -> tuple[list[str], list[list[str]]]:
             row += [_cell(gap), "" if gap is None or gap.p is None else f"{gap.p:.3f}"]
         rows.append([*row, str(figure.count)])
     return header, rows
+
+
+def show(report: Report) -> None:
+    """What a command says of a report: a table and what became of the rows; on stderr the first rows not scored."""
+    notes, console = (Console(stderr=stderr, markup=False, highlight=False, soft_wrap=True) for stderr in (True, False))
+    for one in report.scored:
+        problems = one.collected.problems
+        for problem in problems[:TOLD]:
+            notes.print(f"not scored: {problem.line()}")
+        if len(problems) > TOLD:
+            notes.print(f"not scored: {len(problems) - TOLD} more rows; --out of scripts/score.py lists them all")
+    header, rows = table(report)
+    shown = Table(*header, title=f"{report.benchmark} ({report.compat}), {len(report.ids)} samples")
+    for row in rows:
+        shown.add_row(*row)
+    console.print(shown, soft_wrap=False)
+    for one in report.scored:
+        console.print(counted(one.collected, report))
 
 
 def write(report: Report, out: Path, *, overwrite: bool = False) -> list[Path]:

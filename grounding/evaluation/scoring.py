@@ -153,8 +153,8 @@ def find(name: str) -> Benchmark:
     """
     if name not in BENCHMARKS:
         close = difflib.get_close_matches(name, BENCHMARKS, n=1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        raise UserError(f"there is no benchmark {name!r}{hint} Known: {', '.join(BENCHMARKS)}")
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        raise UserError(f"there is no benchmark {name!r}{hint}; known: {', '.join(BENCHMARKS)}")
     return BENCHMARKS[name]
 
 
@@ -171,8 +171,8 @@ def collect(path: Path, benchmark: Benchmark, truths: Mapping[str, Any]) -> Coll
     for entry in benchmark.entries(path):
         sample, kind = None, "invalid"
         try:
-            if entry.error:
-                raise UserError(entry.error)
+            if isinstance(entry.value, UserError):
+                raise entry.value
             sample = benchmark.identify(entry)
             if sample not in truths:
                 kind = "unknown"

@@ -26,7 +26,7 @@ class FrameTube:
     """The boxes of one object on some frames of a video, and the time it is about.
 
     Args:
-        start: Begin of the time, in frames or in seconds.
+        start: Begin of the time, in frames, seconds or shares of the clip.
         end: Its end, exclusive, in the same unit.
         frames: Frame numbers, ascending, shape (K,).
         boxes: xyxy in pixels, shape (K, 4); a NaN row is a frame without a box.

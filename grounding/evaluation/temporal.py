@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from grounding.core.boxes import paired_box_iou
+
 THRESHOLDS = (0.3, 0.5, 0.7)
 AP_THRESHOLDS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))  # 0.5 to 0.95, both included
 
@@ -32,10 +34,7 @@ def interval_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     Returns:
         Shape (...).
     """
-    intersection = _intersection(a, b)
-    union = (a[..., 1] - a[..., 0]) + (b[..., 1] - b[..., 0]) - intersection
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where((intersection > 0) & (union > 0), np.minimum(intersection / union, 1.0), 0.0)
+    return paired_box_iou(a, b)
 
 
 def best_iou(prediction: np.ndarray, gold: np.ndarray) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from grounding.core import Clip, UserError
 from grounding.policies import vision_tower
 from grounding.policies.families import FAMILIES, MERGED, Qwen25VL
 from grounding.policies.pixels import BYTES, normalize_patches
+from grounding.policies.saving import whole_folder
 from grounding.policies.shared_attention import NAME
 
 
@@ -299,16 +299,8 @@ def save_policy(policy: Policy, folder: Path, notes: Mapping[str, str] | None = 
     Raises:
         UserError: If the folder exists, or the disk is full or not writable.
     """
-    if folder.exists():
-        raise UserError(f"{folder} exists already; choose another folder or remove it first")
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    try:
+    with whole_folder(folder) as partial:
         policy.model.save_pretrained(partial)
         policy.processor.save_pretrained(partial)
         for name, text in (notes or {}).items():
             (partial / name).write_text(text, encoding="utf-8")
-        partial.rename(folder)
-    except (OSError, SafetensorError) as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise UserError(f"cannot save the model to {folder}: {error}; free some space or choose another") from error

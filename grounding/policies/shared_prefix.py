@@ -17,7 +17,7 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 from grounding.core import UserError
-from grounding.policies.policy import Policy, VideoPrompt, pad_tokens
+from grounding.policies.policy import Policy, VideoPrompt
 from grounding.policies.shared_attention import Decoding, Packed
 
 LOGITS_AT_ONCE = 2**26  # elements of the largest tensor of logits; 256 MB in float32
@@ -239,13 +239,6 @@ def generate(policy: Policy, prompts: Sequence[VideoPrompt], max_new_tokens: int
     """The likeliest completion of each prompt (greedy), as text without special tokens."""
     rows = sample(policy, prompts, 1, Sampling(max_new_tokens, temperature=0.0))
     return policy.tokenizer.batch_decode(rows, skip_special_tokens=True)
-
-
-def completion_batch(policy: Policy, rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pad completions on the right; tokens and mask on the model's device, shape (R, C)."""
-    padded = [torch.tensor(row, dtype=torch.long) for row in rows]
-    tokens, mask = pad_tokens(padded, policy.tokenizer.pad_token_id, side="right")
-    return tokens.to(policy.model.device), mask.to(policy.model.device)
 
 
 def _draw(logits: torch.Tensor, how: Sampling) -> torch.Tensor:

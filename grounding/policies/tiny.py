@@ -58,10 +58,28 @@ def build_tiny(folder: Path, corpus: Iterable[str], *, seed: int) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = Qwen2_5_VLForConditionalGeneration(tiny_config(tokenizer))
+    start_with_lookups(model)
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
+
+
+@torch.no_grad()
+def start_with_lookups(model: Qwen2_5_VLForConditionalGeneration) -> None:
+    """Make attention begin as a look-up: what is alike attends to each other, and what is attended to is copied.
+
+    Keys begin as queries and outputs as transposed values (Trockman and Kolter, Mimetic Initialization of
+    Self-Attention Layers, with full instead of partial likeness). Queries of text are bound to IDs much earlier.
+    """
+    for layer in model.model.language_model.layers:
+        attention = layer.self_attn
+        attention.k_proj.weight.copy_(attention.q_proj.weight)
+        attention.o_proj.weight.copy_(attention.v_proj.weight.T)
+    for block in model.model.visual.blocks:
+        query, key, value = block.attn.qkv.weight.chunk(3)
+        key.copy_(query)
+        block.attn.proj.weight.copy_(value.T)
 
 
 def build_tokenizer(corpus: Iterable[str]) -> PreTrainedTokenizerFast:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from grounding.core import Answer, ParseFailure
@@ -19,8 +20,8 @@ Units = Literal["pixels", "thousandths"]
 LARGEST = {"pixels": 100_000, "thousandths": 1000}
 MAX_BRACKETS = 8  # a deeper nest is no box, and json's reader is recursive
 
-_NUMBER = r"[0-9]{1,6}(?:\.[0-9]{1,17})?"
-_BARE = re.compile(rf"[\[(] ?({_NUMBER}(?: ?, ?{_NUMBER}){{1,3}}) ?[\])]", re.ASCII)
+NUMBER = r"[0-9]{1,6}(?:\.[0-9]{1,17})?"
+_BARE = re.compile(rf"[\[(] ?({NUMBER}(?: ?, ?{NUMBER}){{1,3}}) ?[\])]", re.ASCII)
 
 
 def parse_box(text: str, size: tuple[int, int], units: Units = "pixels") -> Answer | ParseFailure:
@@ -59,6 +60,11 @@ def _parse(text: str, size: tuple[int, int], units: Units, key: str, count: int)
     largest = LARGEST[units]
     if not (isinstance(values, list) and len(values) == count and all(_between(v, largest) for v in values)):
         return expected(f'{{"{key}": [{count} numbers from 0 to {largest}]}}', block)
+    return scaled(values, size, units)
+
+
+def scaled(values: Sequence[float], size: tuple[int, int], units: Units) -> list[float]:
+    """Coordinates x, y, x, y, ... in pixels, from what the model writes."""
     scales = (size[1] / 1000, size[0] / 1000) if units == "thousandths" else (1.0, 1.0)
     return [float(value) * scales[index % 2] for index, value in enumerate(values)]
 

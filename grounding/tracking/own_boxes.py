@@ -7,7 +7,6 @@ Frames count from 0, boxes are in pixels of the video. The frames named are the 
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from grounding.core import UserError
+from grounding.core.files import read_json
 from grounding.tracking.interfaces import Detections
 
 
@@ -44,12 +44,7 @@ def load_boxes(path: Path) -> OwnBoxes:
     Raises:
         UserError: Naming the file, the frame and the box of the first thing that is not as documented above.
     """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read boxes {path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"boxes {path} is not JSON: {error}") from error
+    value = read_json(path, "boxes")
     if not isinstance(value, dict) or not value:
         raise UserError(f"boxes {path} must be an object of frame number: list of boxes, with at least one frame")
     return OwnBoxes(dict(_read_frame(path, name, boxes) for name, boxes in value.items()))

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from accelerate import PartialState
-from safetensors import SafetensorError
 
 from grounding.core import UserError
+from grounding.policies.saving import partial_of, whole_folder, writing
 
 NOTE = "checkpoint.json"  # in each checkpoint: its step and mean reward
 _NAME = re.compile(r"step-\d{6,12}")
@@ -101,61 +100,10 @@ class Checkpoints:
 def shared_folder(path: Path) -> Iterator[Path]:
     """`whole_folder` for all processes of a run: each may write to it, and it appears when all of them are done."""
     state = PartialState()
-    with whole_folder(path) if state.is_main_process else _part_of(path) as partial:
+    with writing(path), whole_folder(path) if state.is_main_process else nullcontext(partial_of(path)) as partial:
         state.wait_for_everyone()
         yield partial
         state.wait_for_everyone()
-
-
-@contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
-    """Give a folder beside `path` to write to; it becomes `path`, safe on disk, when the block ends well.
-
-    Raises:
-        UserError: If `path` exists, or the disk is full or not writable; nothing is left behind then.
-    """
-    if path.exists():
-        raise UserError(f"{path} exists already; choose another folder or remove it first")
-    partial = _partial(path)
-    try:
-        with _part_of(path):
-            shutil.rmtree(partial, ignore_errors=True)  # of a killed process
-            partial.mkdir(parents=True)
-            yield partial
-            for file in [*partial.rglob("*"), partial]:
-                _sync(file)
-            partial.rename(path)
-            _sync(path.parent)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-@contextmanager
-def _part_of(path: Path) -> Iterator[Path]:
-    """The folder that will be `path`; what goes wrong in writing to it is said in one line."""
-    try:
-        yield _partial(path)
-    except (OSError, SafetensorError, RuntimeError) as error:
-        if (
-            isinstance(error, RuntimeError)
-            and "file write failed" not in str(error)
-            and "inline_container" not in str(error)
-        ):
-            raise  # torch's writer has no exception of its own
-        why = (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0]
-        raise UserError(f"cannot write {path}: {why}; what was saved before is intact; free some space") from error
-
-
-def _partial(path: Path) -> Path:
-    return path.with_name(f".{path.name}.partial")
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _read(path: Path) -> Checkpoint:

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import isfinite
-from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
 from grounding.core import UserError, UserErrors
-from grounding.datasets.toy import FPS, HELD_OUT, PER_SEED, toy_source
 from grounding.tasks import stvg
+from grounding.training.data import DATA, DataConfig, check_data, unknown
 from prompting import IdMarker
 from rewards import PRESETS, WeightedSum
 
 LOSSES = ("grpo", "bnpo", "dr_grpo", "dapo")
 SCALES = ("group", "batch", "none")
-SMALLEST = 28 * 28  # pixels of a frame that make one token of Qwen2.5-VL
 LOGGERS = ("tensorboard", "wandb", "trackio")
 ATTENTIONS = ("sdpa", "eager", "flash_attention_2", "flash_attention_3")
 
@@ -34,41 +32,6 @@ class TaskConfig:
     name: str = "stvg"
     rewards: str = "tubelet"  # a preset of rewards.PRESETS; stvg_r1 is the paper's sum
     weights: dict[str, float] = field(default_factory=dict)  # overrides weights of the preset, or adds rewards
-
-
-@dataclass
-class DataConfig:
-    """What all data sources have."""
-
-    name: str = MISSING
-    fps: float = 2.0  # sampled frames a second
-    max_frames: int = 64
-    eval_samples: int = 256  # evaluated before and after training, at most
-
-
-@dataclass
-class ToyConfig(DataConfig):
-    """The generated world of coloured shapes; held-out clips never train."""
-
-    name: str = "toy"
-    level: int = 1  # 1: all look different; 2: twins, told apart by motion or order
-    objects: int = 3
-    train_clips: int = 100_000
-
-
-@dataclass
-class JsonlConfig(DataConfig):
-    """Bring your own data: one JSON object a line, as README describes."""
-
-    name: str = "jsonl"
-    root: str = ""
-    annotations: str = ""
-    train_split: str | None = None  # None: every row trains
-    eval_split: str | None = None  # None: every row is evaluated
-    max_pixels: int | None = None  # of a frame; None: what the model looks at
-    backend: str = "auto"  # auto, pyav, torchcodec or decord
-    merge_splits: bool = False  # in training, ids that the true boxes follow one after another become one
-    on_error: str = "stop"  # or skip: broken rows are left out and listed in skipped.jsonl
 
 
 @dataclass
@@ -119,7 +82,7 @@ class MarkerConfig:
 class TrainerConfig:
     """How long and how large."""
 
-    max_steps: int = 120
+    max_steps: int = 100
     prompts: int = 16  # prompts (groups) an optimizer step
     groups_per_pass: int = 16  # groups in one forward and backward pass; divides `prompts`, changes memory only
     save_steps: int = 0  # a checkpoint every so many steps under checkpoints/, to resume from; 0: none
@@ -135,9 +98,9 @@ class TrainerConfig:
 class WarmupConfig:
     """Supervised steps on the toy world before GRPO, see grounding/training/warmup.py; 0 steps for none."""
 
-    max_steps: int = 560  # of all stages together
-    batch: int = 32
-    lr: float = 1e-3
+    max_steps: int = 420  # of all stages together
+    batch: int = 16
+    lr: float = 2e-3
 
 
 @dataclass
@@ -174,7 +137,6 @@ QWEN = ModelConfig(
     name="qwen2_5_vl", path="Qwen/Qwen2.5-VL-7B-Instruct", prompt="full", dtype="bfloat16", max_new_tokens=1024
 )
 
-DATA: dict[str, type[DataConfig]] = {"toy": ToyConfig, "jsonl": JsonlConfig}
 GROUPS: dict[str, dict[str, Any]] = {
     "task": {"stvg": TaskConfig},
     "data": DATA,
@@ -231,7 +193,7 @@ def check(config: Config, processes: int = 1, *, shard: bool = False) -> None:
     Raises:
         UserErrors: With every mistake, a line each.
     """
-    errors = [*_check_task(config), *_check_numbers(config), *_check_choices(config), *_check_data(config.data)]
+    errors = [*_check_task(config), *_check_numbers(config), *_check_choices(config), *check_data(config.data)]
     if config.trainer.prompts % processes:  # a group stays in one process
         errors.append(
             f"trainer.prompts must be a multiple of the {processes} processes, got {config.trainer.prompts}; "
@@ -247,7 +209,7 @@ def check(config: Config, processes: int = 1, *, shard: bool = False) -> None:
 
 def _check_task(config: Config) -> list[str]:
     if config.task.rewards not in PRESETS:
-        return [_unknown("task.rewards", config.task.rewards, PRESETS)]
+        return [unknown("task.rewards", config.task.rewards, PRESETS)]
     try:
         WeightedSum(weights_of(config.task))
         IdMarker(config.marker.style, config.marker.size)
@@ -257,12 +219,9 @@ def _check_task(config: Config) -> list[str]:
 
 
 def _check_numbers(config: Config) -> list[str]:
-    data, objective, trainer, warmup = config.data, config.objective, config.trainer, config.warmup
+    objective, trainer, warmup = config.objective, config.trainer, config.warmup
     rules = [
         ("seed", config.seed, 0 <= config.seed < 2**31, "0 to 2^31 - 1"),
-        ("data.fps", data.fps, data.fps > 0, "> 0"),
-        ("data.max_frames", data.max_frames, data.max_frames >= 2, "at least 2"),
-        ("data.eval_samples", data.eval_samples, data.eval_samples >= 1, "at least 1"),
         ("model.lora_rank", config.model.lora_rank, config.model.lora_rank >= 0, "0 (full fine-tuning) or more"),
         ("model.features_ram_gb", config.model.features_ram_gb, config.model.features_ram_gb >= 0, "0 or more"),
         ("model.features_disk_gb", config.model.features_disk_gb, config.model.features_disk_gb >= 0, "0 or more"),
@@ -311,40 +270,4 @@ def _check_choices(config: Config) -> list[str]:
         *[("trainer.report_to", name, LOGGERS) for name in config.trainer.report_to],
         *([("resume", config.resume, ("latest",))] if config.resume is not None else []),
     ]
-    if isinstance(config.data, JsonlConfig):
-        choices.append(("data.backend", config.data.backend, ("auto", "pyav", "torchcodec", "decord")))
-        choices.append(("data.on_error", config.data.on_error, ("stop", "skip")))
-    return [_unknown(name, value, known) for name, value, known in choices if value not in known]
-
-
-def _check_data(data: DataConfig) -> list[str]:
-    if isinstance(data, ToyConfig):
-        return _check_toy(data)
-    if not isinstance(data, JsonlConfig):
-        return []
-    missing = [name for name in ("root", "annotations") if not getattr(data, name)]
-    if missing:
-        return [f"data.{name} is missing; data=jsonl needs data.root=DIR data.annotations=FILE" for name in missing]
-    if not Path(data.root).is_dir():
-        return [f"data.root must be a folder, got {data.root!r}, which is none"]
-    if data.max_pixels is not None and data.max_pixels < SMALLEST:
-        return [f"data.max_pixels must be at least {SMALLEST} (28 x 28), got {data.max_pixels}"]
-    return []
-
-
-def _check_toy(data: ToyConfig) -> list[str]:
-    errors = []
-    most = PER_SEED // 2  # the warm-up has the other half of a seed's clips
-    if not 1 <= data.train_clips <= most:
-        errors.append(f"data.train_clips must be 1 to {most}, got {data.train_clips}")
-    if data.eval_samples > len(HELD_OUT):
-        errors.append(f"data.eval_samples must be at most {len(HELD_OUT)}, got {data.eval_samples}")
-    try:
-        toy_source(0, 1, level=data.level, objects=data.objects, fps=data.fps if data.fps > 0 else FPS)
-    except UserError as error:
-        errors.append(f"data: {error}")
-    return errors
-
-
-def _unknown(name: str, value: object, known: Any) -> str:
-    return f"{name} must be one of {', '.join(known)}, got {value!r}"
+    return [unknown(name, value, known) for name, value, known in choices if value not in known]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,12 @@ from yaml import YAMLError
 
 from grounding.core import UserError
 from grounding.datasets.problems import Problem
+from grounding.evaluation.bootstrap import shown
 from grounding.evaluation.evaluate import Evaluation, evaluate
-from grounding.evaluation.metrics import CEILINGS
+from grounding.evaluation.metrics import CEILINGS, KNOWN, intervals
 from grounding.policies.policy import load_policy
-from grounding.training.config import DATA, GROUPS, Config, MarkerConfig, TaskConfig, WarmupConfig, check
+from grounding.training.config import GROUPS, Config, MarkerConfig, TaskConfig, WarmupConfig, check
+from grounding.training.data import DATA, DataConfig, DatasetConfig
 from grounding.training.options import clear_option_errors
 from grounding.training.sources import open_held_out
 from prompting import IdMarker
@@ -64,6 +66,10 @@ def read_arguments(arguments: Sequence[str]) -> EvaluationPlan:
         config = _merged(saved_config(own["model"]), asked)
     config.model.path = own["model"]
     config.warmup = WarmupConfig(max_steps=0)
+    # Nothing is rewarded here, and a reward's file need not be there.
+    config.task.weights = {name: weight for name, weight in config.task.weights.items() if ":" not in name}
+    if isinstance(config.data, DatasetConfig):
+        config.data.train_split = config.data.eval_split  # training data need not be there
     check(config)
     return EvaluationPlan(config, out)
 
@@ -103,11 +109,11 @@ def _merged(base: DictConfig, asked: Any) -> Config:
     name = next((str(n) for n in names if n is not None), "toy")
     if name not in DATA:
         raise UserError(f"data.name must be one of {', '.join(DATA)}, got {name!r}")
-    if OmegaConf.is_dict(base.get("data")) and names[1] != name:  # keep only what both kinds of data have
-        known = {field.name for field in fields(DATA[name])} - {"name"}
+    if OmegaConf.is_dict(base.get("data")) and names[1] != name:  # keep only what all kinds of data have
+        known = {field.name for field in fields(DataConfig)} - {"name"}
         base.data = {key: value for key, value in base.data.items() if key in known}
     blank = {group: options["tiny"]() for group, options in GROUPS.items() if isinstance(options.get("tiny"), type)}
-    config = Config(task=TaskConfig(), data=DATA[name](), marker=MarkerConfig(), **blank)
+    config = Config(task=TaskConfig(), data=DATA[name], marker=MarkerConfig(), **blank)
     typed = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(config), base, asked))
     if not isinstance(typed, Config):
         raise TypeError(f"merging made a {type(typed).__name__}")
@@ -148,7 +154,7 @@ def evaluate_model(
 
 
 def figures(config: Config, result: Evaluation, skipped: Sequence[Problem]) -> dict[str, Any]:
-    """What `out=FILE.json` holds; `metrics` and `ceilings` are `after` and `ceilings` of a run's `summary.json`."""
+    """What `out=FILE.json` holds: whose figures; `metrics`, `intervals` and `ceilings` as in a run's `summary.json`."""
     return {
         "task": config.task.name,
         "model": config.model.path,
@@ -156,12 +162,15 @@ def figures(config: Config, result: Evaluation, skipped: Sequence[Problem]) -> d
         "skipped": [problem.line() for problem in skipped],
         "metrics": result.metrics,
         "ceilings": result.ceilings,
+        "intervals": {name: asdict(one) for name, one in intervals(result.scores).items()},
     }
 
 
 def table(result: Evaluation) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: every metric with its three ceilings."""
-    header = ["metric", "value", *[name.replace("_", " ") for name in CEILINGS]]
-    names = [name for name in result.metrics if name != "count"]
-    kinds = [result.metrics, *[result.ceilings[name] for name in CEILINGS]]
-    return header, [[name, *[f"{kind[name]:.3f}" for kind in kinds]] for name in names]
+    """Header and rows: every metric with its 95 % interval and its three ceilings."""
+    bounds, kinds = intervals(result.scores), [result.ceilings[name] for name in CEILINGS]
+    metrics = {name: value for name, value in result.metrics.items() if name != "count"}
+    return ["metric", "value", *KNOWN], [
+        [name, shown(value, bounds.get(name)), *[f"{kind[name]:.3f}" for kind in kinds]]
+        for name, value in metrics.items()
+    ]

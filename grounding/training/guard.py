@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from grounding.core import UserError
 from grounding.policies.policy import VideoPrompt
-from grounding.training.checkpoints import whole_folder
+from grounding.policies.saving import whole_folder
 from grounding.training.groups import runs
 
 PATIENCE = 5  # steps in a row that may be skipped

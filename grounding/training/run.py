@@ -7,11 +7,13 @@ import os
 import platform
 import time
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
+import rich.progress
 import torch
 from accelerate import PartialState
 from transformers.utils.logging import disable_progress_bar
@@ -20,12 +22,14 @@ import grounding
 from grounding.core import UserError
 from grounding.core.files import write_json, write_text
 from grounding.datasets.problems import write_skipped
+from grounding.evaluation.bootstrap import Estimate, shown
 from grounding.evaluation.evaluate import Evaluation, evaluate
-from grounding.evaluation.metrics import CEILINGS
+from grounding.evaluation.metrics import CEILINGS, KNOWN, Score, gains, intervals
 from grounding.evaluation.report import contact_sheet, curves, showcase_video
 from grounding.policies.policy import Policy, load_policy, save_policy
+from grounding.policies.saving import whole_folder
 from grounding.policies.tiny import build_tiny
-from grounding.training.checkpoints import Checkpoints, whole_folder
+from grounding.training.checkpoints import Checkpoints
 from grounding.training.config import Config, as_yaml, check
 from grounding.training.examples import make_examples
 from grounding.training.folder import forget, open_folder
@@ -33,7 +37,8 @@ from grounding.training.grpo import run_grpo
 from grounding.training.processes import join_processes, stopping_when_told, told_to_shard
 from grounding.training.runlog import RunLog
 from grounding.training.sources import Sources, open_sources, warmup_first_clip
-from grounding.training.warmup import STAGES, WarmupPlan, toy_corpus, warm_up
+from grounding.training.turns import toy_corpus
+from grounding.training.warmup import STAGES, WarmupPlan, warm_up
 from prompting import IdMarker
 
 BEFORE = "evaluation_before.json"  # figures of the evaluation before GRPO
@@ -82,7 +87,8 @@ def run_parts(config: Config, folder: Path, log: RunLog) -> None:
     begin = time.time()
     try:
         policy = start_policy(config, folder)
-        sources = open_sources(config.data, config.seed, policy.frame_pixels)
+        checking = partial(rich.progress.track, description="checking", console=log.console)
+        sources = open_sources(config.data, config.seed, policy.frame_pixels, checking)
     except UserError:
         forget(folder)  # or the mended command would find the folder taken
         raise
@@ -205,7 +211,8 @@ def evaluated_before(policy: Policy, tools: Tools) -> None:
         return
     (tools.folder / "predictions_before.jsonl").unlink(missing_ok=True)  # killed between the two files
     result = evaluated(policy, tools, "before")
-    write_json(file, {"metrics": result.metrics, "ceilings": result.ceilings})
+    scores = [asdict(one) for one in result.scores]
+    write_json(file, {"metrics": result.metrics, "ceilings": result.ceilings, "scores": scores})
 
 
 def evaluated(policy: Policy, tools: Tools, name: str) -> Evaluation:
@@ -231,7 +238,9 @@ def evaluated(policy: Policy, tools: Tools, name: str) -> Evaluation:
 def report(tools: Tools, after: Evaluation, seconds: float) -> None:
     """Write curves, contact sheet, video and, when all is there, the summary; show the table."""
     config, folder = tools.config, tools.folder
-    before = json.loads((folder / BEFORE).read_text(encoding="utf-8"))["metrics"]
+    before = json.loads((folder / BEFORE).read_text(encoding="utf-8"))
+    scores = [Score(**one) for one in before.get("scores", ())]  # a run begun before 95 % intervals has none
+    bounds = {"before": intervals(scores), "after": intervals(after.scores), "gain": gains(scores, after.scores)}
     summary = {
         "task": config.task.name,
         "model": config.model.path or config.model.name,
@@ -240,27 +249,35 @@ def report(tools: Tools, after: Evaluation, seconds: float) -> None:
         "steps": config.trainer.max_steps,
         "wall_s": round(seconds, 1),
         "skipped": len(tools.sources.skipped),
-        "before": before,
+        "before": before["metrics"],
         "after": after.metrics,
         "ceilings": after.ceilings,
+        "intervals": {part: {name: asdict(one) for name, one in of.items()} for part, of in bounds.items()},
     }
     if config.warmup.max_steps or config.trainer.max_steps:
         curves(folder / "metrics.jsonl", folder / "curves.png")
     contact_sheet(after.shown, folder / "contact_sheet.png")
     showcase_video(after.shown, folder / "showcase.mp4")
     write_json(folder / "summary.json", summary)
-    tools.log.table(f"held-out, {int(after.metrics['count'])} samples", *results_table(before, after))
+    title = f"held-out, {int(after.metrics['count'])} samples"
+    tools.log.table(f"{title}, with 95 % intervals", *results_table(before["metrics"], after.metrics, bounds))
+    tools.log.table(f"{title}, ceilings", *ceilings_table(after))
     tools.log.say(f"wrote {folder}: summary.json, curves.png, contact_sheet.png, showcase.mp4, model/")
 
 
-def results_table(before: dict[str, float], after: Evaluation) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: before, after, difference and the three ceilings of every metric."""
-    header = ["metric", "before", "after", "gain", "both known", "ID known", "time known"]  # the last three: CEILINGS
+def results_table(
+    before: Mapping[str, float], after: Mapping[str, float], bounds: Mapping[str, Mapping[str, Estimate]]
+) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: before, after and difference of every metric, with their intervals where these are known."""
     rows = []
-    for name, value in after.metrics.items():
-        if name == "count":
-            continue
-        ceilings: list[Any] = [after.ceilings[ceiling][name] for ceiling in CEILINGS]
-        figures = [f"{before[name]:.3f}", f"{value:.3f}", f"{value - before[name]:+.3f}"]
-        rows.append([name, *figures, *[f"{c:.3f}" for c in ceilings]])
-    return header, rows
+    for name in (name for name in after if name != "count"):
+        values = {"before": before[name], "after": after[name], "gain": after[name] - before[name]}
+        rows.append([name, *(shown(value, bounds[part].get(name), part == "gain") for part, value in values.items())])
+    return ["metric", *bounds], rows
+
+
+def ceilings_table(after: Evaluation) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: the three ceilings of every metric."""
+    names = [name for name in after.metrics if name != "count"]
+    rows = [[name, *(f"{after.ceilings[ceiling][name]:.3f}" for ceiling in CEILINGS)] for name in names]
+    return ["metric", *KNOWN], rows

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from grounding.core import Source
 from grounding.core.seeds import generator
+from grounding.datasets.catalog import open_dataset
 from grounding.datasets.jsonl import JsonlSource, open_jsonl
 from grounding.datasets.problems import Problem
+from grounding.datasets.records import Policy
 from grounding.datasets.toy import HELD_OUT, PER_SEED, toy_source
-from grounding.training.config import DataConfig, JsonlConfig, ToyConfig
+from grounding.datasets.video_source import Progress, VideoSource, usable
+from grounding.training.data import DataConfig, DatasetConfig, FilesConfig, JsonlConfig, ToyConfig
+
+Files = TypeVar("Files", bound="JsonlSource | VideoSource")
 
 
 @dataclass(frozen=True)
@@ -20,7 +25,7 @@ class Sources:
 
     Args:
         train: Training samples.
-        held_out: Evaluated before and after; of `data=jsonl` without an `eval_split`, the training samples.
+        held_out: Evaluated before and after; without an `eval_split` of their own, the training samples.
         skipped: Broken rows that were left out, each once.
     """
 
@@ -29,13 +34,14 @@ class Sources:
     skipped: list[Problem]
 
 
-def open_sources(data: DataConfig, seed: int, frame_pixels: int) -> Sources:
+def open_sources(data: DataConfig, seed: int, frame_pixels: int, progress: Progress = iter) -> Sources:
     """Open the data of a run, checking all of it that can be checked without decoding.
 
     Args:
         data: Configuration of the data.
         seed: Seed of the run; toy clips of different seeds differ, held-out ones are the same for all.
         frame_pixels: Pixels of a frame that the model looks at; frames are brought to it before IDs are drawn.
+        progress: Wraps the samples of a public dataset while they are checked, to show how far it is.
 
     Raises:
         UserErrors: With every broken row.
@@ -43,9 +49,9 @@ def open_sources(data: DataConfig, seed: int, frame_pixels: int) -> Sources:
     if isinstance(data, ToyConfig):
         train = _toy(data, PER_SEED * (seed + 1), data.train_clips)
         return Sources(train, _toy(data, HELD_OUT.start, data.eval_samples), [])
-    training = _open_split(data, "train_split", frame_pixels)
+    training = _open_split(data, "train_split", frame_pixels, progress)
     same = isinstance(data, JsonlConfig) and data.train_split == data.eval_split and not data.merge_splits
-    held_out = training if same else _open_split(data, "eval_split", frame_pixels)
+    held_out = training if same else _open_split(data, "eval_split", frame_pixels, progress)
     skipped = list(dict.fromkeys([*training.skipped, *held_out.skipped]))
     return Sources(training, _choose(held_out, data.eval_samples), skipped)
 
@@ -71,23 +77,31 @@ def _toy(data: ToyConfig, first: int, count: int) -> Source:
     return toy_source(first, count, level=data.level, objects=data.objects, fps=data.fps)
 
 
-def _open_split(data: DataConfig, option: Literal["train_split", "eval_split"], frame_pixels: int) -> JsonlSource:
-    if not isinstance(data, JsonlConfig):
+def _open_split(
+    data: DataConfig, option: Literal["train_split", "eval_split"], frame_pixels: int, progress: Progress = iter
+) -> JsonlSource | VideoSource:
+    if not isinstance(data, FilesConfig):
         raise TypeError(f"no source is known for {type(data).__name__}")
-    return open_jsonl(
-        Path(data.root),
-        data.annotations,
-        split=getattr(data, option),
-        fps=data.fps,
-        max_frames=data.max_frames,
-        max_pixels=data.max_pixels or frame_pixels,
-        backend=data.backend,
-        merge_splits=data.merge_splits and option == "train_split",  # by the truth, so never where it is evaluated
-        on_error=data.on_error,  # type: ignore[arg-type]
-    )
+    reading: dict[str, Any] = {
+        "fps": data.fps,
+        "max_frames": data.max_frames,
+        "max_pixels": data.max_pixels or frame_pixels,
+        "backend": data.backend,
+        "merge_splits": data.merge_splits and option == "train_split",  # by the truth, so never where it is evaluated
+    }
+    split, on_error = getattr(data, option), data.on_error
+    if not isinstance(data, DatasetConfig):
+        return open_jsonl(Path(data.root), data.annotations, split=split, on_error=on_error, **reading)  # type: ignore[arg-type]
+    policy, root, masklets = Policy(**vars(data.policy)), Path(data.root), Path(data.masklets)
+    opened = open_dataset(data.name, Path(data.annotations), split=split, videos=root, policy=policy)
+    boxes = Path(data.boxes or data.masklets) if data.name == "vidstg" else None
+    source = VideoSource(opened.samples, root, masklets, boxes=boxes, beyond=policy.beyond, **reading)
+    if option == "eval_split":
+        source = _choose(source, data.eval_samples)  # first, for only what is used need be checked: masks are large
+    return usable(source, opened, on_error, progress)  # type: ignore[arg-type]
 
 
-def _choose(source: JsonlSource, count: int) -> JsonlSource:
+def _choose(source: Files, count: int) -> Files:
     """At most `count` samples, the same ones in every run."""
     if len(source.samples) <= count:
         return source

@@ -1,36 +1,29 @@
-"""Supervised warm-up on the toy world: the tiny policy learns to read IDs and, roughly, times.
+"""Supervised warm-up on the toy world: the tiny policy learns to name what it sees, to read IDs and, roughly, times.
 
-What makes it quick on two cores: every object of a clip is asked for in one sequence (dense supervision); IDs are
-learnt first, on two frames, and the number of objects rises as the policy gets better; whole clips and times follow,
-and the rate falls to 0 at the end.
-
-Something is left to reinforcement learning on purpose: the times are partial annotations (as in many real datasets,
-see VideoTG-R1), often without an object's first and last second.
+What makes it quick on two cores: visual tokens learn words first (`naming`), on two frames and without any question;
+then every object of a clip is asked for in one sequence (dense supervision, `turns`), about two frames first and about
+whole clips in the end; the rate falls to 0.
 """
 
 from __future__ import annotations
 
-import re
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import numpy as np
 import torch
-from torch.nn import functional
 
-from grounding.core import Answer, Interval, LoadedSample
-from grounding.core.seeds import generator
+from grounding.core import LoadedSample
 from grounding.datasets.toy import toy_source
-from grounding.policies.policy import Policy
-from grounding.tasks import stvg
+from grounding.policies.policy import Policy, VideoPrompt, pad_tokens
+from grounding.policies.shared_prefix import log_probs, read_prompts
+from grounding.training.naming import naming_loss
+from grounding.training.turns import Turn, completion_tokens, turns_of, two_frames
 from prompting import IdMarker
 
-WINDOW = 12  # steps over which a stage's accuracy is averaged
-PARTIAL = 0.7  # how often a boundary is annotated a second too far inside; our choice
+NAMING = 0.5  # weight of the visual tokens' words beside the answers; our choice
 RAMP = 30  # steps over which the learning rate rises at the beginning of a stage
-FALL = 80  # steps over which it falls to 0 at the end of the warm-up: IDs are told apart far better for it
+FALL = 60  # steps over which it falls to 0 at the end of the warm-up: IDs are told apart far better for it
 
 
 @dataclass(frozen=True)
@@ -38,23 +31,22 @@ class Stage:
     """A part of the warm-up.
 
     Args:
-        objects: Objects in a clip.
+        share: Of all its steps.
+        asks: Whether questions are asked; otherwise only names are learnt.
         still: Two frames, and which ID is asked for; otherwise whole clips, and also when.
-        goal: Ends when this share of the answers is right in every scored token, averaged over `WINDOW` steps; None
-            to go on until the warm-up ends.
         pace: Share of the learning rate; slower on whole clips, for a steadier policy.
     """
 
-    objects: int
-    still: bool
-    goal: float | None = None
+    share: float
+    asks: bool = True
+    still: bool = True
     pace: float = 1.0
 
 
 STAGES = (
-    Stage(1, True, goal=0.65),
-    Stage(2, True, goal=0.75),
-    Stage(3, False, pace=0.7),
+    Stage(0.3, asks=False),
+    Stage(0.25),
+    Stage(0.45, still=False, pace=0.7),
 )
 
 
@@ -64,9 +56,9 @@ class WarmupPlan:
 
     Args:
         stages: One after another.
-        batch: Clips a step while frames are still; half as many of whole clips.
+        batch: Clips a step.
         lr: Largest learning rate of AdamW.
-        max_steps: Of all stages together; fewer are taken only where each stage has a goal and reaches it.
+        max_steps: Of all stages together.
         first_clip: Number of the first toy clip; the following ones are used too.
         prompt_kind: Kind of task prompt.
     """
@@ -79,22 +71,22 @@ class WarmupPlan:
     prompt_kind: str
 
 
-@dataclass(frozen=True)
-class Turn:
-    """One question about the video and its right answer.
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What one step learns from.
 
     Args:
-        prompt: The user's turn.
-        answer: Pieces of the assistant's turn, each with whether it is scored.
-        ends: Whether the end of the assistant's turn is scored too.
+        clips: Toy clips, or two frames of each.
+        talks: Questions about each and their answers.
+        prompts: The first question about each, with its video, encoded.
     """
 
-    prompt: str
-    answer: Sequence[tuple[str, bool]]
-    ends: bool
+    clips: Sequence[LoadedSample]
+    talks: Sequence[Sequence[Turn]]
+    prompts: Sequence[VideoPrompt]
 
 
-def warm_up(policy: Policy, marker: IdMarker, plan: WarmupPlan, log: Callable[[dict[str, float]], None]) -> int:
+def warm_up(policy: Policy, marker: IdMarker, plan: WarmupPlan, log: Callable[[dict[str, float]], None]) -> None:
     """Train the policy in place, supervised.
 
     Args:
@@ -102,34 +94,35 @@ def warm_up(policy: Policy, marker: IdMarker, plan: WarmupPlan, log: Callable[[d
         marker: Draws the IDs.
         plan: What to learn from, and how long.
         log: Takes the figures of every step.
-
-    Returns:
-        Steps taken.
     """
     optimizers = make_optimizers(policy.model, plan.lr)
     policy.model.train()
-    number, begun, recent = 0, 0, deque[float](maxlen=WINDOW)
-    for step in range(plan.max_steps):
-        begin, stage = time.perf_counter(), plan.stages[number]
-        batch = make_batch(policy, marker, plan, stage, plan.first_clip + step * plan.batch)
-        rate = stage.pace * min(1.0, (step - begun + 1) / RAMP, (plan.max_steps - step) / FALL)
+    for step, (number, stage, since) in enumerate(schedule(plan)):
+        begin = time.perf_counter()
+        rate = stage.pace * min(1.0, (since + 1) / RAMP, (plan.max_steps - step) / FALL)
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * rate
-        loss, right = supervised_loss(policy, *batch)
+        batch = make_batch(policy, marker, plan, stage, plan.first_clip + step * plan.batch)
+        loss, figures = supervised_loss(policy, batch, asks=stage.asks)
         policy.model.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(policy.model.parameters(), 1.0)
         for optimizer in optimizers:
             optimizer.step()
-        recent.append(right)
-        log({"stage": number + 1, "loss": loss.item(), "exact": right, "seconds/step": time.perf_counter() - begin})
-        if stage.goal is not None and len(recent) == WINDOW and sum(recent) / WINDOW >= stage.goal:
-            number, begun = number + 1, step + 1
-            recent.clear()
-            if number == len(plan.stages):
-                return step + 1
-    return plan.max_steps
+        seconds = time.perf_counter() - begin
+        log({"stage": number, "loss": loss.item(), **figures, "seconds/step": seconds})
+
+
+def schedule(plan: WarmupPlan) -> list[tuple[int, Stage, int]]:
+    """For every step the number of its stage (from 1), the stage, and the stage's steps before it."""
+    steps, before, share = [], 0, 0.0
+    for number, stage in enumerate(plan.stages, start=1):
+        share += stage.share
+        end = round(share * plan.max_steps)
+        steps += [(number, stage, since) for since in range(end - before)]
+        before = end
+    return steps
 
 
 def make_optimizers(model: torch.nn.Module, lr: float) -> list[torch.optim.Optimizer]:
@@ -147,131 +140,46 @@ def make_optimizers(model: torch.nn.Module, lr: float) -> list[torch.optim.Optim
     return [muon, adam]
 
 
-def toy_corpus(prompt_kind: str) -> list[str]:
-    """Texts of the toy world, for the tokenizer of the tiny policy: questions and answers of both levels."""
-    texts = []
-    for level in (1, 2):
-        for sample in toy_source(0, 300, level=level).samples:
-            words = stvg.normalise_query(sample.query)
-            answer = stvg.answer_text(sample.truth, f"{words} {sample.truth.object_id}")
-            texts += [stvg.prompt(sample.query, prompt_kind), answer]
-    return texts
-
-
-def make_batch(
-    policy: Policy, marker: IdMarker, plan: WarmupPlan, stage: Stage, first_clip: int
-) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-    """Model inputs of one step, and for each of their tokens the answer it belongs to.
-
-    Returns:
-        Inputs, and int64 of shape (B, P + C): 1, 2, ... for tokens of the first, second, ... answer, 0 elsewhere.
-    """
-    count = plan.batch if stage.still else max(1, plan.batch // 2)
-    source = toy_source(first_clip, count, objects=stage.objects)
-    loaded = [source.load(sample) for sample in source.samples]
+def make_batch(policy: Policy, marker: IdMarker, plan: WarmupPlan, stage: Stage, first_clip: int) -> Batch:
+    """The toy clips from `first_clip` on, with their IDs drawn and questions about all of their objects."""
+    source = toy_source(first_clip, plan.batch)
+    clips = [source.load(sample) for sample in source.samples]
     if stage.still:
-        loaded = [two_frames(one) for one in loaded]
-    turns = [turns_of(one, plan.prompt_kind, stage.still) for one in loaded]
-    marked = [marker.annotate_clip(one.clip, one.masklets)[0] for one in loaded]
-    prompts = policy.encode(marked, [conversation[0].prompt for conversation in turns])
-    rows = [completion_tokens(policy, conversation) for conversation in turns]
-    inputs = policy.pad(prompts, [tokens for tokens, _ in rows])
-    answers = torch.zeros_like(inputs["input_ids"])
-    prefix = answers.shape[1] - max(len(tokens) for tokens, _ in rows)
-    for row, (_, owner) in enumerate(rows):
-        answers[row, prefix : prefix + len(owner)] = owner
-    return inputs, answers
+        clips = [two_frames(clip) for clip in clips]
+    talks = [turns_of(clip, plan.prompt_kind, stage.still) for clip in clips]
+    marked = [marker.annotate_clip(clip.clip, clip.masklets)[0] for clip in clips]
+    return Batch(clips, talks, policy.encode(marked, [talk[0].prompt for talk in talks]))
 
 
-def supervised_loss(
-    policy: Policy, inputs: dict[str, torch.Tensor], answers: torch.Tensor
-) -> tuple[torch.Tensor, float]:
-    """Mean cross-entropy of the answers' tokens, and the share of answers with every token likeliest."""
-    hidden = policy.core(**inputs, use_cache=False).last_hidden_state[:, :-1]
-    owner, target = answers[:, 1:], inputs["input_ids"][:, 1:]
-    scored = owner > 0
-    logits = policy.head(hidden[scored])
-    loss = functional.cross_entropy(logits.float(), target[scored])
-    wrong = logits.argmax(-1) != target[scored]
-    rows = torch.arange(len(owner), device=owner.device)[:, None].expand_as(owner)[scored]
-    answer = rows * (int(owner.max()) + 1) + owner[scored]
-    return loss, 1.0 - len(answer[wrong].unique()) / len(answer.unique())
-
-
-def two_frames(loaded: LoadedSample) -> LoadedSample:
-    """The sample with two neighbouring frames that show its object, and without the objects that they miss."""
-    clip, sample = loaded.clip, loaded.sample
-    starts = [t for t in range(len(clip) - 1) if _shown(sample.truth.interval, clip.pts[t : t + 2])]
-    first = int(generator(sample.id, "two frames").choice(starts))
-    cut = replace(clip, frames=clip.frames[first : first + 2], pts=clip.pts[first : first + 2])
-    others = [other for other in sample.meta["others"] if _shown(other["interval"], cut.pts)]
-    return replace(loaded, clip=cut, sample=replace(sample, meta={"others": others}))
-
-
-def turns_of(loaded: LoadedSample, prompt_kind: str, still: bool) -> list[Turn]:
-    """The sample's own question first, then those about the other objects of its clip.
-
-    Times are partial annotations. Still frames do not show when: there the seconds are not scored, and only the first
-    answer is said to its end.
-    """
-    sample, turns = loaded.sample, list[Turn]()
-    assert sample.truth.interval is not None  # the toy world's truths have one
-    asked = [(sample.query, sample.truth.interval, sample.truth.object_id)]
-    asked += [(other["query"], other["interval"], other["object_id"]) for other in sample.meta["others"]]
-    for query, interval, object_id in asked:
-        truth = Answer(partial(interval, generator(sample.id, query, "partial")), object_id)
-        # The ID follows the query's words directly: with a word between them it was not learnt.
-        words = stvg.normalise_query(query).removeprefix("the ")
-        text = stvg.answer_text(truth, f"{words} {object_id}")
-        ends = not (still and turns)
-        pieces = unscored_seconds(text) if still else [(text, True)]
-        thinking = [(text.partition(" <answer>")[0], True)]
-        turns.append(Turn(stvg.prompt(query, prompt_kind), pieces if ends else thinking, ends))
-    return turns
-
-
-def partial(interval: Interval, rng: np.random.Generator) -> Interval:
-    """A part of an interval, at least a second long: each end is one second further inside with chance `PARTIAL`."""
-    start, end = interval.start, interval.end
-    late, early = rng.random(2) < PARTIAL
-    if late and end - start > 1:
-        start += 1
-    if early and end - start > 1:
-        end -= 1
-    return Interval(start, end)
-
-
-def unscored_seconds(text: str) -> list[tuple[str, bool]]:
-    """An answer in pieces, all scored but the digits of its time range."""
-    head, name, seconds = text.partition("Time range:")
-    parts = [part for part in re.split(r"( ?\d)", seconds) if part]
-    return [(head + name, True), *((part, not part.strip().isdigit()) for part in parts)]
-
-
-def completion_tokens(policy: Policy, turns: Sequence[Turn]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Answers and further questions as one completion, and which answer (1, 2, ...) each token belongs to.
+def supervised_loss(policy: Policy, batch: Batch, *, asks: bool) -> tuple[torch.Tensor, dict[str, float]]:
+    """Loss of a batch: of its visual tokens' words and, where questions are asked, of their answers.
 
     Returns:
-        Two int64 tensors, shape (C,); a question's tokens, and those of pieces that are not scored, belong to 0.
+        The loss, and where questions are asked how `exact` the answers are.
     """
-    tokenizer = policy.tokenizer
-    tokens: list[int] = []
-    owner: list[int] = []
-
-    def say(new: list[int], answer: int) -> None:
-        tokens.extend(new)
-        owner.extend([answer] * len(new))
-
-    for number, turn in enumerate(turns, start=1):
-        if number > 1:
-            chat = [{"role": "user", "content": turn.prompt}]
-            text = policy.processor.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-            say(tokenizer("\n" + text)["input_ids"], 0)
-        for piece, scored in turn.answer:
-            say(tokenizer(piece)["input_ids"], number if scored else 0)
-        say([tokenizer.eos_token_id], number if turn.ends else 0)
-    return torch.tensor(tokens), torch.tensor(owner)
+    prompts = batch.prompts
+    grids = torch.cat([prompt.grid for prompt in prompts]).to(policy.model.device)
+    features = policy.family.features(policy.core, torch.cat([policy.patches(p) for p in prompts]), grids)
+    named = naming_loss(policy, features, prompts, batch.clips)
+    if not asks:
+        return named, {}
+    rows = [completion_tokens(policy, talk) for talk in batch.talks]
+    padded = pad_tokens([row for row, _ in rows], policy.tokenizer.pad_token_id, side="right")
+    tokens, mask = (part.to(policy.model.device) for part in padded)
+    owner = pad_tokens([row for _, row in rows], 0, side="right")[0].to(policy.model.device)
+    logp, _ = log_probs(policy, read_prompts(policy, prompts, [1] * len(prompts), features), tokens, mask)
+    return NAMING * named - logp[owner > 0].mean(), {"exact": exact(logp.detach(), owner)}
 
 
-def _shown(interval: Interval | None, pts: np.ndarray) -> bool:
-    return interval is not None and interval.start <= pts[0] and pts[-1] < interval.end
+def exact(logp: torch.Tensor, owner: torch.Tensor) -> float:
+    """Mean probability of whole answers: how often a drawn one would be right in every token, in [0, 1].
+
+    Args:
+        logp: Of each token, shape (B, C).
+        owner: The answer (1, 2, ...) of its row that each token belongs to, 0 for none, shape (B, C).
+    """
+    scored = owner > 0
+    answers = owner + torch.arange(len(owner), device=owner.device)[:, None] * (int(owner.max()) + 1)
+    unique, places = answers[scored].unique(return_inverse=True)
+    sums = torch.zeros(len(unique), device=logp.device).index_add(0, places, logp[scored].float())
+    return float(sums.exp().mean())

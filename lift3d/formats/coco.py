@@ -49,8 +49,9 @@ class Nearest:
 
     def __init__(self, result: Result) -> None:
         lifted = result.lifted
-        self._owner = np.append(lifted.owner, 0)  # last: nothing within reach
-        self._tree = cKDTree(lifted.points)
+        finite = np.isfinite(lifted.points).all(axis=1)  # a mesh may have vertices that are no numbers
+        self._owner = np.append(lifted.owner[finite], 0)  # last: nothing within reach
+        self._tree = cKDTree(lifted.points[finite])
         self._boxes = [
             (lifted.points[i.points].min(axis=0) - REACH, lifted.points[i.points].max(axis=0) + REACH)
             for i in lifted.instances

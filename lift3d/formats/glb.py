@@ -13,13 +13,20 @@ from typing import Any
 import numpy as np
 
 from lift3d.boxes import ground_frame
-from lift3d.formats.result import Result, id_colour
+from lift3d.formats.result import Result, tinted
 from lift3d.lift import Instance
 
-_FLOAT, _BYTE, _UINT = 5126, 5121, 5125  # component types of glTF
+_FLOAT, _USHORT, _UINT = 5126, 5123, 5125  # component types of glTF
 _POINTS, _TRIANGLES = 0, 4  # modes of a primitive
 _VERTICES, _INDICES = 34962, 34963  # targets of a buffer view
 _TINT = 0.6  # share of the instance's colour; the rest is the point's own
+_WHOLE = 65535  # 1.0 as a whole number of 16 bits
+# Colours as they are: without a material viewers take polished metal, which is black where nothing mirrors in it.
+_MATERIAL: dict[str, Any] = {
+    "pbrMetallicRoughness": {"metallicFactor": 0.0},
+    "doubleSided": True,
+    "extensions": {"KHR_materials_unlit": {}},
+}
 
 
 class _Buffer:
@@ -60,6 +67,7 @@ def write_glb(folder: Path, result: Result) -> None:
     }
     if nodes:  # glTF allows no empty arrays
         tree |= {"nodes": nodes, "meshes": meshes, "accessors": buffer.accessors, "bufferViews": buffer.views}
+        tree |= {"materials": [_MATERIAL], "extensionsUsed": list(_MATERIAL["extensions"])}
         tree["buffers"] = [{"byteLength": len(buffer.data)}]
     text = json.dumps(tree, separators=(",", ":"), allow_nan=False).encode()
     chunks = _chunk(b"JSON", text + b" " * (-len(text) % 4))
@@ -72,20 +80,27 @@ def _primitive(buffer: _Buffer, result: Result, instance: Instance) -> dict[str,
     upright = result.lifted.points[instance.points] @ ground_frame(np.array(scene.up))
     points = np.ascontiguousarray(upright[:, [0, 2, 1]] * [1, 1, -1], dtype="<f4")  # z up -> y up
     extent = {"min": points.min(axis=0).tolist(), "max": points.max(axis=0).tolist()}
-    own = result.colours[instance.points].astype(float)
-    colours = np.full((len(points), 4), 255, np.uint8)
-    colours[:, :3] = np.rint(_TINT * np.array(id_colour(instance.id)) + (1 - _TINT) * own)
+    colours = np.full((len(points), 4), _WHOLE, "<u2")
+    colours[:, :3] = linear(tinted(result.colours[instance.points], instance.id, _TINT))
     primitive: dict[str, Any] = {
         "attributes": {
             "POSITION": buffer.add(points, "VEC3", _FLOAT, **extent),
-            "COLOR_0": buffer.add(colours, "VEC4", _BYTE, normalized=True),
+            "COLOR_0": buffer.add(colours, "VEC4", _USHORT, normalized=True),
         },
+        "material": 0,
         "mode": _POINTS,
     }
     faces = _own_faces(scene.faces, instance.points)
     if len(faces):
         primitive |= {"indices": buffer.add(faces.ravel(), "SCALAR", _UINT), "mode": _TRIANGLES}
     return primitive
+
+
+def linear(colours: np.ndarray) -> np.ndarray:
+    """Colours as screens take them (sRGB), uint8, to parts of 65535 of light, as glTF asks for."""
+    light = colours / 255
+    light = np.where(light <= 0.04045, light / 12.92, ((light + 0.055) / 1.055) ** 2.4)
+    return np.rint(light * _WHOLE).astype("<u2")
 
 
 def _own_faces(faces: np.ndarray | None, points: np.ndarray) -> np.ndarray:

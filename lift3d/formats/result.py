@@ -43,6 +43,11 @@ class Result:
         return scene.colours if scene.colours is not None else np.full((len(self.lifted.points), 3), 160, np.uint8)
 
 
+def tinted(own: np.ndarray, number: int, share: float) -> np.ndarray:
+    """Colours, uint8 (N, 3), of which `share` is that of an id and the rest their own."""
+    return np.rint(share * np.array(id_colour(number)) + (1 - share) * own).astype(np.uint8)
+
+
 def id_colour(number: int) -> tuple[int, int, int]:
     """An RGB colour for an id: hues a golden section apart, so that neighbouring ids look different."""
     hue = number * 0.6180339887498949 % 1

@@ -77,12 +77,6 @@ def with_positive_fy(intrinsics: np.ndarray, pose: np.ndarray) -> tuple[np.ndarr
     return positive, pose @ Y_FLIPPED
 
 
-def is_rigid(pose: np.ndarray) -> bool:
-    """Whether a finite (4, 4) pose is a rotation (perhaps with a mirror) and a translation, to 1 %."""
-    rotation = pose[:3, :3]
-    return bool(np.abs(rotation @ rotation.T - np.eye(3)).max() < 0.01 and np.allclose(pose[3], [0, 0, 0, 1]))
-
-
 def _pose(rotation: np.ndarray, translation: Sequence[float] | np.ndarray) -> np.ndarray:
     pose = np.eye(4)
     pose[:3, :3] = rotation

@@ -26,11 +26,13 @@ class Mesh:
         points: (N, 3) float64.
         faces: (F, 3) int64 indices into `points`, or None.
         colours: (N, 3) uint8 RGB, or None.
+        instances: (N,) int64 property `instance` of each point, or None.
     """
 
     points: np.ndarray | None = None
     faces: np.ndarray | None = None
     colours: np.ndarray | None = None
+    instances: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -147,12 +149,13 @@ def _mesh(tables: dict[str, dict[str, np.ndarray]], path: Path) -> Mesh:
     colours = None
     if {"red", "green", "blue"} <= vertex.keys() and vertex["red"].dtype == np.uint8:
         colours = np.stack([vertex[name] for name in ("red", "green", "blue")], axis=1)
+    instances = vertex["instance"].astype(np.int64) if "instance" in vertex else None
     face = tables.get("face", {})
     corners = face.get("vertex_indices", face.get("vertex_index"))
     if corners is None or len(corners) == 0:
-        return Mesh(points, None, colours)
+        return Mesh(points, None, colours, instances)
     corners = corners.astype(np.int64)
     if corners.ndim != 2 or corners.shape[1] not in (3, 4) or corners.min() < 0 or corners.max() >= len(points):
         raise UserError(f"{path}: faces must have three or four corners, each the number of a vertex")
     triangles = corners if corners.shape[1] == 3 else np.concatenate([corners[:, [0, 1, 2]], corners[:, [0, 2, 3]]])
-    return Mesh(points, triangles, colours)
+    return Mesh(points, triangles, colours, instances)

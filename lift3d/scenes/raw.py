@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from grounding.core import UserError
-from lift3d.scene import Scene, View
-from lift3d.scenes.cameras import is_rigid, scaled, with_positive_fy
+from lift3d.scene import Scene, View, is_rigid
+from lift3d.scenes.cameras import scaled, with_positive_fy
 from lift3d.scenes.images import Picture
 from lift3d.scenes.ply import Mesh
 
@@ -89,12 +89,12 @@ def assemble(layout: str, raw: RawScene) -> Loaded:
     doubts: dict[str, list[str]] = {}
     for frame in raw.frames:
         try:
-            view, doubt = _view(frame)
+            view, found = _view(frame)
         except UserError as error:
             left_out[frame.name] = str(error)
             continue
         views.append(view)
-        if doubt:
+        for doubt in found:
             doubts.setdefault(doubt, []).append(frame.name)
     gone = _grouped(left_out)
     if not views:
@@ -110,21 +110,25 @@ def assemble(layout: str, raw: RawScene) -> Loaded:
     return Loaded(scene, left_out)
 
 
-def _view(frame: Frame) -> tuple[View, str]:
-    """The view, and what is doubtful about it (empty: nothing)."""
+def _view(frame: Frame) -> tuple[View, list[str]]:
+    """The view, and what is doubtful about it."""
     pose = _pose(frame)
     if frame.depth is None:
         raise UserError("there is no depth image")
     depth = frame.depth()
-    colour, doubt = _colour(frame)
+    colour, missing = _colour(frame)
+    doubts = [missing] if missing else []
+    if np.linalg.det(pose[:3, :3]) < 0:
+        doubts.append("the pose mirrors: the axes of its world are left-handed, or one of them points the other way; "
+                      "nothing was changed")  # fmt: skip
     intrinsics, pose = with_positive_fy(_fitted(frame, depth, colour), pose)
     height, width = depth.size
     cx, cy = intrinsics[:2, 2]
     if not (0.2 * width < cx < 0.8 * width and 0.2 * height < cy < 0.8 * height):
-        doubt = doubt or (f"the principal point ({cx:.0f}, {cy:.0f}) is far from the middle of the depth image, "
-                          f"{width} x {height}: the intrinsics may be of another image size")  # fmt: skip
-    read_colour = colour.read if colour else _raiser(f"frame {frame.name}: {doubt}")
-    return View(frame.name, frame.time, pose, intrinsics, depth.read, read_colour), doubt
+        doubts.append(f"the principal point ({cx:.0f}, {cy:.0f}) is far from the middle of the depth image, "
+                      f"{width} x {height}: the intrinsics may be of another image size")  # fmt: skip
+    read_colour = colour.read if colour else _raiser(f"frame {frame.name}: {missing}")
+    return View(frame.name, frame.time, pose, intrinsics, depth.read, read_colour), doubts
 
 
 def _pose(frame: Frame) -> np.ndarray:

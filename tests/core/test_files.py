@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grounding.core import UserError
-from grounding.core.files import inside, whole_file, write_json, write_text
+from grounding.core.files import inside, read_json, whole_file, write_json, write_text
 
 
 def test_a_whole_file_appears_at_the_end(tmp_path: Path) -> None:
@@ -132,3 +132,18 @@ def test_any_text_stays_inside_or_is_refused(tmp_path_factory: pytest.TempPathFa
     except UserError:
         return
     assert path.is_relative_to(root.resolve())
+
+
+def test_read_json(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"a": [1, None, "\u00e9"]})
+    assert read_json(tmp_path / "a.json", "notes") == {"a": [1, None, "\u00e9"]}
+    with pytest.raises(UserError, match=r"cannot read notes .*none\.json: No such file"):
+        read_json(tmp_path / "none.json", "notes")
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"\xff", b"[" * 100_000, b"1" * 5_000])
+def test_what_is_no_json_is_one_line(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "a.json").write_bytes(text)
+    with pytest.raises(UserError, match=r"notes .*a\.json is not JSON") as caught:
+        read_json(tmp_path / "a.json", "notes")
+    assert "\n" not in str(caught.value)

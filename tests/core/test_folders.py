@@ -11,12 +11,13 @@ from grounding.core.folders import new_folder
 
 
 def test_it_appears_when_the_block_ends_well(tmp_path: Path) -> None:
-    target = tmp_path / "new" / "folder"
+    target, plain = tmp_path / "new" / "folder", tmp_path / "plain"
+    plain.mkdir()
     with new_folder(target) as partial:
         assert partial.parent == target.parent and not target.exists()
         (partial / "a").write_text("x")
     assert [file.name for file in target.iterdir()] == ["a"]
-    assert target.stat().st_mode & 0o777 == 0o755
+    assert target.stat().st_mode == plain.stat().st_mode
     assert list(target.parent.iterdir()) == [target]
 
 
@@ -59,3 +60,14 @@ def test_who_fills_the_folder_meanwhile_keeps_it(tmp_path: Path) -> None:
         target.mkdir()
         (target / "theirs").touch()
     assert [file.name for file in target.iterdir()] == ["theirs"]
+
+
+def test_a_partial_folder_of_ones_own_is_emptied_first(tmp_path: Path) -> None:
+    partial = tmp_path / "half"
+    partial.mkdir()
+    (partial / "old").touch()  # a killed process left it
+    with new_folder(tmp_path / "folder", partial) as given:
+        assert given == partial and not list(given.iterdir())
+        (given / "new").touch()
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["new"]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grounding.core import Interval, UserError
-from grounding.core.intervals import frame_midpoints, frames_within, interval_of_frames, nearest_frames
+from grounding.core.intervals import frame_midpoints, frames_within, nearest_frames
 
 seconds = st.floats(0, 1e6)
 intervals = st.tuples(seconds, seconds).map(lambda pair: Interval(min(pair), max(pair)))
@@ -56,6 +56,13 @@ def test_iou_by_hand(a: tuple, b: tuple, iou: float) -> None:
     assert Interval(*a).iou(Interval(*b)) == pytest.approx(iou)
 
 
+def test_shared_seconds_by_hand() -> None:
+    assert Interval(0, 4).shared(Interval(2.5, 6)) == 1.5
+    assert Interval(2.5, 6).shared(Interval(0, 4)) == 1.5
+    assert Interval(0, 10).shared(Interval(2, 4)) == 2
+    assert Interval(0, 1).shared(Interval(1, 2)) == Interval(0, 1).shared(Interval(5, 6)) == 0
+
+
 @given(intervals, intervals)
 def test_iou_laws(a: Interval, b: Interval) -> None:
     assert a.iou(b) == b.iou(a)
@@ -98,16 +105,10 @@ def test_frames_within_a_variable_rate() -> None:
     assert frames_within(Interval(0.3, 0.6), VARIABLE, 2) == range(2, 2)  # no middle inside: no frame
 
 
-def test_interval_of_frames_by_hand() -> None:
-    assert interval_of_frames(range(6, 24), REGULAR, 24) == Interval(0.25, 1.0)
-    assert interval_of_frames(range(2, 4), VARIABLE, 2) == Interval(0.4, 1.5)  # the last frame stays 1 / 2 s
-    assert interval_of_frames(range(0, 1), VARIABLE, 2) == Interval(0.0, 0.1)
-
-
-@pytest.mark.parametrize("frames", [range(3, 3), range(0, 5), range(-1, 2), range(4, 5)])
-def test_frame_ranges_outside_are_refused(frames: range) -> None:
-    with pytest.raises(UserError, match="outside the 4 frames"):
-        interval_of_frames(frames, VARIABLE, 2)
+def shown(first: int, last: int, pts: np.ndarray, fps: float) -> Interval:
+    """When the frames [first, last) are on the screen; the last of all stays for 1 / fps."""
+    ends = np.append(pts, pts[-1] + 1 / fps)
+    return Interval(float(ends[first]), float(ends[last]))
 
 
 @given(st.data(), st.sampled_from([9.53, 23.976, 24.0, 25.0, 29.97, 30.0]), st.integers(1, 400))
@@ -115,7 +116,7 @@ def test_frames_to_seconds_and_back(data: st.DataObject, fps: float, count: int)
     first = data.draw(st.integers(0, count - 1))
     last = data.draw(st.integers(first + 1, count))
     pts = np.arange(count) / fps
-    interval = interval_of_frames(range(first, last), pts, fps)
+    interval = shown(first, last, pts, fps)
     assert frames_within(interval, pts, fps) == range(first, last)
     rounded = Interval(round(interval.start, 2), round(interval.end, 2))  # two decimals, as in annotation files
     assert frames_within(rounded, pts, fps) == range(first, last)
@@ -126,7 +127,7 @@ def test_frames_to_seconds_and_back_at_a_variable_rate(gaps: list[float], data: 
     pts = np.concatenate([[0], np.cumsum(gaps)])
     first = data.draw(st.integers(0, len(pts) - 1))
     last = data.draw(st.integers(first + 1, len(pts)))
-    assert frames_within(interval_of_frames(range(first, last), pts, 10), pts, 10) == range(first, last)
+    assert frames_within(shown(first, last, pts, 10), pts, 10) == range(first, last)
 
 
 def test_nearest_frames_by_hand() -> None:

@@ -55,6 +55,27 @@ def test_boxes_cannot_be_changed_and_the_given_array_is_left_alone() -> None:
         tube.boxes[0, 0] = 1
 
 
+@pytest.mark.parametrize(
+    ("start", "count", "mine", "theirs"),
+    [
+        (3, 4, [2, 3, 4], [0, 1, 2]),  # frames 1..5 and 3..6 share 3, 4, 5
+        (0, 9, [0, 1, 2, 3, 4], [1, 2, 3, 4, 5]),  # it holds all of mine
+        (2, 1, [1], [0]),
+        (6, 2, [], []),  # right after mine
+        (9, 2, [], []),
+        (0, 1, [], []),
+        (2, 0, [], []),
+    ],
+)
+def test_shared_boxes(start: int, count: int, mine: list[int], theirs: list[int]) -> None:
+    def counted(first: int, number: int) -> Tube:
+        return Tube(first, np.repeat(np.arange(float(number))[:, None], 4, axis=1))  # box k has four times k
+
+    found = counted(1, 5).shared_boxes(counted(start, count))
+    assert [boxes.shape for boxes in found] == [(len(mine), 4), (len(theirs), 4)]
+    assert [boxes[:, 0].tolist() for boxes in found] == [mine, theirs]
+
+
 def test_viou_is_the_mean_box_iou_where_the_frames_agree() -> None:
     truth = Tube(3, np.array([[0, 0, 4, 4], [0, 0, 4, 4.0]]))
     mine = Tube(3, np.array([[0, 0, 4, 4], [0, 0, 4, 2.0]]))

@@ -214,6 +214,14 @@ GOOD: dict[str, tuple[str, Any]] = {
                 "path": "v.mp4",
                 "solution": "<answer>4</answer>",
             },
+            {
+                "problem_id": 3,
+                "problem": "q",
+                "problem_type": "multiple choice",
+                "path": "v.mp4",
+                "options": ["A. b", "B. c"],
+                "solution": "<answer>B</answer>",
+            },
         ],
     ),
 }
@@ -234,6 +242,13 @@ def test_the_gold_check_of_every_schema(tmp_path: Path, name: str) -> None:
     assert made.findings == [] and len(made.samples) == made.rows
     for sample in made.samples:
         assert sample.truth != Answer() and gold_failures(sample) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_the_catalog_says_of_truths_is_what_readers_give(tmp_path: Path, name: str) -> None:
+    samples = open_dataset(name, written(tmp_path, name, GOOD[name][1])).samples
+    said = {part for sample in samples for part, value in vars(sample.truth).items() if value is not None}
+    assert said == set(DATASETS[name].truth)
 
 
 VALUES = st.recursive(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from grounding.core import Interval
+from grounding.core import Interval, UserError
 from grounding.datasets.catalog import open_dataset
 from grounding.datasets.records import AS_IT_STANDS, Policy
 
@@ -78,6 +78,12 @@ def test_a_broken_line_is_told_and_the_next_is_read(tmp_path: Path, line: str) -
     made = open_dataset("charades", tmp_path / "a.txt")
     assert [sample.query for sample in made.samples] == ["good"]
     assert [(one.row, one.action) for one in made.findings] == [(1, "rejected")]
+
+
+def test_a_broken_length_names_its_table_and_row(folder: Path) -> None:
+    (folder / "Charades_v1_train.csv").write_text("id,subject,length\nAO8RW,X1,33.75\nAKKWU,X2,long\n")
+    with pytest.raises(UserError, match=r"Charades_v1_train\.csv, row 3: length must be a number, got 'long'"):
+        open_dataset("charades", folder, split="train")
 
 
 @pytest.mark.shared_data

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from grounding.core import UserError
 from grounding.datasets import entries
-from grounding.datasets.entries import Entry, field, list_of, object_of, read_entries, read_member
+from grounding.datasets.entries import Entry, field, json_entries, list_of, object_of, read_entries, read_member
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**6), 10**6) | st.floats(-1e6, 1e6) | st.text(max_size=12),
@@ -48,6 +48,23 @@ def test_a_key_that_comes_twice_gives_two_entries(tmp_path: Path) -> None:
     assert [(one.key, one.value) for one in read_entries(path)] == [("v", 1), ("v", 2)]
 
 
+def test_a_key_that_comes_twice_within_a_row_is_noticed(tmp_path: Path) -> None:
+    rows = '{"id": 1, "id": 2, "x": 3}', '{"id": 1, "b": {"c": 1, "c": 1}}'
+    for path in (write(tmp_path, "a.json", f"[{','.join(rows)}]"), write(tmp_path, "a.jsonl", "\n".join(rows))):
+        first, second = read_entries(path)
+        with pytest.raises(UserError, match="the row names 'id' twice; remove one of the two"):
+            object_of(first.value)
+        with pytest.raises(UserError, match="b names 'c' twice"):
+            object_of(object_of(second.value)["b"], "b")
+
+
+def test_json_is_read_as_lines_or_not_whatever_its_name(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.txt", '{"a": 1}\n\n{"a": 2}')
+    assert list(json_entries(path, lines=True)) == [Entry(1, {"a": 1}), Entry(3, {"a": 2})]
+    with pytest.raises(UserError, match="more text after the end"):
+        list(json_entries(path, lines=False))
+
+
 def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
     assert [one.value for one in read_entries(write(tmp_path, "a.json", b"\xef\xbb\xbf[7]"))] == [7]
 
@@ -75,10 +92,10 @@ def test_a_number_that_a_chunk_cuts_is_read_whole(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "after row 0: not JSON: expected a JSON list or object"),
+        ("", "column 1: not JSON: expected a JSON list or object (after row 0)"),
         ("7", "expected a JSON list or object"),
-        ("[1, 2", "after row 1: not JSON: expected ',' or ']'"),
-        ("[1,, 2]", "after row 1: not JSON: Expecting value"),
+        ("[1, 2", "column 6: not JSON: expected ',' or ']' (after row 1)"),
+        ("[1,, 2]", "column 4: not JSON: Expecting value (after row 1)"),
         ("[1,]", "a comma with nothing after it"),
         ('{"a": 1,}', "a comma with nothing after it"),
         ('{"a" 1}', 'expected "key":'),
@@ -93,7 +110,18 @@ def test_a_number_that_a_chunk_cuts_is_read_whole(tmp_path: Path, monkeypatch: p
 def test_broken_json_names_the_file_and_the_row(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UserError, match=re.escape(message)) as caught:
         list(read_entries(write(tmp_path, "a.json", text)))
-    assert str(caught.value).startswith(f"{tmp_path / 'a.json'}, after row ")
+    assert str(caught.value).startswith(f"{tmp_path / 'a.json'}, line {text.count(chr(10)) + 1}, column ")
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 5, 1 << 20])
+def test_broken_json_names_line_and_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+    monkeypatch.setattr(entries, "CHUNK", chunk)
+    path = write(tmp_path, "a.json", '[{"a": 1},\n {"a": 2},\n  {"b": }]')
+    with pytest.raises(UserError, match=r"a\.json, line 3, column 9: not JSON: Expecting value \(after row 2\)"):
+        list(read_entries(path))
+    path = write(tmp_path, "a.json", "[1, 2,\n3\n 4]")
+    with pytest.raises(UserError, match=r"a\.json, line 3, column 2: not JSON: expected ',' or ']' \(after row 2\)"):
+        list(read_entries(path))
 
 
 def test_a_value_that_never_ends_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +177,8 @@ def test_small_readers_say_what_they_expected() -> None:
     assert object_of({"a": 1}) == {"a": 1} and list_of([1], "x") == [1]
     assert field({"b": 2, "c": 3}, "a", "b", "c") == 2
     for call, message in (
-        (lambda: object_of([1]), r"expected a JSON object \{...\}, got \[1\]"),
+        (lambda: object_of([1], "a video"), r"a video must be a JSON object \{...\}, got \[1\]"),
+        (lambda: field("ab", "a"), "expected an object with \"a\", got 'ab'"),
         (lambda: object_of(UserError("torn")), "torn"),
         (lambda: list_of({}, "boxes"), '"boxes" must be a list, got {}'),
         (lambda: field({}, "a"), '"a" is missing$'),

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from grounding.core import Interval, Sample
+from grounding.datasets import entries
 from grounding.datasets.catalog import Opened, open_dataset
+from grounding.datasets.hcstvg import BoxDecoder
 
 # 30 frames a second for 20 s; from second 8.9 on, on frame 267 (268 counted from 1), for 3 frames.
 V1 = {"st_time": 8.9, "ed_time": 9.0, "st_frame": 268, "img_num": 600, "caption": "The man stands up."}
@@ -56,6 +62,82 @@ def test_queries_alone_have_no_truth(tmp_path: Path) -> None:
     assert (sample.video, sample.truth.interval, sample.truth.tube) == ("20_D8V.mkv", None, None)
 
 
+def boxes_of(bbox: str) -> Any:
+    """What becomes of `bbox` in the first of two rows."""
+    text = f'{{"x.mp4": {{"st_time": 1, "bbox": {bbox}, "c": "[[1]]"}}, "y.mp4": {{"bbox": [[5, 6, 7, 8]]}}}}'
+    row, end = BoxDecoder().raw_decode(text, text.index('{"st'))
+    assert text[end:].startswith(', "y.mp4"') and (row["st_time"], row["c"]) == (1, "[[1]]")
+    return row["bbox"]
+
+
+@pytest.mark.parametrize("bbox", ["[[1, 2, 3, 4]]", "[[1,2,3,4],[-5,0,12,700]]", "[[ 1,2 , 3, 4 ], [-5, 0, 1, 70]]"])
+def test_boxes_are_read_as_an_array(bbox: str) -> None:
+    found = boxes_of(bbox)
+    assert isinstance(found, np.ndarray) and found.tolist() == json.loads(bbox)
+
+
+@pytest.mark.parametrize(
+    "bbox",
+    [
+        *("[]", "[1, 2]", "[[]]", "[[1, 2, 3]]", "[[1, 2, 3], [4, 5, 6, 7, 8]]", "[[1, 2, 3, 4], [5]]"),
+        *("[[[1, 2, 3, 4]]]", "[[1, 2, 3, null]]", "[[1e2, 2, 3, 4.5]]", "[[1, 2, 3, 4], 5]", '"[[1, 2, 3, 4]]"'),
+        *("[[1, 2, 3, 99999999999999999999]]", "[\n [\n  1,\n  2,\n  3,\n  4\n ]\n]", "null", "[[1, 2, 3, NaN]]"),
+    ],
+)
+def test_what_is_no_plain_list_of_boxes_is_read_as_ever(bbox: str) -> None:
+    assert repr(boxes_of(bbox)) == repr(json.loads(bbox))  # repr: NaN is not itself
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # NumPy's, of the text that it does not read
+@given(st.data())
+def test_whatever_stands_for_boxes_is_read_or_refused_as_ever(data: st.DataObject) -> None:
+    bbox = json.dumps(
+        data.draw(st.lists(st.lists(st.integers(-10, 700), min_size=4, max_size=4), min_size=1, max_size=3))
+    )
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(1, len(bbox) - 1))
+        bbox = bbox[:at] + data.draw(st.sampled_from(["", *"[],- .e7"])) + bbox[at + data.draw(st.integers(0, 1)) :]
+    assume(not re.search(r"\b0\d", bbox))  # is taken for a number without its 0
+    try:
+        expected = json.loads(f'{{"bbox": {bbox}}}')
+    except json.JSONDecodeError:
+        with pytest.raises(json.JSONDecodeError):
+            BoxDecoder().decode(f'{{"bbox": {bbox}}}')
+        return
+    found = BoxDecoder().decode(f'{{"bbox": {bbox}}}')["bbox"]
+    assert (found.tolist() if isinstance(found, np.ndarray) else found) == expected["bbox"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    "bbox", ["[[1, 2, , 4]]", "[[, 2, 3, 4]]", "[[1, 2, 3,]]", "[[1, 2, 3, -]]", "[[1, 2, - 3, 4]]"]
+)
+def test_a_number_that_is_missing_is_not_invented(bbox: str) -> None:
+    with pytest.raises(json.JSONDecodeError):
+        boxes_of(bbox)
+
+
+@pytest.mark.parametrize("chunk", [7, 100, 5000])
+def test_a_row_may_be_longer_than_what_is_looked_at_and_cut_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr(entries, "CHUNK", chunk)
+    rows = {"a.mp4": {"note": "n" * 5000, **V1}, "b.mp4": {**V1, "note": "n" * 5000}, "c.mp4": V1, "d.mp4": "a query"}
+    *samples, last = opened(tmp_path, rows).samples
+    assert [one.id for one in samples] == ["a.mp4", "b.mp4", "c.mp4"] and last.query == "a query"
+    for sample in samples:
+        assert sample.truth.tube is not None
+        assert sample.truth.tube.boxes.tolist() == [[10, 20, 40, 60], [11, 20, 41, 60], [12, 20, 42.5, 60]]
+
+
+def test_a_key_that_a_row_names_twice_is_told(tmp_path: Path) -> None:
+    text = json.dumps({"a.mp4": V1, "b.mp4": V1}).replace('"img_num": 600', '"img_num": 600, "img_num": 601', 1)
+    (tmp_path / "b.json").write_text(text)
+    made = open_dataset("hcstvg", tmp_path / "b.json")
+    assert [one.message for one in made.findings] == ["the row names 'img_num' twice; remove one of the two"]
+    assert [one.id for one in made.samples] == ["b.mp4"]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -75,6 +157,19 @@ def test_a_broken_row_is_told_and_the_next_is_read(tmp_path: Path, change: dict[
     (found,) = made.findings
     assert (found.row, found.sample_id, found.action) == (1, "bad.mp4", "rejected")
     assert re.search(message, found.message)
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_rows_in_ten_seconds(tmp_path: Path) -> None:
+    """A tenth of them, of 150 boxes each, in a second."""
+    row = json.dumps({**V2, "st_frame": 1, "bbox": [[10 + n, 20, 300, 240] for n in range(150)]})
+    (tmp_path / "a.json").write_text("{" + ",".join(f'"{number}.mp4": {row}' for number in range(10_000)) + "}")
+    spent = []
+    for _ in range(3):  # the least: other work on the machine slows this, too
+        start = time.process_time()
+        assert len(open_dataset("hcstvg", tmp_path / "a.json").samples) == 10_000
+        spent.append(time.process_time() - start)
+    assert min(spent) < 1
 
 
 @pytest.mark.shared_data

@@ -56,7 +56,15 @@ def test_a_broken_video_is_told_and_the_next_is_read(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("videos", [[], {"a": 1}, {"a": {"expressions": []}}, {"a": {}}])
-def test_what_is_no_meta_expressions(tmp_path: Path, videos: Any) -> None:
-    with pytest.raises(UserError):
+@pytest.mark.parametrize(
+    ("videos", "message"),
+    [
+        ([], ": videos must be a JSON object"),
+        ({"a": 1}, ", video 1: the video must be a JSON object"),
+        ({"a": {"expressions": []}}, ", video 1: expressions must be a JSON object"),
+        ({"a": {"expressions": {}}, "b": {}}, ', video 2: "expressions" is missing'),
+    ],
+)
+def test_what_is_no_meta_expressions(tmp_path: Path, videos: Any, message: str) -> None:
+    with pytest.raises(UserError, match=r"meta_expressions\.json" + message):
         open_dataset("mevis", write(tmp_path, videos), split="valid_u")

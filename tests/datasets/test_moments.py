@@ -8,7 +8,7 @@ import pytest
 
 from grounding.core import UserError
 from grounding.datasets.entries import Entry
-from grounding.datasets.moments import lettered, number_in, stem, video_file, video_moments, whole_in
+from grounding.datasets.moments import number_in, stem, video_file, video_moments, whole_in
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_sentences_and_spans_belong_together() -> None:
         ({**value, "sentences": ["a"]}, '"sentences" has 1 entries and "timestamps" 2'),
         ({**value, "sentences": "a"}, '"sentences" must be a list'),
         ({"duration": 9, "sentences": []}, '"timestamps" is missing'),
-        ([], "expected a JSON object"),
+        ([], "the row must be a JSON object"),
     ):
         with pytest.raises(UserError, match=message):
             list(video_moments(Entry(1, wrong, "v")))
@@ -48,11 +48,3 @@ def test_numbers_in_text() -> None:
     for wrong in ("-1", "1.5", "nan", "inf", 1e12):
         with pytest.raises(UserError, match="the count must be a whole number of 0 or more"):
             whole_in(wrong, "the count")
-
-
-def test_letters_of_options() -> None:
-    for said in ("C", "c", "(C)", "C.", " (c) "):
-        assert lettered(said, 4) == {"choices": frozenset("C")}
-    for wrong in ("E", "", "AB", "the cat", 2, None, "ß"):
-        with pytest.raises(UserError, match="the answer must be the letter of one of 4 options"):
-            lettered(wrong, 4)

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from grounding.core import Interval, UserError
+from grounding.core import Interval
 from grounding.datasets.catalog import open_dataset
-from grounding.datasets.nextgqa import checked_option
 
 HEAD = "video_id,frame_count,width,height,question,answer,qid,type,a0,a1,a2,a3,a4\n"
 OPTIONS = "share,sit down,unwrap it,play,gesture"
@@ -64,14 +63,6 @@ def test_the_form_of_videochat_r1(tmp_path: Path) -> None:
     (sample,) = open_dataset("nextgqa", tmp_path / "val.json").samples
     assert (sample.id, sample.truth.choices, sample.truth.intervals) == ("488_1", frozenset("C"), (Interval(1, 2),))
     assert sample.meta["options"] == ["share", "sit", "a b"]
-
-
-def test_letters_in_front_of_options_go() -> None:
-    said = {"(A) share": "share", "B. sit down": "sit down", "C) x": "x", "A dog": "A dog", "U.S. flag": "U.S. flag"}
-    assert {one: checked_option(one) for one in said} == said
-    for wrong in ("", "  ", None, 7):
-        with pytest.raises(UserError, match="an option must be a text"):
-            checked_option(wrong)
 
 
 @pytest.mark.shared_data

@@ -20,7 +20,6 @@ from grounding.datasets.records import (
     Record,
     Refused,
     checked_name,
-    letter,
     read_records,
     renamed,
     sample_of,
@@ -136,6 +135,14 @@ def test_what_no_policy_mends(more: dict[str, Any], kind: str, message: str) -> 
     assert caught.value.kind == kind
 
 
+def test_an_empty_span_beside_a_reversed_one_is_still_empty() -> None:
+    policy = Policy(reversed="keep", empty="reject")
+    made, found = sample_of(record(spans=[[5, 3], [1, 2]]), policy)
+    assert made.truth.intervals == (Interval(5, 5), Interval(1, 2)) and [one.kind for one in found] == ["reversed"]
+    with pytest.raises(Refused, match=r"span \[2, 2\] s has no length"):
+        sample_of(record(spans=[[5, 3], [2, 2]]), policy)
+
+
 def boxes(*rows: list[float]) -> np.ndarray:
     return np.array(rows, float)
 
@@ -181,11 +188,11 @@ def test_left_top_width_height() -> None:
             xyxy_of_xywh(wrong)
 
 
-def test_names_and_letters() -> None:
-    assert (checked_name("grün 1"), checked_name(12), letter(0), letter(25)) == ("grün 1", "12", "A", "Z")
-    for wrong in (-1, 26):
-        with pytest.raises(UserError, match="an option's place must be 0 to 25"):
-            letter(wrong)
+def test_names() -> None:
+    assert (checked_name("grün 1"), checked_name(12)) == ("grün 1", "12")
+    for wrong in ("", "a\nb", "x" * 301, 1.5, None, True, 10**20):
+        with pytest.raises(UserError, match="a scene must be a text of at most 300 characters or a whole number, got"):
+            checked_name(wrong, "a scene")
 
 
 @pytest.mark.parametrize("field", ["reversed", "empty", "beyond", "box"])

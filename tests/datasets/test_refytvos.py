@@ -33,5 +33,5 @@ def test_a_broken_expression_is_told_and_the_next_is_read(tmp_path: Path) -> Non
     assert [sample.id for sample in made.samples] == ["003234408d_2"]
     assert [one.message for one in made.findings] == [
         "obj_id must be a number, got 'one'",
-        "expected a JSON object {...}, got 7",
+        "the row must be a JSON object {...}, got 7",
     ]

@@ -49,5 +49,5 @@ def test_a_broken_question_is_told_and_the_next_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("answers", [[], "piano", [{"a": 1}], [{"answer": ""}]])
 def test_broken_answers_are_refused(tmp_path: Path, answers: Any) -> None:
-    with pytest.raises(UserError):
-        open_dataset("sqa3d", write(tmp_path, [QUESTION], [{**ANSWER, "answers": answers}]), split="val")
+    with pytest.raises(UserError, match=r"v1_balanced_sqa_annotations_val_scannetv2\.json, row 2: .*answer"):
+        open_dataset("sqa3d", write(tmp_path, [QUESTION], [ANSWER, {**ANSWER, "answers": answers}]), split="val")

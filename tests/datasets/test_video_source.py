@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from grounding.core import Answer, Interval, Masklets, Sample, Source, Tube, UserError, rle, save_masklets, write_video
-from grounding.datasets.catalog import open_dataset
-from grounding.datasets.video_source import VideoSource, completed, masks_by_name
+from grounding.core import (
+    Answer,
+    Interval,
+    Masklets,
+    Sample,
+    Source,
+    Tube,
+    UserError,
+    UserErrors,
+    rle,
+    save_masklets,
+    write_video,
+)
+from grounding.datasets.catalog import Opened, open_dataset
+from grounding.datasets.records import Finding
+from grounding.datasets.video_source import VideoSource, completed, masks_by_name, usable
 
 SQUARE = [4.0, 4.0, 14.0, 14.0]
 
@@ -104,6 +119,174 @@ def test_masks_are_found_by_name(tmp_path: Path) -> None:
         masks_by_name(tmp_path / "none")
 
 
+@pytest.fixture(scope="module")
+def split(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The square is object 1 up to frame 4 and object 2 from then on; `bare` has masks of nothing, `lonely` none."""
+    folder = tmp_path_factory.mktemp("split")
+    square = masklets().tracks[2][0]
+    tracks = {1: (square,) * 5 + (None,) * 5, 2: (None,) * 5 + (square,) * 5}
+    for name, these in {"v": tracks, "bare": {}}.items():
+        write_video(folder / "videos" / f"{name}.mp4", [np.zeros((32, 48, 3), np.uint8)] * 10, 10.0)
+        save_masklets(folder / "masks" / f"{name}.masklets.json", replace(masklets(), tracks=these))
+    shutil.copy(folder / "videos" / "v.mp4", folder / "videos" / "lonely.mp4")
+    return folder
+
+
+def square_sample(frames: range = range(0, 10), name: str = "a", video: str = "v.mp4", row: int = 1) -> Sample:
+    """Asks for the square on some of the frames."""
+    tube = Tube(frames.start, np.array([SQUARE] * len(frames)))
+    return Sample(name, video, "q", Answer(Interval(frames.start / 10, frames.stop / 10), tube=tube), {"row": row})
+
+
+def test_an_object_of_two_ids_is_made_one_where_that_is_wanted(split: Path) -> None:
+    one = square_sample()
+    apart = VideoSource([one], split / "videos", split / "masks").load(one)
+    assert apart.sample.truth.object_id == 1 and apart.masklets.ids == [1, 2]  # each covers half: the first of equals
+    joined = VideoSource([one], split / "videos", split / "masks", merge_splits=True).load(one)
+    assert joined.sample.truth.object_id == 1 and joined.masklets.ids == [1]
+    assert None not in joined.masklets.tracks[1]
+
+
+def test_parts_that_overlap_too_little_alone_are_told_of() -> None:
+    """Half of the tube's 200 pixels are the object's 100, and each id has half of the frames: 0.25 each."""
+    one = sample(interval=Interval(0, 1), tube=Tube(0, np.array([[30.0, 20.0, 40.0, 40.0]] * 10)))
+    first, second = masklets().tracks[5], masklets().tracks[5][::-1]
+    with pytest.raises(UserError, match=r"the best by 0\.25; ids 1, 2 together by 0\.50 \(data\.merge_splits=true\)$"):
+        completed(one, replace(masklets(), tracks={1: first, 2: second}))
+    with pytest.raises(UserError, match=r"the best by 0\.25$"):
+        completed(one, replace(masklets(), tracks={1: first}))
+
+
+def test_a_tube_past_the_end_of_the_file_is_cut_or_refused(split: Path) -> None:
+    one = square_sample(range(7, 13))
+    source = VideoSource([one], split / "videos", split / "masks")
+    truth = source.load(one).sample.truth
+    assert truth.interval == Interval(0.7, 1.0) and truth.object_id == 2
+    assert truth.tube is not None and truth.tube.frames == range(7, 10)
+    with pytest.raises(UserError, match="sample a: the truth reaches past the video, which has 10 frames"):
+        replace(source, beyond="reject").load(one)
+
+
+def opened(*samples: Sample, findings: tuple[Finding, ...] = ()) -> Opened:
+    return Opened("hcstvg", Path("train.json"), samples, list(findings), len(samples) + len(findings))
+
+
+REJECTED = Finding("query", "rejected", 3, "c", "the query is empty")
+CLAMPED = Finding("box", "clamped", 2, "b", "a box reaches out", 4.0)
+
+
+def test_good_rows_are_kept_in_their_order(split: Path) -> None:
+    rows = opened(square_sample(name="z"), square_sample(range(6, 9), "b", row=2), findings=(CLAMPED,))
+    source = usable(VideoSource(rows.samples, split / "videos", split / "masks"), rows)
+    assert [one.id for one in source.samples] == ["z", "b"] and source.skipped == []
+    assert source.load(source.samples[1]).sample.truth.object_id == 2
+
+
+BAD = {
+    "no video": (square_sample(video="none.mp4"), "'none.mp4' not found in"),
+    "no masks": (square_sample(video="lonely.mp4"), "no masks of lonely.mp4 in"),
+    "no object": (square_sample(video="bare.mp4"), "the masks of its video hold no object"),
+    "no fit": (
+        Sample("a", "v.mp4", "q", Answer(Interval(0, 1), tube=Tube(0, np.array([[40, 0, 48, 4.0]]))), {"row": 1}),
+        "the boxes overlap no masklet",
+    ),
+    "no truth": (Sample("a", "v.mp4", "q", Answer(), {"row": 1}), "does not say when and where its object is"),
+    "no time": (Sample("a", "v.mp4", "q", Answer(object_id=1), {"row": 1}), "does not say when and where"),
+    "not then": (
+        Sample("a", "v.mp4", "q", Answer(Interval(0.6, 0.9), 1), {"row": 1}),
+        r"object 1 is in no mask within \[0\.6, 0\.9\] s",
+    ),
+    "never": (Sample("a", "v.mp4", "q", Answer(Interval(0.6, 0.9), 7), {"row": 1}), "object 7 is in no mask"),
+    "no length": (Sample("a", "v.mp4", "q", Answer(Interval(0.6, 0.6), 2), {"row": 1}), "object 2 is in no mask"),
+    "past": (square_sample(range(12, 15)), "a tube without a single box"),
+}
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_bad_rows_stop_or_are_left_out(split: Path, bad: str) -> None:
+    wrong, message = BAD[bad]
+    rows = opened(wrong, square_sample(name="b", row=2), findings=(REJECTED,))
+    source = VideoSource(rows.samples, split / "videos", split / "masks")
+    with pytest.raises(UserErrors) as caught:
+        usable(source, rows)
+    first, second, summary = caught.value.errors
+    assert first.startswith("train.json, row 1 (a): ") and second == "train.json, row 3 (c): the query is empty"
+    assert summary.startswith("train.json: 2 of 3 rows cannot be used; mend them, or leave them out with data.on_error")
+    with pytest.raises(UserErrors, match=message):
+        usable(source, rows)
+    kept = usable(source, rows, "skip")
+    assert [one.id for one in kept.samples] == ["b"]
+    assert [(one.row, one.sample_id) for one in kept.skipped] == [(1, "a"), (3, "c")]
+    with pytest.raises(UserError, match=r"train\.json: 2 of 2 rows cannot be used, so none is left; the first: train"):
+        usable(replace(source, samples=[wrong]), opened(wrong, findings=(REJECTED,)), "skip")
+
+
+def test_of_thousands_of_bad_rows_a_hundred_are_told(split: Path) -> None:
+    rows = opened(*(square_sample(name=f"s{row}", video="none.mp4", row=row) for row in range(1, 301)))
+    with pytest.raises(UserErrors) as caught:
+        usable(VideoSource(rows.samples, split / "videos", split / "masks"), rows)
+    assert len(caught.value.errors) == 101 and "300 of 300 rows" in caught.value.errors[-1]
+
+
+@pytest.fixture
+def vidstg(tmp_path: Path) -> Path:
+    """Video 77 of 40 frames at 10 a second; tid 0 is at [4, 4, 14, 14] on frames 20 to 29, tid 1 elsewhere on all."""
+    write_video(tmp_path / "videos" / "77.mp4", [np.full((32, 48, 3), 4 * t, np.uint8) for t in range(40)], 10.0)
+    sides = ("xmin", "ymin", "xmax", "ymax")
+    boxes = [dict(zip(sides, box, strict=True)) for box in ([4, 4, 14, 14], [30, 20, 40, 30])]
+    frames = [[{"tid": 1, "bbox": boxes[1]}] + [{"tid": 0, "bbox": boxes[0]}] * (20 <= t < 30) for t in range(40)]
+    (tmp_path / "vidor" / "0012").mkdir(parents=True)
+    vidor = {"video_id": "77", "height": 32, "width": 48, "trajectories": frames}
+    (tmp_path / "vidor" / "0012" / "77.json").write_text(json.dumps(vidor))
+    said = [{"description": "a dog runs", "type": "object", "target_id": 0}]
+    entry = {"vid": "77", "fps": 10, "frame_count": 40, "width": 48, "height": 32, "captions": said}
+    spans = {"used_segment": {"begin_fid": 10, "end_fid": 34}, "temporal_gt": {"begin_fid": 20, "end_fid": 30}}
+    (tmp_path / "train_annotations.json").write_text(json.dumps([entry | spans]))
+    return tmp_path
+
+
+def vidstg_source(folder: Path, **options: Any) -> VideoSource:
+    rows = open_dataset("vidstg", folder, split="train", videos=folder / "videos")
+    return usable(VideoSource(rows.samples, folder / "videos", fps=5.0, **options), rows)
+
+
+def test_vidstg_is_seen_in_its_segments(vidstg: Path) -> None:
+    source = vidstg_source(vidstg, masklets=vidstg / "vidor", boxes=vidstg / "vidor")
+    loaded = source.load(source.samples[0])
+    truth = loaded.sample.truth
+    # Frames 10 to 33, of which every second one is taken; the truth is frames 20 to 29, so 10 to 19 of the segment.
+    assert len(loaded.clip) == 12 and loaded.clip.pts.tolist() == pytest.approx([k / 5 for k in range(12)])
+    assert loaded.clip.duration == pytest.approx(2.4) and len(loaded.masklets.pts) == 24
+    assert truth.interval is not None and (truth.interval.start, truth.interval.end) == pytest.approx((1.0, 2.0))
+    assert (truth.object_id, loaded.masklets.ids) == (1, [1, 2])  # VidOR's ids and 1
+    assert truth.tube is not None and truth.tube.frames == range(10, 20)
+    assert truth.tube.boxes.tolist() == [SQUARE] * 10
+    assert loaded.masklets.tube(1, truth.interval).viou(truth.tube) == pytest.approx(1.0)
+    assert [int(frame.mean()) // 4 for frame in loaded.clip.frames[[0, 5]]] == pytest.approx([10, 20], abs=1)
+
+
+@pytest.mark.parametrize(("most", "taken"), [(2, 2), (7, 7), (64, 12)])
+def test_frames_outside_of_the_segment_do_not_count(vidstg: Path, most: int, taken: int) -> None:
+    """The segment lasts 2.4 s, which is 12 frames at 5 a second."""
+    source = vidstg_source(vidstg, masklets=vidstg / "vidor", boxes=vidstg / "vidor", max_frames=most)
+    assert len(source.load(source.samples[0]).clip) == taken
+
+
+def test_vidstg_with_masks_of_ones_own(vidstg: Path) -> None:
+    """Their ids are their own: object 8 is where VidOR's 1 is, and object 1 is another."""
+    masks = np.zeros((2, 32, 48), bool)
+    masks[0, 4:14, 4:14] = masks[1, 20:30, 30:40] = True
+    square, other = (rle.encode(mask) for mask in masks)
+    own = Masklets((32, 48), 10.0, np.arange(40) / 10, {8: (square,) * 40, 1: (other,) * 40})
+    save_masklets(vidstg / "own" / "77.masklets.json", own)
+    source = vidstg_source(vidstg, masklets=vidstg / "own", boxes=vidstg / "vidor")
+    assert source.load(source.samples[0]).sample.truth.object_id == 8
+    with pytest.raises(
+        UserError, match=r"no 77\.json of VidOR in .*own; add it, or, with masks of your own .*data\.boxes"
+    ):
+        vidstg_source(vidstg, masklets=vidstg / "own", boxes=vidstg / "own")
+
+
 @pytest.mark.shared_data
 def test_a_real_charades_video(shared_data: Path) -> None:
     folder = shared_data / "vtg" / "charades"
@@ -111,6 +294,30 @@ def test_a_real_charades_video(shared_data: Path) -> None:
     own = [one for one in samples if one.video == "OHOFG.mp4"]
     loaded = VideoSource(own, folder / "videos", fps=1.0, max_frames=8, max_pixels=10_000).load(own[0])
     assert len(loaded.clip.frames) == 8 and loaded.clip.duration == pytest.approx(35.04, abs=0.2)
+
+
+@pytest.mark.shared_data
+def test_a_real_row_of_vidstg_in_its_segment(shared_data: Path, tmp_path: Path) -> None:
+    """The official row and its video; the boxes of this video are not here, so every frame has the same."""
+    folder = shared_data / "stvg" / "vidstg"
+    rows = open_dataset("vidstg", folder, split="test", videos=folder / "videos")
+    one = next(sample for sample in rows.samples if sample.video == "5804131706.mp4")
+    first, last = one.meta["frames"]
+    begin, end = (round(second * one.meta["fps"]) for second in one.meta["segment"])
+    tid, (height, width) = (one.truth.object_id or 0) - 1, one.meta["size"]
+    entry = {"tid": tid, "bbox": {"xmin": 10, "ymin": 20, "xmax": 60, "ymax": 90}}
+    vidor = {"height": height, "width": width, "trajectories": [[entry]] * one.meta["frame_count"]}
+    (tmp_path / "5804131706.json").write_text(json.dumps(vidor))
+    rows.samples = [one]
+    source = VideoSource([one], folder / "videos", tmp_path, boxes=tmp_path, max_pixels=10_000)
+    loaded = usable(source, rows).load(one)
+    assert len(loaded.masklets.pts) == end - begin
+    assert loaded.clip.duration == pytest.approx((end - begin) / one.meta["fps"], abs=0.1)
+    assert loaded.clip.pts[-1] < loaded.clip.duration
+    truth = loaded.sample.truth
+    assert truth.tube is not None and truth.tube.frames == range(first - begin, last - begin)
+    assert truth.interval is not None and truth.object_id == tid + 1
+    assert loaded.masklets.tube(tid + 1, truth.interval).viou(truth.tube) == pytest.approx(1.0)
 
 
 @pytest.mark.shared_data

@@ -7,7 +7,17 @@ from hypothesis import strategies as st
 
 from grounding.core import Answer, Interval, Masklets, ParseFailure, Tube, UserError
 from grounding.core.rle import encode
-from grounding.evaluation.metrics import CEILINGS, Score, ceiling_scores, score, summarise, summarise_ceilings
+from grounding.evaluation.bootstrap import shown
+from grounding.evaluation.metrics import (
+    CEILINGS,
+    Score,
+    ceiling_scores,
+    gains,
+    intervals,
+    score,
+    summarise,
+    summarise_ceilings,
+)
 
 LEFT, HALF_LEFT, RIGHT = (0, 0, 10, 10), (0, 0, 10, 5), (20, 0, 30, 10)
 FAILURE = ParseFailure("no tags")
@@ -128,6 +138,57 @@ def test_one_failure_more_lowers_every_mean_by_its_share(scores):
     n = len(scores)
     assert after.pop("count") == before.pop("count") + 1
     assert after == pytest.approx({name: value * n / (n + 1) for name, value in before.items()})
+
+
+# Intervals
+
+
+def halves(count, right):
+    """Of `count` samples the first `right` are all right and the others failures."""
+    return [Score(1.0, 1.0, True, True)] * right + [Score(0.0, 0.0, False, False)] * (count - right)
+
+
+def test_the_interval_of_a_share_is_the_binomial_one():
+    # 50 of 100: the share of a resample is Binomial(100, 1/2) / 100, deviation 0.05; 2.5 % lie below 0.40, above 0.60.
+    found = intervals(halves(100, 50))
+    assert list(found) == KEYS[:-1]
+    for one in found.values():
+        assert one.value == 0.5 and one.p is None
+        assert (one.low, one.high) == (pytest.approx(0.40, abs=0.02), pytest.approx(0.60, abs=0.02))
+
+
+@given(some_scores)
+def test_intervals_are_of_the_means_and_hold_nothing_impossible(scores):
+    means = summarise(scores)
+    for name, one in intervals(scores).items():
+        assert one.value == pytest.approx(means[name])
+        assert -1e-12 <= one.low <= one.high <= 1 + 1e-12
+
+
+def test_all_alike_leave_no_doubt():
+    assert {(one.low, one.high) for one in intervals(halves(10, 10)).values()} == {(1.0, 1.0)}
+
+
+def test_gains_are_paired():
+    # The same 50 right before, and 10 more after: of 100 pairs 10 differ, by 1. The gain is Binomial(100, 0.1) / 100
+    # with deviation 0.03, however uncertain before (0.05) and after (0.049) are: 0.05 to 0.16.
+    found = gains(halves(100, 50), halves(100, 60))
+    for one in found.values():
+        assert one.value == pytest.approx(0.1)
+        assert (one.low, one.high) == (pytest.approx(0.05, abs=0.015), pytest.approx(0.16, abs=0.015))
+        assert one.p is not None and one.p < 0.01
+
+
+def test_gains_need_both_sides_of_every_sample():
+    assert gains([], halves(10, 5)) == gains(halves(9, 5), halves(10, 5)) == {}
+    assert intervals([]) == {}
+
+
+def test_figures_in_tables():
+    # Ten alike of ten: no width. From 0 of 4 to 4 of 4: a gain of 1.
+    assert shown(1.0, intervals(halves(10, 10))["m_vIoU"]) == "1.000 [1.00, 1.00]"
+    assert shown(1.0, gains(halves(4, 0), halves(4, 4))["m_vIoU"], signed=True) == "+1.000 [1.00, 1.00]"
+    assert (shown(0.25, None), shown(-0.25, None, signed=True)) == ("0.250", "-0.250")
 
 
 # Ceilings

@@ -130,7 +130,7 @@ def test_two_files_are_compared_on_the_same_samples(score):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("charade", "did you mean charades\\? Known: hcstvg, "), ("zzz", "there is no benchmark 'zzz' Known")],
+    [("charade", r"\(did you mean charades\?\); known: hcstvg, "), ("zzz", "no benchmark 'zzz'; known: hcstvg, ")],
 )
 def test_an_unknown_benchmark(name, message):
     with pytest.raises(UserError, match=message):

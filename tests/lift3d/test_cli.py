@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,13 +14,12 @@ from benchmarks import lift, lift_work, rooms
 from PIL import Image
 
 from grounding.core import Masklets, UserError, rle, save_masklets
-from lift3d.cli import export, read_labels, score
+from lift3d.cli import export, inspect, read_labels, read_masks, score
 from lift3d.formats.result import Result
 from lift3d.labels import LabelMaps
-from lift3d.lift import Settings
 from lift3d.lift import lift as lift_masks
 from lift3d.scene import Scene
-from lift3d.scenes import open_scene
+from lift3d.scenes import load, open_scene
 from lift3d.visibility import Points, in_image
 
 
@@ -110,6 +110,65 @@ def test_labels(tmp_path: Path) -> None:
             read_labels(path)
 
 
+def test_labels_name_and_number_the_objects(scene: Path, tmp_path: Path) -> None:
+    """A name is for people; a number is a class for the benchmark, and who has none is class 1 and "object"."""
+    (tmp_path / "labels.json").write_text('{"1": "chair", "2": 5}')
+    labels = tmp_path / "labels.json"
+    export(scene=scene, masks=scene / "instance", out=tmp_path / "out", format="json,scannet", labels=labels)
+    boxes = json.loads((tmp_path / "out" / "boxes.json").read_text())
+    assert [box["label"] for box in boxes] == ["chair", "5", "object", "object", "object", "object"]
+    listed = (tmp_path / "out" / "scannet" / "scene_1.txt").read_text().splitlines()
+    assert [line.split()[1] for line in listed] == ["1", "5", "1", "1", "1", "1"]
+
+
+def test_masks_of_frames_without_pictures_have_the_size_of_the_depth(scene: Path, tmp_path: Path) -> None:
+    bare = tmp_path / "scene"
+    shutil.copytree(scene, bare, ignore=shutil.ignore_patterns("color"))
+    maps = [np.asarray(Image.open(scene / "instance" / f"{n}.png").resize((160, 120), 0)) for n in range(8)]
+    tracks = {1: tuple(rle.encode(m == 1) for m in maps)}
+    save_masklets(tmp_path / "m.masklets.json", Masklets((120, 160), 30.0, np.arange(8) / 30, tracks))
+    source = read_masks(tmp_path / "m.masklets.json", load(bare).scene, bare, None)
+    assert [(source.layers(n)[0] == (maps[n] == 1)).all() for n in range(8)] == [True] * 8
+
+
+def test_frames_out_of_order_with_some_left_out_are_refused(tmp_path: Path) -> None:
+    """Frames are listed as 2, 1, 0 and 1 has no pose: whether the second mask is that of 1 nobody can tell."""
+    camera = {"fl_x": 8.0, "fl_y": 8.0, "cx": 4.0, "cy": 3.0, "w": 8, "h": 6}
+    frames = []
+    for n in (2, 1, 0):
+        pose = (np.eye(4) * (np.nan if n == 1 else 1)).tolist()
+        frames.append({"file_path": f"{n}.png", "depth_file_path": f"d{n}.png", "transform_matrix": pose})
+        Image.new("RGB", (8, 6)).save(tmp_path / f"{n}.png")
+        Image.fromarray(np.full((6, 8), 1000, np.uint16)).save(tmp_path / f"d{n}.png")
+    (tmp_path / "transforms.json").write_text(json.dumps({**camera, "frames": frames}))
+    tracks = {1: tuple(rle.encode(np.ones((6, 8), bool)) for _ in range(3))}
+    save_masklets(tmp_path / "m.masklets.json", Masklets((6, 8), 30.0, np.arange(3) / 30, tracks))
+    with pytest.raises(UserError, match="the names do not tell where; give id maps named as the frames"):
+        read_masks(tmp_path / "m.masklets.json", load(tmp_path).scene, tmp_path, None)
+
+
+def test_inspect_writes_text_or_json(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    inspect(scene)
+    assert capsys.readouterr().out.startswith("layout     scannet (")
+    inspect(scene, json_out=True)
+    assert json.loads(capsys.readouterr().out)["usable"] == 8
+
+
+def test_what_is_doubtful_and_left_out_is_told(scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Frame 4 has no masks; object 6 is masked in the first frame alone."""
+    (tmp_path / "masks").mkdir()
+    for n in range(8):
+        label = np.array(Image.open(scene / "instance" / f"{n}.png"))
+        label[(label == 6) & (n > 0)] = 0
+        if n != 4:
+            Image.fromarray(label).save(tmp_path / "masks" / f"{n}.png")
+    export(scene=scene, masks=tmp_path / "masks", out=tmp_path / "out")
+    told = capsys.readouterr()
+    assert "frame 4 not used: no masks\n" in told.err
+    assert "object 6 not found: seen in 1 view(s), 2 are asked for\n" in told.err
+    assert told.out.endswith("5 objects from 7 of 8 frames\n")
+
+
 def test_a_format_that_is_none_is_refused_before_the_work(scene: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="unknown format 'obj'"):
         export(scene=tmp_path / "nowhere", masks=scene, out=tmp_path / "out", format="obj")
@@ -136,7 +195,7 @@ def test_bookshelf(shared_data: Path, capsys: pytest.CaptureFixture[str]) -> Non
     truth = [np.asarray(Image.open(root / "instance" / f"{view.name}.png")) for view in whole.views]
     used = [n for n in range(10) if n not in HELD_OUT]
     scene = Scene([whole.views[n] for n in used])
-    lifted = lift_masks(scene, LabelMaps(tuple(truth[n].astype(np.uint16) for n in used)), Settings(voxel=0.004))
+    lifted = lift_masks(scene, LabelMaps(tuple(truth[n].astype(np.uint16) for n in used)))
     ious = {}
     for place in HELD_OUT:
         picture = rendered(lifted.points, lifted.owner, whole, place)
@@ -161,7 +220,7 @@ def test_bookshelf_without_ids(shared_data: Path, tmp_path: Path) -> None:
         anew = np.zeros(200, np.uint8)
         anew[list(OBJECTS)] = rng.permutation(4) + 1
         Image.fromarray(anew[label]).save(masks / f"{n}.png")
-    export(scene=root, masks=masks, out=tmp_path / "out", untracked=True, settings=Settings(voxel=0.004))
+    export(scene=root, masks=masks, out=tmp_path / "out", untracked=True)
     assert len(json.loads((tmp_path / "out" / "boxes.json").read_text())) == 4
 
 

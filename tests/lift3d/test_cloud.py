@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from grounding.core import UserError
 from lift3d import cloud
-from lift3d.cloud import VoxelCloud, back_project, depth_cloud
+from lift3d.cloud import VoxelCloud, back_project, depth_cloud, pixel_width
 from lift3d.scene import Scene, View
 
 K = np.array([[100.0, 0, 1], [0, 200, 0], [0, 0, 1]])
@@ -65,6 +67,53 @@ def test_blocks_do_not_change_the_cloud(cells: list[tuple[int, int, int]], block
         cloud.PENDING = held
     assert {tuple(p) for p in found.result()[0].tolist()} == {tuple(p) for p in points.tolist()}
     assert len(found.result()[0]) == len(set(cells))
+
+
+def test_too_many_voxels_grow() -> None:
+    """Eight in a row at 0.05, 0.15, ...: 0.1 m becomes 0.1 * sqrt(8 / 2) = 0.2 and there are four, at 0.1, 0.3, ...
+
+    0.2 * sqrt(4 / 2) = 0.283 gives 0.1 | 0.3, 0.5 | 0.7; 0.283 * sqrt(3 / 2) = 0.346 gives 0.1 | 0.4 | 0.7; and 0.424
+    gives 0.1, 0.4 | 0.7. Means are of all that was put in: 0.3 of the first six points, 0.7 of the last two.
+    """
+    found = VoxelCloud(0.1, most=2)
+    found.add(np.array([[0.05 + 0.1 * n, 0, 0] for n in range(8)]), np.full((8, 3), 9))
+    points, colours = found.result()
+    assert points.tolist() == [pytest.approx([0.3, 0, 0]), pytest.approx([0.7, 0, 0])]
+    assert found.voxel == pytest.approx(0.1 * 2 * 2**0.5 * 1.5**0.5 * 1.5**0.5)
+    assert colours.tolist() == [[9, 9, 9]] * 2
+
+
+def test_what_comes_after_goes_into_the_larger_voxels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cloud, "PENDING", 1)
+    found = VoxelCloud(1.0, most=1)
+    found.add(np.array([[0.5, 0, 0], [1.5, 0, 0]]), np.zeros((2, 3)))  # of 1 m, of 1.41 m still two, of 2 m one
+    found.add(np.array([[1.0, 0, 0]]), np.zeros((1, 3)))
+    assert found.result()[0].tolist() == [pytest.approx([1.0, 0, 0])]
+    assert found.voxel >= 1.5
+
+
+def test_a_pixels_width_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    # f = 100; medians of 2, 4 and 6 are 4; of 1 alone 1; of the three views, 4, 1 and 3 m: 3 m / 100 pixels
+    views = [view([[2.0, 0], [4, 6]]), view([[1.0]]), view([[3.0]]), view([[0.0]])]
+
+    def broken() -> np.ndarray:
+        raise UserError("cannot read it")
+
+    assert pixel_width([*views, replace(views[0], read_depth=broken)]) == pytest.approx(0.03)
+    assert pixel_width([view([[0.06]])]) == 0.001  # 0.6 mm is finer than sensors count
+    assert pixel_width([view([[0.0]])]) == 0.02
+    monkeypatch.setattr(cloud, "SAMPLED", 2)  # of five views every second: 4, 3 and 9 m
+    assert pixel_width([*views, view([[9.0]])]) == pytest.approx(0.04)
+
+
+def test_the_side_is_found_if_none_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pixels at 1 m are 1 cm apart along x and, with f = 200, 5 mm along y: voxels of 1 cm hold two of a column."""
+    scene = Scene([view([[1.0, 1.0], [1.0, 1.0]])])
+    assert len(depth_cloud(scene, 0.001)[0]) == 4
+    assert len(depth_cloud(scene)[0]) == 2
+    monkeypatch.setattr(cloud, "MOST_POINTS", 1)
+    assert len(depth_cloud(scene)[0]) == 1
+    assert len(depth_cloud(scene, 0.001)[0]) == 4  # a side that was asked for is kept
 
 
 def test_colours_come_from_pictures_of_another_size_and_grey_without_one() -> None:

@@ -18,7 +18,7 @@ from lift3d.export import FORMATS, export
 from lift3d.formats.result import Result, id_colour
 from lift3d.labels import LabelMaps
 from lift3d.lift import lift
-from lift3d.picture import from_above, painted, tinted
+from lift3d.picture import coloured, from_above, painted
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,7 @@ def test_all_formats_a_report_and_a_picture(tmp_path: Path, result: Result) -> N
     assert [(one["id"], one["label"]) for one in report["instances"]] == [(2, "ball"), (3, "object")]
     assert report["instances"][0]["hits"] <= report["instances"][0]["seen"]
     assert report["problems"] == ["a doubt"]
+    assert (report["up"], report["axis_alignment"]) == ([0, 0, 1], None)
     assert Image.open(out / "preview.png").size == (480 + 8 + 640, 480)
 
 
@@ -79,12 +80,32 @@ def test_out_of_disk_leaves_nothing(tmp_path: Path, result: Result, monkeypatch:
 
 
 def test_instances_show_in_the_picture(result: Result) -> None:
-    colours = tinted(result)
+    colours = coloured(result)
     owned = result.lifted.owner == 2
     distance = np.abs(colours[owned].astype(int) - id_colour(2)).max()
     assert distance <= 30  # a quarter of the way to the grey 160 of the room's points
     picture = from_above(result, colours)
     assert (picture == colours[owned][0]).all(axis=2).sum() > 50
+
+
+def test_the_alignment_is_in_the_report(result: Result) -> None:
+    """Boxes are in its frame and points are not: who reads both needs it."""
+    turned = replace(result.lifted.scene, axis_alignment=np.diag([1.0, -1, -1, 1]))
+    found = module.report(replace(result, lifted=replace(result.lifted, scene=turned)))
+    assert found["axis_alignment"] == [[1, 0, 0, 0], [0, -1, 0, 0], [0, 0, -1, 0], [0, 0, 0, 1]]
+
+
+def test_vertices_that_are_no_numbers_cost_neither_picture_nor_masks(tmp_path: Path, result: Result) -> None:
+    """A mesh may have them; they are seen by no view, and what is seen looks as without them."""
+    lifted = result.lifted
+    points = np.concatenate([lifted.points, np.full((1, 3), np.nan)])
+    scene = replace(lifted.scene, points=points, colours=None)
+    more = replace(lifted, scene=scene, owner=np.append(lifted.owner, 0), ratio=np.append(lifted.ratio, 0))
+    for name, one in (("a", lifted), ("b", more)):
+        bare = replace(one, scene=replace(one.scene, colours=None))
+        export(tmp_path / name, replace(result, lifted=bare), ["coco"])
+    for name in ("masks.coco.json", "preview.png"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
 def test_the_nearest_dot_is_on_top() -> None:

@@ -33,8 +33,9 @@ def test_reasons() -> None:
         view("bare"),
         view("empty"),
         view("wide"),
+        view("sheared", pose=0.5),
     ]
-    masks = LabelMaps((MASK, MASK, MASK, MASK, None, 0 * MASK, wide))
+    masks = LabelMaps((MASK, MASK, MASK, MASK, None, 0 * MASK, wide, MASK))
     found = list(Frames(views, masks))
     assert [frame.view.name for frame in found] == [one.name for one in views]
     reasons = [frame.rejected for frame in found]
@@ -47,6 +48,7 @@ def test_reasons() -> None:
         "no masks",
     ]
     assert "another shape" in reasons[6]
+    assert reasons[7] == "pose is no rotation with a translation"
 
 
 def test_many_frames_come_in_order_and_twice() -> None:

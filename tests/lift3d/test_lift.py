@@ -173,6 +173,51 @@ def test_a_mesh_in_another_frame_is_said(room: rooms.Room) -> None:
     assert shifted.problems and "agree with the depth" in shifted.problems[0]
 
 
+def test_a_mirrored_world_is_lifted_as_it_is(room: rooms.Room) -> None:
+    """All y are negated, of poses and points: the same points belong to the same things, and boxes mirror."""
+    mirror = np.diag([1.0, -1, 1, 1])
+    views = [replace(view, pose=mirror @ view.pose) for view in room.scene.views]
+    plain = lift(room.scene, LabelMaps(room.labels))
+    mirrored = lift(replace(room.scene, views=views, points=room.scene.points * [1, -1, 1]), LabelMaps(room.labels))
+    assert (mirrored.owner == plain.owner).mean() > 0.999  # a point on the edge of a pixel may fall to either side
+    for one, other in zip(mirrored.instances, plain.instances, strict=True):
+        x1, y1, z1, x2, y2, z2 = other.boxes.aabb
+        np.testing.assert_allclose(one.boxes.aabb, [x1, -y2, z1, x2, -y1, z2], atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("border", -1, "from 0 to 100"),
+        ("edge", 0, "from 0.001 to inf"),
+        ("min_ratio", 0, "from 0.001 to 1"),
+        ("min_ratio", 1.5, "from 0.001 to 1"),
+        ("min_hits", 0, "from 1 to inf"),
+        ("min_views", 0, "from 1 to inf"),
+        ("min_points", 0, "from 1 to inf"),
+        ("voxel", 0, "from 0.0001 to 10"),
+        ("voxel", float("nan"), "from 0.0001 to 10"),
+        ("gap", 0, "from 0.001 to inf"),
+        ("min_share", -0.1, "from 0 to 1"),
+    ],
+)
+def test_thresholds_that_mean_nothing_are_refused(name: str, value: float, allowed: str) -> None:
+    with pytest.raises(UserError, match=f"{name} must be {allowed}, got {value}"):
+        Settings(**{name: value})
+
+
+def test_more_frames_than_can_be_counted_are_refused(room: rooms.Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lift3d.lift.MOST_FRAMES", 3)
+    with pytest.raises(UserError, match="more than 3 frames with masks; take every second one"):
+        lift(room.scene, LabelMaps(room.labels))
+
+
+def test_too_few_points_give_their_reason(room: rooms.Room) -> None:
+    lifted = lift(room.scene, LabelMaps(room.labels), Settings(min_points=100_000))
+    assert not lifted.instances and set(lifted.dropped) == {1, 2, 3}
+    assert all(reason.endswith(" points agree, 100000 are asked for") for reason in lifted.dropped.values())
+
+
 def test_no_masks_at_all_is_said(room: rooms.Room) -> None:
     with pytest.raises(UserError, match="none of the 8 views can be used: no masks"):
         lift(room.scene, LabelMaps((None,) * 8))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from benchmarks import rooms
 
+from grounding.core import UserError
 from lift3d.frames import plain
 from lift3d.labels import LabelMaps
 from lift3d.lift import lift
@@ -56,6 +58,12 @@ def test_a_mask_of_one_frame_has_no_witness(room: rooms.Room) -> None:
     labels = [np.zeros_like(label) for label in room.labels]
     labels[0] = room.labels[0]
     assert merge(room.scene, LabelMaps(tuple(labels)), Tolerance(), plain).objects == 0
+
+
+def test_more_objects_than_ids_are_refused(room: rooms.Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lift3d.merge.MAX_ID", 2)
+    with pytest.raises(UserError, match="3 objects; the lift takes up to 2: give fewer frames or larger masks"):
+        merge(room.scene, LabelMaps(tuple(shuffled(room))), Tolerance(), plain)
 
 
 def test_frames_without_masks_are_passed_over(room: rooms.Room) -> None:

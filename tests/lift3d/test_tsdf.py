@@ -35,6 +35,12 @@ def test_things_are_found_on_the_mesh(open3d_loads: None, room: rooms.Room) -> N
         assert np.abs(one.boxes.trimmed.reshape(2, 3).mean(axis=0) - thing.centre).max() < 0.1
 
 
+def test_depth_without_a_surface_is_said(open3d_loads: None, room: rooms.Room) -> None:
+    dark = [replace(view, read_depth=lambda: np.zeros((120, 160), np.float32)) for view in room.scene.views]
+    with pytest.raises(UserError, match=r"no surface came out of the depth at voxels of 0\.02 m"):
+        tsdf_mesh(replace(room.scene, views=dark))
+
+
 def test_no_open3d_is_said_in_one_line(room: rooms.Room, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "open3d", None)
     with pytest.raises(UserError, match="--surface tsdf needs open3d"):

@@ -45,14 +45,25 @@ def policy(tiny_folder: Path) -> Policy:
     return load_policy(str(tiny_folder))
 
 
-@pytest.fixture(scope="session")
-def sharp(tiny_folder: Path) -> Policy:
-    """With larger weights, so that attention is far from uniform and every position counts; no test may change it."""
-    policy = load_policy(str(tiny_folder))
+def sharpened(folder: Path) -> Policy:
+    """With larger weights, so that attention is far from uniform and every position counts."""
+    policy = load_policy(str(folder))
     with torch.no_grad():
         for parameter in policy.model.parameters():
             parameter.mul_(1.5)
     return policy
+
+
+@pytest.fixture(scope="session")
+def sharp(tiny_folder: Path) -> Policy:
+    """A sharpened policy; no test may change it."""
+    return sharpened(tiny_folder)
+
+
+@pytest.fixture
+def trainable(tiny_folder: Path) -> Policy:
+    """A sharpened policy of a test's own."""
+    return sharpened(tiny_folder)
 
 
 @pytest.fixture(scope="session")

@@ -13,14 +13,19 @@ import torch
 
 from grounding.core import Clip, UserError
 from grounding.policies.families import FAMILIES, Glm4V, Qwen3VL, Qwen25VL
-from grounding.policies.policy import Policy, VideoPrompt
-from grounding.policies.shared_prefix import Sampling, completion_batch, log_probs, read_prompts, sample
+from grounding.policies.policy import Policy, VideoPrompt, pad_tokens
+from grounding.policies.shared_prefix import Sampling, log_probs, read_prompts, sample
 
 Noise = Callable[..., Clip]
 Logits = Callable[[Policy, VideoPrompt, list[int]], torch.Tensor]
 
 REPEATS = [2, 1]
 COMPLETIONS = [[40, 50, 60, 70, 80], [90, 91], [100, 101, 102]]
+
+
+def padded(rows: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Completions as `log_probs` takes them."""
+    return pad_tokens([torch.tensor(row) for row in rows], 0, side="right")
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +36,7 @@ def prompts(other: Policy, noise: Noise) -> list[VideoPrompt]:
 
 def shared(policy: Policy, prompts: list[VideoPrompt], shift: int = 0) -> list[torch.Tensor]:
     prefix = read_prompts(policy, prompts, REPEATS)
-    tokens, mask = completion_batch(policy, COMPLETIONS)
+    tokens, mask = padded(COMPLETIONS)
     logp, _ = log_probs(policy, replace(prefix, start=prefix.start + shift), tokens, mask)
     return [row[: len(said)] for row, said in zip(logp, COMPLETIONS, strict=True)]
 
@@ -92,7 +97,7 @@ def test_features_count_as_transformers_do(other: Policy, prompts: list[VideoPro
 @torch.no_grad()
 def test_every_level_of_the_features_counts(other: Policy, prompts: list[VideoPrompt]) -> None:
     features = other.encode_videos(prompts[:1])[0]
-    tokens, mask = completion_batch(other, COMPLETIONS[:1])
+    tokens, mask = padded(COMPLETIONS[:1])
 
     def scores(made: torch.Tensor) -> torch.Tensor:
         return log_probs(other, read_prompts(other, prompts[:1], [1], [made]), tokens, mask)[0]

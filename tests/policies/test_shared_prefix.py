@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -15,11 +14,10 @@ from peft import LoraConfig, get_peft_model
 from scipy.stats import chisquare
 
 from grounding.core import Clip, UserError
-from grounding.policies.policy import Policy, VideoPrompt, load_policy
+from grounding.policies.policy import Policy, VideoPrompt, load_policy, pad_tokens
 from grounding.policies.shared_prefix import (
     Sampling,
     _draw,
-    completion_batch,
     generate,
     log_probs,
     read_prompts,
@@ -31,6 +29,11 @@ Logits = Callable[[Policy, VideoPrompt, list[int]], torch.Tensor]
 
 REPEATS = [1, 3, 2]
 COMPLETIONS = [[40, 50, 60, 70, 80], [90], [100, 101, 102], [30, 31], [2], [200, 7, 150, 33]]
+
+
+def padded(rows: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Completions as `log_probs` takes them."""
+    return pad_tokens([torch.tensor(row, dtype=torch.long) for row in rows], 0, side="right")
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +75,7 @@ def shared(
 ) -> list[torch.Tensor]:
     """The same from the shared prefix; `shift` moves the completions' positions, to break it."""
     prefix = read_prompts(policy, prompts, repeats)
-    tokens, mask = completion_batch(policy, rows)
+    tokens, mask = padded(rows)
     logp, _ = log_probs(policy, replace(prefix, start=prefix.start + shift), tokens, mask)
     return [logp[i, : len(row)] for i, row in enumerate(rows)]
 
@@ -128,16 +131,6 @@ def assert_same_gradients(got: dict[str, torch.Tensor], expected: dict[str, torc
         assert (got[name] - gradient).norm() <= 1e-4 * gradient.norm() + 1e-6, name
 
 
-@pytest.fixture
-def trainable(tiny_folder: Path) -> Policy:
-    """A sharp policy of a test's own."""
-    policy = load_policy(str(tiny_folder))
-    with torch.no_grad():
-        for parameter in policy.model.parameters():
-            parameter.mul_(1.5)
-    return policy
-
-
 @pytest.mark.parametrize("reentrant", [False, True])
 @pytest.mark.parametrize("adapted", [False, True], ids=["whole", "lora"])
 @pytest.mark.parametrize("frozen", [False, True], ids=["trained tower", "frozen tower"])
@@ -180,7 +173,7 @@ def test_features_of_earlier_serve_several_passes(
     after = sharp.encoded["frames"]
     assert after - before == sum(prompt.frames for prompt in prompts)  # by the call without features alone
     prefix = read_prompts(sharp, prompts, REPEATS, features)
-    tokens, mask = completion_batch(sharp, COMPLETIONS)
+    tokens, mask = padded(COMPLETIONS)
     with torch.no_grad():
         scored, _ = log_probs(sharp, prefix, tokens, mask)
     logp, _ = log_probs(sharp, prefix, tokens, mask)
@@ -201,7 +194,7 @@ def test_features_that_do_not_fit_the_tokens_stop_in_one_line(sharp: Policy, pro
 def test_an_empty_completion_counts_for_nothing(sharp: Policy, prompts: list[VideoPrompt], full_logits: Logits) -> None:
     rows: list[list[int]] = [[], [30, 31, 32], []]
     prefix = read_prompts(sharp, prompts[:2], [2, 1])
-    tokens, mask = completion_batch(sharp, rows)
+    tokens, mask = padded(rows)
     logp, entropy = log_probs(sharp, prefix, tokens, mask)
     assert logp[[0, 2]].abs().max() == entropy[[0, 2]].abs().max() == 0
     assert largest_difference([logp[1]], [plain(full_logits, sharp, prompts[0], rows[1])]) < 2e-5
@@ -219,7 +212,7 @@ def test_nothing_but_empty_completions_have_no_gradient(sharp: Policy, prompts: 
 
 @torch.no_grad()
 def test_padding_is_not_read(sharp: Policy, prompts: list[VideoPrompt]) -> None:
-    tokens, mask = completion_batch(sharp, COMPLETIONS)
+    tokens, mask = padded(COMPLETIONS)
     other = torch.where(mask.bool(), tokens, 77)
     before, _ = log_probs(sharp, read_prompts(sharp, prompts, REPEATS), tokens, mask)
     after, entropy = log_probs(sharp, read_prompts(sharp, prompts, REPEATS), other, mask)
@@ -259,7 +252,7 @@ def test_completions_of_one_token_need_no_second_forward(
 @torch.no_grad()
 def test_temperature_and_entropy(sharp: Policy, prompts: list[VideoPrompt], full_logits: Logits) -> None:
     row = COMPLETIONS[0]
-    tokens, mask = completion_batch(sharp, [row])
+    tokens, mask = padded([row])
     logp, entropy = log_probs(sharp, read_prompts(sharp, prompts[:1], [1]), tokens, mask, temperature=0.7)
     distribution = torch.distributions.Categorical(logits=full_logits(sharp, prompts[0], row) / 0.7)
     torch.testing.assert_close(logp[0], distribution.log_prob(torch.tensor(row)), rtol=0, atol=3e-5)
@@ -392,7 +385,7 @@ def test_sampled_tokens_have_the_log_probs_they_were_drawn_with(
     torch.manual_seed(0)
     with end_token(sharp, -1):
         rows = sample(sharp, prompts, 2, Sampling(6, temperature=0.9))
-    tokens, mask = completion_batch(sharp, rows)
+    tokens, mask = padded(rows)
     logp, _ = log_probs(sharp, read_prompts(sharp, prompts, [2, 2, 2]), tokens, mask, temperature=0.9)
     full = torch.stack(drawn, dim=1)
     assert full.shape == logp.shape == (6, 6)
@@ -443,10 +436,3 @@ def test_placeholders_are_never_drawn(tiny_folder: Path, noise: Noise) -> None:
     rows = sample(policy, [prompt], 16, Sampling(12)) + sample(policy, [prompt], 1, Sampling(12, temperature=0.0))
     assert not set(placeholders) & {token for row in rows for token in row}
     policy.head.weight[placeholders] = before
-
-
-def test_completion_batch_by_hand(policy: Policy) -> None:
-    tokens, mask = completion_batch(policy, [[4], [5, 6, 7]])
-    pad: Any = policy.tokenizer.pad_token_id
-    assert tokens.tolist() == [[4, pad, pad], [5, 6, 7]]
-    assert mask.tolist() == [[1, 0, 0], [1, 1, 1]]

@@ -101,3 +101,15 @@ def test_the_seed_alone_decides_the_weights(tmp_path: Path, tiny_folder: Path) -
 
 def test_an_empty_corpus_leaves_bytes_and_special_tokens() -> None:
     assert len(build_tokenizer([])) == 256 + len(SPECIAL)
+
+
+def test_attention_begins_as_a_look_up(tiny_folder: Path) -> None:
+    state = weights(tiny_folder)
+    for layer in range(4):
+        name = f"model.language_model.layers.{layer}.self_attn"
+        assert torch.equal(state[f"{name}.k_proj.weight"], state[f"{name}.q_proj.weight"])
+        assert torch.equal(state[f"{name}.o_proj.weight"], state[f"{name}.v_proj.weight"].T)
+    for block in range(2):
+        query, key, value = state[f"model.visual.blocks.{block}.attn.qkv.weight"].chunk(3)
+        assert torch.equal(key, query)
+        assert torch.equal(state[f"model.visual.blocks.{block}.attn.proj.weight"], value.T)

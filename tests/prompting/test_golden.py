@@ -30,6 +30,8 @@ SCENES: dict[str, tuple[IdMarker, int, dict[int, tuple[int, int]]]] = {
     "tint_160": (IdMarker("tint"), 160, FAR),
     "box_160": (IdMarker("box"), 160, FAR),
     "all_480": (IdMarker("outline+tint+contour+box"), 480, {i: (3 * x, 3 * y) for i, (x, y) in FAR.items()}),
+    "above_160": (IdMarker("outline+box", anchor="above"), 160, FAR),
+    "centre_160": (IdMarker("badge+contour", anchor="centre", palette="okabe-ito"), 160, FAR),
     "leader_160": (IdMarker(), 160, {7: (2000, 40), 31: (2100, 150), 8: (2156, 80)}),  # x + 2000: discs of radius 2
 }
 

@@ -8,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from grounding.core import Clip, Masklets, UserError, rle
 from prompting import IdMarker, Legend, Mark, id_colour
+from prompting.plan import Plan
 
 GREY = 128
 STYLES = [IdMarker("badge", 12), IdMarker("digit", 15), IdMarker("outline", 12), IdMarker()]
@@ -183,6 +184,118 @@ def test_a_huge_size_is_brought_to_the_frame() -> None:
     assert mark.box == (5, 0, 55, 50)  # 60 x 60 shrunk to 50 x 50, in the middle of the columns
 
 
+def corner() -> np.ndarray:
+    """A bar of 10 x 60 pixels with a foot of 60 x 10: box [20, 20, 80, 80], whose middle is off the object."""
+    mask = np.zeros((100, 120), bool)
+    mask[20:80, 20:30] = mask[70:80, 20:80] = True
+    return mask
+
+
+@pytest.mark.parametrize(
+    ("anchor", "box"),
+    [
+        # In the corner r from the outer edges and from the inner corner (30, 70): sqrt(2) * (10 - r) = r = 5.86.
+        ("inside", (20, 68, 32, 80)),
+        ("centre", (44, 44, 56, 56)),
+        ("above", (44, 8, 56, 20)),
+    ],
+)
+def test_anchors(anchor: str, box: tuple[int, int, int, int]) -> None:
+    marker = IdMarker("badge", 12, anchor)
+    drawn, (mark,) = still(grey(100, 120), {1: corner()}, marker)
+    assert mark.box is not None and np.abs(np.subtract(mark.box, box)).max() <= (anchor == "inside")
+    assert mark.leader is None and mark.box == extent((drawn != GREY).any(axis=-1))
+    assert (marker.annotate(grey(100, 120), {1: corner()}) == drawn).all()
+
+
+def test_nothing_stands_above_the_frame() -> None:
+    _, (mark,) = still(grey(100, 120), {1: square((100, 120), 60, 8, half=8)}, IdMarker("badge", 12, "above"))
+    assert mark.box == (55, 0, 67, 12)  # the middle across is 60.5, less 6, halves go up
+
+
+@pytest.mark.parametrize("anchor", ["centre", "above"])
+def test_anchored_marks_of_a_clip_follow_and_are_parted(anchor: str) -> None:
+    clip, masklets = moving_clip()
+    _, legend = IdMarker("badge", 12, anchor).annotate_clip(clip, masklets)
+    # Squares of 9: middles 20.5 or 45.5 down, so their marks begin 6 above that, or 4.5 + 12.
+    down = {"centre": 6, "above": 16.5}[anchor]
+    for marks, x in zip(legend.frames, (15, 27, 47), strict=True):
+        box = marks[0].box
+        assert box is not None and abs(box[0] - x) <= 1 and box[1] == int(20.5 - down + 0.5)
+    _, legend = IdMarker("badge", 12, anchor).annotate_clip(
+        clip, Masklets(masklets.size, 10.0, masklets.pts, {i: masklets.tracks[1] for i in (1, 2)})
+    )
+    for marks in legend.frames:
+        one, other = (mark.box for mark in marks)
+        assert one is not None and other is not None
+        assert one[0] >= other[2] or other[0] >= one[2] or one[1] >= other[3] or other[1] >= one[3]
+
+
+def test_colours_of_another_palette() -> None:
+    colours = [(0, 40, 0), (250, 250, 0)]
+    masks = {i: square((100, 120), 20 * i, 40) for i in (1, 2, 3)}
+    drawn, marks = still(grey(100, 120), masks, IdMarker("badge+box", 12, palette=colours))
+    assert [mark.colour for mark in marks] == [colours[0], colours[1], colours[0]]  # two colours for three ids
+    for i, mark in enumerate(marks, 1):
+        assert mark.box is not None
+        x, y = mark.box[:2]
+        assert (drawn[y + 6, x + 1] == mark.colour).all()  # inside the edge of the badge, left of the number
+        assert (drawn[36, 20 * i] == mark.colour).all() or mark.box[1] <= 36  # the box's upper edge
+    # Numbers are white on the dark colour and black on the light one.
+    inside = [drawn[mark.box[1] + 3 : mark.box[3] - 3, mark.box[0] + 3 : mark.box[2] - 3] for mark in marks if mark.box]
+    assert inside[0].max() > 200 and inside[1].min(axis=2).max() < 100 and inside[1].max(axis=2).min() < 60
+
+
+@pytest.mark.parametrize("style", ["badge", "tint", "contour", "box"])
+def test_named_palettes_colour_every_style(style: str) -> None:
+    mask = square((84, 84), 40, 40, half=12)
+    drawn, (mark,) = still(grey(84, 84), {2: mask}, IdMarker(style, palette="okabe-ito"))
+    sky_blue = (86, 180, 233)
+    shown = np.rint(0.6 * GREY + 0.4 * np.array(sky_blue)) if style == "tint" else sky_blue
+    assert mark.colour == sky_blue and (drawn == shown).all(axis=-1).sum() > 20
+
+
+def test_outlined_and_plain_digits_stay_white_and_red() -> None:
+    mask = square((84, 84), 40, 40, half=12)
+    for style in ("outline", "digit"):
+        plain = IdMarker(style).annotate(grey(84, 84), {2: mask})
+        assert (IdMarker(style, palette="okabe-ito").annotate(grey(84, 84), {2: mask}) == plain).all()
+
+
+def film(room: tuple[int, int], fps: float, speed: float = 0.3) -> tuple[Plan, int]:
+    """A plan of 20 frames of one disc that moves slowly, and how many places within a pixel its marks take."""
+    y, x = np.mgrid[:54, :96]
+    tracks = {1: tuple(rle.encode((x - 30 - speed * t) ** 2 + (y - 25) ** 2 <= 150) for t in range(20))}
+    plan = IdMarker().plan(Masklets((54, 96), fps, np.arange(20) / fps, tracks), np.arange(20) / fps, room)
+    assert plan.places is not None
+    return plan, len(np.unique(plan.places.corners[:, 0, 0] % 1))
+
+
+@pytest.mark.parametrize(
+    ("room", "fps", "parts"),
+    [
+        ((720, 1280), 24.0, 4),  # scale 3.59: 14.4 steps in a pixel of the model's, of 16
+        ((1080, 1920), 24.0, 2),  # 5.39: 10.8
+        ((2160, 3840), 24.0, 1),  # 10.8
+        ((196, 364), 24.0, 1),  # the model sees it as it is
+        ((720, 1280), 2.0, 1),  # stills
+    ],
+)
+def test_marks_of_a_film_stand_on_parts_of_a_pixel(room: tuple[int, int], fps: float, parts: int) -> None:
+    assert film(room, fps)[1] == parts
+
+
+def test_the_box_of_a_mark_within_a_pixel_is_around_it() -> None:
+    plan, _ = film((720, 1280), 24.0)
+    for t in range(20):
+        frame = grey(720, 1280)
+        (mark,) = plan.draw(frame, t, {})
+        assert mark.box is not None
+        x1, y1, x2, y2 = extent((frame != GREY).any(axis=-1))
+        assert 0 <= x1 - mark.box[0] <= 1 and 0 <= y1 - mark.box[1] <= 1
+        assert 0 <= mark.box[2] - x2 <= 1 and 0 <= mark.box[3] - y2 <= 1
+
+
 def test_masks_of_another_resolution() -> None:
     # The source is 4 x 3 times as large; its middle pixel (200, 120) is at (200.5, 120.5) -> (50.125, 40.17).
     _, (mark,) = still(grey(100, 120), {1: square((300, 480), 200, 120, half=40)}, BADGE)
@@ -329,6 +442,18 @@ def test_masklets_of_another_size_are_refused() -> None:
 def test_sizes_that_cannot_be_drawn_are_refused(size: float) -> None:
     with pytest.raises(UserError, match="marker size must be a finite number"):
         IdMarker(size=size)
+
+
+@pytest.mark.parametrize("anchor", ["center", "", "Above", None])
+def test_unknown_anchors_are_refused(anchor: str) -> None:
+    with pytest.raises(UserError, match="marker anchor must be one of inside, centre, above, got"):
+        IdMarker(anchor=anchor)
+
+
+@pytest.mark.parametrize("palette", ["rainbow", [], [(1, 2)], None])
+def test_unknown_palettes_are_refused(palette: str) -> None:
+    with pytest.raises(UserError, match="a palette"):
+        IdMarker(palette=palette)
 
 
 @pytest.mark.parametrize("pixels", [0, -5, float("nan")])

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grounding.core import UserError
-from prompting.palette import BLACK, WHITE, contrast, id_colour, text_colour_on
+from prompting.palette import BLACK, WHITE, colours_of, contrast, id_colour, text_colour_on
 
 # Machado, Oliveira and Fernandes 2009, severity 1.0, on linear RGB.
 SIGHTS = {
@@ -70,6 +70,45 @@ def test_numpy_ids_are_ids() -> None:
 def test_what_is_no_id_is_refused(wrong: object) -> None:
     with pytest.raises(UserError, match="whole numbers of 1 or more"):
         id_colour(wrong)  # type: ignore[arg-type]
+
+
+def test_named_palettes() -> None:
+    assert colours_of("distinct") == tuple(id_colour(i) for i in range(1, 100))
+    # As published: orange, sky blue, bluish green, yellow, blue, vermilion, reddish purple; and black.
+    assert colours_of("okabe-ito") == colours_of("#E69F00,#56B4E9,#009E73,#F0E442,#0072B2,#D55E00,#CC79A7,#000000")
+
+
+def test_palettes_of_ones_own() -> None:
+    two = ((226, 0, 0), (0, 0, 198))  # 0xe2 = 226, 0xc6 = 198
+    assert colours_of("#e20000, 0000C6") == two
+    for same in (two, [[226, 0, 0], [0, 0, 198]], np.array(two, np.uint8), ["#e20000", "0000c6"]):
+        assert colours_of(same) == two
+    assert all(type(value) is int for colour in colours_of(np.array(two, np.uint8)) for value in colour)
+
+
+@pytest.mark.parametrize(
+    ("palette", "named"),
+    [
+        ("blue", "one of distinct, okabe-ito, colours such as '#e20000,#0000c6', .* got 'blue'"),
+        ("#e20000,#00c", "got '#00c'"),
+        ("#e20000,", "got ''"),
+        ("", "got ''"),
+        ([], r"got \[\]"),
+        (None, "got None"),
+        (7, "got 7"),
+        ([(0, 0, 1), (0, 0, 256)], r"three whole numbers from 0 to 255 \(RGB\), got \(0, 0, 256\)"),
+        ([(0, 0, -1)], "three whole numbers"),
+        ([(0, 0)], "three whole numbers"),
+        ([(0, 0, 1, 255)], "three whole numbers"),
+        ([(0.5, 0, 0)], "three whole numbers"),
+        ([(0, 0, (1, 2))], "three whole numbers"),
+        ((1, 2, 3), "three whole numbers"),
+        ([(1, 2, 3), (0, 0, 0), [1, 2, 3]], r"must differ, but \(1, 2, 3\) comes 2 times"),
+    ],
+)
+def test_what_is_no_palette_is_refused(palette: object, named: str) -> None:
+    with pytest.raises(UserError, match=named):
+        colours_of(palette)  # type: ignore[arg-type]
 
 
 def test_contrast_of_known_pairs() -> None:

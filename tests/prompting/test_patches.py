@@ -6,9 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prompting.palette import id_colour, text_colour_on
-from prompting.patches import Patch, patch
+from prompting.patches import Patch
+from prompting.patches import patch as made
 
 ROOM = (720, 1280)
+
+
+def patch(style: str, number: int, size: float, room: tuple[int, int], *shift: float) -> Patch:
+    return made(style, number, size, room, id_colour(number), shift or (0.0, 0.0))  # type: ignore[arg-type]
 
 
 def on(background: int, picture: Patch) -> np.ndarray:
@@ -101,6 +106,30 @@ def test_patches_fit_into_small_frames(style: str, room: tuple[int, int]) -> Non
 
 def test_shrinking_keeps_the_shape() -> None:
     assert patch("badge", 8, 12.0, (6, 84)).size == (6, 6)
+
+
+def middle(picture: Patch) -> tuple[float, float]:
+    """(x, y) of the mean of what it covers."""
+    coverage = 255.0 - picture.keep[..., 0]
+    y, x = np.mgrid[: coverage.shape[0], : coverage.shape[1]] + 0.5
+    return float((coverage * x).sum() / coverage.sum()), float((coverage * y).sum() / coverage.sum())
+
+
+@pytest.mark.parametrize("style", ["outline", "badge", "digit"])
+@pytest.mark.parametrize("shift", [(0.25, 0.5), (0.75, 0.0), (0.0, 0.5)])
+def test_a_mark_begins_within_a_pixel(style: str, shift: tuple[float, float]) -> None:
+    still, moved = patch(style, 17, 32.0, ROOM), patch(style, 17, 32.0, ROOM, *shift)
+    assert moved.size == (still.size[0] + (shift[1] > 0), still.size[1] + (shift[0] > 0))
+    (x, y), (to_x, to_y) = middle(still), middle(moved)
+    assert (to_x - x, to_y - y) == pytest.approx(shift, abs=0.01)
+    assert float(on(0, moved).sum()) == pytest.approx(float(on(0, still).sum()), rel=0.002)  # and nothing is lost
+
+
+@pytest.mark.parametrize("room", [(20, 100), (100, 20), (40, 50)])
+def test_a_shrunk_mark_can_begin_within_a_pixel(room: tuple[int, int]) -> None:
+    height, width = patch("badge", 42, 64.0, room).size
+    assert height <= room[0] and width <= room[1]
+    assert patch("badge", 42, 64.0, room, 0.5, 0.5).size == (height + 1, width + 1)
 
 
 def test_patches_are_made_once() -> None:

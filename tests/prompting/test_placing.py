@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from math import ceil, floor
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prompting.placing import Places, place, steady_radii
+from prompting.placing import ANCHORS, Places, Rules, place, steady_radii
 from prompting.spots import Spots
 
 ROOM = (200, 300)
 FILM = np.arange(48) / 24
+RULES = Rules(smallest=1.0, space=0.2)
 
 
 def discs(paths: list[np.ndarray], radii: list[float], times: np.ndarray = FILM) -> Spots:
@@ -21,9 +25,10 @@ def discs(paths: list[np.ndarray], radii: list[float], times: np.ndarray = FILM)
     return Spots(tuple(range(1, len(radii) + 1)), times, poles, sizes, np.pi * sizes**2, boxes)
 
 
-def placed(spots: Spots, height: float = 10.0) -> Places:
+def placed(spots: Spots, anchor: str = "inside", parts: int = 1) -> Places:
     """Marks of 10 x 8 pixels."""
-    return place(spots, np.full(spots.areas.shape, height), lambda _, h: (int(h), int(0.8 * h)), ROOM, 1.0, 0.2)
+    rules = replace(RULES, anchor=anchor, parts=parts)
+    return place(spots, np.full(spots.areas.shape, 10.0), lambda _, h: (10, 8), ROOM, rules)
 
 
 def still(x: float, y: float, count: int = len(FILM)) -> np.ndarray:
@@ -35,8 +40,9 @@ def acceleration(places: Places) -> float:
 
 
 def boxes_of(places: Places, t: int) -> list[tuple[int, int, int, int]]:
+    """All pixels that a mark touches."""
     return [
-        (x, y, x + w, y + h)
+        (floor(x), floor(y), ceil(x + w), ceil(y + h))
         for (x, y), (h, w), drawn in zip(places.corners[t], places.extents[t], places.drawn[t], strict=True)
         if drawn
     ]
@@ -98,6 +104,41 @@ def test_a_mark_beside_goes_where_nothing_is() -> None:
     assert y1 >= 0 and (x1 > 102 or x2 < 98 or y1 > 4)
 
 
+def test_marks_stand_where_they_are_anchored() -> None:
+    # Discs whose poles lie 5 right of and 4 below the middles of boxes of 60 x 40.
+    spots = discs([still(105, 84), still(45, 26)], [15, 15])
+    boxes = np.tile([[70.0, 60, 130, 100], [10, 2, 70, 42]], (48, 1, 1))
+    spots = replace(spots, boxes=boxes)
+    # The marks are 10 high: the second has room for 2 of them above its box.
+    for anchor, first, second in (
+        ("inside", (105, 84), (45, 26)),
+        ("centre", (100, 80), (40, 22)),
+        ("above", (100, 55), (40, 5)),
+    ):
+        places = placed(spots, anchor)
+        assert places.centres[:, 0] == pytest.approx(still(*first)) and places.centres[:, 1] == pytest.approx(
+            still(*second)
+        )
+        assert places.drawn.all() and not places.beside.any()
+
+
+@pytest.mark.parametrize(("anchor", "up"), [("centre", 0), ("above", 25)])  # 20 of disc and 5 of mark
+def test_anchored_marks_are_steady_and_follow(anchor: str, up: float) -> None:
+    path = still(50, 100) + np.outer(np.arange(48), (4, 0))
+    even = placed(discs([path], [20]), anchor).centres[10:-10, 0]
+    assert even == pytest.approx((path - (0, up))[10:-10], abs=0.2)  # the ends, which lag, reach so far
+    shaken = path + np.random.default_rng(0).normal(0, 2, path.shape)
+    raw = float(np.linalg.norm(np.diff(shaken, 2, axis=0), axis=-1).mean())
+    assert acceleration(placed(discs([shaken], [20]), anchor)) < 0.1 * raw
+
+
+@pytest.mark.parametrize("anchor", ["centre", "above"])
+def test_small_objects_have_theirs_beside_whatever_the_anchor(anchor: str) -> None:
+    spots = discs([still(100, 80)], [3])
+    places = placed(spots, anchor)
+    assert places.beside.all() and places.centres == pytest.approx(placed(spots).centres)
+
+
 def test_a_mark_slides_beside_when_its_object_shrinks() -> None:
     spots = discs([still(100, 80)], [20])
     shrunk = np.where(np.arange(48) < 24, 20.0, 2.0)[:, None]
@@ -118,7 +159,7 @@ def test_what_cannot_be_seen_has_no_mark() -> None:
 
 def test_the_smaller_object_gives_way_where_there_is_no_room() -> None:
     spots = discs([still(150, 100)] * 3, [30, 50, 40])
-    places = place(spots, np.full((48, 3), 150.0), lambda _, h: (150, 200), ROOM, 1.0, 0.2)
+    places = place(spots, np.full((48, 3), 150.0), lambda _, h: (150, 200), ROOM, RULES)
     assert places.drawn.tolist() == [[False, True, False]] * 48
 
 
@@ -130,15 +171,31 @@ def test_the_smaller_object_gives_way_where_there_is_no_room() -> None:
         max_size=7,
     ),
     st.sampled_from([1.0, 0.1, 1 / 30]),
+    st.sampled_from(ANCHORS),
+    st.sampled_from([1, 2, 4]),
 )
-def test_marks_never_meet_and_never_leave_the_frame(things: list[tuple[float, ...]], gap: float) -> None:
+def test_marks_never_meet_and_never_leave_the_frame(
+    things: list[tuple[float, ...]], gap: float, anchor: str, parts: int
+) -> None:
     times = np.arange(9) * gap
     paths = [np.clip(still(x, y, 9) + np.outer(times, (dx, dy)), 0, (300, 200)) for x, y, dx, dy, _ in things]
-    places = placed(discs(paths, [radius for *_, radius in things], times))
+    places = placed(discs(paths, [radius for *_, radius in things], times), anchor, parts)
+    assert (places.corners * parts % 1 == 0).all()
     for t in range(9):
         boxes = boxes_of(places, t)
         assert apart(boxes)
         assert all(x1 >= 0 and y1 >= 0 and x2 <= 300 and y2 <= 200 for x1, y1, x2, y2 in boxes)
+
+
+def test_slow_motion_goes_by_parts_of_a_pixel() -> None:
+    # A tenth of a pixel a frame makes 4.7 pixels in 47 steps, and smoothing keeps it.
+    path = still(100, 80) + np.outer(np.arange(48), (0.1, 0))
+    for parts in (1, 2, 4):
+        places = placed(discs([path], [20]), parts=parts)
+        off = places.corners + places.extents[..., ::-1] / 2 - places.centres
+        assert np.abs(off).max() <= 0.5 / parts + 1e-6
+        steps = np.diff(places.corners[:, 0, 0])
+        assert set(steps.tolist()) == {0, 1 / parts} and abs(steps.sum() - 4.7) <= 1 / parts
 
 
 def test_radii_lose_their_flicker() -> None:
@@ -153,8 +210,7 @@ def test_neighbours_do_not_read_as_one_number() -> None:
     (a, b) = boxes_of(places, 0)
     # 6 pixels down are the shorter way, or a fifth of 10 pixels to either side, 4 between them.
     assert max(b[0] - a[2], a[0] - b[2]) >= 4 or max(b[1] - a[3], a[1] - b[3]) >= 0
-    tall = place(
-        discs([still(100, 80), still(104, 80)], [20, 20]), np.full((48, 2), 40.0), lambda _, h: (40, 10), ROOM, 1.0, 0.2
-    )
+    two = discs([still(100, 80), still(104, 80)], [20, 20])
+    tall = place(two, np.full((48, 2), 40.0), lambda _, h: (40, 10), ROOM, RULES)
     (a, b) = boxes_of(tall, 0)
     assert b[0] - a[2] >= 15  # 8 pixels each: across is the shorter way for marks as tall as these

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from prompting.smoothing import SIGMA, smooth
+from prompting.smoothing import SIGMA, is_film, smooth
 
 FILM = np.arange(60) / 24
 
@@ -40,6 +40,14 @@ def test_two_frames_worked_out_by_hand() -> None:
     expected = (spread * e - slope * e) / (level * spread - slope**2)
     found = smooth(np.array([[[0.0]], [[1.0]]]), np.ones((2, 1), bool), np.array([0.0, SIGMA]))
     assert found.ravel() == pytest.approx([expected, 1 - expected])
+
+
+def test_a_film_is_what_smoothing_reaches_across() -> None:
+    # 2.5 sigmas of a sixth of a second are 0.417 s.
+    for gap, film in ((1 / 24, True), (1 / 3, True), (0.41, True), (0.42, False), (0.5, False)):
+        assert is_film(np.arange(5) * gap) == film
+    assert is_film(np.array([0.0, 0.1, 0.2, 1.6])) == (1.6 / 3 <= 0.417)  # on average
+    assert not is_film(np.array([3.0])) and not is_film(np.array([]))
 
 
 def test_noise_is_taken_out() -> None:

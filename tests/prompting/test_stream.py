@@ -29,6 +29,19 @@ def test_the_first_frame_is_drawn_like_a_still() -> None:
     assert [mark.object_id for mark in marks] == [2, 9]
 
 
+def test_anchor_and_palette_hold_for_streams() -> None:
+    masks = {2: disc(40, 50), 9: disc(80, 60)}
+    marker = IdMarker("badge+tint", anchor="above", palette="okabe-ito")
+    stream = IdStream(marker)
+    drawn, marks = stream.annotate(FRAME, masks, 0.0)
+    assert (drawn == marker.annotate(FRAME, masks)).all()
+    # Eight colours: id 9 has the first one.
+    assert [mark.colour for mark in marks] == [(86, 180, 233), (230, 159, 0)]
+    for t in range(1, 4):
+        _, later = stream.annotate(FRAME, masks, t / 24)
+        assert later == marks
+
+
 def test_marks_follow_even_motion_closely() -> None:
     stream = IdStream(IdMarker())
     for t in range(30):

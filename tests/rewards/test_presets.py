@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from grounding.core import Answer, Interval, Mask, ParseFailure, Tube, rle
-from rewards import PRESETS, REWARDS, Meta, WeightedSum
+from rewards import PRESETS, REWARDS, CitingAnswer, Evidence, Meta, WeightedSum
 
 # A truth that has everything, the text that a perfect model writes for each form, and all that may be known.
-TRUTH = Answer(
+TRUTH = CitingAnswer(
     interval=Interval(2.0, 6.0),
     object_id=3,
     tube=Tube(2, np.tile([0.0, 0.0, 10.0, 10.0], (4, 1))),
@@ -19,6 +19,7 @@ TRUTH = Answer(
     choices=frozenset("B"),
     text="a red chair",
     number=45.0,
+    evidence=(Evidence(4.0, (1.0, 2.0, 30.0, 40.0)),),
 )
 FORMS = {
     "planned_think_format": "<think><planning>a</planning><observation>b</observation><reasoning>c</reasoning></think>"
@@ -64,7 +65,7 @@ def test_a_failure_gets_the_least_of_every_reward(name):
         ("videochat_r1_gqa", 3.0),
         ("videochat_r1_tracking", 2.0),
         ("tempsamp_r1", 1.8018232),  # 0.8 + 0.01 ln 1.2, and 1
-        ("open_o3_video", 5.0),
+        ("open_o3_video", 6.0),
         ("museg", 3.0),
         ("scene_r1", 2.0),
         ("scene_r1_box", 2.0),

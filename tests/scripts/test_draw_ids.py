@@ -32,9 +32,14 @@ def inputs(tmp_path: Path) -> Path:
 
 def test_a_video_with_ids_stills_and_legend(command: Command, inputs: Path) -> None:
     arguments = ["--masks", "m.txt", "--out", "o.mp4", "--frames", "stills", "--legend", "l.json"]
-    done = command("draw_ids.py", "v.mp4", *arguments, "--style", "badge+box", "--size", "14")
+    look = ["--anchor", "above", "--palette", "okabe-ito"]
+    done = command("draw_ids.py", "v.mp4", *arguments, "--style", "badge+box", "--size", "14", *look)
     assert (done.returncode, done.stdout) == (0, "wrote o.mp4, stills, l.json: 2 objects on 10 frames\n"), done.stderr
     assert "Drawing IDs" in done.stderr
+    (first, second) = json.loads((inputs / "l.json").read_text())["frames"][0]
+    assert (first["colour"], second["colour"]) == ([230, 159, 0], [86, 180, 233])
+    # The boxes are [35, 10, 55, 40] and [65, 10, 85, 40], cut at 80: at their upper edges stand badges of 14.
+    assert first["box"][1] == second["box"][1] == 0 and abs(first["box"][0] - 38) <= 1
     assert probe(inputs / "o.mp4").frame_count == 10
     assert len(list((inputs / "stills").iterdir())) == 4  # 2 s at 2 a second
     assert [len(marks) for marks in json.loads((inputs / "l.json").read_text())["frames"]] == [2] * 10
@@ -48,6 +53,8 @@ def test_a_video_with_ids_stills_and_legend(command: Command, inputs: Path) -> N
         (["--masks", "late.txt"], "late.txt, row 1: frame 10 is beyond the video"),
         (["--style", "neon"], "style"),
         (["--size", "0"], "marker size must be"),
+        (["--anchor", "left"], "marker anchor must be one of inside, centre, above, got 'left'"),
+        (["--palette", "#e20000,blue"], "a palette must be one of distinct, okabe-ito, colours such as"),
         (["--out", "o.avi"], "end"),
         (["--out", "m.txt"], "m.txt"),
         (["--frames", "."], "exists already"),

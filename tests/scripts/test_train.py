@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from grounding.core import Masklets, rle, save_masklets, write_video
 from grounding.training.evaluation import evaluate_model, read_arguments
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -29,6 +31,7 @@ pytestmark = pytest.mark.slow
         (["steps"], "steps"),
         (["+trainer.stepps=1"], "trainer.stepps"),
         (["trainer.prompts=0"], "trainer.prompts must be at least 1, got 0"),
+        (["data=charades"], "data=charades has no tube or object_id in its truths (interval), which task=stvg needs"),
     ],
 )
 def test_a_mistake_is_one_line_and_status_2(command: Command, tmp_path: Path, arguments: list[str], named: str) -> None:
@@ -110,3 +113,49 @@ def test_evaluate_gives_the_figures_of_a_run_again(command: Command, tmp_path: P
     result, _ = evaluate_model(read_arguments([f"model={tmp_path}/run/model"]).config)
     assert [p.text for p in result.predictions] == [row["text"] for row in rows]
     assert any(row["text"] for row in rows)
+
+
+def write_hcstvg(root: Path) -> None:
+    """Four clips of 2 s in HC-STVG's form, of a square that moves and one that rests; `gone` has no video."""
+    rows = {}
+    for place, name in enumerate(("a", "b", "c", "gone")):
+        masks = np.zeros((2, 16, 84, 84), bool)
+        for t in range(16):
+            masks[0, t, 10 + place : 30 + place, 2 * t : 2 * t + 20] = masks[1, t, 50:70, 50:70] = True
+        tracks = {3: masks[0], 5: masks[1]}
+        counts = {i: tuple(rle.encode(mask) for mask in track) for i, track in tracks.items()}
+        save_masklets(root / "masks" / f"{name}.masklets.json", Masklets((84, 84), 8.0, np.arange(16) / 8, counts))
+        write_video(
+            root / "videos" / f"{name}.mp4", (200 * masks.any(axis=0)[..., None].repeat(3, 3)).astype("u1"), 8.0
+        )
+        boxes = [[2 * t, 10 + place, 20, 20] for t in range(4, 12)]  # of frames 4 to 11, from 0.5 to 1.5 s
+        row = {"bbox": boxes, "st_frame": 5, "st_time": 0.5, "ed_time": 1.5, "img_num": 16, "img_size": [84, 84]}
+        rows[f"{name}.mp4"] = row | {"English": "The square that moves."}
+    (root / "videos" / "gone.mp4").unlink()
+    (root / "train.json").write_text(json.dumps(rows))
+    (root / "val.json").write_text(json.dumps({name: rows[name] for name in ("b.mp4", "c.mp4")}))
+
+
+def test_a_run_on_hcstvg_and_its_figures_again(command: Command, tmp_path: Path) -> None:
+    write_hcstvg(tmp_path / "hc")
+    data = ["data=hcstvg", "data.root=hc/videos", "data.annotations=hc", "data.masklets=hc/masks"]
+    splits = ["data.train_split=train", "data.eval_split=val"]
+    small = ["warmup.max_steps=0", "trainer.max_steps=1", "trainer.prompts=2", "trainer.groups_per_pass=1"]
+    line = ["train.py", "task=stvg", *data, *splits, *small, "objective.generations=2", "model.max_new_tokens=6"]
+    stopped = command(*line, "out=run")
+    assert (stopped.returncode, stopped.stderr.count("\n")) == (2, 2), stopped.stderr
+    assert "train.json, row 4 (gone.mp4): 'gone.mp4' not found in" in stopped.stderr
+    assert "1 of 4 rows cannot be used; mend them, or leave them out with data.on_error=skip" in stopped.stderr
+    assert not (tmp_path / "run").exists()
+    done = command(*line, "data.on_error=skip", "out=run")
+    assert done.returncode == 0, done.stderr
+    assert "3 training samples, 2 to evaluate" in done.stdout
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert (summary["data"], summary["after"]["count"], summary["skipped"]) == ("hcstvg", 2, 1)
+    # The squares' own masks and the true times leave nothing to be wished for: frames 4 to 11 with their boxes.
+    assert summary["ceilings"]["oracle_id_oracle_time"]["m_vIoU"] == pytest.approx(1.0)
+    (left_out,) = [json.loads(row) for row in (tmp_path / "run" / "skipped.jsonl").read_text().splitlines()]
+    assert (left_out["row"], left_out["sample_id"]) == (4, "gone.mp4")
+    again = command("evaluate.py", "model=run/model", "out=again.json")
+    assert again.returncode == 0, again.stderr
+    assert json.loads((tmp_path / "again.json").read_text())["metrics"] == summary["after"]

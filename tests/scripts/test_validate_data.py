@@ -123,6 +123,12 @@ def sample(meta: Any = None, **truth: Any) -> Sample:
     return Sample("a", "v.mp4", "q", Answer(**truth), meta or {})
 
 
+@pytest.mark.parametrize("option", ["data.policy.box", "data.masklets"])
+def test_options_that_rows_of_ones_own_do_not_know_are_refused(script: ModuleType, option: str) -> None:
+    with pytest.raises(UserError, match=r"data=jsonl has no data\.policy and no data\.masklets"):
+        script.opened_of({"data": "jsonl", "data.annotations": "a.jsonl", option: "keep"})
+
+
 def test_metrics_of_the_truth_itself(script: ModuleType) -> None:
     tube = Tube(3, np.array([[0, 0, 4, 4], [1, 0, 5, 4.0]]))
     saliency = {"saliency_scores": np.array([[4, 1, 2], [0, 0, 0]], np.int8)}

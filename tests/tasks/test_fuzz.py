@@ -16,14 +16,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from grounding.core import Answer, Interval, Mask, ParseFailure, Tube, rle
-from grounding.tasks import answers, boxes, objects, stvg, vtg
+from grounding.tasks import answers, boxes, evidence, objects, stvg, vtg
 from grounding.tasks.lenient import BOXES, LETTERS, NUMBERS, RANGES, Lenient
-from rewards import REWARDS, Meta
+from rewards import REWARDS, CitingAnswer, Evidence, Meta
 
 TEXTS = int(os.environ.get("TUBELET_FUZZ", "30000"))
 SEED = int(os.environ.get("TUBELET_FUZZ_SEED", "0"))
 
-TRUTH = Answer(
+TRUTH = CitingAnswer(
     interval=Interval(2.0, 8.0),
     object_id=3,
     tube=Tube(2, np.tile([0.0, 0.0, 10.0, 10.0], (4, 1))),
@@ -34,6 +34,7 @@ TRUTH = Answer(
     choices=frozenset("B"),
     text="the man in the red coat opens the door and walks out of the room",
     number=45.0,
+    evidence=(Evidence(4.0, (1.0, 2.0, 30.0, 40.0)), Evidence(4.5, (0.0, 0.0, 5.0, 5.0))),
 )
 SIZE = (200, 400)
 PARSERS = {
@@ -51,9 +52,10 @@ PARSERS = {
     "words": answers.parse_words,
     "grounded": partial(answers.parse_grounded, options=4),
     "trace": partial(answers.parse_trace, options=4),
+    "cited": partial(evidence.parse_cited, parse=answers.parse_words, size=SIZE, units="thousandths"),
 }
 WANTED = {"stvg": stvg.GRAMMAR, "range": RANGES, "choices": LETTERS, "number": NUMBERS, "box": BOXES}
-FORMS = ("think_answer_format", "planned_think_format", "overlong", "repetition")
+FORMS = ("think_answer_format", "planned_think_format", "evidence_format", "overlong", "repetition")
 FOR = {  # the rewards that look at what a parser reads
     "stvg": ("temporal_iou", "id_match", "tube_viou", "mean_box_iou"),
     "range": ("temporal_iou", "boundary_iou", "shaped_iou", "temporal_iop", "temporal_recall", "time_proximity"),
@@ -69,6 +71,7 @@ FOR = {  # the rewards that look at what a parser reads
     "words": ("exact_match", "rouge"),
     "grounded": ("choice_match", "segments_iou", "glue_format"),
     "trace": ("choice_match", "time_caption_format"),
+    "cited": ("evidence_iou", "time_proximity", "rouge"),
 }
 
 GOOD = [
@@ -87,8 +90,9 @@ GOOD = [
     "<think>t</think><answer>B</answer><glue>[(2.0, 6.5), (11.0, 14.2)]</glue>",
     "<time>2-7</time> <caption>c</caption> <think>t</think> <time>0:10-0:12</time><caption>d</caption><think>u</think>"
     " so <answer>B</answer>",
+    "<think><obj>the man</obj><box>[1, 2, 30.5, 40]</box>at<t>4.5</t>s</think><answer>he opens the door</answer>",
 ]
-NAMES = ("think", "answer", "glue", "time", "caption", "planning", "observation", "reasoning")
+NAMES = ("think", "answer", "glue", "time", "caption", "planning", "observation", "reasoning", "obj", "box", "t")
 PIECES = [
     *(f"<{name}>" for name in NAMES),
     *(f"</{name}>" for name in NAMES),
@@ -225,6 +229,12 @@ def quickest(call, runs):
 
 def long_texts(size):
     bodies = ["a ", "the red door ", "9", "1-2 ", "1, ", "[", "(A), ", "<answer>", "<time>1-2</time>", "</think>", ": "]
+    bodies += [
+        "<obj>a</obj><box>[1, 2, 3, 4]</box>",
+        "<obj>a</obj><box>[1,2,3,4]</box>at<t>1</t>s",
+        "<t>1</t>s",
+        "<obj>",
+    ]
     for body in bodies:
         many = body * (size // len(body))
         yield many

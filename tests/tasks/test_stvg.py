@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grounding.core import Answer, Interval, Masklets, ParseFailure, UserError
-from grounding.core.intervals import frames_within, interval_of_frames
+from grounding.core.intervals import frames_within
 from grounding.core.rle import encode
 from grounding.tasks.stvg import MAX_ANSWER, PROMPTS, answer_text, decode, normalise_query, parse, prompt, read
 from rewards import PRESETS, WeightedSum
@@ -265,7 +265,7 @@ def test_failures_stay_failures_and_half_an_answer_is_one():
 def test_the_truth_gets_all_of_every_reward(object_id, fps, first, length):
     place = (mask(3, 2, 30, 15),) * 40
     masklets = Masklets((20, 40), fps, np.arange(40) / fps, {1: place, 2: place})
-    interval = interval_of_frames(range(first, min(first + length, 40)), masklets.pts, fps)
+    interval = Interval(first / fps, min(first + length, 40) / fps)
     truth = Answer(interval, object_id, masklets.tube(object_id, interval))
     text = answer_text(truth, "because")
     answer = read(text, masklets)

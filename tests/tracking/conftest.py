@@ -1,4 +1,4 @@
-"""A world of coloured rectangles, a tracker and a detector that know colours, and tiny random SAM 2 models."""
+"""A world of coloured rectangles, a tracker and a detector that know colours, and ways to try real trackers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from grounding.core import write_video
-from grounding.tracking import Detections
+from grounding.tracking import Detections, Detector
 
 FPS = 10.0
 HEIGHT, WIDTH = 64, 96
@@ -24,6 +24,7 @@ COLOURS = {
 NAMES = list(COLOURS)
 GROUNDS = [(100, 100, 100), (10, 10, 10)]
 TABLE = np.array([*COLOURS.values(), *GROUNDS], dtype=np.int16)
+BOX, OTHER = np.array([10.0, 8, 40, 40]), np.array([45.0, 5, 75, 30])  # for trackers of what has no colours
 
 Scene = dict[str, tuple[int, int, int, int]]  # colour: x1, y1, x2, y2
 
@@ -128,58 +129,6 @@ def detector() -> Callable[..., ColourDetector]:
     return ColourDetector
 
 
-@pytest.fixture(scope="session")
-def sam2_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny random SAM 2 of transformers, saved; it always believes that its object is in sight."""
-    torch = pytest.importorskip("torch")
-    import transformers as hf
-
-    side, hidden = 64, 128  # the model's own code fixes 64 memory channels, of which hidden must be a multiple
-    hiera = {
-        "model_type": "sam2_hiera_det_model",
-        "hidden_size": 8,
-        "num_attention_heads": 1,
-        "image_size": [side, side],
-        "blocks_per_stage": [1, 1, 2, 1],
-        "embed_dim_per_stage": [8, 16, 32, 64],
-        "num_attention_heads_per_stage": [1, 1, 2, 2],
-        "window_size_per_stage": [4, 4, 4, 4],
-        "global_attention_blocks": [3],
-        "window_positional_embedding_background_size": [4, 4],
-    }
-    vision = {
-        "model_type": "sam2_vision_model",
-        "backbone_config": hiera,
-        "backbone_channel_list": [64, 32, 16, 8],
-        "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
-        "fpn_hidden_size": hidden,
-    }
-    config = hf.Sam2VideoConfig(
-        vision_config=vision,
-        prompt_encoder_config={"hidden_size": hidden, "image_size": side, "mask_input_channels": 4},
-        mask_decoder_config={"hidden_size": hidden, "mlp_dim": 32, "num_attention_heads": 2, "iou_head_hidden_dim": 32},
-        image_size=side,
-        memory_attention_hidden_size=hidden,
-        memory_attention_num_layers=1,
-        memory_attention_feed_forward_hidden_size=32,
-        memory_encoder_hidden_size=hidden,
-        memory_encoder_output_channels=64,
-        mask_downsampler_embed_dim=hidden,
-        memory_fuser_embed_dim=hidden,
-        memory_fuser_intermediate_dim=32,
-        memory_attention_rope_feat_sizes=[4, 4],
-    )
-    torch.manual_seed(0)
-    model = hf.Sam2VideoModel(config)
-    model.mask_decoder.pred_obj_score_head.proj_out.bias.data += 10
-    size = {"height": side, "width": side}
-    images = hf.Sam2ImageProcessor(size=size, mask_size={"height": 16, "width": 16})
-    folder = tmp_path_factory.mktemp("sam2")
-    model.save_pretrained(folder)
-    hf.Sam2VideoProcessor(images, hf.Sam2VideoVideoProcessor(size=size), target_size=side).save_pretrained(folder)
-    return folder
-
-
 @pytest.fixture
 def noise() -> Callable[[int], list[np.ndarray]]:
     """`noise(n)` gives n pictures that differ a little from each other."""
@@ -190,6 +139,39 @@ def noise() -> Callable[[int], list[np.ndarray]]:
         return [(base + random.integers(-20, 20, base.shape)).astype(np.uint8) for _ in range(count)]
 
     return make
+
+
+@pytest.fixture
+def follow() -> Callable[..., list[np.ndarray]]:
+    """Masks of the object in BOX over all pictures; another one, in OTHER, joins on frame `joins`."""
+
+    def run(tracker: Any, pictures: list[np.ndarray], *, reverse: bool = False, joins: int | None = None) -> Any:
+        order = list(enumerate(pictures))[:: -1 if reverse else 1]
+        masks = []
+        for at, (frame, picture) in enumerate(order):
+            tracker.show(frame, picture, reverse=reverse)
+            masks.append(tracker.follow([1])[0] if at else tracker.start(1, BOX))
+            if joins is not None and frame > joins:
+                tracker.follow([2])
+            if frame == joins:
+                tracker.start(2, OTHER)
+        return masks
+
+    return run
+
+
+@pytest.fixture
+def boxes() -> Detector:
+    """Two boxes on the first keyframe, a third from frame 5 on."""
+
+    class Fixed:
+        frames = None
+
+        def detect(self, frame: int, picture: np.ndarray) -> Detections:
+            boxes = np.array([BOX, OTHER, [5, 40, 30, 47]])[: 2 if frame < 5 else 3]
+            return Detections(boxes, np.linspace(0.9, 0.7, len(boxes)), ("thing",) * len(boxes))
+
+    return Fixed()
 
 
 @pytest.fixture
@@ -214,5 +196,20 @@ def state_bytes() -> Callable[[Any], int]:
             elif hasattr(value, "__dict__") and not isinstance(value, torch.nn.Module):
                 stack += vars(value).values()
         return total
+
+    return count
+
+
+@pytest.fixture
+def state_sizes(state_bytes: Callable[[Any], int]) -> Callable[..., list[int]]:
+    """Bytes of a tracker's states after each picture, one object followed."""
+
+    def count(tracker: Any, pictures: list[np.ndarray]) -> list[int]:
+        sizes = []
+        for at, picture in enumerate(pictures):
+            tracker.show(at, picture)
+            tracker.follow([1]) if at else tracker.start(1, BOX)
+            sizes.append(state_bytes(tracker._states))
+        return sizes
 
     return count

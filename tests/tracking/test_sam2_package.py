@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from grounding.core import UserError
-from grounding.tracking import Detections, TrackingOptions, track_video
+from grounding.tracking import TrackingOptions, track_video
 
 torch = pytest.importorskip("torch")
 from grounding.tracking import sam2_package  # noqa: E402
 
 INSTALLED = util.find_spec("sam2") is not None
 needs_sam2 = pytest.mark.skipif(not INSTALLED, reason="the sam2 package is not installed")
-BOX, OTHER = np.array([10.0, 8, 40, 40]), np.array([45.0, 5, 75, 30])
+BOX = np.array([10.0, 8, 40, 40])  # what `follow` follows
 
 ROPE = "_target_: sam2.modeling.sam.transformer.RoPEAttention, rope_theta: 10000.0, feat_sizes: [4, 4], "
 ROPE += "embedding_dim: 128, num_heads: 1, downsample_rate: 1, dropout: 0.1"
@@ -119,19 +119,6 @@ def tracker(files):
     return sam2_package.load_sam2(*files, device="cpu")
 
 
-def follow(tracker, pictures, *, reverse: bool = False, joins: int | None = None) -> list[np.ndarray]:
-    order = list(enumerate(pictures))[:: -1 if reverse else 1]
-    masks = []
-    for at, (frame, picture) in enumerate(order):
-        tracker.show(frame, picture, reverse=reverse)
-        masks.append(tracker.follow([1])[0] if at else tracker.start(1, BOX))
-        if joins is not None and frame > joins:
-            tracker.follow([2])
-        if frame == joins:
-            tracker.start(2, OTHER)
-    return masks
-
-
 def reference(tracker, pictures, *, reverse: bool) -> list[np.ndarray]:
     """The same by the predictor's own loop over a whole video, which forgets nothing."""
     predictor = tracker.predictor
@@ -149,7 +136,7 @@ def reference(tracker, pictures, *, reverse: bool) -> list[np.ndarray]:
 
 @needs_sam2
 @pytest.mark.parametrize("reverse", [False, True])
-def test_masks_are_those_of_its_own_loop(tracker, noise, reverse: bool) -> None:
+def test_masks_are_those_of_its_own_loop(tracker, noise, follow, reverse: bool) -> None:
     """24 frames are more than the model remembers (16 pointers, 6 memories)."""
     pictures = noise(24)
     theirs = reference(tracker, pictures, reverse=reverse)
@@ -160,7 +147,7 @@ def test_masks_are_those_of_its_own_loop(tracker, noise, reverse: bool) -> None:
 
 
 @needs_sam2
-def test_who_joins_does_not_touch_the_others(tracker, noise) -> None:
+def test_who_joins_does_not_touch_the_others(tracker, noise, follow) -> None:
     pictures = noise(8)
     alone = follow(tracker, pictures)
     tracker.reset()
@@ -168,7 +155,7 @@ def test_who_joins_does_not_touch_the_others(tracker, noise) -> None:
 
 
 @needs_sam2
-def test_a_frame_is_encoded_once(tracker, noise) -> None:
+def test_a_frame_is_encoded_once(tracker, noise, follow) -> None:
     ran: list[int] = []
     tracker.predictor.image_encoder.register_forward_hook(lambda *_: ran.append(1))
     follow(tracker, noise(6), joins=2)
@@ -176,15 +163,8 @@ def test_a_frame_is_encoded_once(tracker, noise) -> None:
 
 
 @needs_sam2
-def test_a_state_does_not_grow(tracker, noise, state_bytes) -> None:
-    sizes = {}
-    for at, picture in enumerate(noise(50)):
-        tracker.show(at, picture)
-        if at == 0:
-            tracker.start(1, BOX)
-        else:
-            tracker.follow([1])
-        sizes[at] = state_bytes(tracker._states)
+def test_a_state_does_not_grow(tracker, noise, state_sizes) -> None:
+    sizes = state_sizes(tracker, noise(50))
     assert sizes[10] < sizes[20] == sizes[35] == sizes[49]
 
 
@@ -201,18 +181,10 @@ def test_bfloat16_and_masks_as_prompts(files, noise) -> None:
     assert tracker.follow([1])[0].shape == (48, 80)
 
 
-class Fixed:
-    frames = None
-
-    def detect(self, frame: int, picture: np.ndarray) -> Detections:
-        boxes = np.array([BOX, OTHER])[: 1 if frame < 5 else 2]
-        return Detections(boxes, np.linspace(0.9, 0.7, len(boxes)), ("thing",) * len(boxes))
-
-
 @needs_sam2
-def test_end_to_end(tracker, film) -> None:
+def test_end_to_end(tracker, film, boxes) -> None:
     path = film([{"red": (4 + t, 4, 34 + t, 34)} for t in range(8)])
-    masklets, report = track_video(path, Fixed(), tracker, TrackingOptions(smallest=1, duplicate_iou=1, containment=1))
+    masklets, report = track_video(path, boxes, tracker, TrackingOptions(smallest=1, duplicate_iou=1, containment=1))
     assert report.forward_passes == report.frames == 8
     assert masklets.ids and masklets.size == (64, 96)
 

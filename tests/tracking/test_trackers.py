@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from grounding.core import UserError
-from grounding.tracking import Detections, TrackingOptions, track_video
+from grounding.tracking import TrackingOptions, track_video
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from grounding.tracking.trackers import TransformersTracker, load_tracker  # noqa: E402
 
-BOX, OTHER = np.array([10.0, 8, 40, 40]), np.array([45.0, 5, 75, 30])
+BOX = np.array([10.0, 8, 40, 40])  # what `follow` follows
 
 
 @pytest.fixture(scope="module")
@@ -27,20 +27,6 @@ def tracker(sam2_folder: Path) -> TransformersTracker:
 def _empty(request: pytest.FixtureRequest) -> None:
     if "tracker" in request.fixturenames:
         request.getfixturevalue("tracker").reset()
-
-
-def follow(tracker, pictures, *, reverse: bool = False, joins: int | None = None) -> list[np.ndarray]:
-    """Masks of the object in BOX over all pictures; another one joins on frame `joins`."""
-    order = list(enumerate(pictures))[:: -1 if reverse else 1]
-    masks = []
-    for at, (frame, picture) in enumerate(order):
-        tracker.show(frame, picture, reverse=reverse)
-        masks.append(tracker.follow([1])[0] if at else tracker.start(1, BOX))
-        if joins is not None and frame > joins:
-            tracker.follow([2])
-        if frame == joins:
-            tracker.start(2, OTHER)
-    return masks
 
 
 def reference(tracker, pictures, *, reverse: bool = False) -> list[np.ndarray]:
@@ -59,7 +45,7 @@ def reference(tracker, pictures, *, reverse: bool = False) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-def test_masks_are_those_of_a_whole_session(tracker, noise, reverse: bool) -> None:
+def test_masks_are_those_of_a_whole_session(tracker, noise, follow, reverse: bool) -> None:
     """24 frames are more than the model remembers (16 pointers, 6 memories): forgetting the rest changes nothing."""
     pictures = noise(24)
     ours, theirs = follow(tracker, pictures, reverse=reverse), reference(tracker, pictures, reverse=reverse)
@@ -69,7 +55,7 @@ def test_masks_are_those_of_a_whole_session(tracker, noise, reverse: bool) -> No
     assert len({mask.tobytes() for mask in ours}) > 12 and all(mask.any() and not mask.all() for mask in ours)
 
 
-def test_who_joins_does_not_touch_the_others(tracker, noise) -> None:
+def test_who_joins_does_not_touch_the_others(tracker, noise, follow) -> None:
     pictures = noise(8)
     alone = follow(tracker, pictures)
     tracker.reset()
@@ -77,7 +63,7 @@ def test_who_joins_does_not_touch_the_others(tracker, noise) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
 
 
-def test_a_frame_is_encoded_once_and_only_if_needed(tracker, noise) -> None:
+def test_a_frame_is_encoded_once_and_only_if_needed(tracker, noise, follow) -> None:
     ran: list[int] = []
     hook = tracker.model.vision_encoder.register_forward_hook(lambda *_: ran.append(1))
     before = tracker.passes
@@ -89,19 +75,12 @@ def test_a_frame_is_encoded_once_and_only_if_needed(tracker, noise) -> None:
     assert len(ran) == tracker.passes - before == 6
 
 
-def test_a_state_does_not_grow(tracker, noise, state_bytes) -> None:
-    sizes = {}
-    for at, picture in enumerate(noise(60)):
-        tracker.show(at, picture)
-        if at == 0:
-            tracker.start(1, BOX)
-        else:
-            tracker.follow([1])
-        sizes[at] = state_bytes(tracker._states)
+def test_a_state_does_not_grow(tracker, noise, state_sizes) -> None:
+    sizes = state_sizes(tracker, noise(60))
     assert sizes[10] < sizes[20] == sizes[40] == sizes[59]  # full after 16 frames
 
 
-def test_dropping_frees(tracker, noise, state_bytes) -> None:
+def test_dropping_frees(tracker, noise, follow, state_bytes) -> None:
     follow(tracker, noise(3), joins=1)
     both = state_bytes(tracker._states)
     tracker.drop(2)
@@ -142,7 +121,7 @@ def test_pooling_weighs_cells_by_their_share() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_half_precision(sam2_folder: Path, noise, dtype: str) -> None:
+def test_half_precision(sam2_folder: Path, noise, follow, dtype: str) -> None:
     tracker = load_tracker(str(sam2_folder), "cpu", dtype)
     masks = follow(tracker, noise(4), joins=1)
     assert tracker.model.dtype == getattr(torch, dtype)
@@ -150,20 +129,10 @@ def test_half_precision(sam2_folder: Path, noise, dtype: str) -> None:
     assert np.isfinite(tracker.embedding(masks[0])).all()
 
 
-class Fixed:
-    """Two boxes on the first keyframe, a third from frame 5 on."""
-
-    frames = None
-
-    def detect(self, frame: int, picture: np.ndarray) -> Detections:
-        boxes = np.array([BOX, OTHER, [5, 40, 30, 47]])[: 2 if frame < 5 else 3]
-        return Detections(boxes, np.linspace(0.9, 0.7, len(boxes)), ("thing",) * len(boxes))
-
-
-def test_end_to_end(tracker, film) -> None:
+def test_end_to_end(tracker, film, boxes) -> None:
     """Random weights draw any mask, so only what must hold for all is asked: counts, ids, sizes."""
     path = film([{"red": (4 + t, 4, 34 + t, 34)} for t in range(12)])
-    masklets, report = track_video(path, Fixed(), tracker, TrackingOptions(smallest=1, duplicate_iou=1, containment=1))
+    masklets, report = track_video(path, boxes, tracker, TrackingOptions(smallest=1, duplicate_iou=1, containment=1))
     assert report.forward_passes == report.frames == 12
     assert report.backward_passes <= 12
     assert masklets.ids == list(range(1, len(masklets.ids) + 1)) and masklets.ids
@@ -173,11 +142,11 @@ def test_end_to_end(tracker, film) -> None:
 
 
 @pytest.fixture(scope="module")
-def sam3_tracker():
+def sam3_tracker(sam_memory):
     """A tiny random SAM 3 tracker; its memory attention is fixed to 72 x 72 cells in its configuration's defaults."""
     import transformers as hf
 
-    side, hidden = 56, 128
+    side, hidden = 56, sam_memory["memory_encoder_hidden_size"]
     vit = {
         "model_type": "sam3_vit_model",
         "hidden_size": 16,
@@ -198,17 +167,8 @@ def sam3_tracker():
             "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
         },
         prompt_encoder_config={"hidden_size": hidden, "image_size": side, "patch_size": 14, "mask_input_channels": 4},
-        mask_decoder_config={"hidden_size": hidden, "mlp_dim": 32, "num_attention_heads": 2, "iou_head_hidden_dim": 32},
         image_size=side,
-        memory_attention_hidden_size=hidden,
-        memory_attention_num_layers=1,
-        memory_attention_feed_forward_hidden_size=32,
-        memory_encoder_hidden_size=hidden,
-        memory_encoder_output_channels=64,
-        mask_downsampler_embed_dim=hidden,
-        memory_fuser_embed_dim=hidden,
-        memory_fuser_intermediate_dim=32,
-        memory_attention_rope_feat_sizes=[4, 4],
+        **sam_memory,
     )
     torch.manual_seed(0)
     model = hf.Sam3TrackerVideoModel(config).eval()
@@ -226,7 +186,7 @@ def sam3_tracker():
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-def test_sam3_gives_its_own_masks_too(sam3_tracker, noise, reverse: bool) -> None:
+def test_sam3_gives_its_own_masks_too(sam3_tracker, noise, follow, reverse: bool) -> None:
     sam3_tracker.reset()
     pictures = noise(18)
     ours = follow(sam3_tracker, pictures, reverse=reverse)

@@ -21,10 +21,10 @@ from grounding.training.config import (
     ModelConfig,
     ObjectiveConfig,
     TaskConfig,
-    ToyConfig,
     TrainerConfig,
     WarmupConfig,
 )
+from grounding.training.data import ToyConfig
 from grounding.training.grpo import trl_config
 from grounding.training.run import train
 from rewards import REWARDS

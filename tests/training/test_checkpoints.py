@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from grounding.core import UserError
-from grounding.training.checkpoints import NOTE, Checkpoints, whole_folder
+from grounding.training.checkpoints import NOTE, Checkpoints
 
 
 def save(checkpoints: Checkpoints, step: int, reward: float | None) -> None:
@@ -100,16 +100,6 @@ def test_a_full_disk_is_one_line_and_the_older_checkpoint_stays(tmp_path: Path, 
     assert "\n" not in str(caught.value)
     assert steps(checkpoints) == [1]
     assert [path.name for path in tmp_path.iterdir()] == ["step-000001"]
-
-
-def test_other_errors_are_not_called_a_full_disk(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError, match="ours"), whole_folder(tmp_path / "x"):
-        raise RuntimeError("ours")
-
-
-def test_nothing_is_overwritten(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="exists already"), whole_folder(tmp_path):
-        pass
 
 
 @pytest.mark.parametrize("note", ["{", "{}", "[]", '{"step": "x", "reward": 1}', '{"step": 1, "reward": "high"}'])

@@ -13,7 +13,8 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from grounding.core import UserErrors
-from grounding.training.config import Config, JsonlConfig, TaskConfig, ToyConfig, check, register, weights_of
+from grounding.training.config import Config, TaskConfig, check, register, weights_of
+from grounding.training.data import JsonlConfig, ToyConfig
 
 Compose = Callable[..., Config]
 

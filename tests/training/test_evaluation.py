@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
 
-from grounding.core import UserError, UserErrors
+from grounding.core import Answer, Sample, UserError, UserErrors
 from grounding.datasets.problems import Problem
-from grounding.evaluation.evaluate import Evaluation
-from grounding.evaluation.metrics import CEILINGS
-from grounding.training.config import QWEN, JsonlConfig, ToyConfig
+from grounding.evaluation.evaluate import Evaluation, Prediction
+from grounding.evaluation.metrics import CEILINGS, Score, summarise
+from grounding.training.config import QWEN
+from grounding.training.data import DATA, DatasetConfig, JsonlConfig, PolicyConfig, ToyConfig
 from grounding.training.evaluation import SAVED, figures, read_arguments, saved_config, table
+from grounding.training.sources import open_held_out
 
 
 @pytest.fixture
@@ -58,6 +61,27 @@ def test_other_data_keeps_what_both_kinds_have(folder: Path) -> None:
     assert config.data == expected
 
 
+def test_a_public_dataset_needs_no_training_split(folder: Path, hcstvg: Path) -> None:
+    paths = [f"data.root={hcstvg}/videos", f"data.annotations={hcstvg}/annotations", f"data.masklets={hcstvg}/masks"]
+    options = ["data.name=hcstvg", *paths, "data.eval_split=val", "data.policy.beyond=reject"]
+    data = read_arguments([f"model={folder}", *options, "data.train_split=elsewhere"]).config.data
+    assert isinstance(data, DatasetConfig)
+    assert (data.name, data.fps, data.eval_split, data.policy) == ("hcstvg", 4.0, "val", PolicyConfig(beyond="reject"))
+    assert [sample.id for sample in open_held_out(data, 84 * 84)[0].samples] == ["d.mp4", "e.mp4"]
+    assert DATA["hcstvg"] == DatasetConfig("hcstvg")  # the table of defaults was not written to
+
+
+def test_a_saved_public_dataset_is_the_base(folder: Path, hcstvg: Path) -> None:
+    paths = {"root": f"{hcstvg}/videos", "annotations": f"{hcstvg}/annotations", "masklets": f"{hcstvg}/masks"}
+    data = DatasetConfig("hcstvg", **paths, train_split="train", eval_split="val")  # type: ignore[arg-type]
+    saved = OmegaConf.load(folder / SAVED)
+    saved.data = OmegaConf.structured(data)
+    (folder / SAVED).write_text(OmegaConf.to_yaml(saved))
+    assert read_arguments([f"model={folder}"]).config.data == replace(data, train_split="val")
+    with pytest.raises(UserErrors, match=r"data\.root is missing"):  # another dataset's videos are elsewhere
+        read_arguments([f"model={folder}", "data.name=vidstg"])
+
+
 def test_a_model_without_a_configuration_gets_the_real_models_defaults(tmp_path: Path) -> None:
     config = read_arguments([f"model={tmp_path}"]).config
     assert (config.model.path, config.model.prompt, config.model.dtype) == (str(tmp_path), QWEN.prompt, QWEN.dtype)
@@ -79,7 +103,8 @@ def test_a_model_without_a_configuration_gets_the_real_models_defaults(tmp_path:
         (["model=MODEL", "trainer.eval_batch=two"], "trainer.eval_batch: Value 'two'"),
         (["model=MODEL", "data.name=jsonl", "data.annotations="], "data.annotations: Incompatible value 'None'"),
         (["model=MODEL", "data.root=x"], "'root'"),
-        (["model=MODEL", "data.name=csv"], "toy, jsonl, got 'csv'"),
+        (["model=MODEL", "data.name=csv"], "data.name must be one of toy, jsonl, hcstvg, vidstg"),
+        (["model=MODEL", "data.name=charades"], "data=charades has no tube or object_id in its truths (interval)"),
         (["model=MODEL", "data=jsonl"], "data.name=jsonl"),
     ],
 )
@@ -132,3 +157,16 @@ def test_table_and_file_hold_every_metric_and_ceiling(folder: Path) -> None:
     assert value["metrics"] == result.metrics
     assert value["ceilings"] == ceilings
     assert value["skipped"] == [problem.line()]
+    assert value["intervals"] == {}  # no predictions
+
+
+def test_means_come_with_their_intervals(folder: Path) -> None:
+    scores = [Score(1.0, 1.0, id_correct=True, parsed=True)] * 4
+    sample = Sample("a", "a.mp4", "a dog", Answer())
+    predictions = [Prediction(sample, "", Answer(), one, (one, one, one), None) for one in scores]
+    metrics = summarise(scores)
+    result = Evaluation(predictions, metrics, dict.fromkeys(CEILINGS, metrics))
+    assert table(result)[1][0] == ["m_tIoU", "1.000 [1.00, 1.00]", "1.000", "1.000", "1.000"]
+    value = json.loads(json.dumps(figures(read_arguments([f"model={folder}"]).config, result, [])))
+    assert value["intervals"]["m_vIoU"] == {"value": 1.0, "low": 1.0, "high": 1.0, "p": None}
+    assert value["intervals"].keys() == metrics.keys() - {"count"}

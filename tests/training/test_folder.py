@@ -16,10 +16,10 @@ from grounding.training.config import (
     ModelConfig,
     ObjectiveConfig,
     TaskConfig,
-    ToyConfig,
     TrainerConfig,
     WarmupConfig,
 )
+from grounding.training.data import ToyConfig
 from grounding.training.folder import forget, open_folder
 from grounding.training.runlog import cut_metrics
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,13 @@ from grounding.core import UserError, UserErrors
 from grounding.core.video import read_clip
 from grounding.datasets.toy import toy_source
 from grounding.datasets.toy_export import export_toy
+from grounding.evaluation.bootstrap import Estimate
+from grounding.evaluation.evaluate import Evaluation
+from grounding.evaluation.metrics import CEILINGS
 from grounding.training.config import Config, register
-from grounding.training.run import train
+from grounding.training.evaluation import read_arguments
+from grounding.training.run import BEFORE, ceilings_table, results_table, train
+from rewards import REWARDS
 
 Run = Callable[..., Path]
 SMALL = [
@@ -82,6 +88,41 @@ def test_the_summary_has_what_is_documented(complete: Path) -> None:
         assert all(isinstance(value, (int, float)) for value in part.values())
     assert summary["after"]["count"] == 4
     assert len(summary["ceilings"]) == 3
+    assert summary["intervals"].keys() == {"before", "after", "gain"}
+    for part, of in summary["intervals"].items():
+        assert of.keys() == METRICS - {"count"}
+        for name, one in of.items():
+            expected = summary["after"][name] - summary["before"][name] if part == "gain" else summary[part][name]
+            assert one["value"] == pytest.approx(expected)
+            assert one["low"] <= one["high"]
+
+
+def test_the_tables_show_intervals_where_they_are_known() -> None:
+    before, after = {"m_vIoU": 0.25, "count": 4.0}, {"m_vIoU": 0.75, "count": 4.0}
+    bounds = {"before": {}, "after": {"m_vIoU": Estimate(0.75, 0.5, 1.0)}, "gain": {"m_vIoU": Estimate(0.5, 0.0, 1.0)}}
+    header, table = results_table(before, after, bounds)
+    assert header == ["metric", "before", "after", "gain"]
+    assert table == [["m_vIoU", "0.250", "0.750 [0.50, 1.00]", "+0.500 [0.00, 1.00]"]]
+    ceilings = {name: {"m_vIoU": 0.5 + index / 8, "count": 4.0} for index, name in enumerate(CEILINGS)}
+    header, table = ceilings_table(Evaluation([], after, ceilings))
+    assert header == ["metric", "both known", "ID known", "time known"]
+    assert table == [["m_vIoU", "0.500", "0.625", "0.750"]]
+
+
+@pytest.mark.slow
+def test_a_run_that_an_older_version_began_ends_without_the_intervals_it_cannot_know(
+    complete: Path, configured: Callable[..., Config], tmp_path: Path
+) -> None:
+    out = shutil.copytree(complete, tmp_path / "run")
+    before = json.loads((out / BEFORE).read_text())
+    del before["scores"]
+    (out / BEFORE).write_text(json.dumps(before))
+    (out / "summary.json").unlink()
+    options = ["warmup.max_steps=2", "warmup.batch=2", "trainer.save_steps=1", "seed=3", "resume=latest"]
+    train(configured(*options, f"out={out}"))
+    found = json.loads((out / "summary.json").read_text())["intervals"]
+    assert (found["before"], found["gain"]) == ({}, {})
+    assert found["after"].keys() == METRICS - {"count"}
 
 
 @pytest.mark.slow
@@ -187,6 +228,30 @@ def test_a_run_on_ones_own_videos(configured: Callable[..., Config], own_data: P
     assert (summary["data"], summary["after"]["count"], summary["skipped"]) == ("jsonl", 3, 0)
     assert [row["phase"] for row in rows(out / "metrics.jsonl")] == ["grpo"]
     assert (out / "showcase.mp4").stat().st_size > 0
+
+
+BREVITY = """
+from rewards import reward
+
+@reward(range=(0.0, 1.0))
+def brevity(answer, truth, meta):
+    return 1 / (1 + len(meta.text))
+"""
+
+
+@pytest.mark.slow
+def test_a_reward_from_a_file_is_named_on_the_command_line(configured: Callable[..., Config], tmp_path: Path) -> None:
+    """README's line; the model is evaluated where the file is not, for evaluation rewards nothing."""
+    file = tmp_path / "mine.py"
+    file.write_text(BREVITY)
+    out = train(configured(f"task.weights={{{file}\\:brevity: 0.5, tube_viou: 2}}", f"out={tmp_path / 'run'}"))
+    named = f"{file}:brevity"
+    assert yaml.safe_load((out / "config.yaml").read_text())["task"]["weights"] == {named: 0.5, "tube_viou": 2.0}
+    (step,) = rows(out / "metrics.jsonl")
+    assert 0.0 < step[f"rewards/{named}/mean"] <= 1.0
+    del REWARDS[named]
+    file.unlink()
+    assert read_arguments([f"model={out / 'model'}"]).config.task.weights == {"tube_viou": 2.0}
 
 
 @pytest.mark.slow

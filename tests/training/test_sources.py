@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import pickle
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from grounding.core import UserError
+from grounding.core import Interval, Masklets, Sample, UserError, UserErrors, write_video
 from grounding.datasets.jsonl import JsonlSource
 from grounding.datasets.toy import HELD_OUT, PER_SEED, ToySource, toy_source
 from grounding.datasets.toy_export import export_toy
-from grounding.training.config import DataConfig, JsonlConfig, ToyConfig
+from grounding.datasets.video_source import VideoSource
+from grounding.training.data import DataConfig, DatasetConfig, JsonlConfig, PolicyConfig, ToyConfig
 from grounding.training.sources import open_held_out, open_sources, warmup_first_clip
 
 PIXELS = 84 * 84
@@ -160,3 +164,137 @@ def test_splits_are_merged_for_training_only(folder: Path) -> None:
     assert (merging.train.merge_splits, merging.held_out.merge_splits) == (True, False)  # type: ignore[attr-defined]
     plain = open_sources(JsonlConfig(root=str(folder), annotations="annotations.jsonl"), 0, PIXELS)
     assert (plain.train.merge_splits, plain.held_out.merge_splits) == (False, False)  # type: ignore[attr-defined]
+
+
+def public(root: Path, **options: Any) -> DatasetConfig:
+    """HC-STVG of the fixture, a split each to train and to evaluate with."""
+    paths = {"root": root / "videos", "annotations": root / "annotations", "masklets": root / "masks"}
+    own = {name: str(path) for name, path in paths.items()}
+    return DatasetConfig(**{"name": "hcstvg", **own, "train_split": "train", "eval_split": "val", **options})
+
+
+def names(source: Any) -> list[str]:
+    assert isinstance(source, VideoSource)
+    return [sample.id for sample in source.samples]
+
+
+def test_the_splits_of_a_public_dataset(hcstvg: Path) -> None:
+    sources = open_sources(public(hcstvg), 0, PIXELS)
+    assert names(sources.train) == ["a.mp4", "b.mp4", "c.mp4"]
+    assert names(sources.held_out) == ["d.mp4", "e.mp4"] and sources.skipped == []
+    assert names(open_held_out(public(hcstvg, train_split="none such"), PIXELS)[0]) == ["d.mp4", "e.mp4"]
+    assert len(names(open_sources(public(hcstvg, eval_samples=1), 0, PIXELS).held_out)) == 1
+
+
+def test_a_sample_of_hcstvg_is_whole(hcstvg: Path) -> None:
+    """The video is found below its root, and the object by its boxes: left 4, top 4, 10 wide and high."""
+    train = open_sources(public(hcstvg, fps=5.0, max_frames=3, max_pixels=16 * 24), 0, PIXELS).train
+    loaded = train.load(train.samples[0])
+    truth = loaded.sample.truth
+    assert (loaded.sample.video, loaded.sample.query) == ("part1/a.mp4", "The man runs.")
+    assert (truth.interval, truth.object_id) == (Interval(0.2, 0.5), 4)
+    assert truth.tube is not None and truth.tube.frames == range(2, 5)
+    assert truth.tube.boxes.tolist() == [[4, 4, 14, 14]] * 3
+    assert loaded.clip.frames.shape == (3, 16, 24, 3) and loaded.masklets.ids == [4, 6]
+
+
+def test_a_public_dataset_goes_to_other_processes(hcstvg: Path) -> None:
+    train = open_sources(public(hcstvg), 0, PIXELS).train
+    again = pickle.loads(pickle.dumps(train))
+    assert again.load(again.samples[2]).sample.truth.object_id == 4
+
+
+def test_only_rows_that_are_evaluated_are_checked(hcstvg: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Masks of thousands of videos take long to read."""
+    read = list[str]()
+    masklets_of = VideoSource.masklets_of
+
+    def noting(source: VideoSource, video: str) -> Masklets:
+        read.append(video)
+        return masklets_of(source, video)
+
+    monkeypatch.setattr(VideoSource, "masklets_of", noting)
+    source, _ = open_held_out(public(hcstvg, eval_samples=1), PIXELS)
+    assert [sample.video for sample in source.samples] == read and len(read) == 1
+
+
+def test_how_far_the_check_is_can_be_shown(hcstvg: Path) -> None:
+    shown = list[str]()
+
+    def progress(samples: Sequence[Sample]) -> Iterator[Sample]:
+        for sample in samples:
+            shown.append(sample.id)
+            yield sample
+
+    open_sources(public(hcstvg), 0, PIXELS, progress)
+    assert shown == ["a.mp4", "b.mp4", "c.mp4", "d.mp4", "e.mp4"]
+
+
+def test_one_annotation_file_trains_and_evaluates_alike(hcstvg: Path) -> None:
+    file = str(hcstvg / "annotations" / "train_v2.json")
+    sources = open_sources(public(hcstvg, annotations=file, train_split=None, eval_split=None), 0, PIXELS)
+    assert names(sources.train) == names(sources.held_out) == ["a.mp4", "b.mp4", "c.mp4"]
+    merging = open_sources(public(hcstvg, merge_splits=True), 0, PIXELS)
+    assert (merging.train.merge_splits, merging.held_out.merge_splits) == (True, False)  # type: ignore[attr-defined]
+
+
+def test_rows_of_a_public_dataset_that_cannot_be_used_stop_or_are_skipped(hcstvg: Path) -> None:
+    data = public(hcstvg, train_split="part")
+    with pytest.raises(UserErrors) as caught:
+        open_sources(data, 0, PIXELS)
+    row, summary = caught.value.errors
+    assert row.startswith(f"{hcstvg}/annotations/part_v2.json, row 2 (gone.mp4): 'gone.mp4' not found in")
+    assert "1 of 2 rows cannot be used" in summary and "data.on_error=skip" in summary
+    sources = open_sources(public(hcstvg, train_split="part", eval_split="part", on_error="skip"), 0, PIXELS)
+    assert names(sources.train) == ["f.mp4"] and [one.sample_id for one in sources.skipped] == ["gone.mp4"]
+
+
+def test_truths_that_cannot_be_right_follow_the_policy(hcstvg: Path, tmp_path: Path) -> None:
+    """Of a video of 10 frames; the second row ends before it starts."""
+    rows = json.loads((hcstvg / "annotations" / "train_v2.json").read_text())
+    rows["b.mp4"] |= {"st_time": 0.5, "ed_time": 0.2}
+    rows["c.mp4"] |= {"st_frame": 9, "st_time": 0.8, "ed_time": 1.1}
+    (tmp_path / "train.json").write_text(json.dumps(rows))
+    data = public(hcstvg, annotations=str(tmp_path), eval_split="train", on_error="skip")
+    sources = open_sources(data, 0, PIXELS)
+    assert names(sources.train) == ["a.mp4", "c.mp4"]
+    assert [(one.row, one.sample_id) for one in sources.skipped] == [(2, "b.mp4")]
+    truth = sources.train.load(sources.train.samples[1]).sample.truth
+    assert truth.interval == Interval(0.8, 1.0) and truth.tube is not None and truth.tube.frames == range(8, 10)
+    data.policy = PolicyConfig(reversed="clamp", beyond="reject")
+    sources = open_sources(data, 0, PIXELS)
+    assert names(sources.train) == ["a.mp4", "b.mp4"]
+    assert [(one.row, one.sample_id) for one in sources.skipped] == [(3, "c.mp4")]
+
+
+def test_a_split_or_file_that_is_not_there_is_one_line(hcstvg: Path) -> None:
+    for wrong in (
+        {"train_split": "test"},
+        {"annotations": str(hcstvg / "none.json")},
+        {"masklets": str(hcstvg / "no")},
+    ):
+        with pytest.raises(UserError) as caught:
+            open_sources(public(hcstvg, **wrong), 0, PIXELS)
+        assert "\n" not in str(caught.value)
+
+
+def test_vidstg_has_its_boxes_from_vidor(tmp_path: Path) -> None:
+    """10 frames at 10 a second, seen from frame 2 on; the truth is frames 4 to 6, frames 2 to 4 of what is seen."""
+    write_video(tmp_path / "videos" / "9.mp4", [np.zeros((32, 48, 3), np.uint8)] * 10, 10.0)
+    box = {"xmin": 4, "ymin": 4, "xmax": 14, "ymax": 14}
+    (tmp_path / "vidor").mkdir()
+    frames = [[{"tid": 3, "bbox": box}]] * 10
+    (tmp_path / "vidor" / "9.json").write_text(json.dumps({"height": 32, "width": 48, "trajectories": frames}))
+    entry = {"vid": "9", "fps": 10, "frame_count": 10, "width": 48, "height": 32}
+    entry |= {"used_segment": {"begin_fid": 2, "end_fid": 9}, "temporal_gt": {"begin_fid": 4, "end_fid": 7}}
+    entry |= {"questions": [{"description": "who runs?", "type": "subject", "target_id": 3}]}
+    (tmp_path / "val_annotations.json").write_text(json.dumps([entry]))
+    options = {"name": "vidstg", "annotations": str(tmp_path), "masklets": str(tmp_path / "vidor")}
+    for boxes in ("", str(tmp_path / "vidor")):
+        source, _ = open_held_out(public(tmp_path, **options, boxes=boxes), PIXELS)
+        loaded = source.load(source.samples[0])
+        truth = loaded.sample.truth
+        assert truth.object_id == 4 and truth.tube is not None and truth.tube.frames == range(2, 5)
+        assert truth.interval is not None
+        assert (truth.interval.start, truth.interval.end) == pytest.approx((0.2, 0.5))
+        assert len(loaded.masklets.pts) == 7  # 9 - 2

@@ -13,7 +13,8 @@ import torch
 from grounding.core import LoadedSample, Sample, UserError, UserErrors
 from grounding.datasets.toy import toy_source
 from grounding.policies.policy import Policy
-from grounding.training.config import Config, JsonlConfig, check
+from grounding.training.config import Config, check
+from grounding.training.data import JsonlConfig
 from grounding.training.examples import Collator
 from grounding.training.grpo import run_grpo, trl_config
 from grounding.training.trainer import VideoGRPOTrainer

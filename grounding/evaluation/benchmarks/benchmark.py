@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from grounding.datasets.entries import Entry
 from grounding.evaluation.bootstrap import Figure
-from grounding.evaluation.entries import Entry, id_of, read_entries
+from grounding.evaluation.entries import id_of, read_entries
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from grounding.core import UserError
+from grounding.datasets.entries import field, object_of
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.benchmarks.tubes import (
     LARGEST,
@@ -24,7 +25,7 @@ from grounding.evaluation.benchmarks.tubes import (
     tube_by_frames,
     whole_tube,
 )
-from grounding.evaluation.entries import field, id_of, numbers, object_of, read_truths
+from grounding.evaluation.entries import id_of, numbers, read_truths
 from grounding.evaluation.stvg import sampled_frames
 
 CLIP_SECONDS = 20  # of every clip: img_num is 20 times the frame rate

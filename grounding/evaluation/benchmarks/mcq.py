@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from grounding.core import UserError
+from grounding.datasets.entries import field, object_of
 from grounding.evaluation.answers import letter
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure, mean
-from grounding.evaluation.entries import field, object_of, read_truths
+from grounding.evaluation.entries import read_truths
 
 
 @dataclass(frozen=True)

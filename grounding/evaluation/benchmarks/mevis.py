@@ -12,11 +12,12 @@ import numpy as np
 
 from grounding.core import UserError, rle
 from grounding.core.files import inside
+from grounding.datasets.entries import Entry, field, object_of
 from grounding.datasets.masks.mevis import MASKS, META
 from grounding.datasets.masks.shared import read_json, within
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure, mean
-from grounding.evaluation.entries import Entry, field, object_of, read_entries, text_id
+from grounding.evaluation.entries import read_entries, text_id
 from grounding.evaluation.segmentation import boundary_similarity, region_similarity
 
 Track = Sequence[bytes | None]  # compressed masks, None where empty, one a frame
@@ -43,16 +44,21 @@ def read_truth(path: Path) -> dict[str, Truth]:
     truths: dict[str, Truth] = {}
     for video, entry in videos.items():
         with within(f"{path / META}: video {video[:40]}"):
-            frames = [text_id(name) for name in _list(entry, "frames")]
+            frames = [text_id(name) for name in filled_list(entry, "frames")]
             expressions = object_of(field(entry, "expressions"), "expressions")
-            named = {name: [str(n) for n in _list(one, "anno_id")] for name, one in expressions.items()}
+            named = {name: [str(n) for n in filled_list(one, "anno_id")] for name, one in expressions.items()}
             size, tracks = _tracks({n for ids in named.values() for n in ids}, masks, len(frames))
             for name, ids in named.items():
                 truths[f"{video}/{name}"] = Truth(frames, size, [tracks[n] for n in ids])
     return truths
 
 
-def _list(row: Any, name: str) -> list[Any]:
+def filled_list(row: Any, name: str) -> list[Any]:
+    """What stands under `name`, a list with at least one entry.
+
+    Raises:
+        UserError: If it is none.
+    """
     value = field(row, name)
     if not isinstance(value, list) or not value:
         raise UserError(f'"{name}" must be a list with at least one entry, got {str(value)[:40]!r}')
@@ -61,7 +67,7 @@ def _list(row: Any, name: str) -> list[Any]:
 
 def _tracks(ids: set[str], masks: Mapping[str, Any], count: int) -> tuple[tuple[int, int], dict[str, Track]]:
     """The one size of a video's masks, and the masks by annotation."""
-    seen = [mask for n in sorted(ids) for mask in _list(masks, n) if mask is not None]
+    seen = [mask for n in sorted(ids) for mask in filled_list(masks, n) if mask is not None]
     if not seen:
         raise UserError("no object has a mask; take a split with masks")
     size = field(seen[0], "size")

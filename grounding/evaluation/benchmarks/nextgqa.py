@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from grounding.core import UserError
+from grounding.datasets.entries import Entry, field, object_of
 from grounding.evaluation.answers import letter
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure
-from grounding.evaluation.entries import Entry, field, id_of, numbers, object_of, ordered, read_entries
+from grounding.evaluation.entries import id_of, numbers, ordered, read_entries
 from grounding.evaluation.grounded_qa import nextgqa_figures
 from grounding.evaluation.temporal import best_iop, best_iou, padded, union_iou
 

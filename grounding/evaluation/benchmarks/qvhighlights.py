@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from grounding.core import UserError
+from grounding.datasets.entries import field, object_of
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure, mean
-from grounding.evaluation.entries import field, numbers, object_of, ordered, read_truths
+from grounding.evaluation.entries import numbers, ordered, read_truths
 from grounding.evaluation.highlights import highlight_ap, hit_at_1
 from grounding.evaluation.temporal import AP_THRESHOLDS, best_iou, padded, window_ap
 

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from grounding.core import UserError
+from grounding.datasets.entries import field, object_of
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.benchmarks.vtg import read_interval, stacked
 from grounding.evaluation.bootstrap import Figure
-from grounding.evaluation.entries import field, id_of, numbers, object_of, read_truths
+from grounding.evaluation.entries import id_of, numbers, read_truths
 from grounding.evaluation.grounded_qa import rextime_figures
 from grounding.evaluation.temporal import best_iou, padded
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from grounding.core import UserError
 from grounding.core.files import inside
+from grounding.datasets.entries import Entry
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure
-from grounding.evaluation.entries import Entry
 from grounding.evaluation.scenes import instance_figures, overlaps
 
 CLASSES = {3: "cabinet", 4: "bed", 5: "chair", 6: "sofa", 7: "table", 8: "door", 9: "window", 10: "bookshelf"}

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from grounding.core import UserError
+from grounding.core.files import inside
+from grounding.datasets.entries import Entry, field, object_of
+from grounding.datasets.moments import whole_in
 from grounding.evaluation.benchmarks.benchmark import Benchmark
+from grounding.evaluation.benchmarks.scans import scan_boxes
 from grounding.evaluation.bootstrap import Figure, mean
-from grounding.evaluation.entries import Entry, field, id_of, numbers, object_of, read_truths, text_id
+from grounding.evaluation.entries import id_of, numbers, read_truths, text_id
 from grounding.evaluation.scenes import box3d_iou
 
 PARTS = ("scene_id", "object_id", "ann_id")
@@ -32,15 +37,29 @@ def read_truth(path: Path) -> dict[str, Truth]:
     """Rows with `scene_id`, `object_id`, `ann_id`, `bbox` (see `read_box`) and, for the split, `unique_multiple`: 0 for
     unique, the only object of its class in the scene, or 1. Boxes are those of the aligned scene.
 
+    ScanRefer's own `ScanRefer_filtered_val.json` has neither. Boxes are then those of the scans beside it, in
+    `scans/<scene_id>` (see `scan_boxes`), and there is no split.
+
     Raises:
         UserError: Naming file and row of the first that is not so, or whose ids are taken.
     """
-    return read_truths(path, _truth, identify)
+    return read_truths(path, partial(_truth, cache(partial(_scan, path.parent / "scans"))), identify)
 
 
-def _truth(value: Any) -> Truth:
+def _scan(folder: Path, scene: str) -> dict[int, np.ndarray]:
+    return scan_boxes(inside(folder, scene))
+
+
+def _truth(boxes_of: Callable[[str], Mapping[int, np.ndarray]], value: Any) -> Truth:
     row = object_of(value, "a row")
-    split, box = row.get("unique_multiple"), read_box(row)
+    split = row.get("unique_multiple")
+    if "bbox" in row or "box" in row:
+        box = read_box(row)
+    else:
+        scene, number = text_id(field(row, "scene_id")), whole_in(field(row, "object_id"), "object_id")
+        box = boxes_of(scene).get(number)
+        if box is None:
+            raise UserError(f"the scan of {scene} has no object {number}; take both from one version")
     if split not in (None, 0, 1):
         raise UserError(f'"unique_multiple" must be 0 or 1, got {reprlib.repr(split)}')
     if box is None:
@@ -99,7 +118,7 @@ def figures(truths: Sequence[Truth], answers: Sequence[np.ndarray | None], _mode
 
 
 SCANREFER = Benchmark(
-    truth="a list of rows with scene_id, object_id, ann_id, bbox and unique_multiple, boxes in the aligned scene",
+    truth="rows with scene_id, object_id, ann_id, bbox, unique_multiple; or ScanRefer_filtered_val.json beside scans/",
     predictions="pred.json, a list of rows with scene_id, object_id, ann_id and bbox (8 corners or centre and sides)",
     truths=read_truth,
     answer=read_box,

@@ -1,13 +1,14 @@
-"""Spatio-temporal grounding in files of one's own, and ST-Align: one JSON object a line, truth and prediction alike."""
+"""Spatio-temporal grounding in files of one's own: one JSON object a line, truth and prediction alike."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+from grounding.datasets.entries import field, object_of
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.benchmarks.tubes import TubeTruth, figures, read_boxes, read_tube
-from grounding.evaluation.entries import field, numbers, object_of, ordered, read_truths
+from grounding.evaluation.entries import numbers, ordered, read_truths
 from grounding.evaluation.stvg import FrameTube
 
 
@@ -17,10 +18,15 @@ def read_truth(path: Path) -> dict[str, TubeTruth]:
     Raises:
         UserError: Naming file and row of the first that is not so, or whose id is taken.
     """
-    return read_truths(path, _truth)
+    return read_truths(path, row_truth)
 
 
-def _truth(value: Any) -> TubeTruth:
+def row_truth(value: Any) -> TubeTruth:
+    """One row of `read_truth`.
+
+    Raises:
+        UserError: If it is not so.
+    """
     row = object_of(value, "a row")
     start, end = ordered(numbers([field(row, "interval")], "interval", 2), "interval")[0].tolist()
     return TubeTruth(FrameTube(start, end, *read_boxes(field(row, "boxes"), None)), seconds=True)
@@ -32,14 +38,5 @@ STVG = Benchmark(
     truths=read_truth,
     answer=read_tube,
     figures=figures,
-    modes=("definition",),
-)
-ST_ALIGN = Benchmark(
-    truth="rows as for stvg, with boxes on the frames that LLaVA-ST samples",
-    predictions="rows of the same form",
-    truths=read_truth,
-    answer=read_tube,
-    figures=figures,
-    main=("tIoU>=0.5", "m_tIoU", "vIoU>=0.3", "vIoU>=0.5", "m_vIoU"),
     modes=("definition",),
 )

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from grounding.core import UserError
+from grounding.datasets.entries import field, object_of
 from grounding.evaluation.bootstrap import Figure
-from grounding.evaluation.entries import field, numbers, object_of, ordered
+from grounding.evaluation.entries import numbers, ordered
 from grounding.evaluation.stvg import FrameTube, hcstvg_scores, sampled_viou, stvg_figures, tiou, viou
 
 MODES = ("definition", "hcstvg", "tubedetr", "sampled")

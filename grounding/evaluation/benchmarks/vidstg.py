@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from grounding.core import UserError
+from grounding.datasets.entries import field, object_of
 from grounding.datasets.masks.shared import number, objects_of, read_json, whole, within
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.benchmarks.tubes import MAX_FRAMES, TubeTruth, figures, read_boxes, read_tube, whole_tube
-from grounding.evaluation.entries import field, numbers, object_of, text_id
+from grounding.evaluation.entries import numbers, text_id
 from grounding.evaluation.stvg import sampled_frames
 
 KINDS = {"captions": ("c", "declarative"), "questions": ("q", "interrogative")}

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from grounding.core import UserError
+from grounding.datasets.entries import field, object_of
 from grounding.evaluation.answers import mean_relative_accuracy
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure, macro, mean
-from grounding.evaluation.entries import field, object_of, read_truths
+from grounding.evaluation.entries import read_truths
 
 NUMBERS = ("object_abs_distance", "object_counting", "object_size_estimation", "room_size_estimation")
 DIRECTION = "object_rel_direction"

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from grounding.core import UserError
+from grounding.datasets.entries import Entry, field, object_of
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure, mean
-from grounding.evaluation.entries import Entry, field, numbers, object_of, ordered, read_entries, read_truths
+from grounding.evaluation.entries import numbers, ordered, read_entries, read_truths
 from grounding.evaluation.temporal import THRESHOLDS, interval_iou
 
 
@@ -47,7 +48,8 @@ def _charades_lines(path: Path) -> Iterator[Entry]:
             try:
                 video, start, end = parts[0], float(parts[1]), float(parts[2])
             except (IndexError, ValueError):
-                yield Entry(row, None, error=f"expected '<video> <start> <end>##<sentence>', got {reprlib.repr(line)}")
+                what = f"expected '<video> <start> <end>##<sentence>', got {reprlib.repr(line)}"
+                yield Entry(row, UserError(what))
                 continue
             yield Entry(row, [start, end], f"{video}_{seen[video]}")
             seen[video] += 1
@@ -73,7 +75,7 @@ def _named(entry: Entry, place: int) -> Entry:
         return Entry(entry.row, [float(start), float(end)], str(place))
     except ValueError:
         what = f'"answer" must be "start-end" in seconds, got {reprlib.repr(row["answer"])}'
-        return Entry(entry.row, None, str(place), what)
+        return Entry(entry.row, UserError(what), str(place))
 
 
 def _span_of(value: Any) -> Any:

@@ -30,6 +30,10 @@ PROCESSED = {
 META = {"videos": {"v": {"frames": ["0", "1"], "expressions": {"0": {"exp": "a", "anno_id": [7]}}}}}
 MASKS = {"7": [{"size": [2, 2], "counts": [0, 4]}, None]}
 QVH = {"qid": 1, "duration": 20, "relevant_windows": [[0, 8]], "relevant_clip_ids": [1], "saliency_scores": [[1, 2, 3]]}
+ST_META = {
+    "width": 20, "height": 10, "split": [0, 10],
+    "spatial_token": {"<bboxes>": {"0": [0, 0, 1, 1]}}, "time_token": {"<s>": 0, "<e>": 3},
+}  # fmt: skip
 FILES: list[tuple[str, dict[str, Any]]] = [
     ("vidstg", {"test.json": OFFICIAL, "vidor/77.json": VIDOR}),
     ("vidstg", {"test.json": PROCESSED}),
@@ -37,6 +41,7 @@ FILES: list[tuple[str, dict[str, Any]]] = [
     ("hcstvg", {"test.json": {"a": {"bbox": [[0, 0, 1, 1]], "st_frame": 1, "img_num": 10}}}),
     ("hcstvg", {"test.json": {"a": {"bbox": {"1": [0, 0, 1, 1]}, "st_frame": 1, "ed_frame": 1}}}),
     ("stvg", {"test.json": [{"id": "a", "interval": [0, 1], "boxes": {"0": [0, 0, 1, 1]}}]}),
+    ("st_align", {"test.json": [{"video_path": "a/b.mp4", "meta": ST_META}]}),
     ("charades", {"test.json": {"v": {"timestamps": [[0, 1], [2, 3]], "sentences": ["a", "b"]}}}),
     ("tvgbench", {"test.json": [{"question": "a", "answer": "1.0-2.0"}]}),
     ("qvhighlights", {"test.json": [QVH]}),

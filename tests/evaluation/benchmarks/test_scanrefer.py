@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 import numpy as np
 import pytest
@@ -70,6 +71,77 @@ def test_ids_may_be_written_out(score):
 def test_a_wrong_row_is_named(score, box, message):
     result = score("scanrefer", TRUTH, [row(2, corners(0, 0, 0, 2, 1, 1)), row(1, box)])
     assert "preds.json, row 2 (scene0011_00-1-0): " in result["problems"][0] and message in result["problems"][0]
+
+
+def scan(root, scene="scene0011_00", **changes):
+    """Five vertices: 0 and 1 of segment 7, 2 and 3 of segment 9, the last one of no object. Turned by 90 degrees about
+    z and raised by 1: (x, y, z) becomes (-y, x, z + 1).
+    """
+    folder = root / "scans" / scene
+    folder.mkdir(parents=True)
+    points = ["0 0 0", "2 1 1", "4 0 0", "5 -2 3", "9 9 9"]
+    header = [
+        "ply",
+        "format ascii 1.0",
+        "element vertex 5",
+        *(f"property float {axis}" for axis in "xyz"),
+        "end_header",
+    ]
+    files = {
+        f"{scene}_vh_clean_2.ply": "\n".join([*header, *points]) + "\n",
+        f"{scene}_vh_clean_2.0.010000.segs.json": json.dumps({"segIndices": [7, 7, 9, 9, 11]}),
+        f"{scene}.aggregation.json": json.dumps(
+            {"segGroups": [{"objectId": 0, "segments": [7]}, {"objectId": 4, "segments": [9]}]}
+        ),
+        f"{scene}.txt": "axisAlignment = 0 -1 0 0 1 0 0 0 0 0 1 1 0 0 0 1\n",
+    }
+    for name, text in (files | changes).items():
+        if text is not None:
+            (folder / name).write_text(text)
+
+
+def official(number):
+    return {"scene_id": "scene0011_00", "object_id": str(number), "object_name": "chair", "ann_id": "0"}
+
+
+def test_boxes_of_the_scans_beside_the_official_file(score, tmp_path):
+    scan(tmp_path)
+    # Object 0: x 0..2, y 0..1, z 0..1 becomes x -1..0, y 0..2, z 1..2. Object 4: x 4..5, y -2..0, z 0..3 becomes
+    # x 0..2, y 4..5, z 1..4; said is its lower third, z 1..2.
+    said = [row("0", corners(-1, 0, 1, 0, 2, 2)), row("4", corners(0, 4, 1, 2, 5, 2))]
+    result = score("scanrefer", [official(0), official(4)], said, strict=True)
+    assert (result["Acc@0.25"], result["Acc@0.5"]) == (1.0, 0.5)
+    assert not any(name.startswith(("unique", "multiple")) for name in result)
+
+
+def test_a_scan_without_alignment_stays_as_it_is(score, tmp_path):
+    scan(tmp_path, **{"scene0011_00.txt": None})
+    assert score("scanrefer", [official(0)], [row("0", corners(0, 0, 0, 2, 1, 1))], strict=True)["Acc@0.5"] == 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (".aggregation.json", None, "cannot read"),
+        (".aggregation.json", "[]", '"segGroups" must be a list of objects'),
+        (".aggregation.json", '{"segGroups": [{"objectId": 0}]}', '"segments" is missing'),
+        (".aggregation.json", '{"segGroups": [{"objectId": 0, "segments": 7}]}', '"segments" must be a list'),
+        (".aggregation.json", '{"segGroups": [{"objectId": 5, "segments": [7]}]}', "has no object 0"),
+        ("_vh_clean_2.ply", None, "must hold *_vh_clean_2.ply"),
+        ("_vh_clean_2.0.010000.segs.json", '{"segIndices": [7]}', "a segment for each vertex"),
+    ],
+)
+def test_a_scan_that_is_none_is_named(score, tmp_path, name, text, message):
+    scan(tmp_path, **{f"scene0011_00{name}": text})
+    with pytest.raises(UserError) as caught:
+        score("scanrefer", [official(0)], [row("0", [0, 0, 0, 1, 1, 1])])
+    assert "truth.json, row 1 (scene0011_00-0-0): " in str(caught.value) and message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_scene_stays_within_the_scans(score, tmp_path):
+    with pytest.raises(UserError, match="leaves its root"):
+        score("scanrefer", [official(0) | {"scene_id": "../../x"}], [row("0", [0, 0, 0, 1, 1, 1])])
 
 
 def test_a_truth_that_is_none(score):

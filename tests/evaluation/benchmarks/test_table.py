@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grounding.core import UserError
-from grounding.evaluation.benchmarks import mevis, nextgqa, qvhighlights, rextime
+from grounding.datasets.entries import Entry
+from grounding.evaluation.benchmarks import mevis, nextgqa, qvhighlights, rextime, st_align
 from grounding.evaluation.benchmarks.table import BENCHMARKS
 from grounding.evaluation.benchmarks.tubes import TubeTruth, whole_tube
-from grounding.evaluation.entries import Entry
 
 TUBE = TubeTruth(whole_tube(0, 2, [[0, 0, 1, 1]] * 2), frame_count=10)
 SECONDS = TubeTruth(whole_tube(0, 2, [[0, 0, 1, 1]] * 2), seconds=True)
@@ -21,8 +21,9 @@ TRUTHS = {
     "hcstvg": TUBE,
     "vidstg": TUBE,
     "stvg": SECONDS,
-    "st_align": SECONDS,
+    "st_align": st_align.ClipTruth(SECONDS.tube, clip=st_align.SampledClip("a.mp4", 0, 9, (2, 2))),
     "mevis": mevis.Truth(["0", "1"], (2, 2), []),
+    "refytvos": mevis.Truth(["0", "1"], (2, 2), []),
     "qvhighlights": qvhighlights.Truth(np.zeros((1, 2)), np.zeros((3, 3))),
     "nextgqa": nextgqa.Truth(np.zeros((1, 2)), 0, ("a", "b", "c", "d", "e")),
     "rextime": rextime.Pair(np.zeros((1, 2)), "A"),
@@ -31,6 +32,7 @@ JSON_ROWS = [name for name in BENCHMARKS if not name.startswith("scannet")]
 KEYS = [
     "id", "qid", "interval", "boxes", "bbox", "st_frame", "ed_frame", "sted", "span", "prediction", "answer", "ans",
     "pred_relevant_windows", "pred_saliency_scores", "masks", "scene_id", "object_id", "ann_id", "timestamps",
+    "outputs", "video_path", "split",
 ]  # fmt: skip
 atoms = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just(10**400)
 values = st.recursive(

@@ -16,10 +16,10 @@ from grounding.evaluation.benchmarks.scannet import read_ids, read_prediction
 from lift3d.boxes import boxes_of
 from lift3d.formats.boxes_json import write_boxes
 from lift3d.formats.coco import write_coco
-from lift3d.formats.glb import write_glb
+from lift3d.formats.glb import linear, write_glb
 from lift3d.formats.npz import write_npz
 from lift3d.formats.ply import write_ply
-from lift3d.formats.result import Result, id_colour
+from lift3d.formats.result import Result, id_colour, tinted
 from lift3d.formats.scannet import write_scannet
 from lift3d.lift import Instance, Lifted
 from lift3d.scene import Scene, View
@@ -89,6 +89,66 @@ def test_glb_has_a_node_an_instance_with_y_up(tmp_path: Path, result: Result) ->
     assert np.frombuffer(data, "<u4", 3, offset).tolist() == [0, 1, 2]
     assert all(one["byteOffset"] % 4 == 0 for one in tree["bufferViews"])
     assert tree["buffers"][0]["byteLength"] == len(data)
+
+
+SIZES = {5121: 1, 5123: 2, 5125: 4, 5126: 4}
+WIDTHS = {"SCALAR": 1, "VEC3": 3, "VEC4": 4}
+TYPES = {5123: "<u2", 5125: "<u4", 5126: "<f4"}
+
+
+def read(tree: dict[str, Any], data: bytes, number: int) -> np.ndarray:
+    """The values of an accessor, once its place is what glTF 2.0 allows (section 3.6.2)."""
+    one = tree["accessors"][number]
+    window = tree["bufferViews"][one["bufferView"]]
+    length = one["count"] * WIDTHS[one["type"]] * SIZES[one["componentType"]]
+    assert one["count"] >= 1 and length <= window["byteLength"]
+    assert window["byteOffset"] % 4 == 0  # rows of vertices begin at multiples of four, and so do components
+    assert window["byteOffset"] + window["byteLength"] <= len(data)
+    assert window["target"] == (34963 if one["type"] == "SCALAR" else 34962)
+    values = np.frombuffer(data, TYPES[one["componentType"]], one["count"] * WIDTHS[one["type"]], window["byteOffset"])
+    return values.reshape(one["count"], -1)
+
+
+def test_glb_keeps_the_rules_of_gltf(tmp_path: Path, result: Result) -> None:
+    write_glb(tmp_path, result)
+    tree, data = glb(tmp_path / "instances.glb")
+    assert tree["asset"]["version"] == "2.0" and len(tree["buffers"]) == 1
+    assert 0 <= len(data) - tree["buffers"][0]["byteLength"] <= 3
+    assert tree["scenes"][tree["scene"]]["nodes"] == [0, 1]
+    assert len({node["name"] for node in tree["nodes"]}) == len(tree["nodes"]) == len(tree["meshes"])
+    assert tree["extensionsUsed"] == list(tree["materials"][0]["extensions"]) and "extensionsRequired" not in tree
+    used = []
+    for node in tree["nodes"]:
+        (primitive,) = tree["meshes"][node["mesh"]]["primitives"]
+        accessors = [tree["accessors"][n] for n in primitive["attributes"].values()]
+        position, colour = (read(tree, data, primitive["attributes"][name]) for name in ("POSITION", "COLOR_0"))
+        assert [(one["type"], one["componentType"]) for one in accessors] == [("VEC3", 5126), ("VEC4", 5123)]
+        assert np.isfinite(position).all() and len(position) == len(colour)
+        assert (accessors[0]["min"], accessors[0]["max"]) == (position.min(0).tolist(), position.max(0).tolist())
+        assert accessors[1]["normalized"] is True and (colour[:, 3] == 65535).all()
+        assert primitive["mode"] in (0, 4) and tree["materials"][primitive["material"]]
+        used += primitive["attributes"].values()
+        if "indices" in primitive:
+            corners = read(tree, data, primitive["indices"])
+            assert len(corners) % 3 == 0 and corners.max() < len(position)
+            used.append(primitive["indices"])
+    assert sorted(used) == list(range(len(tree["accessors"]))) == list(range(len(tree["bufferViews"])))
+
+
+def test_glb_has_light_where_screens_have_codes(tmp_path: Path, result: Result) -> None:
+    """sRGB by its definition: 10 / 255 / 12.92 = 0.003035; ((128 / 255 + 0.055) / 1.055) ^ 2.4 = 0.215861."""
+    assert linear(np.array([0, 10, 128, 255], np.uint8)).tolist() == [0, 199, 14146, 65535]
+    write_glb(tmp_path, result)
+    tree, data = glb(tmp_path / "instances.glb")
+    colour = read(tree, data, tree["meshes"][0]["primitives"][0]["attributes"]["COLOR_0"])
+    assert colour[0, :3].tolist() == linear(tinted(np.full((1, 3), 100, np.uint8), 3, 0.6))[0].tolist()
+
+
+def test_a_tint_is_a_share_of_the_ids_colour() -> None:
+    red, green, blue = id_colour(4)
+    assert tinted(np.array([[100, 0, 200]], np.uint8), 4, 0.5).tolist() == [
+        [round((red + 100) / 2), round(green / 2), round((blue + 200) / 2)]
+    ]
 
 
 def test_glb_without_instances_is_valid(tmp_path: Path, result: Result) -> None:

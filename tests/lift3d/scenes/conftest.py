@@ -6,6 +6,8 @@ is flat. Depth is rounded to millimetres, which every layout can hold to better 
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,10 +15,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from grounding.core import UserError
 from lift3d.scene import Scene
+from lift3d.scenes import load
 
 SIZE = (48, 64)
 # 7-Scenes' camera (585, centre 320, 240 at 640 x 480) at a tenth: (320 + 0.5) / 10 - 0.5 = 31.55
@@ -135,10 +140,27 @@ def scannet_folder(tmp_path: Path, truth: Truth) -> Path:
     return root
 
 
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+
+
 @pytest.fixture
-def any_json() -> st.SearchStrategy[Any]:
-    """Values that JSON files may hold where others are expected."""
+def fuzzed(tmp_path: Path) -> Callable[[Path, Callable[[Draw, st.SearchStrategy[Any]], Any]], None]:
+    """Writes to a file of the scene in `tmp_path` what a function makes of any JSON: a scene or a UserError comes out.
+
+    The function is given `draw` and a strategy of values that JSON files may hold where others are expected.
+    """
     plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just(10**400)
-    return st.recursive(
+    anything = st.recursive(
         plain, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=3)
     )
+
+    def check(path: Path, made: Callable[[Draw, st.SearchStrategy[Any]], Any]) -> None:
+        @given(data=st.data())
+        def load_any(data: st.DataObject) -> None:
+            path.write_text(json.dumps(made(data.draw, anything)))
+            with contextlib.suppress(UserError):
+                assert load(tmp_path).scene.views
+
+        load_any()
+
+    return check

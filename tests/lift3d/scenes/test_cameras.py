@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lift3d.scene import is_rigid
 from lift3d.scenes.cameras import (
     camera_matrix,
     from_axis_angle,
@@ -14,7 +15,6 @@ from lift3d.scenes.cameras import (
     from_opengl,
     from_quaternion,
     from_world_to_camera,
-    is_rigid,
     scaled,
     with_positive_fy,
 )

@@ -92,6 +92,7 @@ LITTLE = "binary_little_endian"
         (head(LITTLE) + body("<", TRIANGLES)[:-1], "is cut off"),
         (head(LITTLE) + body("<", [(0, 1, 2), (0, 1, 2, 3)]), "differ in the number of corners"),
         (head(LITTLE, faces=1) + body("<", [(0, 1)]), "faces must have three or four corners"),
+        (head(LITTLE, faces=1) + body("<", [tuple(range(65))]), "a face with a list of 65 entries is not supported"),
         (head(LITTLE) + body("<", [(0, 1, 2), (0, 1, 4)]), "each the number of a vertex"),
         (head(LITTLE) + body("<", [(0, 1, 2), (0, 1, -1)]), "each the number of a vertex"),
         (head(LITTLE).replace(b"float z", b"float w") + body("<", TRIANGLES), "vertices with x, y and z"),
@@ -105,6 +106,13 @@ LITTLE = "binary_little_endian"
 def test_broken_files(tmp_path: Path, data: bytes, message: str) -> None:
     with pytest.raises(UserError, match=message):
         read_ply(written(tmp_path, data))
+
+
+def test_whose_point_it_is_as_export_writes_it(tmp_path: Path) -> None:
+    text = "ply\nformat ascii 1.0\nelement vertex 2\nproperty float x\nproperty float y\nproperty float z\n"
+    found = read_ply(written(tmp_path, f"{text}property int instance\nend_header\n1 2 3 7\n4 5 6 -1\n".encode()))
+    assert found.instances is not None and found.instances.tolist() == [7, -1]
+    assert read_ply(written(tmp_path, f"{text}end_header\n1 2 3\n4 5 6\n".encode())).instances is None
 
 
 def test_a_missing_file(tmp_path: Path) -> None:

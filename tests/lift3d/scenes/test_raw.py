@@ -92,6 +92,17 @@ def test_a_pose_that_is_not_rigid_is_left_out(pose: np.ndarray) -> None:
     assert loaded.left_out == {"bad": "the pose is no rotation with a translation"}
 
 
+def test_a_pose_that_mirrors_is_kept_and_named() -> None:
+    """A world with left-handed axes is a world, too; that one axis was flipped by mistake only its owner can tell."""
+    mirrored = np.diag([1.0, -1, 1, 1])
+    loaded = assemble("x", RawScene([frame("good"), frame("bad", pose=mirrored, colour=None)]))
+    assert loaded.left_out == {}
+    assert loaded.scene.views[1].pose.tolist() == mirrored.tolist()
+    missing, doubt = loaded.scene.problems
+    assert missing == "there is no colour image: frame bad"
+    assert doubt.startswith("the pose mirrors: ") and doubt.endswith("nothing was changed: frame bad")
+
+
 @pytest.mark.parametrize(
     "camera", [camera_matrix(0, 5, 3, 2), camera_matrix(5, 0, 3, 2), camera_matrix(5, 5, np.nan, 2)]
 )
@@ -124,6 +135,10 @@ def test_negative_fy_turns_the_camera_and_keeps_the_point() -> None:
     assert view.intrinsics[1, 1] == 5
     y = (0 - view.intrinsics[1, 2]) * 2 / view.intrinsics[1, 1]
     np.testing.assert_allclose(view.pose @ [0, y, 2, 1], [0, 0.6, 2, 1])
+
+
+def test_negative_fy_alone_is_no_doubt() -> None:
+    assert assemble("x", RawScene([frame(intrinsics=camera_matrix(5, -5, 2.5, 1.5))])).scene.problems == ()
 
 
 def test_16_bit_depth_of_65535_and_8_bit_images(scannet_folder: Path) -> None:

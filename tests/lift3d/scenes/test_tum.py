@@ -65,6 +65,14 @@ def test_a_quaternion_of_zeros_is_a_lost_pose(tmp_path: Path, truth: Any) -> Non
     assert load(tmp_path).left_out == {"0.000000": "the pose is not finite (tracking was lost)"}
 
 
+def test_poses_of_no_file_or_of_two_are_refused(tmp_path: Path, truth: Any) -> None:
+    write(tmp_path, truth)
+    (tmp_path / "groundtruth.txt").rename(tmp_path / "a.gt.freiburg")
+    (tmp_path / "b.gt.freiburg").touch()
+    with pytest.raises(UserError, match=r"expected groundtruth.txt or one \*.gt.freiburg, found 2"):
+        load(tmp_path)
+
+
 def test_icl_nuim_has_a_negative_fy(tmp_path: Path, truth: Any, assert_same: Check) -> None:
     """Written as ICL-NUIM is: the camera's y axis up, so y' = -y in the camera, and fy < 0."""
     write(tmp_path, truth)

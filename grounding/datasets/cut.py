@@ -1,0 +1,75 @@
+"""What a sample loses where its video is shorter than its annotation says, or where only a segment of it is meant."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from grounding.core.errors import UserError
+from grounding.core.intervals import Interval, frames_within, nearest_frames
+from grounding.core.masklets import Masklets
+from grounding.core.samples import Answer, LoadedSample
+from grounding.core.tubes import Tube
+from grounding.core.video import VideoInfo
+from grounding.datasets.records import Action
+
+
+def within_video(truth: Answer, video: VideoInfo, beyond: Action) -> Answer:
+    """The truth within the video file itself, which may be shorter than its annotation says.
+
+    Args:
+        truth: When and where.
+        video: The file.
+        beyond: `clamp` cuts off time and boxes past its end, `keep` leaves them.
+
+    Raises:
+        UserError: If there is something past the end and `beyond` is "reject".
+    """
+    interval, tube, slack = truth.interval, truth.tube, 0.5 / video.fps  # ends are often rounded
+    late = interval is not None and interval.end > video.duration + slack
+    if beyond == "keep" or not (late or (tube is not None and tube.frames.stop > video.frame_count)):
+        return truth
+    if beyond == "reject":
+        raise UserError(f"the truth reaches past the video, which has {video.frame_count} frames, {video.duration:g} s")
+    if interval is not None:
+        interval = Interval(min(interval.start, video.duration), min(interval.end, video.duration))
+    if tube is not None:
+        tube = Tube(tube.start_frame, tube.boxes[: max(video.frame_count - tube.start_frame, 0)])
+    return replace(truth, interval=interval, tube=tube)
+
+
+def cut(loaded: LoadedSample, segment: Interval) -> LoadedSample:
+    """A sample as if its video were one segment of it alone: times and frames count from the segment's first frame.
+
+    Args:
+        loaded: With all of the video.
+        segment: When, in seconds; the truth lies within.
+
+    Raises:
+        UserError: If it holds no frame.
+    """
+    clip, masklets, truth = loaded.clip, loaded.masklets, loaded.sample.truth
+    frames = frames_within(segment, masklets.pts, masklets.fps)
+    inside = np.isin(nearest_frames(masklets.pts, clip.pts), frames)
+    if not inside.any():
+        raise UserError(f"no frame of the video was sampled {shown(segment)}; check the video")
+    begin, end = float(masklets.pts[frames.start]), min(segment.end, clip.duration)
+    tracks = {i: track[frames.start : frames.stop] for i, track in masklets.tracks.items()}
+    if truth.interval is not None:
+        start, stop = (min(max(time - begin, 0.0), end - begin) for time in (truth.interval.start, truth.interval.end))
+        truth = replace(truth, interval=Interval(start, stop))
+    if truth.tube is not None:
+        first = max(truth.tube.start_frame, frames.start)
+        boxes = truth.tube.boxes[first - truth.tube.start_frame : max(frames.stop - truth.tube.start_frame, 0)]
+        truth = replace(truth, tube=Tube(first - frames.start, boxes))
+    return LoadedSample(
+        replace(loaded.sample, truth=truth),
+        replace(clip, frames=clip.frames[inside], pts=(clip.pts[inside] - begin).clip(0), duration=end - begin),
+        Masklets(masklets.size, masklets.fps, masklets.pts[frames.start : frames.stop] - begin, tracks),
+    )
+
+
+def shown(interval: Interval) -> str:
+    """An interval in the words of a message."""
+    return f"within [{interval.start:g}, {interval.end:g}] s"

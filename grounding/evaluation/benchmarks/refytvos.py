@@ -1,0 +1,81 @@
+"""Ref-YouTube-VOS: the mask of the one object that an expression means; J, F and J&F as for MeViS.
+
+Only the training split has public masks; its server's script is not public. That every frame listed counts, and one
+without the object is right where the prediction is empty, is MeViS's rule. Not seen on real files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from grounding.core import UserError, rle
+from grounding.core.files import inside
+from grounding.datasets.entries import Entry, field, object_of
+from grounding.datasets.masks.mevis import META
+from grounding.datasets.masks.shared import read_json, within
+from grounding.datasets.moments import whole_in
+from grounding.evaluation.benchmarks.benchmark import Benchmark
+from grounding.evaluation.benchmarks.mevis import Track, Truth, figures, filled_list, read_prediction, read_predictions
+from grounding.evaluation.entries import text_id
+from lift3d.labels import read_id_map
+
+MASKS = "Annotations"
+
+
+def read_truth(path: Path) -> dict[str, Truth]:
+    """The folder of a split with `Annotations/<video>/<frame>.png` (value = `obj_id`); ids are `<video>/<expression>`.
+
+    `meta_expressions.json` lies in it, or where the official archive has it, in `../meta_expressions/<split>`.
+
+    Raises:
+        UserError: Naming the file and the video or expression that is not as Ref-YouTube-VOS writes it.
+    """
+    beside = path.parent / "meta_expressions" / path.name / META
+    meta = beside if beside.is_file() else path / META
+    value = read_json(meta)
+    with within(str(meta)):
+        videos = object_of(field(value, "videos"), "videos")
+    truths: dict[str, Truth] = {}
+    for video, entry in videos.items():
+        with within(f"{meta}: video {video[:40]}"):
+            truths |= {f"{video}/{name}": truth for name, truth in _expressions(entry, inside(path / MASKS, video))}
+    return truths
+
+
+def _expressions(entry: Any, folder: Path) -> Iterator[tuple[str, Truth]]:
+    frames = [text_id(name) for name in filled_list(entry, "frames")]
+    maps = [read_id_map(inside(folder, f"{name}.png")) for name in frames]
+    if len({one.shape for one in maps}) > 1:
+        raise UserError(f"the pictures in {folder} differ in size; fetch them anew")
+    tracks: dict[int, Track] = {}
+    for name, said in object_of(field(entry, "expressions"), "expressions").items():
+        with within(f"expression {name[:40]}"):
+            number = whole_in(field(said, "obj_id"), "obj_id")
+            if number == 0:
+                raise UserError("obj_id must be 1 or more, for 0 is the ground")
+            if number not in tracks:
+                tracks[number] = [rle.encode(one == number) if (one == number).any() else None for one in maps]
+            if not any(tracks[number]):
+                raise UserError(f"object {number} is on no frame of {folder}; take both from one split")
+            yield name, Truth(frames, (maps[0].shape[0], maps[0].shape[1]), [tracks[number]])
+
+
+def read_submission(path: Path) -> list[Entry]:
+    """What MeViS takes, also within a folder `Annotations`, as the server's archives have it.
+
+    Raises:
+        UserError: If there is no such folder or file.
+    """
+    return read_predictions(path / MASKS if (path / MASKS).is_dir() else path)
+
+
+REFYTVOS = Benchmark(
+    truth="the folder of a split with masks (train): Annotations, and meta_expressions.json in it or as in the archive",
+    predictions="the submission folder, [Annotations/]<video>/<expression>/<frame>.png, or rows as for mevis",
+    truths=read_truth,
+    answer=read_prediction,
+    figures=figures,
+    entries=read_submission,
+)

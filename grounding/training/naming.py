@@ -1,0 +1,76 @@
+"""Words for what the tiny policy sees: every visual token learns the colour, shape and ID that it shows.
+
+The words are read with the model's own head, whose weights are the word embeddings too. A visual token comes to hold
+the embeddings of its words, so that attending from a word of the query to the object, and copying the object's ID,
+is little more than matching equal vectors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from grounding.core import LoadedSample
+from grounding.policies.families import MERGED
+from grounding.policies.policy import Policy, VideoPrompt
+from grounding.tasks import stvg
+
+LEAST = 0.25  # share of a visual token's pixels that must be of one object for it to be named; our choice
+
+
+def naming_loss(
+    policy: Policy, features: Sequence[torch.Tensor], prompts: Sequence[VideoPrompt], clips: Sequence[LoadedSample]
+) -> torch.Tensor:
+    """Mean cross-entropy between what visual tokens say and the words of the objects that they show.
+
+    Args:
+        policy: Whose head reads the features.
+        features: Of each clip's video, shape (levels, visual tokens, width).
+        prompts: The encoded clips.
+        clips: The same with masks, and with questions that say what each object is called.
+    """
+    targets = torch.cat([targets_of(policy, *one) for one in zip(prompts, clips, strict=True)]).to(policy.model.device)
+    named = targets.any(1)
+    logits = policy.head(torch.cat([made[0] for made in features])[named])
+    return functional.cross_entropy(logits.float(), targets[named])
+
+
+def targets_of(policy: Policy, prompt: VideoPrompt, loaded: LoadedSample) -> torch.Tensor:
+    """For each visual token equal shares of the words of the object that it shows, float32, shape (N, vocabulary).
+
+    A row is 0 where a token shows no object, or too little of one.
+    """
+    merge = policy.model.config.vision_config.spatial_merge_size
+    time, height, width = prompt.grid[0].tolist()
+    shown = objects_shown(loaded, (time, height // merge, width // merge))
+    words = {0: torch.zeros(policy.model.config.text_config.vocab_size)}
+    for object_id, name in names(loaded).items():
+        tokens = policy.tokenizer(f" {name} {object_id}")["input_ids"]
+        words[object_id] = words[0].index_fill(0, torch.tensor(tokens), 1 / len(tokens))
+    return torch.stack([words[int(object_id)] for object_id in shown.ravel()])
+
+
+def names(loaded: LoadedSample) -> Mapping[int, str]:
+    """What each object that is asked for is called, without its article."""
+    sample = loaded.sample
+    assert sample.truth.object_id is not None  # the toy world's truths have one
+    queries = {sample.truth.object_id: sample.query}
+    queries |= {other["object_id"]: other["query"] for other in sample.meta["others"]}
+    return {object_id: stvg.normalise_query(query).removeprefix("the ") for object_id, query in queries.items()}
+
+
+def objects_shown(loaded: LoadedSample, grid: tuple[int, int, int]) -> np.ndarray:
+    """The object that each visual token shows most of, 0 for none, shape `grid` (time, rows, columns)."""
+    masklets, (time, rows, columns) = loaded.masklets, grid
+    ids = [0, *names(loaded)]
+    seen = [masklets.masks_at(masklets.frame_at(float(at))) for at in loaded.clip.pts]
+    nothing = np.zeros(masklets.size, bool)
+    masks = np.array([[frame.get(object_id, nothing) for object_id in ids] for frame in seen], np.float32)
+    height, width = masklets.size
+    blocks = masks.reshape(time, MERGED, len(ids), rows, height // rows, columns, width // columns)
+    shares = blocks.mean(axis=(1, 4, 6))
+    shares[:, 0] = LEAST
+    return np.array(ids)[shares.argmax(axis=1)]

@@ -1,0 +1,127 @@
+"""What a toy clip teaches: questions about all of its objects, with their answers, as tokens.
+
+Times are partial annotations (as in many real datasets, see VideoTG-R1), often without an object's first and last
+second: something is left to reinforcement learning on purpose.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from grounding.core import Answer, Interval, LoadedSample
+from grounding.core.seeds import generator
+from grounding.datasets.toy import toy_source
+from grounding.policies.policy import Policy
+from grounding.tasks import stvg
+
+PARTIAL = 0.7  # how often a boundary is annotated a second too far inside; our choice
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One question about the video and its right answer.
+
+    Args:
+        prompt: The user's turn.
+        answer: Pieces of the assistant's turn, each with whether it is scored.
+        ends: Whether the end of the assistant's turn is scored too.
+    """
+
+    prompt: str
+    answer: Sequence[tuple[str, bool]]
+    ends: bool
+
+
+def toy_corpus(prompt_kind: str) -> list[str]:
+    """Texts of the toy world, for the tokenizer of the tiny policy: questions and answers of both levels."""
+    texts = []
+    for level in (1, 2):
+        for sample in toy_source(0, 300, level=level).samples:
+            words = stvg.normalise_query(sample.query)
+            answer = stvg.answer_text(sample.truth, f"{words} {sample.truth.object_id}")
+            texts += [stvg.prompt(sample.query, prompt_kind), answer]
+    return texts
+
+
+def two_frames(loaded: LoadedSample) -> LoadedSample:
+    """The sample with two neighbouring frames that show its object, and without the objects that they miss."""
+    clip, sample = loaded.clip, loaded.sample
+    starts = [t for t in range(len(clip) - 1) if _shown(sample.truth.interval, clip.pts[t : t + 2])]
+    first = int(generator(sample.id, "two frames").choice(starts))
+    cut = replace(clip, frames=clip.frames[first : first + 2], pts=clip.pts[first : first + 2])
+    others = [other for other in sample.meta["others"] if _shown(other["interval"], cut.pts)]
+    return replace(loaded, clip=cut, sample=replace(sample, meta={"others": others}))
+
+
+def turns_of(loaded: LoadedSample, prompt_kind: str, still: bool) -> list[Turn]:
+    """The sample's own question first, then those about the other objects of its clip.
+
+    Times are partial annotations. Still frames do not show when: there the seconds are not scored, and only the first
+    answer is said to its end.
+    """
+    sample, turns = loaded.sample, list[Turn]()
+    assert sample.truth.interval is not None  # the toy world's truths have one
+    asked = [(sample.query, sample.truth.interval, sample.truth.object_id)]
+    asked += [(other["query"], other["interval"], other["object_id"]) for other in sample.meta["others"]]
+    for query, interval, object_id in asked:
+        truth = Answer(partial(interval, generator(sample.id, query, "partial")), object_id)
+        # The ID follows the query's words directly: with a word between them it was not learnt.
+        words = stvg.normalise_query(query).removeprefix("the ")
+        text = stvg.answer_text(truth, f"{words} {object_id}")
+        ends = not (still and turns)
+        pieces = unscored_seconds(text) if still else [(text, True)]
+        thinking = [(text.partition(" <answer>")[0], True)]
+        turns.append(Turn(stvg.prompt(query, prompt_kind), pieces if ends else thinking, ends))
+    return turns
+
+
+def partial(interval: Interval, rng: np.random.Generator) -> Interval:
+    """A part of an interval, at least a second long: each end is one second further inside with chance `PARTIAL`."""
+    start, end = interval.start, interval.end
+    late, early = rng.random(2) < PARTIAL
+    if late and end - start > 1:
+        start += 1
+    if early and end - start > 1:
+        end -= 1
+    return Interval(start, end)
+
+
+def unscored_seconds(text: str) -> list[tuple[str, bool]]:
+    """An answer in pieces, all scored but the digits of its time range."""
+    head, name, seconds = text.partition("Time range:")
+    parts = [part for part in re.split(r"( ?\d)", seconds) if part]
+    return [(head + name, True), *((part, not part.strip().isdigit()) for part in parts)]
+
+
+def completion_tokens(policy: Policy, turns: Sequence[Turn]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Answers and further questions as one completion, and which answer (1, 2, ...) each token belongs to.
+
+    Returns:
+        Two int64 tensors, shape (C,); a question's tokens, and those of pieces that are not scored, belong to 0.
+    """
+    tokenizer = policy.tokenizer
+    tokens: list[int] = []
+    owner: list[int] = []
+
+    def say(new: list[int], answer: int) -> None:
+        tokens.extend(new)
+        owner.extend([answer] * len(new))
+
+    for number, turn in enumerate(turns, start=1):
+        if number > 1:
+            chat = [{"role": "user", "content": turn.prompt}]
+            text = policy.processor.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+            say(tokenizer("\n" + text)["input_ids"], 0)
+        for piece, scored in turn.answer:
+            say(tokenizer(piece)["input_ids"], number if scored else 0)
+        say([tokenizer.eos_token_id], number if turn.ends else 0)
+    return torch.tensor(tokens), torch.tensor(owner)
+
+
+def _shown(interval: Interval | None, pts: np.ndarray) -> bool:
+    return interval is not None and interval.start <= pts[0] and pts[-1] < interval.end

@@ -1,0 +1,172 @@
+"""`lift3d view`: in rerun (extra `viz`) what `lift3d export` wrote, and the cameras of its scene where that is given.
+
+Every instance is an entity of its own, so that it can be hidden; the camera moves along the timeline "frame".
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from grounding.core import UserError
+from grounding.core.files import whole_file
+from lift3d.boxes import Box
+from lift3d.formats.result import id_colour, tinted
+from lift3d.frames import Frame, Frames, Progress, plain
+from lift3d.scene import Scene
+from lift3d.scenes.cameras import from_world_to_camera, scaled
+from lift3d.scenes.ply import Mesh, read_ply
+from lift3d.scenes.text import field, matrix, numbers, read_json
+
+WIDEST = 320  # pixels of a side of a camera's picture
+_TINT = 0.75  # share of the instance's colour; the rest is the point's own
+
+
+@dataclass(frozen=True, eq=False)
+class Exported:
+    """What a folder of `lift3d export` says.
+
+    Attributes:
+        cloud: Points with colours and instances.
+        labels: What each instance is called.
+        boxes: The upright box of each instance.
+        alignment: From the frame of the points to that of the boxes, (4, 4).
+        up: Against gravity, in the frame of the points, (3,).
+    """
+
+    cloud: Mesh
+    labels: Mapping[int, str]
+    boxes: Mapping[int, Box]
+    alignment: np.ndarray
+    up: np.ndarray
+
+
+def view(folder: Path, scene: Scene | None = None, save: Path | None = None, progress: Progress = plain) -> None:
+    """Show an export.
+
+    Args:
+        folder: That `lift3d export` wrote, ply among its formats.
+        scene: Its scene, for the cameras and their pictures.
+        save: File in .rrd to write; None opens rerun's viewer.
+        progress: Shows the frames as they pass.
+
+    Raises:
+        UserError: If rerun is missing or its viewer does not start, the folder is another, or `save` exists.
+    """
+    rr = _rerun()
+    exported = read_export(folder)
+    recording = rr.RecordingStream("tubelet")
+    if save is None:
+        try:
+            recording.spawn()
+        except RuntimeError as error:
+            raise UserError(f"rerun's viewer does not start ({error}); write a file with --save FILE.rrd") from error
+        show(rr, recording, exported, scene, progress)
+        recording.flush()
+        return
+    with whole_file(save) as temporary:
+        recording.save(temporary)
+        show(rr, recording, exported, scene, progress)
+        recording.disconnect()  # writes what is pending and closes the file
+
+
+def read_export(folder: Path) -> Exported:
+    """Read a folder that `lift3d export` wrote.
+
+    Raises:
+        UserError: If a file is missing or is not as `export` writes it.
+    """
+    path = folder / "instances.ply"
+    if not path.is_file():
+        raise UserError(f"{folder} has no instances.ply; give a folder of lift3d export, with ply among its formats")
+    cloud = read_ply(path)
+    if cloud.instances is None:
+        raise UserError(f"{path} does not say which instance a point belongs to; write it with lift3d export")
+    where = str(folder / "report.json")
+    report = read_json(folder / "report.json")
+    labels, boxes = {}, {}
+    for entry in field(report, "instances", list, where):
+        number, box = field(entry, "id", int, where), field(entry, "obb", dict, where)
+        centre, size = (numbers(field(box, key, list, where), 3, f"{where}, {key}") for key in ("center", "size"))
+        boxes[number] = Box(centre, size, matrix(field(box, "R", list, where), f"{where}, R", size=3))
+        labels[number] = field(entry, "label", str, where)
+    aligned = report.get("axis_alignment")
+    alignment = np.eye(4) if aligned is None else matrix(aligned, f"{where}, axis_alignment")
+    return Exported(cloud, labels, boxes, alignment, numbers(field(report, "up", list, where), 3, f"{where}, up"))
+
+
+def show(rr: Any, recording: Any, exported: Exported, scene: Scene | None, progress: Progress = plain) -> None:
+    """Log points, boxes and cameras.
+
+    Args:
+        rr: The module rerun.
+        recording: Its `RecordingStream`.
+        exported: Points and boxes.
+        scene: The cameras' scene, or None.
+        progress: Shows the frames as they pass.
+    """
+    axis = int(np.argmax(np.abs(exported.up)))
+    up = f"RIGHT_HAND_{'XYZ'[axis]}_{'UP' if exported.up[axis] > 0 else 'DOWN'}"
+    recording.log("world", getattr(rr.ViewCoordinates, up), static=True)
+    points, owners = exported.cloud.points, exported.cloud.instances
+    assert points is not None and owners is not None
+    own = np.full(points.shape, 160, np.uint8) if exported.cloud.colours is None else exported.cloud.colours
+    rest = ~np.isin(owners, list(exported.labels))
+    recording.log("world/rest", rr.Points3D(points[rest], colors=own[rest]), static=True)
+    to_points = from_world_to_camera(exported.alignment)
+    recording.log("world/boxes", rr.Transform3D(translation=to_points[:3, 3], mat3x3=to_points[:3, :3]), static=True)
+    for number, label in exported.labels.items():
+        mine, box = owners == number, exported.boxes[number]
+        colours = tinted(own[mine], number, _TINT)
+        recording.log(f"world/instances/{number}", rr.Points3D(points[mine], colors=colours), static=True)
+        recording.log(
+            f"world/boxes/{number}",
+            rr.Transform3D(translation=box.centre, mat3x3=box.axes),
+            rr.Boxes3D(half_sizes=[box.size / 2], colors=[id_colour(number)], labels=[f"{number} {label}"]),
+            static=True,
+        )
+    if scene is not None:
+        _show_cameras(rr, recording, scene, progress)
+
+
+def _show_cameras(rr: Any, recording: Any, scene: Scene, progress: Progress) -> None:
+    way = []
+    for frame in progress(Frames(scene.views, None), "Logging cameras"):
+        if frame.rejected:
+            continue
+        pose, picture = frame.view.pose, _picture(frame)
+        size = frame.depth.shape[:2] if picture is None else picture.shape[:2]
+        lens = scaled(frame.view.intrinsics, (frame.depth.shape[0], frame.depth.shape[1]), (size[0], size[1]))
+        recording.set_time("frame", sequence=frame.index)
+        recording.log(
+            "world/camera",
+            rr.Transform3D(translation=pose[:3, 3], mat3x3=pose[:3, :3]),
+            rr.Pinhole(image_from_camera=lens, resolution=[size[1], size[0]]),
+        )
+        shown = rr.Clear(recursive=False) if picture is None else rr.Image(picture).compress(jpeg_quality=80)
+        recording.log("world/camera/picture", shown)
+        way.append(pose[:3, 3])
+    recording.log("world/way", rr.LineStrips3D([way]), static=True)
+
+
+def _picture(frame: Frame) -> np.ndarray | None:
+    """A small copy of a view's picture, or None where it cannot be read."""
+    with contextlib.suppress(UserError):
+        small = Image.fromarray(frame.view.read_colour())
+        small.thumbnail((WIDEST, WIDEST))
+        return np.asarray(small)
+    return None
+
+
+def _rerun() -> Any:
+    try:
+        import rerun
+    except ImportError as error:
+        raise UserError('lift3d view needs rerun; pip install "tubelet[viz]"') from error
+    return rerun
