@@ -23,6 +23,7 @@ def new_folder(path: Path, partial: Path | None = None) -> Iterator[Path]:
     Raises:
         UserError: If `path` exists and is no empty folder, or the disk is full or not writable.
     """
+    path = path.absolute()  # `.` has no name to put beside
     # Named before it is made: a Ctrl-C right after the making finds it, too.
     partial = partial or path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:

@@ -19,7 +19,8 @@ from grounding.training.data import DATA, DataConfig, check_data, unknown
 from prompting import IdMarker
 from rewards import PRESETS, WeightedSum
 
-LOSSES = ("grpo", "bnpo", "dr_grpo", "dapo")
+LOSSES = ("grpo", "bnpo", "dr_grpo", "dapo", "cispo", "sapo", "luspo", "vespo")  # all of TRL's
+IMPORTANCE = ("token", "sequence")
 SCALES = ("group", "batch", "none")
 LOGGERS = ("tensorboard", "wandb", "trackio")
 ATTENTIONS = ("sdpa", "eager", "flash_attention_2", "flash_attention_3")
@@ -58,7 +59,9 @@ class ObjectiveConfig:
     loss: str = "grpo"
     generations: int = 8  # G, completions a prompt
     beta: float = 0.0  # weight of the KL term
-    epsilon: float = 0.2
+    epsilon: float = 0.2  # how far the ratio of new to old probability may move, downwards
+    epsilon_high: float | None = None  # and upwards (DAPO, CISPO); None: as far as downwards
+    importance: str = "token"  # the ratio is of each token, or of the whole sequence (GSPO, LUSPO)
     iterations: int = 1
     scale_rewards: str = "group"
     dynamic_sampling: int = 0  # rounds in which other samples replace groups without variance (DAPO); 0 for none
@@ -88,6 +91,7 @@ class TrainerConfig:
     save_steps: int = 0  # a checkpoint every so many steps under checkpoints/, to resume from; 0: none
     keep: int = 2  # checkpoints that stay: the last so many, and the one with the highest mean reward of its steps
     eval_batch: int = 64
+    gradient_checkpointing: bool = False  # computes activations again in the backward pass: less memory, more time
     workers: int = 0  # processes that read, draw and resize videos ahead of the step; 0 does it in the step
     bf16: bool = False
     report_to: list[str] = field(default_factory=lambda: ["tensorboard"])  # also wandb, trackio; [] for none
@@ -98,8 +102,8 @@ class TrainerConfig:
 class WarmupConfig:
     """Supervised steps on the toy world before GRPO, see grounding/training/warmup.py; 0 steps for none."""
 
-    max_steps: int = 420  # of all stages together
-    batch: int = 16
+    max_steps: int = 550  # of all stages together
+    batch: int = 8
     lr: float = 2e-3
 
 
@@ -145,7 +149,13 @@ GROUPS: dict[str, dict[str, Any]] = {
     "trainer": {
         "tiny": TrainerConfig,
         "qwen2_5_vl": TrainerConfig(
-            max_steps=1000, prompts=8, groups_per_pass=1, save_steps=50, eval_batch=8, bf16=True
+            max_steps=1000,
+            prompts=8,
+            groups_per_pass=1,
+            save_steps=50,
+            eval_batch=8,
+            gradient_checkpointing=True,
+            bf16=True,
         ),
     },
     "warmup": {"tiny": WarmupConfig, "qwen2_5_vl": WarmupConfig(max_steps=0)},
@@ -220,6 +230,7 @@ def _check_task(config: Config) -> list[str]:
 
 def _check_numbers(config: Config) -> list[str]:
     objective, trainer, warmup = config.objective, config.trainer, config.warmup
+    high = objective.epsilon if objective.epsilon_high is None else objective.epsilon_high
     rules = [
         ("seed", config.seed, 0 <= config.seed < 2**31, "0 to 2^31 - 1"),
         ("model.lora_rank", config.model.lora_rank, config.model.lora_rank >= 0, "0 (full fine-tuning) or more"),
@@ -228,6 +239,8 @@ def _check_numbers(config: Config) -> list[str]:
         ("model.max_new_tokens", config.model.max_new_tokens, config.model.max_new_tokens >= 1, "at least 1"),
         ("objective.generations", objective.generations, objective.generations >= 2, "at least 2, to compare answers"),
         ("objective.beta", objective.beta, objective.beta >= 0, "0 or more"),
+        ("objective.epsilon", objective.epsilon, objective.epsilon > 0, "> 0"),
+        ("objective.epsilon_high", high, high >= objective.epsilon, "at least objective.epsilon"),
         ("objective.iterations", objective.iterations, objective.iterations >= 1, "at least 1"),
         ("objective.dynamic_sampling", objective.dynamic_sampling, objective.dynamic_sampling >= 0, "0 (none) or more"),
         ("objective.temperature", objective.temperature, objective.temperature > 0, "> 0, to draw different answers"),
@@ -266,6 +279,7 @@ def _check_choices(config: Config) -> list[str]:
         ("model.dtype", config.model.dtype, ("float32", "bfloat16", "float16")),
         ("model.attention", config.model.attention, ATTENTIONS),
         ("objective.loss", config.objective.loss, LOSSES),
+        ("objective.importance", config.objective.importance, IMPORTANCE),
         ("objective.scale_rewards", config.objective.scale_rewards, SCALES),
         *[("trainer.report_to", name, LOGGERS) for name in config.trainer.report_to],
         *([("resume", config.resume, ("latest",))] if config.resume is not None else []),

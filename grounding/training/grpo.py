@@ -129,6 +129,8 @@ def trl_config(config: Config, folder: Path) -> GRPOConfig:
         loss_type=objective.loss,
         beta=objective.beta,
         epsilon=objective.epsilon,
+        epsilon_high=objective.epsilon_high,
+        importance_sampling_level=objective.importance,
         scale_rewards=objective.scale_rewards,
         temperature=objective.temperature,
         top_p=objective.top_p,
@@ -141,7 +143,7 @@ def trl_config(config: Config, folder: Path) -> GRPOConfig:
         use_cpu=without_gpu(),
         ddp_timeout=round(PATIENCE.total_seconds()),
         ddp_find_unused_parameters=False,  # every trained weight takes part in every pass
-        gradient_checkpointing=False,
+        gradient_checkpointing=trainer.gradient_checkpointing,
         remove_unused_columns=False,
         logging_steps=1,
         logging_first_step=True,

@@ -6,7 +6,6 @@ second: something is left to reinforcement learning on purpose.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -19,7 +18,8 @@ from grounding.datasets.toy import toy_source
 from grounding.policies.policy import Policy
 from grounding.tasks import stvg
 
-PARTIAL = 0.7  # how often a boundary is annotated a second too far inside; our choice
+PARTIAL = 0.6  # how often a boundary is annotated a second too far inside; our choice
+SECONDS = ("zero", "one", "two", "three")  # what visual tokens call the seconds of a toy clip, see `naming`
 
 
 @dataclass(frozen=True)
@@ -28,24 +28,34 @@ class Turn:
 
     Args:
         prompt: The user's turn.
-        answer: Pieces of the assistant's turn, each with whether it is scored.
-        ends: Whether the end of the assistant's turn is scored too.
+        answer: The assistant's turn.
+        ends: Whether it is scored that the assistant's turn ends there.
     """
 
     prompt: str
-    answer: Sequence[tuple[str, bool]]
+    answer: str
     ends: bool
 
 
 def toy_corpus(prompt_kind: str) -> list[str]:
     """Texts of the toy world, for the tokenizer of the tiny policy: questions and answers of both levels."""
-    texts = []
+    texts = [" ".join(("", *SECONDS))]
     for level in (1, 2):
         for sample in toy_source(0, 300, level=level).samples:
-            words = stvg.normalise_query(sample.query)
-            answer = stvg.answer_text(sample.truth, f"{words} {sample.truth.object_id}")
-            texts += [stvg.prompt(sample.query, prompt_kind), answer]
+            texts += [stvg.prompt(sample.query, prompt_kind), answer_text(sample.query, sample.truth)]
     return texts
+
+
+def answer_text(query: str, truth: Answer) -> str:
+    """The answer to a query, as the warm-up teaches it.
+
+    The thinking repeats the query's words, and the ID follows them directly, and the seconds follow the ID: each is
+    learnt from a visual token that holds the token before it. With other words between them none was learnt.
+    """
+    assert truth.interval is not None  # the toy world's truths have one
+    words = stvg.normalise_query(query).removeprefix("the ")
+    seen = f"{words} {truth.object_id} {truth.interval.start:g} to {truth.interval.end:g}"
+    return stvg.answer_text(truth, seen)
 
 
 def two_frames(loaded: LoadedSample) -> LoadedSample:
@@ -61,8 +71,7 @@ def two_frames(loaded: LoadedSample) -> LoadedSample:
 def turns_of(loaded: LoadedSample, prompt_kind: str, still: bool) -> list[Turn]:
     """The sample's own question first, then those about the other objects of its clip.
 
-    Times are partial annotations. Still frames do not show when: there the seconds are not scored, and only the first
-    answer is said to its end.
+    Times are partial annotations. Of still frames only the first answer is said to its end, the others are thoughts.
     """
     sample, turns = loaded.sample, list[Turn]()
     assert sample.truth.interval is not None  # the toy world's truths have one
@@ -70,13 +79,9 @@ def turns_of(loaded: LoadedSample, prompt_kind: str, still: bool) -> list[Turn]:
     asked += [(other["query"], other["interval"], other["object_id"]) for other in sample.meta["others"]]
     for query, interval, object_id in asked:
         truth = Answer(partial(interval, generator(sample.id, query, "partial")), object_id)
-        # The ID follows the query's words directly: with a word between them it was not learnt.
-        words = stvg.normalise_query(query).removeprefix("the ")
-        text = stvg.answer_text(truth, f"{words} {object_id}")
+        text = answer_text(query, truth)
         ends = not (still and turns)
-        pieces = unscored_seconds(text) if still else [(text, True)]
-        thinking = [(text.partition(" <answer>")[0], True)]
-        turns.append(Turn(stvg.prompt(query, prompt_kind), pieces if ends else thinking, ends))
+        turns.append(Turn(stvg.prompt(query, prompt_kind), text if ends else text.partition(" <answer>")[0], ends))
     return turns
 
 
@@ -91,18 +96,11 @@ def partial(interval: Interval, rng: np.random.Generator) -> Interval:
     return Interval(start, end)
 
 
-def unscored_seconds(text: str) -> list[tuple[str, bool]]:
-    """An answer in pieces, all scored but the digits of its time range."""
-    head, name, seconds = text.partition("Time range:")
-    parts = [part for part in re.split(r"( ?\d)", seconds) if part]
-    return [(head + name, True), *((part, not part.strip().isdigit()) for part in parts)]
-
-
 def completion_tokens(policy: Policy, turns: Sequence[Turn]) -> tuple[torch.Tensor, torch.Tensor]:
     """Answers and further questions as one completion, and which answer (1, 2, ...) each token belongs to.
 
     Returns:
-        Two int64 tensors, shape (C,); a question's tokens, and those of pieces that are not scored, belong to 0.
+        Two int64 tensors, shape (C,); a question's tokens, and an end that is not scored, belong to 0.
     """
     tokenizer = policy.tokenizer
     tokens: list[int] = []
@@ -117,8 +115,7 @@ def completion_tokens(policy: Policy, turns: Sequence[Turn]) -> tuple[torch.Tens
             chat = [{"role": "user", "content": turn.prompt}]
             text = policy.processor.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
             say(tokenizer("\n" + text)["input_ids"], 0)
-        for piece, scored in turn.answer:
-            say(tokenizer(piece)["input_ids"], number if scored else 0)
+        say(tokenizer(turn.answer)["input_ids"], number)
         say([tokenizer.eos_token_id], number if turn.ends else 0)
     return torch.tensor(tokens), torch.tensor(owner)
 

@@ -2,7 +2,7 @@
 
 What makes it quick on two cores: visual tokens learn words first (`naming`), on two frames and without any question;
 then every object of a clip is asked for in one sequence (dense supervision, `turns`), about two frames first and about
-whole clips in the end; the rate falls to 0.
+whole clips in the end. Batches are small, for steps count more than clips; the rate falls to 0.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ class Stage:
 
 
 STAGES = (
-    Stage(0.3, asks=False),
-    Stage(0.25),
-    Stage(0.45, still=False, pace=0.7),
+    Stage(0.35, asks=False),
+    Stage(0.28, pace=0.6),
+    Stage(0.37, still=False, pace=0.5),
 )
 
 

@@ -112,6 +112,9 @@ def test_every_mistake_is_told_at_once(composed: Compose) -> None:
     ("override", "words"),
     [
         ("data.fps=-1", ["data.fps", "> 0", "-1"]),
+        ("objective.epsilon=0", ["objective.epsilon", "> 0", "0"]),
+        ("objective.epsilon_high=0.1", ["objective.epsilon_high", "at least objective.epsilon", "0.1"]),
+        ("objective.importance=word", ["objective.importance", "token, sequence", "'word'"]),
         ("data.max_frames=1", ["data.max_frames", "2", "1"]),
         ("data.eval_samples=0", ["data.eval_samples", "0"]),
         ("data.train_clips=0", ["data.train_clips"]),

@@ -12,8 +12,8 @@ import torch
 from grounding.core import Answer, Clip, Interval, LoadedSample, Masklets, Sample, rle
 from grounding.datasets.toy import toy_source
 from grounding.policies.policy import Policy
-from grounding.training.naming import LEAST, names, naming_loss, objects_shown, targets_of
-from grounding.training.turns import two_frames
+from grounding.training.naming import LEAST, TIME, names, naming_loss, objects_shown, targets_of
+from grounding.training.turns import SECONDS, two_frames
 from prompting import IdMarker
 
 CLIP = 5_000_000
@@ -62,12 +62,12 @@ def test_objects_that_nobody_asks_for_stay_unnamed() -> None:
     asked = LoadedSample(
         Sample("a", "a", "the circle in red", loaded.sample.truth, {"others": []}), loaded.clip, loaded.masklets
     )
-    assert names(asked) == {2: "circle in red"}
+    assert names(asked) == {2: "circle red"}
     assert objects_shown(asked, (1, 2, 2)).tolist() == [[[2, 0], [0, 0]]]
 
 
-def test_names_leave_out_article_and_period() -> None:
-    assert names(drawn({3: [block(0, 0, 2, 2)] * 2, 5: [block(4, 4, 2, 2)] * 2})) == {3: "circle in red", 5: "thing 5"}
+def test_names_are_shape_and_colour_alone() -> None:
+    assert names(drawn({3: [block(0, 0, 2, 2)] * 2, 5: [block(4, 4, 2, 2)] * 2})) == {3: "circle red", 5: "thing 5"}
 
 
 @pytest.fixture(scope="module")
@@ -78,29 +78,44 @@ def still(policy: Policy) -> tuple[LoadedSample, Any]:
     return loaded, policy.encode([marked], ["what?"])[0]
 
 
-def test_targets_share_the_words_of_the_object_equally(policy: Policy, still: Any) -> None:
+def test_targets_share_the_words_of_the_object_and_the_second(policy: Policy, still: Any) -> None:
     loaded, prompt = still
     targets = targets_of(policy, prompt, loaded)
     shown = objects_shown(loaded, (1, 6, 6)).ravel()  # 84 pixels in tokens of 14
+    now = f" {SECONDS[int(loaded.clip.pts[0])]}"
     assert targets.shape == (36, len(policy.tokenizer))
     assert set(shown) > {0}
     for row, object_id in zip(targets, shown.tolist(), strict=True):
         if not object_id:
             assert not row.any()
             continue
-        words = {policy.tokenizer.decode([token]) for token in row.nonzero()[:, 0].tolist()}
-        assert words == {f" {word}" for word in names(loaded)[object_id].split()} | {f" {object_id}"}
-        assert row[row > 0].tolist() == [0.25] * 4  # shape, in, colour, ID
+        words = {policy.tokenizer.decode([token]): float(row[token]) for token in row.nonzero()[:, 0].tolist()}
+        what = [*(f" {word}" for word in names(loaded)[object_id].split()), f" {object_id}"]
+        assert words == pytest.approx({**dict.fromkeys(what, 0.85 / 3), now: 0.15})
+
+
+def test_every_patch_has_its_own_second(policy: Policy) -> None:
+    source = toy_source(CLIP, 1)
+    loaded = source.load(source.samples[0])
+    targets = targets_of(policy, policy.encode([loaded.clip], ["what?"])[0], loaded).view(4, 36, -1)
+    shown = objects_shown(loaded, (4, 6, 6))
+    assert [ids.any() for ids in shown].count(True) > 1
+    for second, (patch, ids) in enumerate(zip(targets, shown, strict=True)):
+        named = patch[torch.from_numpy(ids.ravel() > 0)]
+        for other, word in enumerate(SECONDS):
+            share = named[:, policy.tokenizer(f" {word}")["input_ids"][0]]
+            assert share.tolist() == pytest.approx([TIME if other == second else 0.0] * len(named))
 
 
 def test_the_loss_by_hand(policy: Policy, still: Any) -> None:
     loaded, prompt = still
     targets = targets_of(policy, prompt, loaded)
+    least = -(0.85 * np.log(0.85 / 3) + 0.15 * np.log(0.15))  # entropy of the shares
     reader: Any = SimpleNamespace(model=policy.model, tokenizer=policy.tokenizer, head=lambda hidden: hidden)
     unsure = torch.zeros(1, *targets.shape)
     assert naming_loss(reader, [unsure], [prompt], [loaded]).item() == pytest.approx(np.log(targets.shape[1]))
-    sure = 100.0 * (targets > 0)[None]
-    assert naming_loss(reader, [sure], [prompt], [loaded]).item() == pytest.approx(np.log(4))
+    right = targets.clamp(min=1e-30).log()[None]
+    assert naming_loss(reader, [right], [prompt], [loaded]).item() == pytest.approx(least)
     # Tokens that show nothing may say anything.
-    anything = torch.where(targets.any(1)[None, :, None], sure, torch.rand(sure.shape))
-    assert naming_loss(reader, [anything], [prompt], [loaded]).item() == pytest.approx(np.log(4))
+    anything = torch.where(targets.any(1)[None, :, None], right, torch.rand(right.shape))
+    assert naming_loss(reader, [anything], [prompt], [loaded]).item() == pytest.approx(least)

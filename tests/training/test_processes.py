@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 import subprocess
 import sys
@@ -40,7 +41,8 @@ def launched(config: str, script: str, *arguments: str) -> subprocess.CompletedP
     """Two processes of a script, started as README says."""
     file = next(str(path) for path in CONFIGS if path.stem == config)
     line = [*LAUNCH, "--config_file", file, str(Path(__file__).parent / script), *arguments]
-    return subprocess.run(line, capture_output=True, text=True, timeout=600)
+    without_gpu = {**os.environ, "DS_ACCELERATOR": "cpu"}
+    return subprocess.run(line, capture_output=True, text=True, timeout=600, env=without_gpu)
 
 
 def metrics(out: Path) -> list[dict[str, Any]]:
@@ -80,13 +82,18 @@ def test_two_processes_are_like_one(two: Path, tmp_path: Path) -> None:
     assert largest_difference(weights(one / "model"), weights(two / "model")) < 1e-4 * moved
 
 
-@pytest.mark.slow
-def test_two_processes_resume_as_if_never_stopped(two: Path, tmp_path: Path) -> None:
-    out = tmp_path / "run"
-    shutil.copytree(two, out)  # as it was after step 2: what came later goes
+def stopped_after_two(run: Path, out: Path) -> Path:
+    """A run's folder as it was after step 2: what came later is gone."""
+    shutil.copytree(run, out)
     for name in ("model", "checkpoints/step-000003"):
         shutil.rmtree(out / name, ignore_errors=True)
     (out / "summary.json").unlink()
+    return out
+
+
+@pytest.mark.slow
+def test_two_processes_resume_as_if_never_stopped(two: Path, tmp_path: Path) -> None:
+    out = stopped_after_two(two, tmp_path / "run")
     assert (out / "checkpoints" / "step-000002" / "rng_state_1.pth").exists()
     done = launched("ddp", "small_run.py", str(out), json.dumps(CHANGES))
     assert done.returncode == 0, done.stderr
@@ -95,12 +102,28 @@ def test_two_processes_resume_as_if_never_stopped(two: Path, tmp_path: Path) -> 
     assert largest_difference(weights(out / "model"), weights(two / "model")) == 0
 
 
-@pytest.mark.slow
-def test_a_model_shared_out_with_fsdp2_learns_the_same(two: Path, tmp_path: Path) -> None:
-    out = tmp_path / "run"
-    done = launched("fsdp2", "small_run.py", str(out), json.dumps(CHANGES), "sharded")
+SHARDED = {  # by config, what only a model that was shared out leaves in a checkpoint
+    "fsdp2": "pytorch_model_fsdp.bin",
+    "zero2": "global_step2/zero_pp_rank_1_mp_rank_00_optim_states.pt",
+    "zero3": "global_step2/zero_pp_rank_1_mp_rank_00_model_states.pt",
+}
+
+
+@pytest.fixture(scope="module", params=SHARDED)
+def sharded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """The same run with the model shared out, one way after another."""
+    if request.param.startswith("zero"):
+        pytest.importorskip("deepspeed", reason="DeepSpeed is not among the project's extras; pip install deepspeed")
+    out = tmp_path_factory.mktemp(request.param) / "run"
+    done = launched(request.param, "small_run.py", str(out), json.dumps(CHANGES), "sharded")
     assert done.returncode == 0, done.stderr
-    assert (out / "checkpoints" / "step-000002" / "pytorch_model_fsdp.bin").exists()  # it was shared out
+    return request.param, out
+
+
+@pytest.mark.slow
+def test_a_model_that_is_shared_out_learns_the_same(two: Path, sharded: tuple[str, Path]) -> None:
+    config, out = sharded
+    assert (out / "checkpoints" / "step-000002" / SHARDED[config]).exists()
     for a, b in zip(metrics(two), metrics(out), strict=True):
         for key in set(SAME) & a.keys():
             assert b[key] == pytest.approx(a[key], rel=1e-4, abs=1e-6), (key, a["step"])
@@ -109,6 +132,17 @@ def test_a_model_shared_out_with_fsdp2_learns_the_same(two: Path, tmp_path: Path
     assert sorted(path.name for path in (two / "model").iterdir()) == sorted(
         path.name for path in (out / "model").iterdir()
     )
+
+
+@pytest.mark.slow
+def test_a_model_that_is_shared_out_resumes(sharded: tuple[str, Path], tmp_path: Path) -> None:
+    config, whole = sharded
+    out = stopped_after_two(whole, tmp_path / "run")
+    done = launched(config, "small_run.py", str(out), json.dumps(CHANGES), "sharded")
+    assert done.returncode == 0, done.stderr
+    assert [row["step"] for row in metrics(out)] == [1, 2, 1, 2, 3]
+    moved = largest_difference(weights(whole / "warmup"), weights(whole / "model"))
+    assert largest_difference(weights(whole / "model"), weights(out / "model")) < 1e-4 * moved
 
 
 @pytest.mark.slow

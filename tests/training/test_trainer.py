@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from grounding.core import LoadedSample, Sample
 from grounding.datasets.toy import toy_source
 from grounding.policies.policy import Policy
 from grounding.tasks import stvg
-from grounding.training.config import Config
+from grounding.training.config import LOSSES, Config
 from grounding.training.examples import Collator, make_examples
 from grounding.training.groups import runs, split_groups
 from grounding.training.grpo import run_grpo, trl_config
@@ -69,7 +70,7 @@ def largest_change(before: dict[str, torch.Tensor], after: dict[str, torch.Tenso
     return max(float((before[name] - after[name]).abs().max()) for name in before)
 
 
-@pytest.mark.parametrize("loss", ["grpo", "dapo"])
+@pytest.mark.parametrize("loss", sorted(set(LOSSES) - {"bnpo"}))  # that one weighs tokens by their pass
 def test_groups_a_pass_change_memory_only(
     fresh: Callable[[], Policy], config: Callable[..., Config], tmp_path: Path, letters: None, loss: str
 ) -> None:
@@ -89,6 +90,54 @@ def test_groups_a_pass_change_memory_only(
     moved = largest_change(before, after[4])
     assert moved > 1e-3
     assert largest_change(after[1], after[4]) < 1e-3 * moved
+
+
+@pytest.mark.parametrize("adapted", [0, 2], ids=["whole", "lora"])
+@pytest.mark.parametrize("frozen", [False, True], ids=["trained tower", "frozen tower"])
+def test_gradient_checkpointing_computes_twice_and_learns_the_same(
+    fresh: Callable[[], Policy],
+    config: Callable[..., Config],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    frozen: bool,
+    adapted: int,
+) -> None:
+    letters_everywhere(monkeypatch)
+    after, calls = {}, {True: 0, False: 0}
+    for again in (True, False):
+        policy = fresh()
+        before = weights_of(policy)
+
+        def count(*_: Any, again: bool = again) -> None:
+            calls[again] += torch.is_grad_enabled()
+
+        policy.core.language_model.layers[0].mlp.register_forward_pre_hook(count)
+        small = config(
+            trainer={"gradient_checkpointing": again},
+            model={"freeze_vision": frozen, "lora_rank": adapted},
+            objective={"lr": 1e-2},
+        )
+        logged: list[dict[str, float]] = []
+        source = toy_source(FIRST, 8, fps=1.0)
+        after[again] = weights_of(run_grpo(policy, source, MARKER, small, tmp_path / str(again), logged.append))  # type: ignore[arg-type]
+    assert calls[True] == 2 * calls[False] > 0
+    moved = largest_change(before, after[False])
+    assert moved > 1e-3
+    assert largest_change(after[True], after[False]) < 1e-3 * moved
+
+
+@pytest.mark.parametrize("loss", ["bnpo", "cispo", "luspo"])
+def test_the_ratio_is_of_sequences_where_it_is_told_so(
+    fresh: Callable[[], Policy], config: Callable[..., Config], tmp_path: Path, letters: None, loss: str
+) -> None:
+    objective = {"importance": "sequence", "epsilon": 0.1, "epsilon_high": 0.3, "iterations": 2, "loss": loss}
+    trainer = trainer_of(
+        fresh(), toy_source(FIRST, 8, fps=1.0), config(objective=objective), tmp_path, {"letters": 1.0}
+    )
+    assert trainer.importance_sampling_level == "sequence"
+    assert (trainer.epsilon_low, trainer.epsilon_high) == (0.1, 0.3)
+    trainer.train()
+    assert math.isfinite(trainer.state.log_history[0]["loss"])
 
 
 def test_rows_of_a_group_stay_together_and_groups_are_videos(
