@@ -45,7 +45,7 @@ class ModelConfig:
     dtype: str = "float32"
     attention: str = "sdpa"  # of the vision tower, by transformers' name; the language model has its own
     lora_rank: int = 0  # 0: full fine-tuning
-    freeze_vision: bool = False
+    freeze_vision: bool = False  # in GRPO
     features_ram_gb: float = 4.0  # of a frozen tower's features, kept in memory for when their videos come again
     features_disk_gb: float = 0.0  # and in the run folder; 0 keeps none there
     max_new_tokens: int = 48  # of a completion, in training and in evaluation
@@ -85,7 +85,7 @@ class MarkerConfig:
 class TrainerConfig:
     """How long and how large."""
 
-    max_steps: int = 100
+    max_steps: int = 80
     prompts: int = 16  # prompts (groups) an optimizer step
     groups_per_pass: int = 16  # groups in one forward and backward pass; divides `prompts`, changes memory only
     save_steps: int = 0  # a checkpoint every so many steps under checkpoints/, to resume from; 0: none
@@ -144,7 +144,7 @@ QWEN = ModelConfig(
 GROUPS: dict[str, dict[str, Any]] = {
     "task": {"stvg": TaskConfig},
     "data": DATA,
-    "model": {"tiny": ModelConfig, "qwen2_5_vl": QWEN},
+    "model": {"tiny": ModelConfig(freeze_vision=True), "qwen2_5_vl": QWEN},
     "objective": {"tiny": ObjectiveConfig, "qwen2_5_vl": STVG_R1, "stvg_r1": STVG_R1},
     "trainer": {
         "tiny": TrainerConfig,
