@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -104,14 +103,6 @@ def test_links_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
     (tmp_path / "v").mkdir()
     (tmp_path / "v" / "in").symlink_to(tmp_path / "outside")
     assert Located(tmp_path / "v").path("X.mp4") == "X.mp4"
-
-
-@pytest.mark.slow
-def test_a_hundred_thousand_rows_in_ten_seconds(tmp_path: Path) -> None:
-    path = moments(tmp_path, **{f"v_{number:011}": 4 for number in range(25_000)})
-    start = time.process_time()  # of this process alone: other work on the machine does not count
-    assert len(open_dataset("activitynet", path).samples) == 100_000
-    assert time.process_time() - start < 10
 
 
 # The least file of each dataset that has a truth of every kind that it can have.
