@@ -1,6 +1,6 @@
-"""Measure what sharing a prompt saves: `scripts/bench.py grpo-step`, `rollout` or `loader`; and `draw`, `rewards`, `lift`, `datasets`.
+"""Measure what sharing a prompt saves, `grpo-step`, `rollout`, `loader`; and `draw`, `rewards`, `lift`, `datasets`.
 
-Each runs TRL's own way and ours in turns, in one process, on the same random model with the same batch.
+The first three run TRL's own way and ours in turns, in one process, on the same random model with the same batch.
 """
 
 from __future__ import annotations

@@ -108,6 +108,11 @@ def figures(truths: Sequence[np.ndarray], answers: Sequence[np.ndarray | None], 
     return {f"R1@{level}": mean(ious >= level) for level in THRESHOLDS} | {"mIoU": mean(ious)}
 
 
+def has_no_length(truth: np.ndarray) -> bool:
+    """Whether an interval is empty or reversed, so that its IoU is 0 with any other."""
+    return not truth[1] > truth[0]
+
+
 def stacked(intervals: Sequence[np.ndarray | None]) -> np.ndarray:
     """Intervals as one array, shape (n, 2), NaN for None."""
     return np.array([(np.nan, np.nan) if one is None else one for one in intervals], float).reshape(-1, 2)
@@ -121,6 +126,7 @@ def _benchmark(truth: str) -> Benchmark:
         answer=read_interval,
         figures=figures,
         entries=lambda path: list(read_sentences(path)),
+        hopeless=has_no_length,
     )
 
 

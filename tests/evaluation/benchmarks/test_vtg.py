@@ -79,6 +79,13 @@ def test_a_wrong_row_is_named_and_scores_0(score, value, message):
     assert "preds.json, row 2 (a): " in result["problems"][0] and message in result["problems"][0]
 
 
+def test_truths_that_nobody_can_answer_are_told(score):
+    truth = {"a": [0.0, 10.0], "b": [5.0, 5.0], "c": [7.0, 2.0]}
+    result = score("vtg", truth, {"a": [0.0, 10.0], "b": [5.0, 5.0], "c": [2.0, 7.0]})
+    assert result["mIoU"] == pytest.approx(1 / 3) and result["hopeless"] == ["b", "c"]
+    assert score("vtg", truth, {"a": [0.0, 10.0]}, skip_missing=True)["hopeless"] == []
+
+
 def test_tvgbench(score):
     rows = [{"path": "x.mp4", "question": "who?", "answer": "13.4-28.1"}, {"question": "a", "answer": "1.0-7.5"}]
     assert score("tvgbench", rows, {"0": [13.4, 28.1], "1": [1.0, 7.5]}, strict=True)["mIoU"] == 1.0
@@ -111,3 +118,4 @@ def test_real_truths_score_everything_that_has_a_length(score, shared_data, name
     result = score(name, path, gold, strict=True)
     assert result["counts"]["samples"] == samples
     assert result["mIoU"] == result["R1@0.7"] == (samples - empty) / samples
+    assert len(result["hopeless"]) == empty
