@@ -4,13 +4,14 @@ Where a paper states no weights, or another form of a part, the line says so: th
 
 What our docstrings call by a short name only:
 
-    DAPO          "DAPO: An Open-Source LLM Reinforcement Learning System at Scale"
-    MUSEG         "Reinforcing Video Temporal Understanding via Timestamp-Aware Multi-Segment Grounding"
-    Open-o3-Video "Open-o3 Video: Grounded Video Reasoning with Explicit Spatio-Temporal Evidence"
-    TempSamp-R1   "Effective Temporal Sampling with Reinforcement Fine-Tuning for Video LLMs"
-    Time-R1       "Post-Training Large Vision Language Model for Temporal Video Grounding"
-    VideoChat-R1  "Enhancing Spatio-Temporal Perception via Reinforcement Fine-Tuning"
-    VSI-Bench     "Thinking in Space: How Multimodal Large Language Models See, Remember, and Recall Spaces"
+    DAPO          "DAPO: An Open-Source LLM Reinforcement Learning System at Scale", arXiv 2503.14476
+    MUSEG         "Reinforcing Video Temporal Understanding via Timestamp-Aware Multi-Segment Grounding", 2505.20715
+    Open-o3-Video "Open-o3 Video: Grounded Video Reasoning with Explicit Spatio-Temporal Evidence", 2510.20579
+    TempSamp-R1   "Effective Temporal Sampling with Reinforcement Fine-Tuning for Video LLMs", 2509.18056
+    Time-R1       "Post-Training Large Vision Language Model for Temporal Video Grounding" (TimeZero), 2503.13377
+    VideoChat-R1  "Enhancing Spatio-Temporal Perception via Reinforcement Fine-Tuning", 2504.06958
+    VSI-Bench     "Thinking in Space: How Multimodal Large Language Models See, Remember, and Recall Spaces", 2412.14171
+    Yeo et al.    "Demystifying Long Chain-of-Thought Reasoning in LLMs", 2502.03373
 """
 
 from __future__ import annotations
