@@ -57,6 +57,15 @@ PRESETS: dict[str, Mapping[str, float]] = {
     # Not public: PRIMO R1's term and the direction, weights ours.
     "sole_r1": {"progress_nearness": 1.0, "progress_direction": 0.5, FORM: 0.5},
     "tw_grpo": {"choice_soft": 1.0, FORM: 1.0},
+    # From a digest: right or wrong, for distances MRA (a truth has one of the two), and a form of at most 0.5.
+    "veripo": {"choice_match": 1.0, "mean_relative_accuracy": 1.0, FORM: 0.5},
+    # It scores free answers with a model, RewardBert; ROUGE stands for it, and the weights are our default.
+    "videohallu": {"rouge": 1.0, FORM: 1.0},
+    # Its gain is in the loss; which reward it takes is not published in full. IoU beside the answer on NExT-GQA.
+    "deepvideo_r1": {"choice_match": 1.0},
+    "deepvideo_r1_gqa": {"choice_match": 1.0, "segments_iou": 1.0},
+    # Streaming: the last turn's answer alone.
+    "vst": {"answer_accuracy": 1.0},
     # The score of its form is not public; ours weighs 1.
     "video_thinker": {"choice_match": 1.0, "time_caption_format": 1.0},
 }

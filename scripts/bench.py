@@ -125,7 +125,8 @@ def measure(bench: Bench, folder: Path) -> None:
         found = draw.draw(folder, scene, bench.repeats)
     elif isinstance(bench, Rewards):
         module = rewards
-        found = rewards.rewards(calls=2 if bench.quick else 200, repeats=bench.repeats)
+        calls, longest = (2, 800) if bench.quick else (200, 100_000)
+        found = rewards.rewards(calls, bench.repeats, longest)
     elif isinstance(bench, Lift):
         module = lift
         work = lift_work.Work(4000, 8, 6, (120, 160)) if bench.quick else lift_work.Work()
