@@ -53,3 +53,8 @@ def test_a_truth_that_nobody_can_answer_is_told(truth: dict[str, Any], named: li
 def test_highlights() -> None:
     assert failures({"saliency_scores": np.array([[1, 2, 4], [0, 0, 1]])}) == []
     assert failures({"saliency_scores": np.array([[1, 2, 3]])}) == []  # no clip counts
+
+
+def test_what_a_truth_gets_is_said() -> None:
+    half = Tube(0, np.array([[5, 5, 5, 9], [0, 0, 2, 2]]))  # one box of two has no area
+    assert failures(interval=Interval(0, 1), tube=half)[0] == "vIoU is 0.500 of 1"
