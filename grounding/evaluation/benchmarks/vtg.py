@@ -12,6 +12,7 @@ import numpy as np
 
 from grounding.core import UserError
 from grounding.datasets.entries import Entry, field, object_of
+from grounding.datasets.entries import read_entries as lines_of
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure, mean
 from grounding.evaluation.entries import numbers, ordered, read_entries, read_truths
@@ -37,22 +38,17 @@ def read_sentences(path: Path) -> Iterator[Entry]:
 
 
 def _charades_lines(path: Path) -> Iterator[Entry]:
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read {path}: {error}") from error
     seen: Counter[str] = Counter()
-    for row, line in enumerate(lines, start=1):
-        if line.strip():
-            parts = line.partition("##")[0].split()
-            try:
-                video, start, end = parts[0], float(parts[1]), float(parts[2])
-            except (IndexError, ValueError):
-                what = f"expected '<video> <start> <end>##<sentence>', got {reprlib.repr(line)}"
-                yield Entry(row, UserError(what))
-                continue
-            yield Entry(row, [start, end], f"{video}_{seen[video]}")
-            seen[video] += 1
+    for entry in lines_of(path):
+        parts = entry.value.partition("##")[0].split()
+        try:
+            video, start, end = parts[0], float(parts[1]), float(parts[2])
+        except (IndexError, ValueError):
+            what = f"expected '<video> <start> <end>##<sentence>', got {reprlib.repr(entry.value)}"
+            yield Entry(entry.row, UserError(what))
+            continue
+        yield Entry(entry.row, [start, end], f"{video}_{seen[video]}")
+        seen[video] += 1
 
 
 def read_truth(path: Path) -> dict[str, np.ndarray]:

@@ -99,6 +99,12 @@ def test_a_line_that_is_none(score, line):
         score("charades", f"AAAAA 0 1##a\n{line}\n", {}, ("charades.txt", "preds.json"))
 
 
+def test_a_mark_of_byte_order_is_no_part_of_a_video(score):
+    text = "\ufeffAAAAA 0.0 10.0##one\r\nAAAAA 2.0 4.0##two\r\n"
+    result = score("charades", text, {"AAAAA_0": [0, 10], "AAAAA_1": [2, 4]}, ("charades.txt", "preds.json"))
+    assert result["mIoU"] == 1.0 and result["counts"]["answered"] == 2
+
+
 @pytest.mark.shared_data
 @pytest.mark.parametrize(
     ("name", "file", "samples", "empty"),
