@@ -14,7 +14,10 @@ from benchmarks.annotations import WRITERS, grouped, write
 
 from grounding.datasets.catalog import DATASETS, open_dataset
 from grounding.datasets.gold import gold_failures
+from grounding.evaluation.benchmarks.table import BENCHMARKS
 from grounding.evaluation.gold import metric_failures
+
+NEEDING_MORE = {"vidstg", "mevis", "refytvos", "scanrefer"}  # boxes, masks or scans beside the annotation
 
 
 def test_every_dataset_has_a_writer() -> None:
@@ -34,6 +37,13 @@ def test_generated_files_are_named_as_their_authors_name_them(tmp_path: Path, na
     patterns = [pattern.rpartition("/")[2] for pattern in DATASETS[name].files]
     splits = ("train", "val", "test", "train_v2")
     assert write(name, 1, tmp_path).name in {pattern.format(split=split) for pattern in patterns for split in splits}
+
+
+@pytest.mark.parametrize("name", sorted(set(DATASETS) & set(BENCHMARKS) - NEEDING_MORE))
+def test_what_a_model_says_of_a_sample_can_be_scored_under_its_id(tmp_path: Path, name: str) -> None:
+    path = write(name, 24, tmp_path)
+    truth = path.with_name("gsub_val.json") if name == "nextgqa" else path
+    assert list(BENCHMARKS[name].truths(truth)) == [sample.id for sample in open_dataset(name, path).samples]
 
 
 def test_samples_are_shared_out_to_the_last() -> None:
