@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grounding.core import Answer, UserError
+from grounding.datasets import catalog
 from grounding.datasets.catalog import DATASETS, Located, find_annotations, open_dataset
 from grounding.datasets.gold import gold_failures
 
@@ -96,6 +98,22 @@ def test_samples_name_the_videos_that_were_found(tmp_path: Path) -> None:
     assert [sample.video for sample in made.samples] == ["part1/X.mkv", "Y.mp4"]
     with pytest.raises(UserError, match="is not a folder; give the folder that holds the videos"):
         open_dataset("charades", tmp_path / "a" / "a.json", videos=tmp_path / "none")
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_reading_leaves_garbage_collection_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, enabled: bool
+) -> None:
+    path, seen = moments(tmp_path, X=1), []
+    monkeypatch.setattr(catalog, "renamed", lambda sample, video: seen.append(gc.isenabled()) or sample)
+    (gc.enable if enabled else gc.disable)()
+    try:
+        open_dataset("charades", path)
+        with pytest.raises(UserError):
+            open_dataset("qvhighlights", path)
+        assert gc.isenabled() is enabled and seen == [False]
+    finally:
+        gc.enable()
 
 
 def test_links_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
