@@ -83,14 +83,25 @@ def write(report: Report, out: Path, *, overwrite: bool = False) -> list[Path]:
     Raises:
         UserError: If one of them exists and `overwrite` is false, or cannot be written.
     """
-    sheet = out.with_suffix(".csv")
-    if sheet == out:
-        raise UserError(f"{out} is the name of the CSV file, which goes beside the JSON file; give a name in .json")
-    if sheet.exists() and not overwrite:  # said before the JSON file is written
-        raise UserError(f"{sheet} exists already; choose another name or remove it first")
+    sheet = free(out, overwrite=overwrite)
     write_json(out, to_json(report), overwrite=overwrite)
     write_text(sheet, to_csv(report), overwrite=overwrite)
     return [out, sheet]
+
+
+def free(out: Path, *, overwrite: bool = False) -> Path:
+    """The name of the CSV file beside `out`, if both can be written; to be asked before a long scoring, too.
+
+    Raises:
+        UserError: If one of them exists and `overwrite` is false, or both have one name.
+    """
+    sheet = out.with_suffix(".csv")
+    if sheet == out:
+        raise UserError(f"{out} is the name of the CSV file, which goes beside the JSON file; give a name in .json")
+    taken = [path for path in (out, sheet) if path.exists()]
+    if taken and not overwrite:
+        raise UserError(f"{taken[0]} exists already; choose another name or remove it first")
+    return sheet
 
 
 def to_csv(report: Report) -> str:
