@@ -75,8 +75,15 @@ class Lift(Common):
     """Masks to 3D on 200,000 vertices, 300 frames and 30 masks, against the same on open3d's calls; five minutes."""
 
 
+@dataclass(frozen=True)
 class Datasets(Common):
-    """Loading 100,000 samples of every dataset from generated files of the official form; four minutes."""
+    """Loading 100,000 samples of every dataset from generated files of the official form; four minutes.
+
+    Args:
+        only: Names of datasets; all if none is given.
+    """
+
+    only: tuple[str, ...] = ()
 
 
 Bench = (
@@ -133,7 +140,7 @@ def measure(bench: Bench, folder: Path) -> None:
         found = lift.lift(folder, work, bench.repeats)
     elif isinstance(bench, Datasets):
         module = datasets
-        found = datasets.datasets(folder, 200 if bench.quick else 100_000, bench.repeats)
+        found = datasets.datasets(folder, 200 if bench.quick else 100_000, bench.repeats, bench.only)
     elif isinstance(bench, Loader):
         module = loader
         batches, generations, settle = (2, 2, 0.0) if bench.quick else (16, 8, 8.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +11,28 @@ from benchmarks.apart import alone
 from benchmarks.loading import loaded
 from benchmarks.measure import Bar
 
+from grounding.core import UserError
 from grounding.datasets.catalog import DATASETS
 
 BARS = [Bar("seconds_slowest", 10.0, most=True), Bar("peak_mb_largest", 1000.0, most=True)]
 
 
-def datasets(folder: Path, samples: int, repeats: int) -> dict[str, Any]:
+def datasets(folder: Path, samples: int, repeats: int, only: Sequence[str] = ()) -> dict[str, Any]:
     """Every figure of the bench; seconds are the processor's, peaks those of a process that loads one file.
 
     Args:
         folder: Takes one file at a time; HC-STVG's has 0.3 GB.
         samples: Of each dataset.
         repeats: Of each loading; the median counts.
+        only: Which of them; all if empty.
+
+    Raises:
+        UserError: If there is no dataset of a name.
     """
+    if unknown := [name for name in only if name not in DATASETS]:
+        raise UserError(f"there is no dataset {unknown[0]!r}; known: {', '.join(DATASETS)}")
     found = {}
-    for name in DATASETS:
+    for name in only or DATASETS:
         room = folder / name
         room.mkdir()
         path = write(name, samples, room)

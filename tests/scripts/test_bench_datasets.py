@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 from benchmarks import datasets
 from benchmarks.annotations import WRITERS, grouped, write
 
+from grounding.core import UserError
 from grounding.datasets.catalog import DATASETS, open_dataset
 from grounding.datasets.gold import gold_failures
 from grounding.evaluation.benchmarks.table import BENCHMARKS
@@ -56,3 +57,9 @@ def test_every_figure_is_measured(tmp_path: Path) -> None:
     assert set(found["datasets"]) == set(DATASETS) and not list(tmp_path.glob("*/*"))
     assert found["seconds_slowest"] > 0 and found["peak_mb_largest"] > 20
     assert set(DATASETS) < set(datasets.summary(found))
+
+
+def test_some_alone(tmp_path: Path) -> None:
+    assert list(datasets.datasets(tmp_path, 5, 1, ("charades",))["datasets"]) == ["charades"]
+    with pytest.raises(UserError, match="there is no dataset 'charade'"):
+        datasets.datasets(tmp_path, 5, 1, ("charades", "charade"))
