@@ -4,13 +4,14 @@ Where a paper states no weights, or another form of a part, the line says so: th
 
 What our docstrings call by a short name only:
 
-    DAPO          "DAPO: An Open-Source LLM Reinforcement Learning System at Scale"
-    MUSEG         "Reinforcing Video Temporal Understanding via Timestamp-Aware Multi-Segment Grounding"
-    Open-o3-Video "Open-o3 Video: Grounded Video Reasoning with Explicit Spatio-Temporal Evidence"
-    TempSamp-R1   "Effective Temporal Sampling with Reinforcement Fine-Tuning for Video LLMs"
-    Time-R1       "Post-Training Large Vision Language Model for Temporal Video Grounding"
-    VideoChat-R1  "Enhancing Spatio-Temporal Perception via Reinforcement Fine-Tuning"
-    VSI-Bench     "Thinking in Space: How Multimodal Large Language Models See, Remember, and Recall Spaces"
+    DAPO          "DAPO: An Open-Source LLM Reinforcement Learning System at Scale", arXiv 2503.14476
+    MUSEG         "Reinforcing Video Temporal Understanding via Timestamp-Aware Multi-Segment Grounding", 2505.20715
+    Open-o3-Video "Open-o3 Video: Grounded Video Reasoning with Explicit Spatio-Temporal Evidence", 2510.20579
+    TempSamp-R1   "Effective Temporal Sampling with Reinforcement Fine-Tuning for Video LLMs", 2509.18056
+    Time-R1       "Post-Training Large Vision Language Model for Temporal Video Grounding" (TimeZero), 2503.13377
+    VideoChat-R1  "Enhancing Spatio-Temporal Perception via Reinforcement Fine-Tuning", 2504.06958
+    VSI-Bench     "Thinking in Space: How Multimodal Large Language Models See, Remember, and Recall Spaces", 2412.14171
+    Yeo et al.    "Demystifying Long Chain-of-Thought Reasoning in LLMs", 2502.03373
 """
 
 from __future__ import annotations
@@ -56,6 +57,15 @@ PRESETS: dict[str, Mapping[str, float]] = {
     # Not public: PRIMO R1's term and the direction, weights ours.
     "sole_r1": {"progress_nearness": 1.0, "progress_direction": 0.5, FORM: 0.5},
     "tw_grpo": {"choice_soft": 1.0, FORM: 1.0},
+    # From a digest: right or wrong, for distances MRA (a truth has one of the two), and a form of at most 0.5.
+    "veripo": {"choice_match": 1.0, "mean_relative_accuracy": 1.0, FORM: 0.5},
+    # It scores free answers with a model, RewardBert; ROUGE stands for it, and the weights are our default.
+    "videohallu": {"rouge": 1.0, FORM: 1.0},
+    # Its gain is in the loss; which reward it takes is not published in full. IoU beside the answer on NExT-GQA.
+    "deepvideo_r1": {"choice_match": 1.0},
+    "deepvideo_r1_gqa": {"choice_match": 1.0, "segments_iou": 1.0},
+    # Streaming: the last turn's answer alone.
+    "vst": {"answer_accuracy": 1.0},
     # The score of its form is not public; ours weighs 1.
     "video_thinker": {"choice_match": 1.0, "time_caption_format": 1.0},
 }

@@ -1,6 +1,6 @@
-"""Measure what sharing a prompt saves: `scripts/bench.py grpo-step`, `rollout` or `loader`; and `draw`, `rewards`.
+"""Measure what sharing a prompt saves, `grpo-step`, `rollout`, `loader`; and `draw`, `rewards`, `lift`, `datasets`.
 
-Each runs TRL's own way and ours in turns, in one process, on the same random model with the same batch.
+The first three run TRL's own way and ours in turns, in one process, on the same random model with the same batch.
 """
 
 from __future__ import annotations
@@ -75,6 +75,17 @@ class Lift(Common):
     """Masks to 3D on 200,000 vertices, 300 frames and 30 masks, against the same on open3d's calls; five minutes."""
 
 
+@dataclass(frozen=True)
+class Datasets(Common):
+    """Loading 100,000 samples of every dataset from generated files of the official form; four minutes.
+
+    Args:
+        only: Names of datasets; all if none is given.
+    """
+
+    only: tuple[str, ...] = ()
+
+
 Bench = (
     Annotated[GrpoStep, tyro.conf.subcommand("grpo-step")]
     | Annotated[Rollout, tyro.conf.subcommand("rollout")]
@@ -82,6 +93,7 @@ Bench = (
     | Annotated[Draw, tyro.conf.subcommand("draw")]
     | Annotated[Rewards, tyro.conf.subcommand("rewards")]
     | Annotated[Lift, tyro.conf.subcommand("lift")]
+    | Annotated[Datasets, tyro.conf.subcommand("datasets")]
 )
 
 
@@ -111,7 +123,7 @@ def prepare(bench: Common) -> None:
 
 def measure(bench: Bench, folder: Path) -> None:
     """Run a bench and report it."""
-    from benchmarks import draw, grpo_step, lift, lift_work, loader, rewards, rollout  # heavy; --help stays quick
+    from benchmarks import datasets, draw, grpo_step, lift, lift_work, loader, rewards, rollout  # heavy: not for --help
     from benchmarks.measure import report, verdicts
 
     if isinstance(bench, Draw):
@@ -120,11 +132,15 @@ def measure(bench: Bench, folder: Path) -> None:
         found = draw.draw(folder, scene, bench.repeats)
     elif isinstance(bench, Rewards):
         module = rewards
-        found = rewards.rewards(calls=2 if bench.quick else 200, repeats=bench.repeats)
+        calls, longest = (2, 800) if bench.quick else (200, 100_000)
+        found = rewards.rewards(calls, bench.repeats, longest)
     elif isinstance(bench, Lift):
         module = lift
         work = lift_work.Work(4000, 8, 6, (120, 160)) if bench.quick else lift_work.Work()
         found = lift.lift(folder, work, bench.repeats)
+    elif isinstance(bench, Datasets):
+        module = datasets
+        found = datasets.datasets(folder, 200 if bench.quick else 100_000, bench.repeats, bench.only)
     elif isinstance(bench, Loader):
         module = loader
         batches, generations, settle = (2, 2, 0.0) if bench.quick else (16, 8, 8.0)

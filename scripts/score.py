@@ -10,7 +10,7 @@ import tyro
 from grounding.cli import run
 from grounding.core import UserError
 from grounding.evaluation.benchmarks.table import BENCHMARKS
-from grounding.evaluation.scores_out import show, write
+from grounding.evaluation.scores_out import free, show, write
 from grounding.evaluation.scoring import Options, score_files
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
@@ -50,6 +50,8 @@ def main(
         raise UserError(f"give one prediction file, or two to compare, got {len(predictions)}")
     if not 1 <= resamples <= 1_000_000 or seed < 0:
         raise UserError(f"--resamples must be 1 to 1000000 and --seed 0 or more, got {resamples} and {seed}")
+    if out is not None:
+        free(out, overwrite=overwrite)
     report = score_files(benchmark, predictions, truth, Options(compat, strict, skip_missing, resamples, seed))
     show(report)
     if out is not None:

@@ -21,7 +21,6 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -36,11 +35,10 @@ from grounding.datasets.records import Finding, Policy
 from grounding.datasets.validation import Report, validate
 from grounding.datasets.video_source import masks_by_name
 from grounding.datasets.vidstg import with_boxes
-from grounding.evaluation import answers, highlights, metrics, stvg, temporal
+from grounding.evaluation.gold import metric_failures
 
 SHOWN = 20  # findings on the terminal; the report has all
 POLICY = "data.policy."
-VERY_GOOD = 4  # from this score on QVHighlights' headline counts a clip
 OPTIONS = ("data", "data.annotations", "data.split", "data.root", "data.masklets", "against", "out")
 
 
@@ -146,29 +144,6 @@ def others_of(against: str, name: str) -> dict[str, list[Sample]]:
 def looks(name: str) -> bool:
     """Whether the dataset is about video files at all."""
     return name == "jsonl" or DATASETS[name].videos
-
-
-def metric_failures(sample: Sample) -> list[str]:
-    """The metrics that a sample's own truth does not get in full, each with what it gets."""
-    truth, values = sample.truth, {}
-    if truth.segments:
-        gold = np.array([[one.start, one.end] for one in truth.segments])
-        values["mIoU"] = float(temporal.best_iou(gold[:1], gold[None])[0])
-        values["mIoP"] = float(temporal.best_iop(gold[:1], gold[None])[0])
-        values["mIoU_union"] = temporal.union_iou(gold, gold)
-        values["mAP"] = float(temporal.window_ap(gold[None], gold[None]).mean())
-    if truth.tube is not None and truth.interval is not None:
-        values["vIoU"] = metrics.score(truth, truth).viou
-        frames = truth.tube.frames
-        tube = stvg.FrameTube(frames.start, frames.stop, np.array(frames), truth.tube.boxes)
-        values["vIoU (HC-STVG)"] = stvg.hcstvg_scores(tube, tube)[1]
-    if truth.number is not None:
-        number = np.array([truth.number])
-        values["MRA"] = float(answers.mean_relative_accuracy(number, number)[0])
-    if "saliency_scores" in sample.meta and (sample.meta["saliency_scores"] >= VERY_GOOD).any():
-        scores = sample.meta["saliency_scores"].max(axis=1)[None].astype(float)
-        values["HL-mAP"] = float(highlights.highlight_ap(scores, scores >= VERY_GOOD)[0])
-    return [f"{name} is {value:.3f} of 1" for name, value in values.items() if value < 1 - 1e-9]
 
 
 def lines(report: Report) -> list[str]:

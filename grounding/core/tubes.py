@@ -31,15 +31,8 @@ class Tube:
             raise UserError(f"tube boxes must have the shape (frames, 4), got {boxes.shape}")
         if self.start_frame < 0:
             raise UserError(f"a tube must start at frame 0 or later, got {self.start_frame}")
-        if np.isinf(boxes).any():
-            raise UserError("a tube box must be four finite numbers or four NaN (no box), got an infinite one")
-        absent = np.isnan(boxes)
-        if (absent.any(axis=1) != absent.all(axis=1)).any():
-            raise UserError("a tube box must be four numbers or four NaN (no box), got a mixture")
-        reversed_ = (boxes[:, 2:] < boxes[:, :2]).any(axis=1)
-        if reversed_.any():
-            at = int(reversed_.argmax())
-            raise UserError(f"a tube box must be [x1, y1, x2, y2] with x1 <= x2 and y1 <= y2, got {boxes[at].tolist()}")
+        if not (np.isfinite(boxes).all() and (boxes[:, :2] <= boxes[:, 2:]).all()):
+            _check_absent(boxes)
         boxes.setflags(write=False)
         object.__setattr__(self, "boxes", boxes)
 
@@ -64,3 +57,16 @@ class Tube:
         mine, theirs = self.shared_boxes(truth)
         union = len(self.boxes) + len(truth.boxes) - len(mine)
         return float(paired_box_iou(mine, theirs).sum()) / union if union else 0.0
+
+
+def _check_absent(boxes: np.ndarray) -> None:
+    """Refuse boxes of a tube that are neither right nor four NaN."""
+    if np.isinf(boxes).any():
+        raise UserError("a tube box must be four finite numbers or four NaN (no box), got an infinite one")
+    absent = np.isnan(boxes)
+    if (absent.any(axis=1) != absent.all(axis=1)).any():
+        raise UserError("a tube box must be four numbers or four NaN (no box), got a mixture")
+    reversed_ = (boxes[:, 2:] < boxes[:, :2]).any(axis=1)
+    if reversed_.any():
+        at = int(reversed_.argmax())
+        raise UserError(f"a tube box must be [x1, y1, x2, y2] with x1 <= x2 and y1 <= y2, got {boxes[at].tolist()}")

@@ -191,6 +191,8 @@ class _Stream:
     def entries(self) -> Iterator[Entry]:
         """Every value, with its key in an object."""
         opening = self._next()
+        if not opening:
+            raise UserError(f"{self.path} is empty; it should hold a JSON list or object")
         if opening not in ("[", "{"):
             raise self._wrong("expected a JSON list or object")
         closing = "]" if opening == "[" else "}"

@@ -96,6 +96,6 @@ def _boxes(text: str) -> np.ndarray | None:
     except (ValueError, DeprecationWarning):  # not a number; today's NumPy only warns, and stops before it
         return None
     # It takes nothing for 0, and a sign on its own for that of the next number. A leading 0 does no harm.
-    missing = b"- " in flat or (not found.all() and b",," in b",%b," % flat.translate(None, b"- "))
+    missing = (b"-" in flat and b"- " in flat) or (not found.all() and b",," in b",%b," % flat.translate(None, b"- "))
     plain = len(found) == 4 * count and not missing and np.abs(found).max() < _LARGE  # 2 ** 63 and more are cut
     return found.reshape(count, 4) if plain else None

@@ -21,7 +21,7 @@ from grounding.datasets.records import Finding, Read, Record, checked_name
 
 
 def read_mevis(path: Path) -> Read:
-    """The records of `meta_expressions.json`; ids are `<video>_<expression>`."""
+    """The records of `meta_expressions.json`; ids are `<video>/<expression>`, as submissions name them."""
     for place, video, entry, expressions in videos_of(path):
         try:
             listed = [(name, object_of(said)) for name, said in expressions.items()]
@@ -35,7 +35,7 @@ def read_mevis(path: Path) -> Read:
             ids = annotated.get(name)
             yield Record(
                 place,
-                f"{video}_{name}",
+                f"{video}/{name}",
                 video_file(video),
                 said.get("exp"),
                 {} if ids is None else {"object_ids": frozenset(numbers[i] for i in ids)},

@@ -19,7 +19,7 @@ from grounding.datasets.records import Finding, Read, Record, one_line
 
 
 def read_refytvos(path: Path) -> Read:
-    """The records of `meta_expressions.json`; ids are `<video>_<expression>`."""
+    """The records of `meta_expressions.json`; ids are `<video>/<expression>`, as submissions name them."""
     for place, video, entry, expressions in videos_of(path):
         for name, value in expressions.items():
             try:
@@ -27,6 +27,6 @@ def read_refytvos(path: Path) -> Read:
                 known = said.get("obj_id") is not None
                 truth = {"object_id": whole_in(said["obj_id"], "obj_id")} if known else {}
                 meta = {"frames": frame_count(entry)}
-                yield Record(place, f"{video}_{name}", video_file(video), said.get("exp"), truth, meta=meta)
+                yield Record(place, f"{video}/{name}", video_file(video), said.get("exp"), truth, meta=meta)
             except UserError as error:
-                yield Finding("row", "rejected", place, one_line(f"{video}_{name}"), str(error))
+                yield Finding("row", "rejected", place, one_line(f"{video}/{name}"), str(error))

@@ -18,7 +18,7 @@ from grounding.datasets.records import Read, Record, checked_name, read_records
 
 
 def read_scanrefer(path: Path) -> Read:
-    """The records of a split; ids are `<scene>_<object_id>_<ann_id>`, videos the scenes' names."""
+    """The records of a split; ids are `<scene>-<object_id>-<ann_id>`, videos the scenes' names."""
     return read_records(path, _records)
 
 
@@ -27,7 +27,7 @@ def _records(entry: Entry) -> Iterator[Record]:
     scene, thing = checked_name(field(row, "scene_id")), whole_in(field(row, "object_id"), "object_id")
     yield Record(
         entry.row,
-        f"{scene}_{thing}_{checked_name(field(row, 'ann_id'))}",
+        f"{scene}-{thing}-{checked_name(field(row, 'ann_id'))}",
         scene,
         field(row, "description"),
         {"object_id": thing + 1},

@@ -25,7 +25,7 @@ def to_json(report: Report) -> dict[str, Any]:
     first = report.scored[0]
     value: dict[str, Any] = {name: first.value(name) for name in first.figures}
     value |= {"benchmark": report.benchmark, "compat": report.compat, "truth": str(report.truth)}
-    value |= _part(first, report)
+    value |= {"hopeless": list(report.hopeless)} | _part(first, report)
     for second in report.scored[1:]:
         value["second"] = {name: second.value(name) for name in second.figures} | _part(second, report)
         value["difference"] = {
@@ -66,6 +66,8 @@ def show(report: Report) -> None:
             notes.print(f"not scored: {problem.line()}")
         if len(problems) > TOLD:
             notes.print(f"not scored: {len(problems) - TOLD} more rows; --out of scripts/score.py lists them all")
+    if report.hopeless:
+        notes.print(f"{report.truth}: {len(report.hopeless)} of {len(report.ids)} truths are scored 0 whatever is said")
     header, rows = table(report)
     shown = Table(*header, title=f"{report.benchmark} ({report.compat}), {len(report.ids)} samples")
     for row in rows:
@@ -81,14 +83,25 @@ def write(report: Report, out: Path, *, overwrite: bool = False) -> list[Path]:
     Raises:
         UserError: If one of them exists and `overwrite` is false, or cannot be written.
     """
-    sheet = out.with_suffix(".csv")
-    if sheet == out:
-        raise UserError(f"{out} is the name of the CSV file, which goes beside the JSON file; give a name in .json")
-    if sheet.exists() and not overwrite:  # said before the JSON file is written
-        raise UserError(f"{sheet} exists already; choose another name or remove it first")
+    sheet = free(out, overwrite=overwrite)
     write_json(out, to_json(report), overwrite=overwrite)
     write_text(sheet, to_csv(report), overwrite=overwrite)
     return [out, sheet]
+
+
+def free(out: Path, *, overwrite: bool = False) -> Path:
+    """The name of the CSV file beside `out`, if both can be written; to be asked before a long scoring, too.
+
+    Raises:
+        UserError: If one of them exists and `overwrite` is false, or both have one name.
+    """
+    sheet = out.with_suffix(".csv")
+    if sheet == out:
+        raise UserError(f"{out} is the name of the CSV file, which goes beside the JSON file; give a name in .json")
+    taken = [path for path in (out, sheet) if path.exists()]
+    if taken and not overwrite:
+        raise UserError(f"{taken[0]} exists already; choose another name or remove it first")
+    return sheet
 
 
 def to_csv(report: Report) -> str:
@@ -99,11 +112,11 @@ def to_csv(report: Report) -> str:
         columns["status" + end] = [one.collected.status(sample) for sample in report.ids]
         for name, figure in one.figures.items():
             if figure.values is not None:
-                columns[name + end] = [format(value, ".10g") for value in figure.values.tolist()]
+                columns[name + end] = [_plain(value) for value in figure.values.tolist()]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([["" if cell == "nan" else cell for cell in row] for row in zip(*columns.values(), strict=True)])
+    writer.writerows(zip(*columns.values(), strict=True))
     return text.getvalue()
 
 
@@ -155,6 +168,10 @@ def _cell(one: Estimate | None) -> str:
         return "-"
     digits = 2 if max(abs(one.value), abs(one.low), abs(one.high)) > 1 else 4
     return f"{one.value:.{digits}f} [{one.low:.{digits}f}, {one.high:.{digits}f}]"
+
+
+def _plain(value: float) -> str:
+    return "" if math.isnan(value) else format(value, ".10g")
 
 
 def _interval(one: Estimate) -> dict[str, float | None]:

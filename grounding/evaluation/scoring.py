@@ -97,6 +97,7 @@ class Report:
         ids: The samples that are scored, in the order of the truth.
         samples: How many the truth holds; more than `ids` only where missing ones are skipped.
         scored: For one prediction file, or two.
+        hopeless: Those of `ids` whose truth no answer can score on, such as an interval without length.
         difference: Second minus first, where there are two.
     """
 
@@ -106,6 +107,7 @@ class Report:
     ids: Sequence[str]
     samples: int
     scored: Sequence[Scored]
+    hopeless: Sequence[str] = ()
     difference: Mapping[str, Estimate] = field(default_factory=dict)
 
 
@@ -142,7 +144,8 @@ def score_files(name: str, predictions: Sequence[Path], truth: Path, options: Op
         for file, figures in zip(files, results, strict=True)
     ]
     paired = differences(results[0], results[1], len(ids), **draws) if len(results) == 2 else {}
-    return Report(name, mode, truth, ids, len(truths), scored, paired)
+    hopeless = [one for one in ids if benchmark.hopeless(truths[one])]
+    return Report(name, mode, truth, ids, len(truths), scored, hopeless, paired)
 
 
 def find(name: str) -> Benchmark:

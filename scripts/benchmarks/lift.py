@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from benchmarks.apart import alone
 from benchmarks.lift_work import Work, against_open3d, made, spent
 from benchmarks.measure import Bar, ratio
 from PIL import Image
@@ -68,18 +66,12 @@ def quarters(most: int) -> list[int]:
     return [most // 4, most // 2, most]
 
 
-def alone(call: Callable[[Work, int], dict[str, Any]], work: Work, repeats: int) -> dict[str, Any]:
-    """Run in a fresh process, whose peak memory is its own."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(call, work, repeats).result()
-
-
 def command(folder: Path, work: Work) -> dict[str, Any]:
     """The whole `lift3d export` of a ScanNet folder, decoding and writing included."""
     scene = folder / "scene"
     write_scene(scene, work)
     out = folder / "out"
-    code = "from benchmarks.lift_work import peak_mb; from lift3d.cli import main; main(); print(peak_mb())"
+    code = "from benchmarks.apart import peak_mb; from lift3d.cli import main; main(); print(peak_mb())"
     line = [sys.executable, "-c", code, "export", "--scene", str(scene), "--masks", str(scene / "instance")]
     before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     formats = "ply,glb,npz,scannet,json"

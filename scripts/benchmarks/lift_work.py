@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-import resource
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from benchmarks.apart import peak_mb
 from benchmarks.rooms import Room, longer, room
 
 from grounding.core import UserError
@@ -121,14 +119,3 @@ def _open3d() -> Any:
     except (ImportError, OSError) as error:
         raise UserError(f"bench lift needs open3d and its system libraries ({error})") from error
     return open3d
-
-
-def peak_mb() -> float:
-    """Most memory that this process has held, MB, the interpreter and the input included.
-
-    Linux keeps the figure of `getrusage` over exec, the parent's included; VmHWM is this program's own.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        return float(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 1024  # type: ignore[index]
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2

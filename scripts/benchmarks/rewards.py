@@ -1,4 +1,7 @@
-"""`bench.py rewards`: tube vIoU for a group against the loop of HC-STVG's evaluation, and time a text of every part."""
+"""`bench.py rewards`: tube vIoU for a group against the loop of HC-STVG's evaluation, and time a text of every part.
+
+Hostile texts are those of `scripts/fuzz.py`: every parser, the forgiving ones and every reward on each of them.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +11,31 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from benchmarks.measure import Bar, interleave, medians, ratio
+from benchmarks.measure import Bar, interleave, medians, ratio, timed
+from fuzz import PARSERS, TRUTH, WANTED, long_texts, meta_of
 
 from grounding.core import Answer, Interval, ParseFailure, Tube
 from grounding.tasks import answers, boxes, objects, stvg, vtg
-from rewards import PRESETS, Meta, WeightedSum, tube_vious
+from grounding.tasks.lenient import Lenient
+from rewards import PRESETS, REWARDS, Meta, WeightedSum, tube_vious
 
-BARS = [Bar("ratio_official_loop", 5.0), Bar("ms_slowest_parser_2kB", 1.0, most=True)]
+BARS = [
+    Bar("ratio_official_loop", 5.0),
+    Bar("ms_slowest_parser_2kB", 1.0, most=True),
+    Bar("ms_slowest_hostile_2kB", 1.0, most=True),
+    Bar("growth_8_times_the_text", 16.0, most=True),  # 8 is linear, 64 quadratic
+]
 FRAMES = 100
 GROUP = 8
 
 
-def rewards(calls: int, repeats: int) -> dict[str, Any]:
+def rewards(calls: int, repeats: int, longest: int = 100_000) -> dict[str, Any]:
     """Every figure of the bench, on one core.
 
     Args:
         calls: How often a timed turn goes over its work.
         repeats: Measured turns.
+        longest: Characters of the longest hostile text.
     """
     said, true = tubes(GROUP), tubes(GROUP)
     forms: dict[str, Callable[[], Sequence[float] | np.ndarray]] = {
@@ -40,11 +51,15 @@ def rewards(calls: int, repeats: int) -> dict[str, Any]:
         repeats,
         time.process_time,
     )
+    hostile = {name: on_hostile(read, repeats, longest) for name, read in readers().items()}
     a_text = {name: value / calls * 1e3 for name, value in medians(parsers).items()}
     return {
         "ratio_official_loop": ratio(seconds, "official_loop", "batched"),
         "ratio_single": ratio(seconds, "single", "batched"),
         "ms_slowest_parser_2kB": max(a_text.values()),
+        "ms_slowest_hostile_2kB": max(one["ms_2kB"] for one in hostile.values()),
+        "growth_8_times_the_text": max(one["growth"] for one in hostile.values()),
+        "hostile": hostile,
         "us_a_tube": {name: value / calls / GROUP * 1e6 for name, value in medians(seconds).items()},
         "us_a_text": {name: value * 1e3 for name, value in a_text.items()},
     }
@@ -52,7 +67,7 @@ def rewards(calls: int, repeats: int) -> dict[str, Any]:
 
 def summary(found: dict[str, Any]) -> dict[str, Any]:
     """The lines of the table."""
-    lines = {name: found[name] for name in ("ratio_official_loop", "ratio_single", "ms_slowest_parser_2kB")}
+    lines = {name: found[name] for name in (*(bar.figure for bar in BARS), "ratio_single")}
     tubes = {f"{name}, a tube of {FRAMES} frames": f"{value:.1f} us" for name, value in found["us_a_tube"].items()}
     texts = {f"{name}, a text of 2 kB": f"{value:.1f} us" for name, value in found["us_a_text"].items()}
     return {**lines, **tubes, **texts}
@@ -95,6 +110,37 @@ def reading() -> dict[str, tuple[Callable[[str], Any], str]]:
     total, truth = WeightedSum(PRESETS["tubelet"]), Answer(Interval(2.0, 6.0), 3, tubes(1)[0])
     said = Answer(Interval(2.0, 7.0), 3, tubes(2)[1])
     return {**made, "all of preset tubelet": (lambda text: total.parts(said, truth, Meta(text)), _text("3"))}
+
+
+def readers() -> dict[str, Callable[[str], Any]]:
+    """Every parser, every forgiving one and every reward, as functions of a text."""
+    lenient = {f"lenient {name}": Lenient(PARSERS[name], wanted) for name, wanted in WANTED.items()}
+    return {**PARSERS, **lenient, **{name: partial(_rewarded, name) for name in REWARDS}}
+
+
+def on_hostile(read: Callable[[str], Any], repeats: int, longest: int) -> dict[str, float]:
+    """The slowest text of 2 kB in milliseconds, and how many times longer one takes than its eighth at most.
+
+    Each time is the least of some: what other work on the machine takes is not the parser's. Less than 50
+    microseconds count as that.
+    """
+    short = [_least(partial(read, text), repeats) for text in long_texts(2_000)]
+    pairs = zip(long_texts(longest // 8), long_texts(longest), strict=True)
+    growth = [
+        _least(partial(read, large), repeats) / max(_least(partial(read, small), repeats), 5e-5)
+        for small, large in pairs
+    ]
+    return {"ms_2kB": max(short) * 1e3, "growth": max(growth)}
+
+
+def _rewarded(name: str, text: str) -> float | None:
+    said = Answer(Interval(1, 2), 3, TRUTH.tube, (Interval(1, 2),), frozenset([3]), (1, 2, 3, 4), (1, 2),
+                  choices=frozenset("B"), text=text, number=40.0)  # fmt: skip
+    return REWARDS[name](said, TRUTH, meta_of(text))
+
+
+def _least(call: Callable[[], Any], repeats: int) -> float:
+    return min(timed(call, time.process_time) for _ in range(repeats + 2))
 
 
 def _text(block: str) -> str:

@@ -92,7 +92,6 @@ def test_a_number_that_a_chunk_cuts_is_read_whole(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "column 1: not JSON: expected a JSON list or object (after row 0)"),
         ("7", "expected a JSON list or object"),
         ("[1, 2", "column 6: not JSON: expected ',' or ']' (after row 1)"),
         ("[1,, 2]", "column 4: not JSON: Expecting value (after row 1)"),
@@ -198,3 +197,9 @@ def test_any_bytes_are_entries_or_a_user_error(tmp_path: Path, content: bytes, n
         assert str(path) in str(error)
     else:
         assert [one.row for one in found] == sorted({one.row for one in found})
+
+
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_an_empty_file_is_called_so(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UserError, match=r"a\.json is empty; it should hold a JSON list or object"):
+        list(read_entries(write(tmp_path, "a.json", text)))

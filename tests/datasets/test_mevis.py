@@ -29,9 +29,9 @@ def test_annotation_ids_are_numbered_within_their_video(tmp_path: Path) -> None:
     value = {"0a1": {"frames": ["00000", "00001"], "expressions": one}, "0b2": {"frames": [], "expressions": two}}
     samples = open_dataset("mevis", write(tmp_path, value), split="valid_u").samples
     assert [(s.id, s.video, s.query) for s in samples] == [
-        ("0a1_0", "0a1.mp4", "both dogs"),
-        ("0a1_1", "0a1.mp4", "the bird"),
-        ("0b2_0", "0b2.mp4", "the car"),
+        ("0a1/0", "0a1.mp4", "both dogs"),
+        ("0a1/1", "0a1.mp4", "the bird"),
+        ("0b2/0", "0b2.mp4", "the car"),
     ]
     assert [s.truth.object_ids for s in samples] == [frozenset({2, 3}), frozenset({1}), frozenset({1})]
     assert (samples[0].meta["anno_id"], samples[0].meta["frames"]) == ([30, 12], 2)
@@ -49,10 +49,10 @@ def test_a_broken_video_is_told_and_the_next_is_read(tmp_path: Path) -> None:
         "good": {"expressions": {"0": expression("b", 1), "1": {"exp": None, "anno_id": [1]}}},
     }
     made = open_dataset("mevis", write(tmp_path, value), split="valid_u")
-    assert [sample.id for sample in made.samples] == ["good_0"]
+    assert [sample.id for sample in made.samples] == ["good/0"]
     assert [(one.row, one.sample_id, one.kind) for one in made.findings] == [
         (1, "bad", "row"),
-        (2, "good_1", "query"),
+        (2, "good/1", "query"),
     ]
 
 

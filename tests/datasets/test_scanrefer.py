@@ -25,8 +25,8 @@ def test_objects_count_from_zero_there_and_from_one_here(tmp_path: Path) -> None
     (tmp_path / "ScanRefer_filtered_val.json").write_text(json.dumps(rows))
     samples = open_dataset("scanrefer", tmp_path, split="val").samples
     assert [(s.id, s.video, s.truth.object_id) for s in samples] == [
-        ("scene0000_00_39_2", "scene0000_00", 40),
-        ("scene0000_00_0_2", "scene0000_00", 1),
+        ("scene0000_00-39-2", "scene0000_00", 40),
+        ("scene0000_00-0-2", "scene0000_00", 1),
     ]
     assert samples[0].meta["object_name"] == "cabinet"
 

@@ -56,7 +56,7 @@ def test_an_id_that_an_object_names_twice_gives_two_rows(tmp_path):
     [
         ('{"a": 1,\n "b": }', r"rows.json, line 2, column 7: not JSON: Expecting value"),
         ("nothing", r"rows.json, line 1, column 1: not JSON"),
-        ("", r"not JSON"),
+        ("", r"rows.json is empty"),
         ("[]", r"holds no rows"),
         ("7", r"expected a JSON list or object"),
         (b"\xff\xfe{}", r"rows.json is not UTF-8; save it as UTF-8"),

@@ -77,6 +77,11 @@ def test_a_failure_gets_the_least_of_every_reward(name):
         ("primo_r1_qa", 2.2),
         ("sole_r1", 2.0),
         ("tw_grpo", 2.0),
+        ("veripo", 2.5),  # this truth has options and a number, real ones have one of them
+        ("videohallu", 2.0),
+        ("deepvideo_r1", 1.0),
+        ("deepvideo_r1_gqa", 2.0),
+        ("vst", 1.0),
         ("video_thinker", 2.0),
     ],
 )

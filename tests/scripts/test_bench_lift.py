@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
-from benchmarks import lift, lift_work
+from benchmarks import apart, lift, lift_work
 from benchmarks.rooms import Thing, cast, lens, looking, room, surface
 
 pytestmark = pytest.mark.slow
@@ -18,7 +18,7 @@ SMALL = lift_work.Work(4000, 8, 6, (120, 160))
 
 
 def test_what_the_lift_spends() -> None:
-    found = lift.alone(lift_work.spent, SMALL, 1)
+    found = apart.alone(lift_work.spent, SMALL, 1)
     assert 0 < found["seconds"] < 5 and 20 < found["peak_mb"] < 1000 and found["right"] > 0.3
 
 

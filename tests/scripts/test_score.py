@@ -82,7 +82,7 @@ def test_a_mistake_is_one_line_and_status_2(
     done = command("score.py", *arguments(*files), *more)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
-    assert named in done.stderr
+    assert named in done.stderr and done.stdout == ""
 
 
 def test_help_names_every_benchmark(command: Command) -> None:

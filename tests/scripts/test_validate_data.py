@@ -8,13 +8,12 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from grounding.core import Answer, Interval, Sample, Tube, UserError, write_video
+from grounding.core import UserError, write_video
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -119,33 +118,10 @@ def test_own_rows_are_validated_too(script: ModuleType, tmp_path: Path) -> None:
     assert (found.row, found.action) == (2, "rejected") and "object_id 9 is not in the masks" in found.message
 
 
-def sample(meta: Any = None, **truth: Any) -> Sample:
-    return Sample("a", "v.mp4", "q", Answer(**truth), meta or {})
-
-
 @pytest.mark.parametrize("option", ["data.policy.box", "data.masklets"])
 def test_options_that_rows_of_ones_own_do_not_know_are_refused(script: ModuleType, option: str) -> None:
     with pytest.raises(UserError, match=r"data=jsonl has no data\.policy and no data\.masklets"):
         script.opened_of({"data": "jsonl", "data.annotations": "a.jsonl", option: "keep"})
-
-
-def test_metrics_of_the_truth_itself(script: ModuleType) -> None:
-    tube = Tube(3, np.array([[0, 0, 4, 4], [1, 0, 5, 4.0]]))
-    saliency = {"saliency_scores": np.array([[4, 1, 2], [0, 0, 0]], np.int8)}
-    for good in (
-        sample(interval=Interval(1, 2)),
-        sample(interval=Interval(1, 2), tube=tube),
-        sample(intervals=(Interval(1, 2), Interval(4, 6))),
-        sample(intervals=()),
-        sample(number=4.0),
-        sample(number=0.0),
-        sample(saliency, intervals=(Interval(0, 2),)),
-        sample(choices=frozenset("A")),
-    ):
-        assert script.metric_failures(good) == []
-    assert "mIoU is 0.000 of 1" in script.metric_failures(sample(interval=Interval(3, 3)))
-    flat = Tube(0, np.array([[5, 5, 5, 9.0], [0, 0, 2, 2]]))
-    assert "vIoU is 0.500 of 1" in script.metric_failures(sample(interval=Interval(0, 1), tube=flat))
 
 
 def test_vidstg_gets_its_boxes(script: ModuleType, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ class Benchmark:
         figures: Truths and answers in the same order (None: no usable answer, which scores 0) and one of `modes`.
         entries: The rows of `--predictions`.
         identify: The id of a row.
+        hopeless: Whether no answer to a truth can score, so that the best file stays below 1; the user is told.
         main: The figures that a table for people shows; all of them if empty.
         modes: Ways to score, the first by default; see `--compat`.
     """
@@ -37,5 +38,6 @@ class Benchmark:
     figures: Callable[[Sequence[Any], Sequence[Any], str], dict[str, Figure]]
     entries: Callable[[Path], Iterable[Entry]] = read_entries
     identify: Callable[[Entry], str] = id_of
+    hopeless: Callable[[Any], bool] = lambda truth: False
     main: tuple[str, ...] = ()
     modes: tuple[str, ...] = ("official",)

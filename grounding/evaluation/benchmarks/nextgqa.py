@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import reprlib
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,8 @@ import numpy as np
 
 from grounding.core import UserError
 from grounding.datasets.entries import Entry, field, object_of
+from grounding.datasets.entries import read_entries as rows_of
+from grounding.datasets.masks.shared import within
 from grounding.evaluation.answers import letter
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure
@@ -70,20 +71,14 @@ def read_truth(path: Path) -> dict[str, Truth]:
 def _read_questions(path: Path) -> dict[str, tuple[int, tuple[str, ...]]]:
     """The right option, written as its text or its index, and the options, by `<video>_<qid>`."""
     questions = {}
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            for row, line in enumerate(csv.DictReader(file), start=2):
-                try:
-                    options = tuple(line[name].strip() for name in OPTIONS)
-                    right = _option(line["answer"], options)
-                    sample = f"{line['video_id']}_{line['qid']}"
-                except (KeyError, AttributeError) as error:
-                    raise UserError(f"{path}, row {row}: a column is missing: {error}") from error
-                if right is None:
-                    raise UserError(f"{path}, row {row}: the answer {reprlib.repr(line['answer'])} is none of a0 to a4")
-                questions[sample] = right, options
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"cannot read {path}: {error}") from error
+    for entry in rows_of(path):
+        with within(f"{path}, row {entry.row}"):
+            row = object_of(entry.value)
+            options = tuple(field(row, name).strip() for name in OPTIONS)
+            right = _option(field(row, "answer"), options)
+            if right is None:
+                raise UserError(f"the answer {reprlib.repr(row['answer'])} is none of a0 to a4")
+            questions[f"{field(row, 'video_id')}_{field(row, 'qid')}"] = right, options
     return questions
 
 

@@ -54,13 +54,13 @@ def read_prediction(value: Any, _truth: Truth) -> str | None:
     """The first word of `prediction` without a full stop, as in the official evaluator; null is no answer.
 
     Raises:
-        UserError: If it is neither text nor number.
+        UserError: If it is neither text nor finite number.
     """
     said = field(object_of(value, "a prediction"), "prediction") if isinstance(value, dict) else value
     if said is None:
         return None
-    if type(said) not in (str, int, float):
-        raise UserError(f'"prediction" must be a text or a number, got {reprlib.repr(said)}')
+    if type(said) not in (str, int, float) or said in (np.inf, -np.inf) or said != said:
+        raise UserError(f'"prediction" must be a text or a finite number, got {reprlib.repr(said)}')
     return str(said).strip().split(" ")[0].rstrip(".").strip()
 
 

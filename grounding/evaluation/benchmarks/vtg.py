@@ -12,6 +12,7 @@ import numpy as np
 
 from grounding.core import UserError
 from grounding.datasets.entries import Entry, field, object_of
+from grounding.datasets.entries import read_entries as lines_of
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure, mean
 from grounding.evaluation.entries import numbers, ordered, read_entries, read_truths
@@ -37,22 +38,17 @@ def read_sentences(path: Path) -> Iterator[Entry]:
 
 
 def _charades_lines(path: Path) -> Iterator[Entry]:
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read {path}: {error}") from error
     seen: Counter[str] = Counter()
-    for row, line in enumerate(lines, start=1):
-        if line.strip():
-            parts = line.partition("##")[0].split()
-            try:
-                video, start, end = parts[0], float(parts[1]), float(parts[2])
-            except (IndexError, ValueError):
-                what = f"expected '<video> <start> <end>##<sentence>', got {reprlib.repr(line)}"
-                yield Entry(row, UserError(what))
-                continue
-            yield Entry(row, [start, end], f"{video}_{seen[video]}")
-            seen[video] += 1
+    for entry in lines_of(path):
+        parts = entry.value.partition("##")[0].split()
+        try:
+            video, start, end = parts[0], float(parts[1]), float(parts[2])
+        except (IndexError, ValueError):
+            what = f"expected '<video> <start> <end>##<sentence>', got {reprlib.repr(entry.value)}"
+            yield Entry(entry.row, UserError(what))
+            continue
+        yield Entry(entry.row, [start, end], f"{video}_{seen[video]}")
+        seen[video] += 1
 
 
 def read_truth(path: Path) -> dict[str, np.ndarray]:
@@ -108,6 +104,11 @@ def figures(truths: Sequence[np.ndarray], answers: Sequence[np.ndarray | None], 
     return {f"R1@{level}": mean(ious >= level) for level in THRESHOLDS} | {"mIoU": mean(ious)}
 
 
+def has_no_length(truth: np.ndarray) -> bool:
+    """Whether an interval is empty or reversed, so that its IoU is 0 with any other."""
+    return not truth[1] > truth[0]
+
+
 def stacked(intervals: Sequence[np.ndarray | None]) -> np.ndarray:
     """Intervals as one array, shape (n, 2), NaN for None."""
     return np.array([(np.nan, np.nan) if one is None else one for one in intervals], float).reshape(-1, 2)
@@ -121,6 +122,7 @@ def _benchmark(truth: str) -> Benchmark:
         answer=read_interval,
         figures=figures,
         entries=lambda path: list(read_sentences(path)),
+        hopeless=has_no_length,
     )
 
 

@@ -105,7 +105,7 @@ def test_a_wrong_row_is_named(score, truth, value, message):
     ("changed", "message"),
     [
         (CSV.replace("to eat,0", "to fly,0"), r"val.csv, row 2: the answer 'to fly' is none of a0 to a4"),
-        (CSV.replace("a4", "b4"), r"val.csv, row 2: a column is missing: 'a4'"),
+        (CSV.replace("a4", "b4"), r'val.csv, row 2: "a4" is missing'),
         (CSV.rpartition("77,")[0], r"gsub_val.json, row 1 \(77\): .*val.csv has no question 77_3"),
     ],
 )
@@ -123,3 +123,8 @@ def test_the_real_truth_scores_everything(score, shared_data):
     result = score("nextgqa", truth, gold, strict=True)
     assert result["counts"]["samples"] == 3358
     assert result["mIoU"] == result["mIoU_union"] == result["mIoP"] == 100.0
+
+
+def test_a_mark_of_byte_order_is_no_part_of_a_column(score, truth):
+    truth.with_name("val.csv").write_text("\ufeff" + CSV, encoding="utf-8")
+    assert "Acc@QA" in score("nextgqa", truth, {"77_0": {"span": [0, 1], "prediction": 0}})["figures"]

@@ -58,8 +58,14 @@ def test_a_number_that_is_none_scores_0(score, said):
 
 def test_a_wrong_row_is_named(score):
     result = score("vsibench", TRUTH, [{"id": 2, "prediction": "A"}, {"id": 0, "prediction": [4]}, {"id": 1}])
-    assert 'row 2 (0): "prediction" must be a text or a number, got [4]' in result["problems"][0]
+    assert 'row 2 (0): "prediction" must be a text or a finite number, got [4]' in result["problems"][0]
     assert '"prediction" is missing' in result["problems"][1]
+
+
+@pytest.mark.parametrize("said", ["NaN", "Infinity", "-Infinity"])
+def test_a_number_that_is_not_finite_is_named(score, said):
+    result = score("vsibench", TRUTH, f'[{{"id": 2, "prediction": "A"}}, {{"id": 0, "prediction": {said}}}]')
+    assert "row 2 (0)" in result["problems"][0] and "finite number" in result["problems"][0]
 
 
 @pytest.mark.parametrize(

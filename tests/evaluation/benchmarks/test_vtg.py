@@ -79,6 +79,13 @@ def test_a_wrong_row_is_named_and_scores_0(score, value, message):
     assert "preds.json, row 2 (a): " in result["problems"][0] and message in result["problems"][0]
 
 
+def test_truths_that_nobody_can_answer_are_told(score):
+    truth = {"a": [0.0, 10.0], "b": [5.0, 5.0], "c": [7.0, 2.0]}
+    result = score("vtg", truth, {"a": [0.0, 10.0], "b": [5.0, 5.0], "c": [2.0, 7.0]})
+    assert result["mIoU"] == pytest.approx(1 / 3) and result["hopeless"] == ["b", "c"]
+    assert score("vtg", truth, {"a": [0.0, 10.0]}, skip_missing=True)["hopeless"] == []
+
+
 def test_tvgbench(score):
     rows = [{"path": "x.mp4", "question": "who?", "answer": "13.4-28.1"}, {"question": "a", "answer": "1.0-7.5"}]
     assert score("tvgbench", rows, {"0": [13.4, 28.1], "1": [1.0, 7.5]}, strict=True)["mIoU"] == 1.0
@@ -90,6 +97,12 @@ def test_tvgbench(score):
 def test_a_line_that_is_none(score, line):
     with pytest.raises(UserError, match=r"charades.txt, row 2: expected '<video> <start> <end>##<sentence>'"):
         score("charades", f"AAAAA 0 1##a\n{line}\n", {}, ("charades.txt", "preds.json"))
+
+
+def test_a_mark_of_byte_order_is_no_part_of_a_video(score):
+    text = "\ufeffAAAAA 0.0 10.0##one\r\nAAAAA 2.0 4.0##two\r\n"
+    result = score("charades", text, {"AAAAA_0": [0, 10], "AAAAA_1": [2, 4]}, ("charades.txt", "preds.json"))
+    assert result["mIoU"] == 1.0 and result["counts"]["answered"] == 2
 
 
 @pytest.mark.shared_data
@@ -111,3 +124,4 @@ def test_real_truths_score_everything_that_has_a_length(score, shared_data, name
     result = score(name, path, gold, strict=True)
     assert result["counts"]["samples"] == samples
     assert result["mIoU"] == result["R1@0.7"] == (samples - empty) / samples
+    assert len(result["hopeless"]) == empty
