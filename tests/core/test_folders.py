@@ -42,6 +42,18 @@ def test_an_empty_folder_is_taken_a_full_one_and_a_file_are_not(tmp_path: Path) 
     assert (tmp_path / "file").read_text() == "mine"
 
 
+def test_the_folder_that_one_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    with new_folder(Path(".")) as partial:
+        (partial / "a").touch()
+    assert [path.name for path in tmp_path.rglob("*")] == ["here", "a"]
+    monkeypatch.chdir(here)
+    with pytest.raises(UserError, match=r"^\. exists already"), new_folder(Path(".")):
+        pass
+
+
 def test_a_place_that_cannot_hold_folders(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="cannot write"), new_folder(tmp_path / "file" / "folder"):
