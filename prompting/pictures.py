@@ -52,9 +52,7 @@ def like(frame: Any, pixels: np.ndarray) -> Any:
     return Image.fromarray(pixels)
 
 
-def masks_of(
-    masks: Masks, ids: Sequence[int] | np.ndarray | None, room: tuple[int, int]
-) -> dict[int, np.ndarray]:
+def masks_of(masks: Masks, ids: Sequence[int] | np.ndarray | None, room: tuple[int, int]) -> dict[int, np.ndarray]:
     """Bool masks (h, w) by id.
 
     Args:

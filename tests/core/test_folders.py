@@ -46,11 +46,11 @@ def test_the_folder_that_one_stands_in(tmp_path: Path, monkeypatch: pytest.Monke
     here = tmp_path / "here"
     here.mkdir()
     monkeypatch.chdir(here)
-    with new_folder(Path(".")) as partial:
+    with new_folder(Path()) as partial:
         (partial / "a").touch()
     assert [path.name for path in tmp_path.rglob("*")] == ["here", "a"]
     monkeypatch.chdir(here)
-    with pytest.raises(UserError, match=r"^\. exists already"), new_folder(Path(".")):
+    with pytest.raises(UserError, match=r"^\. exists already"), new_folder(Path()):
         pass
 
 
