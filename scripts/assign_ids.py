@@ -46,7 +46,7 @@ def main(
         annotations: JSON lines as data=jsonl reads them, with "boxes"; or the file or folder of a public dataset.
         dataset: Name of the public dataset, hcstvg or vidstg.
         masklets: Of a public dataset: folder with the masks of each video, named like it.
-        boxes: Of vidstg: folder with VidOR's annotations.
+        boxes: Of vidstg: folder with VidOR's annotations, if the masks are your own.
         split: Only rows of this split.
         out: Write every row's assignment to this file as JSON lines.
     """
@@ -63,6 +63,7 @@ def main(
         if masklets is None:
             raise UserError(f"--dataset {dataset} needs --masklets, the folder with the masks of its videos")
         opened = open_dataset(dataset, Path(annotations), split=split, videos=root)
+        boxes = boxes or (masklets if dataset == "vidstg" else None)
         report = assign_samples(VideoSource(opened.samples, root, masklets, boxes=boxes), opened, progress=progress)
     for problem in report.problems[:SHOWN]:
         notes.print(f"cannot be read: {problem.line()}", markup=False, highlight=False, soft_wrap=True)
