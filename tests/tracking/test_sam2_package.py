@@ -203,7 +203,7 @@ with initialize_config_dir({str(files[0].parent)!r}, version_base="1.3"):
     assert GlobalHydra.instance().hydra is held
     print(compose("tiny").model.image_size)
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.stdout == "64\n", done.stderr
 
 
