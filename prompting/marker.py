@@ -82,7 +82,8 @@ class IdMarker:
         Raises:
             UserError: If the frame, an id or a mask is not as above.
         """
-        pixels, by_id = pixels_of(frame), masks_of(masks, ids)
+        pixels = pixels_of(frame)
+        by_id = masks_of(masks, ids, pixels.shape[:2])
         self.plan_spots(spots_of_masks(by_id, 0.0, pixels.shape[:2], {}), pixels.shape[:2]).draw(pixels, 0, by_id)
         return like(frame, pixels)
 

@@ -77,7 +77,7 @@ def settled(
             reach = halves[t, done] + halves[t, n] + GAP - 0.01
             for steps in (STEPS[:1], STEPS):
                 tried = within(centres[t, n] + steps * halves[t, n].min(), halves[t, n], room)
-                free = ~(np.abs(tried[:, None] - centres[t, done]) < reach).all(axis=-1).any(axis=1)
+                free = ~_taken(tried, centres[t, done], reach)
                 if free.any():
                     break
             drawn[t, n] = free.any()
@@ -85,6 +85,14 @@ def settled(
                 centres[t, n] = tried[free.argmax()]
                 done.append(n)
     return centres, drawn
+
+
+def _taken(places: np.ndarray, others: np.ndarray, reach: np.ndarray) -> np.ndarray:
+    """Which of some places (S, 2) are nearer to any of the others (M, 2) than its reach (M, 2), across and down."""
+    low, high = places.min(axis=0), places.max(axis=0)
+    near = ((others + reach > low) & (others - reach < high)).all(axis=1)
+    across, down = (np.abs(places[:, None, i] - others[near, i]) < reach[near, i] for i in (0, 1))
+    return (across & down).any(axis=1)
 
 
 def overlapping(

@@ -52,20 +52,22 @@ def like(frame: Any, pixels: np.ndarray) -> Any:
     return Image.fromarray(pixels)
 
 
-def masks_of(masks: Masks, ids: Sequence[int] | np.ndarray | None) -> dict[int, np.ndarray]:
+def masks_of(masks: Masks, ids: Sequence[int] | np.ndarray | None, room: tuple[int, int]) -> dict[int, np.ndarray]:
     """Bool masks (h, w) by id.
 
     Args:
         masks: A mapping from id to mask; masks in a row, with `ids`; or `supervision.Detections` with masks and
             tracker ids.
         ids: The id of each mask in a row; None for the other two.
+        room: (height, width) of the frame that they belong to.
 
     Raises:
-        UserError: If an id is below 1 or comes twice, or a mask is no bool array of two dimensions.
+        UserError: If an id is below 1 or comes twice, or a mask is no bool array of two dimensions, or has width and
+            height of the frame exchanged.
     """
     found: dict[int, np.ndarray] = {}
     for object_id, mask in _pairs(masks, ids):
-        _check(object_id, mask, found)
+        _check(object_id, mask, found, room)
         found[int(object_id)] = mask
     return found
 
@@ -84,13 +86,15 @@ def _pairs(masks: Any, ids: Any) -> Iterable[tuple[Any, Any]]:
     return zip(ids, masks, strict=True)
 
 
-def _check(object_id: Any, mask: Any, found: Mapping[int, np.ndarray]) -> None:
+def _check(object_id: Any, mask: Any, found: Mapping[int, np.ndarray], room: tuple[int, int]) -> None:
     check_id(object_id)
     if int(object_id) in found:
         raise UserError(f"object {object_id} comes twice; give every object an id of its own, or join its masks")
     if not isinstance(mask, np.ndarray) or mask.ndim != 2 or mask.dtype != bool:
         what = f"{mask.dtype} {mask.shape}" if isinstance(mask, np.ndarray) else type(mask).__name__
         raise UserError(f"the mask of object {object_id} must be bool (height, width), got {what}")
+    if mask.shape == room[::-1] != room:
+        raise UserError(f"the mask of object {object_id} is {mask.shape} on a frame of {room}: transpose it (mask.T)")
 
 
 def _detected(detections: Any) -> tuple[Any, Any]:

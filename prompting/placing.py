@@ -121,7 +121,8 @@ def _centres(
     if not small.any():
         return centres, small
     share = smooth(small[..., None].astype(float), wanted, spots.times).clip(0, 1)
-    return centres + share * _ways(spots, there.poles, wanted, halves, room), (share[..., 0] > 0.5) & wanted
+    ways = _ways(spots, there.poles, wanted, halves, room, np.flatnonzero(small.any(axis=0)))
+    return centres + share * ways, (share[..., 0] > 0.5) & wanted
 
 
 def _pulled(centres: np.ndarray, spots: Spots) -> np.ndarray:
@@ -141,15 +142,18 @@ def _missed(spots: Spots, wanted: np.ndarray) -> np.ndarray:
     return behind - np.clip(behind, -allowed, allowed)
 
 
-def _ways(spots: Spots, start: np.ndarray, wanted: np.ndarray, halves: np.ndarray, room: tuple[int, int]) -> np.ndarray:
+def _ways(
+    spots: Spots, start: np.ndarray, wanted: np.ndarray, halves: np.ndarray, room: tuple[int, int], small: np.ndarray
+) -> np.ndarray:
     """How far each mark moves from its start to stand clear of its object, (T, N, 2): one way an object for all frames.
 
-    It is the way on which, over all frames, the mark lies least over other objects and beyond the frame.
+    Only those in the columns `small`; the others stay. It is the way on which, over all frames, the mark lies least
+    over other objects and beyond the frame.
     """
     sides = (spots.boxes[..., 2:] - spots.boxes[..., :2]) / 2
     middles = (spots.boxes[..., 2:] + spots.boxes[..., :2]) / 2 - start
     moved = np.zeros_like(start)
-    for n in range(len(spots.ids)):
+    for n in small.tolist():
         seen = wanted[:, n]
         gap = halves[seen, n].min(axis=-1, keepdims=True)
         offsets = middles[seen, n] + WAYS[:, None] * (sides + halves)[seen, n] + WAYS[:, None] * gap  # (8, t, 2)

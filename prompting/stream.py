@@ -44,8 +44,9 @@ class IdStream:
         Raises:
             UserError: As `IdMarker.annotate`, or if time does not go on.
         """
-        pixels, by_id = pixels_of(frame), masks_of(masks, ids)
+        pixels = pixels_of(frame)
         room = pixels.shape[:2]
+        by_id = masks_of(masks, ids, room)
         if self._past and not time > self._past[-1][0].times[0]:
             raise UserError(f"a frame must come after the one at {self._past[-1][0].times[0]:g} s, got {time:g} s")
         self._past.append((spots_of_masks(by_id, time, room, self._last), room))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import tyro
 from rich.console import Console
@@ -11,8 +13,11 @@ from rich.progress import track
 from rich.table import Table
 
 from grounding.cli import run
+from grounding.core import UserError
 from grounding.core.files import write_text
-from grounding.datasets.assignments import AssignmentReport, assign_rows
+from grounding.datasets.assignments import AssignmentReport, assign_rows, assign_samples
+from grounding.datasets.catalog import open_dataset
+from grounding.datasets.video_source import VideoSource
 
 SHOWN = 20  # rows that are named on the terminal; the file has all
 
@@ -28,21 +33,38 @@ def main(
     root: tyro.conf.Positional[Path],
     annotations: tyro.conf.Positional[str],
     *,
+    dataset: str | None = None,
+    masklets: Path | None = None,
+    boxes: Path | None = None,
     split: str | None = None,
     out: Path | None = None,
 ) -> None:
     """Assign the annotated boxes of a dataset to the IDs of its masks, and print what score the tracking allows.
 
     Args:
-        root: Folder that videos and masks are relative to.
-        annotations: JSON lines as data=jsonl reads them, with "boxes".
+        root: Folder that videos are in; with JSON lines, masks too are relative to it.
+        annotations: JSON lines as data=jsonl reads them, with "boxes"; or the file or folder of a public dataset.
+        dataset: Name of the public dataset, hcstvg or vidstg.
+        masklets: Of a public dataset: folder with the masks of each video, named like it.
+        boxes: Of vidstg: folder with VidOR's annotations, if the masks are your own.
         split: Only rows of this split.
         out: Write every row's assignment to this file as JSON lines.
     """
     notes = Console(stderr=True)
-    report = assign_rows(
-        root, annotations, split=split, progress=lambda rows: track(rows, "Assigning IDs", console=notes)
-    )
+
+    def progress(rows: Sequence[Any]) -> Iterable[Any]:
+        return track(rows, "Assigning IDs", console=notes)
+
+    if dataset is None:
+        if masklets is not None or boxes is not None:
+            raise UserError("JSON lines name their masks themselves; give --masklets and --boxes with --dataset only")
+        report = assign_rows(root, annotations, split=split, progress=progress)
+    else:
+        if masklets is None:
+            raise UserError(f"--dataset {dataset} needs --masklets, the folder with the masks of its videos")
+        opened = open_dataset(dataset, Path(annotations), split=split, videos=root)
+        boxes = boxes or (masklets if dataset == "vidstg" else None)
+        report = assign_samples(VideoSource(opened.samples, root, masklets, boxes=boxes), opened, progress=progress)
     for problem in report.problems[:SHOWN]:
         notes.print(f"cannot be read: {problem.line()}", markup=False, highlight=False, soft_wrap=True)
     for line in doubtful(report)[:SHOWN]:
@@ -65,7 +87,7 @@ def doubtful(report: AssignmentReport) -> list[str]:
             second = f", IDs {', '.join(map(str, found.parts))} together by {found.merged_overlap:.2f}"
         if found.verdict != "ok":
             best = "none overlaps" if found.best_id is None else f"ID {found.best_id} by {found.overlap:.2f}{second}"
-            lines.append(f"{found.verdict}: row {row.row.number} ({row.row.id}): {best}")
+            lines.append(f"{found.verdict}: row {row.row} ({row.id}): {best}")
     return lines
 
 

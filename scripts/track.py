@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.progress import track
 
 from grounding.cli import run
-from grounding.core import UserError, save_masklets
+from grounding.core import Masklets, UserError, save_masklets
 from grounding.core.video import probe
-from grounding.tracking import TrackingOptions, track_video
+from grounding.tracking import Report, TrackingOptions, track_video
 from grounding.tracking.folder import FAILED, Outcome, Work, find_videos, track_folder
 from grounding.tracking.models import ModelNames
 
@@ -33,9 +33,26 @@ class _Job:
         def work(video: Path, target: Path) -> str:
             masklets, report = track_video(video, detector, tracker, self.options)
             save_masklets(target, masklets)
-            return f"{len(masklets.ids)} objects on {report.frames} frames"
+            return summary(masklets, report)
 
         return work
+
+
+def summary(masklets: Masklets, report: Report) -> str:
+    """What was found, and what was left out, in one line."""
+    left_out = {
+        "damaged frames": report.damaged,
+        "detections refused (see --max-objects)": report.refused,
+        "late objects not followed back (see --max-objects)": report.not_carried,
+    }
+    return "; ".join(
+        [
+            f"{len(masklets.ids)} objects on {report.frames} frames",
+            f"{report.forward_passes} frame passes forwards, {report.backward_passes} backwards",
+            f"{len(report.cuts)} cuts, {report.returns} returns, {report.duplicates} duplicates",
+            *(f"{count} {what}" for what, count in left_out.items() if count),
+        ]
+    )
 
 
 def main(
@@ -71,10 +88,7 @@ def _single(video: Path, out: Path, models: ModelNames, options: TrackingOptions
         video, detector, tracker, options, lambda frames, total: track(frames, "Tracking", total=total, console=console)
     )
     save_masklets(out, masklets)
-    print(
-        f"wrote {out}: {len(masklets.ids)} objects on {report.frames} frames; {report.forward_passes} frame passes "
-        f"forwards, {report.backward_passes} backwards; {len(report.cuts)} cuts, {report.returns} returns"
-    )
+    print(f"wrote {out}: {summary(masklets, report)}")
 
 
 def _folder(folder: Path, out: Path, job: _Job, workers: int) -> None:
@@ -85,8 +99,9 @@ def _folder(folder: Path, out: Path, job: _Job, workers: int) -> None:
     outcomes: list[Outcome] = []
     for outcome in track(track_folder(folder, out, job, workers), "Tracking", total=count, console=console):
         outcomes.append(outcome)
-        if outcome.status == "failed":
-            console.print(f"failed: {outcome.message}", markup=False, highlight=False, soft_wrap=True)
+        if outcome.status != "skipped":
+            line = f"{outcome.status}: {outcome.video}: {outcome.message}"
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
     done, skipped, failed = (sum(o.status == status for o in outcomes) for status in ("done", "skipped", "failed"))
     print(f"wrote {done} files to {out}, skipped {skipped} that were there")
     if failed:

@@ -23,16 +23,16 @@ def new_folder(path: Path, partial: Path | None = None) -> Iterator[Path]:
     Raises:
         UserError: If `path` exists and is no empty folder, or the disk is full or not writable.
     """
-    path = path.absolute()  # `.` has no name to put beside
-    # Named before it is made: a Ctrl-C right after the making finds it, too.
-    partial = partial or path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    # Named before it is made: a Ctrl-C right after the making finds it, too. "." has no name of its own.
+    place = path.absolute()
+    partial = partial or place.parent / f".{place.name}.{secrets.token_hex(4)}"
     try:
         if path.exists() and not (path.is_dir() and not any(path.iterdir())):
             raise UserError(f"{path} exists already; choose another folder or empty it first")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         yield partial
-        partial.rename(path)
+        partial.rename(place)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}; free some space or choose another") from error
     finally:

@@ -8,19 +8,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 
 from grounding.core.errors import UserError
+from grounding.core.intervals import Interval
 from grounding.core.masklets import Masklets
+from grounding.core.samples import Sample
+from grounding.core.tubes import Tube
+from grounding.datasets.catalog import Opened
 from grounding.datasets.jsonl import wanted_rows
 from grounding.datasets.media import Media
 from grounding.datasets.problems import Problem, collecting
 from grounding.datasets.rows import Row
 from grounding.datasets.truth import assigned, checked_masklets, drawn_tube
-from prompting.assign import Assignment, Verdict, merged
+from grounding.datasets.video_source import VideoSource, rejected
+from prompting.assign import Assignment, Verdict, assign, merged
 
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
@@ -30,13 +36,15 @@ class RowAssignment:
     """What became of one row with boxes.
 
     Args:
-        row: The row.
+        id: Of the row.
+        row: Its number in the file, from 1.
         found: The assignment of its boxes.
         ceiling: Highest vIoU that any single ID with the true interval reaches, in [0, 1].
         merged_ceiling: The same after the proposed merge, in [0, 1].
     """
 
-    row: Row
+    id: str
+    row: int
     found: Assignment
     ceiling: float
     merged_ceiling: float
@@ -45,8 +53,8 @@ class RowAssignment:
         """One object for a JSON file."""
         found = self.found
         return {
-            "id": self.row.id,
-            "row": self.row.number,
+            "id": self.id,
+            "row": self.row,
             "verdict": found.verdict,
             "object_id": found.object_id,
             "best_id": found.best_id,
@@ -116,24 +124,62 @@ def assign_rows(
     for row in progress(boxed):
         errors: list[str] = []
         with collecting(errors):
-            found.append(_assign(row, checked_masklets(row, media)))
+            masklets = checked_masklets(row, media)
+            which = assigned(row.boxes, masklets)  # by all boxes, the score by those within the interval
+            tube = drawn_tube(row.boxes, row.interval, masklets)
+            found.append(_row(row.id, row.number, which, tube, row.interval, masklets))
         if errors:
             problems.append(Problem(annotations, row.number, row.id, "; ".join(errors)))
-    if not found:
-        first = f"; the first problem: {problems[0].line()}" if problems else ""
-        raise UserError(f"{annotations}: no row has boxes that could be assigned, of {len(rows)} rows{first}")
-    found.sort(key=lambda entry: entry.row.number)
-    problems.sort(key=lambda problem: problem.row)
-    return AssignmentReport(found, len(rows) - len(boxed), problems)
+    return _report(annotations, len(rows), found, len(rows) - len(boxed), problems)
 
 
-def _assign(row: Row, masklets: Masklets) -> RowAssignment:
-    found = assigned(row.boxes, masklets)
-    tube = drawn_tube(row.boxes, row.interval, masklets)
+def assign_samples(
+    source: VideoSource, opened: Opened, *, progress: Callable[[Sequence[Sample]], Iterable[Sample]] = iter
+) -> AssignmentReport:
+    """Assign the tube of every sample of a public dataset to the masklets of its video.
+
+    Args:
+        source: The samples, with the folder of their masklets.
+        opened: The annotations that they come from.
+        progress: Wraps the samples on their way, to show how far the work is.
+
+    Raises:
+        UserError: If no sample has a tube and can be read.
+    """
+    problems, found, given = rejected(opened), list[RowAssignment](), 0
+    masklets_of = lru_cache(maxsize=1)(source.masklets_of)
+    for sample in progress(sorted(source.samples, key=lambda sample: sample.video)):  # so masks are read once
+        errors: list[str] = []
+        with collecting(errors):
+            truth = source.annotated(sample).truth
+            if truth.object_id is not None:
+                given += 1
+                continue
+            if truth.tube is None or truth.interval is None:
+                raise UserError("the row does not say when and where its object is; take a split whose truth is public")
+            masklets = masklets_of(sample.video)
+            which = assign([truth.tube], masklets)[0]
+            found.append(_row(sample.id, sample.meta["row"], which, truth.tube, truth.interval, masklets))
+        if errors:
+            problems.append(Problem(str(opened.file), sample.meta["row"], sample.id, "; ".join(errors)))
+    return _report(str(opened.file), opened.rows, found, given, problems)
+
+
+def _row(name: str, row: int, found: Assignment, tube: Tube, interval: Interval, masklets: Masklets) -> RowAssignment:
+    """A row whose object goes along a tube in an interval, and was found to be this."""
 
     def best(of: Masklets) -> float:
-        return max((of.tube(i, row.interval).viou(tube) for i in of.ids), default=0.0)
+        return max((of.tube(i, interval).viou(tube) for i in of.ids), default=0.0)
 
     ceiling = best(masklets)
     together = best(merged(masklets, found.parts)) if found.verdict == "split" else ceiling
-    return RowAssignment(row, found, ceiling, max(ceiling, together))
+    return RowAssignment(name, row, found, ceiling, max(ceiling, together))
+
+
+def _report(file: str, rows: int, found: list[RowAssignment], given: int, problems: list[Problem]) -> AssignmentReport:
+    problems.sort(key=lambda problem: problem.row)
+    if not found:
+        first = f"; the first problem: {problems[0].line()}" if problems else ""
+        raise UserError(f"{file}: no row has boxes that could be assigned, of {rows} rows{first}")
+    found.sort(key=lambda entry: entry.row)
+    return AssignmentReport(found, given, problems)

@@ -107,15 +107,23 @@ class VideoSource:
             raise UserError(f"no masks of {video} in {self.masklets}; name them {stem(video)}.masklets.json")
         return read_masklets(path, info)
 
+    def annotated(self, sample: Sample) -> Sample:
+        """The sample with all that its annotators say of its truth, within the video file; masks are not looked at.
+
+        Raises:
+            UserError: If the truth does not fit the video, or VidOR's boxes are missing.
+        """
+        if self.boxes is not None:
+            sample = self._boxed(sample)
+        return replace(sample, truth=within_video(sample.truth, self._media.video(sample.video), self.beyond))
+
     def whole(self, sample: Sample, masklets: Masklets) -> tuple[Sample, Masklets]:
         """The sample with its truth completed, and the masklets with split objects merged, if they are to be.
 
         Raises:
             UserError: If the truth does not fit video and masks.
         """
-        if self.boxes is not None:
-            sample = self._boxed(sample)
-        sample = replace(sample, truth=within_video(sample.truth, self._media.video(sample.video), self.beyond))
+        sample = self.annotated(sample)
         tube = sample.truth.tube
         if self.merge_splits and tube is not None and sample.truth.object_id is None:
             parts = assign([tube], masklets)[0].parts
@@ -159,9 +167,7 @@ def usable(
         UserError: If no row is good.
         UserErrors: If rows are bad and `on_error` is "stop".
     """
-    file = str(opened.file)
-    rejected = [one for one in opened.findings if one.action == "rejected"]
-    problems = [Problem(file, one.row, one.sample_id, one.message) for one in rejected]
+    file, problems = str(opened.file), rejected(opened)
     good = set[str]()
     masklets_of = lru_cache(maxsize=1)(source.masklets_of)
     by_video = sorted(source.samples, key=lambda sample: sample.video)  # so the masks of each are read once
@@ -180,6 +186,12 @@ def usable(
     if not good:
         raise UserError(f"{summary}, so none is left; the first: {problems[0].line()}")
     return replace(source, samples=[sample for sample in source.samples if sample.id in good], skipped=problems)
+
+
+def rejected(opened: Opened) -> list[Problem]:
+    """The rows that became no samples, for their truth cannot be right."""
+    found = [one for one in opened.findings if one.action == "rejected"]
+    return [Problem(str(opened.file), one.row, one.sample_id, one.message) for one in found]
 
 
 def _check_seen(sample: Sample, masklets: Masklets) -> None:

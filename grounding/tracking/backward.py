@@ -64,7 +64,7 @@ class Birth:
     earliest: int
 
 
-def carry_back(info: VideoInfo, births: list[Birth], seen: Seen, tracker: Tracker, options: TrackingOptions) -> None:
+def carry_back(info: VideoInfo, births: list[Birth], seen: Seen, tracker: Tracker, options: TrackingOptions) -> int:
     """Follow all births back in one pass from the end of the video to its start, and add their masks.
 
     Each frame between a birth and its `earliest` is shown once, however many objects are followed over it. An object
@@ -76,6 +76,9 @@ def carry_back(info: VideoInfo, births: list[Birth], seen: Seen, tracker: Tracke
         seen: What the forward pass found; masks are added to it.
         tracker: An empty one.
         options: The numbers that steer it.
+
+    Returns:
+        How many births were not followed back, for `max_objects` left no room.
     """
     at: dict[int, list[Birth]] = defaultdict(list)
     for birth in births:
@@ -83,18 +86,22 @@ def carry_back(info: VideoInfo, births: list[Birth], seen: Seen, tracker: Tracke
             at[birth.frame].append(birth)
     wanted = sorted({t for group in at.values() for b in group for t in range(b.earliest, b.frame + 1)})
     live: dict[int, Birth] = {}
+    left = 0
     for frame, picture in backwards(info, wanted):
         newborn = at.get(frame, [])
         if not live and not newborn:
             continue  # whoever might have needed this frame is let go already
         tracker.show(frame, picture, reverse=True)
         _step_back(frame, live, seen, tracker, options)
-        for birth in newborn[: options.max_objects - len(live)]:
+        room = options.max_objects - len(live)
+        left += len(newborn[room:])
+        for birth in newborn[:room]:
             region = seen.region(birth.id, frame)
             tracker.start(birth.id, region.box, region.mask)
             live[birth.id] = birth
         for track_id in [i for i, birth in live.items() if birth.earliest >= frame]:
             _let_go(track_id, live, tracker)
+    return left
 
 
 def _step_back(frame: int, live: dict[int, Birth], seen: Seen, tracker: Tracker, options: TrackingOptions) -> None:

@@ -76,6 +76,6 @@ def load_parts(name: str, model_class: Any, device: str, dtype: str, processor: 
 def _loading(name: str, load: Callable[[], Any]) -> Any:
     try:
         return load()
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:  # RuntimeError: other shapes
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise UserError(f"cannot load model {name!r}: {first[:300]}") from error

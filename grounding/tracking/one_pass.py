@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from grounding.core import Masklets
+from grounding.core import Masklets, UserError
 from grounding.core.video import VideoInfo, probe
 from grounding.tracking.associate import drifted, judge, match_boxes, match_looks, unrepeated
 from grounding.tracking.backward import Birth, Seen, carry_back
@@ -39,6 +39,8 @@ class Report:
         duplicates: Detections that turned out to be an object followed already, or to have no mask.
         returns: How often an object that came back kept its id.
         refused: Detections for which `max_objects` left no room.
+        not_carried: Objects found late that were not followed back, for the same reason.
+        damaged: Frames that cannot be decoded; nothing is seen on them.
     """
 
     frames: int
@@ -49,6 +51,8 @@ class Report:
     duplicates: int = 0
     returns: int = 0
     refused: int = 0
+    not_carried: int = 0
+    damaged: int = 0
 
 
 def track_video(
@@ -71,9 +75,12 @@ def track_video(
         One track an object, ids from 1 in order of appearance; masks of different objects may overlap.
 
     Raises:
-        UserError: If the video cannot be read.
+        UserError: If the video cannot be read, or the detector knows about frames beyond its end.
     """
     info = probe(video)
+    last = max(detector.frames or [0])
+    if last >= info.frame_count:
+        raise UserError(f"{video} has frames 0 to {info.frame_count - 1}, but boxes are given for frame {last}")
     run = _Run(info, detector, tracker, options or TrackingOptions())
     try:
         run.forward(show)
@@ -98,7 +105,9 @@ class _Run:
     def forward(self, show: Show) -> None:
         self.tracker.reset()
         before = self.tracker.passes
+        self.report.damaged = self.info.frame_count
         for frame, picture, cut in show(self._frames(), self.info.frame_count):
+            self.report.damaged -= 1
             if cut:
                 self._begin_scene(frame)
             self.tracker.show(frame, picture)
@@ -113,7 +122,7 @@ class _Run:
     def backward(self) -> None:
         self.tracker.reset()
         before = self.tracker.passes
-        carry_back(self.info, self.births, self.seen, self.tracker, self.options)
+        self.report.not_carried = carry_back(self.info, self.births, self.seen, self.tracker, self.options)
         self.report.backward_passes = self._passes_since(before)
 
     def masklets(self) -> Masklets:

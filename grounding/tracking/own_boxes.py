@@ -22,11 +22,12 @@ class OwnBoxes:
     """A `Detector` that looks things up.
 
     Args:
+        path: Where they come from.
         found: By frame number.
     """
 
-    def __init__(self, found: dict[int, Detections]) -> None:
-        self._found = found
+    def __init__(self, path: Path, found: dict[int, Detections]) -> None:
+        self._path, self._found = path, found
 
     @property
     def frames(self) -> frozenset[int]:
@@ -34,8 +35,18 @@ class OwnBoxes:
         return frozenset(self._found)
 
     def detect(self, frame: int, picture: np.ndarray) -> Detections:
-        """The boxes of a frame."""
-        return self._found[frame]
+        """The boxes of a frame.
+
+        Raises:
+            UserError: If one lies outside the picture.
+        """
+        found, (height, width) = self._found[frame], picture.shape[:2]
+        outside = (found.boxes[:, :2] >= (width, height)).any(axis=1) | (found.boxes[:, 2:] <= 0).any(axis=1)
+        if outside.any():
+            box = int(outside.argmax())
+            where = f"boxes {self._path}, frame {frame}, box {box}"
+            raise UserError(f"{where} lies outside the picture of {width} x {height}, got {found.boxes[box].tolist()}")
+        return found
 
 
 def load_boxes(path: Path) -> OwnBoxes:
@@ -47,7 +58,7 @@ def load_boxes(path: Path) -> OwnBoxes:
     value = read_json(path, "boxes")
     if not isinstance(value, dict) or not value:
         raise UserError(f"boxes {path} must be an object of frame number: list of boxes, with at least one frame")
-    return OwnBoxes(dict(_read_frame(path, name, boxes) for name, boxes in value.items()))
+    return OwnBoxes(path, dict(_read_frame(path, name, boxes) for name, boxes in value.items()))
 
 
 def _read_frame(path: Path, name: str, boxes: Any) -> tuple[int, Detections]:

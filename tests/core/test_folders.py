@@ -29,20 +29,29 @@ def test_nothing_is_left_when_it_ends_badly(tmp_path: Path, error: type[BaseExce
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_empty_folder_is_taken_a_full_one_and_a_file_are_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_empty_folder_is_taken_a_full_one_and_a_file_are_not(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with new_folder(tmp_path / "empty") as partial:
         (partial / "a").touch()
     assert (tmp_path / "empty" / "a").exists()
     (tmp_path / "file").write_text("mine")
-    monkeypatch.chdir(tmp_path)
-    for taken in (tmp_path / "empty", tmp_path / "file", Path(".")):
-        message = f"{taken.absolute()} exists already; choose another folder or empty it first"
-        with pytest.raises(UserError, match=message), new_folder(taken):
+    for taken in ("empty", "file"):
+        message = f"{taken} exists already; choose another folder or empty it first"
+        with pytest.raises(UserError, match=message), new_folder(tmp_path / taken):
             raise AssertionError("must not get here")
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_the_folder_that_one_stands_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    with new_folder(Path()) as partial:
+        (partial / "a").touch()
+    assert [path.name for path in tmp_path.rglob("*")] == ["here", "a"]
+    monkeypatch.chdir(here)
+    with pytest.raises(UserError, match=r"^\. exists already"), new_folder(Path()):
+        pass
 
 
 def test_a_place_that_cannot_hold_folders(tmp_path: Path) -> None:

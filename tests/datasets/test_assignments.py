@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from grounding.core import Masklets, UserError, rle, save_masklets
-from grounding.datasets.assignments import VERDICTS, assign_rows
+from grounding.core import Answer, Interval, Masklets, Sample, Tube, UserError, rle, save_masklets
+from grounding.datasets.assignments import VERDICTS, assign_rows, assign_samples
+from grounding.datasets.catalog import Opened
+from grounding.datasets.records import Finding
+from grounding.datasets.video_source import VideoSource
 
 Annotate = Callable[[list[Any]], Path]
 
@@ -48,7 +51,7 @@ def test_every_verdict_is_counted_and_the_ceiling_is_of_all_rows(annotate: Annot
         b"{",
     ]
     report = assign_rows(annotate(rows), "annotations.jsonl")
-    assert [row.row.id for row in report.rows] == ["twins", "parts", "gone", "clear", "half"]
+    assert [row.id for row in report.rows] == ["twins", "parts", "gone", "clear", "half"]
     assert [row.found.verdict for row in report.rows] == ["ambiguous", "split", "unmatched", "ok", "ok"]
     assert report.counts == {"ok": 2, "ambiguous": 1, "split": 1, "unmatched": 1}
     assert [row.ceiling for row in report.rows] == pytest.approx([1, 0.5, 0, 1 / 3, 0.25])
@@ -100,7 +103,7 @@ def test_splits_and_progress(annotate: Annotate, masks: str) -> None:
     report = assign_rows(
         root, "annotations.jsonl", split="test", progress=lambda rows: (seen.append(row.id) or row for row in rows)
     )
-    assert [row.row.id for row in report.rows] == seen == ["b"]
+    assert [row.id for row in report.rows] == seen == ["b"]
     with pytest.raises(UserError, match="no row has the split 'val'; choose one of: test, train"):
         assign_rows(root, "annotations.jsonl", split="val")
 
@@ -113,6 +116,47 @@ def test_without_a_row_to_assign_it_says_so(annotate: Annotate, good_row: dict[s
         UserError, match=r"of 1 rows; the first problem: annotations\.jsonl, row 1 \(fine\): .*frame 99"
     ):
         assign_rows(annotate([broken]), "annotations.jsonl")
+
+
+def asked(name: str, row: int, frames: range, x: int, y: int, **truth: Any) -> Sample:
+    """A sample about the square at (x, y)."""
+    tube = Tube(frames.start, np.array([[x, y, x + 10, y + 10]] * len(frames), float))
+    answer = Answer(Interval(frames.start / 10, frames.stop / 10), tube=tube, **truth)
+    return Sample(name, "video.mp4", "q", answer, {"row": row})
+
+
+def test_samples_of_a_public_dataset(dataset_root: Path, tmp_path: Path, masks: str) -> None:
+    folder = tmp_path / "masks"
+    folder.mkdir()
+    (folder / "video.masklets.json").write_bytes((dataset_root / masks).read_bytes())
+    samples = [
+        asked("late", 4, range(6, 14), 30, 16),  # the video has 12 frames: id 4 has all of the six that are left
+        asked("parts", 3, range(12), 30, 16),  # ids 3 and 4, half of the frames each
+        asked("named", 2, range(12), 2, 2, object_id=1),
+        Sample("query", "video.mp4", "q", Answer(), {"row": 6}),
+        Sample("lost", "none.mp4", "q", Answer(), {"row": 5}),
+    ]
+    refused = Finding("end_before_start", "rejected", 1, "bad", "ends before it begins")
+    opened = Opened("hcstvg", Path("train.json"), samples, [refused], 6)
+    seen: list[str] = []
+    report = assign_samples(
+        VideoSource(samples, dataset_root, folder),
+        opened,
+        progress=lambda them: (seen.append(one.id) or one for one in them),
+    )
+    assert sorted(seen) == ["late", "lost", "named", "parts", "query"]
+    assert [(row.id, row.row, row.found.verdict, row.found.parts) for row in report.rows] == [
+        ("parts", 3, "split", (3, 4)),
+        ("late", 4, "ok", (4,)),
+    ]
+    assert [row.ceiling for row in report.rows] == pytest.approx([0.5, 1])
+    assert (report.ceiling, report.merged_ceiling, report.given) == (pytest.approx(0.75), pytest.approx(1), 1)
+    assert [(problem.row, problem.sample_id) for problem in report.problems] == [(1, "bad"), (5, "lost"), (6, "query")]
+    assert "does not say when and where" in report.problems[2].message
+    with pytest.raises(
+        UserError, match=r"no row has boxes that could be assigned, of 6 rows; the first problem: .*bad"
+    ):
+        assign_samples(VideoSource(samples[3:], dataset_root, folder), opened)
 
 
 def test_the_verdicts() -> None:

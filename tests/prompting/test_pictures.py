@@ -80,13 +80,13 @@ def test_odd_sizes_are_drawn(shape: tuple[int, int], style: str) -> None:
 @pytest.mark.parametrize("mask", [np.zeros((2, 3, 4), bool), np.zeros(5, bool), np.zeros((5, 5), np.uint8), [[True]]])
 def test_what_is_no_mask_is_refused(mask: np.ndarray) -> None:
     with pytest.raises(UserError, match=r"mask of object 7 must be bool \(height, width\), got"):
-        masks_of({7: mask}, None)
+        masks_of({7: mask}, None, FRAME.shape[:2])
 
 
 @pytest.mark.parametrize("wrong", [0, -3, 1.5, "1", True])
 def test_what_is_no_id_is_refused(wrong: int) -> None:
     with pytest.raises(UserError, match="whole numbers of 1 or more"):
-        masks_of({wrong: MASKS[0]}, None)
+        masks_of({wrong: MASKS[0]}, None, FRAME.shape[:2])
 
 
 @pytest.mark.parametrize(
@@ -105,4 +105,11 @@ def test_what_is_no_id_is_refused(wrong: int) -> None:
 )
 def test_masks_and_ids_that_do_not_go_together(masks: object, ids: list[int] | None, said: str) -> None:
     with pytest.raises(UserError, match=said):
-        masks_of(masks, ids)  # type: ignore[arg-type]
+        masks_of(masks, ids, FRAME.shape[:2])  # type: ignore[arg-type]
+
+
+def test_a_mask_on_its_side_is_refused() -> None:
+    with pytest.raises(UserError, match=r"mask of object 3 is \(60, 40\) on a frame of \(40, 60\): transpose it"):
+        IdMarker().annotate(FRAME, {3: MASKS[0].T})
+    square = np.full((40, 40, 3), 90, np.uint8)  # where one cannot tell, it is drawn as it is
+    assert (IdMarker().annotate(square, {3: MASKS[0, :, :40].T}) != 90).any()

@@ -57,12 +57,26 @@ def test_counts_and_ceilings(command: Command, data: Path, tmp_path: Path) -> No
     ]
 
 
+def test_a_public_dataset(command: Command, data: Path, tmp_path: Path) -> None:
+    """HC-STVG: frames from 1, boxes as left, top, width and height; the square is id 1 in frames 0 to 5 of 10."""
+    row = {"img_num": 10, "caption": "q", "width": 48, "height": 32}
+    row |= {"st_frame": 4, "bbox": [[4, 4, 10, 10]] * 6, "st_time": 0.3, "ed_time": 0.9}
+    (tmp_path / "train.json").write_text(json.dumps({"v.mp4": row}))
+    done = command("assign_ids.py", "data", "train.json", "--dataset", "hcstvg", "--masklets", "data")
+    assert done.returncode == 0, done.stderr
+    # Frames 3 to 8: half of them as id 1, half as id 2.
+    assert "m_vIoU at most, with the right ID and time: 0.500; with split objects merged: 1.000\n" in done.stdout
+
+
 def test_mistakes_are_one_line_and_status_2(command: Command, data: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.jsonl").write_text("mine")
     for arguments, named in (
         (["data", "none.jsonl"], "none.jsonl is no file"),
         (["nowhere", "a.jsonl"], "nowhere is not a folder"),
         (["data", "a.jsonl", "--split", "x"], "no row has the split 'x'"),
+        (["data", "a.jsonl", "--masklets", "data"], "give --masklets and --boxes with --dataset only"),
+        (["data", "a.jsonl", "--dataset", "hcstvg"], "--dataset hcstvg needs --masklets"),
+        (["data", "a.jsonl", "--dataset", "x", "--masklets", "data"], "there is no dataset 'x'"),
     ):
         done = command("assign_ids.py", *arguments)
         assert done.returncode == 2 and named in done.stderr and done.stderr.count("\n") == 1, done.stderr

@@ -82,6 +82,7 @@ def test_one_video(command: Command, video: Path, boxes: Path, sam2_folder: Path
     assert done.returncode == 0, done.stderr
     # Born on frame 3 of 9; the tracker begins to look there, 6 frames. Frames 3, 2, ... backwards while it is seen.
     assert "on 9 frames; 6 frame passes forwards" in done.stdout
+    assert "damaged" not in done.stdout and "refused" not in done.stdout
     masklets = load_masklets(tmp_path / "a.masklets.json")
     assert masklets.ids == [1] and masklets.size == (48, 80) and len(masklets.pts) == 9
     assert all(counts is not None for counts in masklets.tracks[1][3:4])
@@ -99,6 +100,7 @@ def test_a_folder(command: Command, video: Path, detector: Path, sam2_folder: Pa
     done = command("track.py", *line, *names)
     refused(done, "1 of 3 videos failed")
     assert "wrote 2 files to out, skipped 0" in done.stdout
+    assert "done: " in done.stderr and "a.mp4: " in done.stderr and "on 9 frames" in done.stderr
     out = tmp_path / "out"
     assert sorted(path.name for path in out.iterdir()) == ["a.masklets.json", "c.masklets.json", "failed.jsonl"]
     (failure,) = [json.loads(text) for text in (out / "failed.jsonl").read_text().splitlines()]

@@ -213,3 +213,48 @@ def state_sizes(state_bytes: Callable[[Any], int]) -> Callable[..., list[int]]:
         return sizes
 
     return count
+
+
+@pytest.fixture(scope="session")
+def sam3_folder(tmp_path_factory: pytest.TempPathFactory, sam_memory: dict[str, Any]) -> Path:
+    """A tiny random SAM 3 as it is published, detector and tracker in one; it believes that its object is in sight."""
+    torch = pytest.importorskip("torch")
+    import transformers as hf
+
+    side, hidden = 56, sam_memory["memory_encoder_hidden_size"]
+    letters = [chr(c) for c in range(ord("a"), ord("z") + 1)]
+    words = [*letters, *(letter + "</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+    thin = {"hidden_size": 16, "intermediate_size": 16, "num_attention_heads": 2}
+    wide = {**thin, "hidden_size": hidden}  # all that looks at the neck's features
+    vit = {"num_hidden_layers": 2, "image_size": side, "patch_size": 14, "window_size": 2, "global_attn_indexes": [1]}
+    vision = {
+        "model_type": "sam3_vision_model",
+        "backbone_config": {"model_type": "sam3_vit_model", "pretrain_image_size": 28, **vit, **thin},
+        "fpn_hidden_size": hidden,
+        "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
+    }
+    text = {"vocab_size": len(words), "eos_token_id": len(words) - 1, "bos_token_id": len(words) - 2, **thin}
+    detector = hf.Sam3Config(
+        vision_config=vision,
+        text_config={"num_hidden_layers": 1, "max_position_embeddings": 32, "projection_dim": 16, **text},
+        geometry_encoder_config={"num_layers": 1, **wide},
+        detr_encoder_config={"num_layers": 1, **wide},
+        detr_decoder_config={"num_layers": 1, "num_queries": 6, **wide},
+        mask_decoder_config={"hidden_size": hidden, "num_attention_heads": 2},
+    )
+    prompts = {"hidden_size": hidden, "image_size": side, "patch_size": 14, "mask_input_channels": 4}
+    follower = hf.Sam3TrackerVideoConfig(
+        vision_config=vision, prompt_encoder_config=prompts, image_size=side, **sam_memory
+    )
+    torch.manual_seed(0)
+    model = hf.Sam3VideoModel(hf.Sam3VideoConfig(detector_config=detector.to_dict(), tracker_config=follower.to_dict()))
+    model.tracker_model.mask_decoder.pred_obj_score_head.proj_out.bias.data += 10
+    size = {"height": side, "width": side}
+    images = hf.Sam3ImageProcessor(size=size, mask_size={"height": 16, "width": 16})
+    tokenizer = hf.CLIPTokenizer(vocab={word: at for at, word in enumerate(words)}, merges=[])
+    folder = tmp_path_factory.mktemp("sam3")
+    model.save_pretrained(folder)
+    hf.Sam3VideoProcessor(images, hf.Sam2VideoVideoProcessor(size=size), tokenizer, target_size=side).save_pretrained(
+        folder
+    )
+    return folder

@@ -130,45 +130,6 @@ def grounding_dino(kind: str = "GroundingDino") -> tuple[Any, Any]:
     return getattr(hf, f"{kind}ForObjectDetection")(config), hf.GroundingDinoProcessor(images, tokenizer)
 
 
-def sam3() -> tuple[Any, Any]:
-    letters = [chr(c) for c in range(ord("a"), ord("z") + 1)]
-    words = [*letters, *(letter + "</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
-    vit = {
-        "model_type": "sam3_vit_model",
-        "num_hidden_layers": 2,
-        "image_size": 56,
-        "patch_size": 14,
-        "window_size": 2,
-        "global_attn_indexes": [1],
-        "pretrain_image_size": 28,
-        **SMALL,
-    }
-    config = hf.Sam3Config(
-        vision_config={
-            "model_type": "sam3_vision_model",
-            "backbone_config": vit,
-            "fpn_hidden_size": 16,
-            "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
-        },
-        text_config={
-            "vocab_size": len(words),
-            "num_hidden_layers": 1,
-            "max_position_embeddings": 32,
-            "projection_dim": 16,
-            "eos_token_id": len(words) - 1,
-            "bos_token_id": len(words) - 2,
-            **SMALL,
-        },
-        geometry_encoder_config={"num_layers": 1, **SMALL},
-        detr_encoder_config={"num_layers": 1, **SMALL},
-        detr_decoder_config={"num_layers": 1, "num_queries": 6, **SMALL},
-        mask_decoder_config={"hidden_size": 16, "num_attention_heads": 2},
-    )
-    tokenizer = hf.CLIPTokenizer(vocab={word: at for at, word in enumerate(words)}, merges=[])
-    images = hf.Sam3ImageProcessor(size={"height": 56, "width": 56})
-    return hf.Sam3Model(config), hf.Sam3Processor(images, tokenizer)
-
-
 def built(make: Callable[[], tuple[Any, Any]]) -> tuple[Any, Any]:
     torch.manual_seed(0)
     model, processor = make()
@@ -217,11 +178,12 @@ def test_words_become_concepts(said: str, meant: str) -> None:
     assert OpenVocabularyDetector(None, None, ["person", "red car"])._concept(said) == meant
 
 
-def test_concepts_of_sam3() -> None:
-    model, processor = built(sam3)
-    ran: list[int] = []
+def test_concepts_of_sam3(sam3_folder: Path) -> None:
+    detector = load_detector(str(sam3_folder), "person, dog", threshold=0.0, device="cpu")
+    assert isinstance(detector, ConceptDetector)
+    model, processor, ran = detector.model, detector.processor, []
     model.vision_encoder.register_forward_hook(lambda *_: ran.append(1))
-    found = ConceptDetector(model, processor, ["person", "dog"], threshold=0.0).detect(0, PICTURE)
+    found = detector.detect(0, PICTURE)
     assert len(ran) == 1  # the picture is encoded once for both
     assert found.labels == ("person",) * 6 + ("dog",) * 6  # six queries each
     assert found.boxes.shape == (12, 4) and found.boxes.max() > 1
@@ -242,9 +204,7 @@ def saved(make: Callable[[], tuple[Any, Any]], folder: Path) -> str:
     return str(folder)
 
 
-@pytest.mark.parametrize(
-    ("make", "kind"), [(rt_detr, ClosedSetDetector), (grounding_dino, OpenVocabularyDetector), (sam3, ConceptDetector)]
-)
+@pytest.mark.parametrize(("make", "kind"), [(rt_detr, ClosedSetDetector), (grounding_dino, OpenVocabularyDetector)])
 def test_loading_by_configuration(tmp_path: Path, make: Callable[[], tuple[Any, Any]], kind: type) -> None:
     name = saved(make, tmp_path)
     detector = load_detector(name, "person", threshold=0.0, device="cpu")

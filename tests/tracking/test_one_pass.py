@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from grounding.core import Masklets, UserError
-from grounding.tracking import Detections, TrackingOptions, track_video
+from grounding.tracking import Detections, TrackingOptions, frames, track_video
 
 RED, GREEN, BLUE = (4, 4, 24, 24), (40, 4, 60, 24), (40, 36, 60, 60)
 
@@ -189,6 +189,30 @@ def test_at_most_so_many_at_a_time(film, tracker, detector) -> None:
     assert report.refused == 2  # once on each of the keyframes 0 and 5
 
 
+def test_who_has_no_room_on_the_way_back_is_counted(film, tracker, detector) -> None:
+    """Green, found on 15, goes back to 8; blue, found on 10 and gone on 13, would be the second on the way."""
+    scenes = [{**({"blue": BLUE} if t < 13 else {}), **({"green": GREEN} if t >= 8 else {})} for t in range(20)]
+    late = {"blue": 10, "green": 15}
+    masklets, report = track_video(
+        path := film(scenes), detector(late), tracker, TrackingOptions(max_objects=1, patience=0)
+    )
+    assert (report.refused, report.not_carried) == (0, 1)
+    assert [seen(masklets, i) for i in masklets.ids] == [list(range(10, 13)), list(range(8, 20))]
+    masklets, report = track_video(path, detector(late), tracker, TrackingOptions(max_objects=2, patience=0))
+    assert report.not_carried == 0
+    assert [seen(masklets, i) for i in masklets.ids] == [list(range(13)), list(range(8, 20))]
+
+
+def test_frames_that_cannot_be_decoded_are_counted(film, tracker, detector, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, read = film([{"red": RED}] * 8), frames.read_pyav
+    monkeypatch.setattr(
+        frames, "read_pyav", lambda info, wanted: (f for f in read(info, wanted) if abs(f[0] - 0.3) > 0.01)
+    )
+    masklets, report = track_video(path, detector(), tracker)
+    assert (report.damaged, report.forward_passes, report.frames) == (1, 7, 8)
+    assert seen(masklets, 1) == [0, 1, 2, 4, 5, 6, 7]
+
+
 def test_small_masks_count_as_not_seen(film, tracker, detector) -> None:
     masklets, report = track_video(film([{"red": RED}] * 3), detector(), tracker, TrackingOptions(smallest=500))
     assert masklets.ids == [] and report.duplicates == 1  # 20 x 20 pixels
@@ -201,7 +225,7 @@ def test_nothing_to_find(film, tracker, detector) -> None:
 
 
 def test_own_keyframes(film, tracker, detector) -> None:
-    looks = detector(frames=frozenset({3, 99}))
+    looks = detector(frames=frozenset({3}))
     masklets, _ = track_video(film([{"red": RED}] * 8), looks, tracker, TrackingOptions(backward=0))
     assert looks.asked == [3] and seen(masklets, 1) == list(range(3, 8))
 

@@ -28,7 +28,7 @@ def test_boxes(tmp_path: Path) -> None:
         )
     )
     assert own.frames == {0, 48, 50}
-    picture = np.zeros((1, 1, 3), np.uint8)
+    picture = np.zeros((9, 9, 3), np.uint8)
     first, second, third = (own.detect(frame, picture) for frame in (0, 48, 50))
     assert first.boxes.tolist() == [[1, 2, 3.5, 4]] and first.scores.tolist() == [1.0] and first.labels == ("",)
     assert second.labels == ("dog",) and second.scores.tolist() == [0.5]
@@ -40,6 +40,23 @@ def test_tracked(film, tracker, tmp_path: Path) -> None:
     masklets, report = track_video(film([{"red": (4, 4, 24, 24)}] * 6), own, tracker, TrackingOptions())
     assert masklets.ids == [1] and report.keyframes == 1
     assert all(counts is not None for counts in masklets.tracks[1])  # followed back to frame 0
+
+
+@pytest.mark.parametrize("box", [[96, 4, 120, 24], [4, 64, 24, 70], [-9, 4, 0, 24], [4, -9, 24, 0]])
+def test_a_box_outside_the_picture_is_no_box(film, tracker, tmp_path: Path, box: list[int]) -> None:
+    """The picture has 96 x 64 pixels; boxes are half-open."""
+    own = load_boxes(write(tmp_path, json.dumps({"2": [[4, 4, 24, 24], box]})))
+    with pytest.raises(UserError, match=r"boxes\.json, frame 2, box 1 lies outside the picture of 96 x 64"):
+        track_video(film([{"red": (4, 4, 24, 24)}] * 6), own, tracker)
+    inside = [side - np.sign(side - 30) for side in box]  # by one pixel
+    load_boxes(write(tmp_path, json.dumps({"0": [[int(side) for side in inside]]}))).detect(0, np.zeros((64, 96, 3)))
+
+
+def test_boxes_beyond_the_end_are_refused_before_anything_is_done(film, tracker, tmp_path: Path) -> None:
+    own = load_boxes(write(tmp_path, '{"2": [[4, 4, 24, 24]], "6": [[4, 4, 24, 24]]}'))
+    with pytest.raises(UserError, match=r"film\.mp4 has frames 0 to 5, but boxes are given for frame 6"):
+        track_video(film([{"red": (4, 4, 24, 24)}] * 6), own, tracker)
+    assert tracker.shown == []
 
 
 @pytest.mark.parametrize(

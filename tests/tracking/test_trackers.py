@@ -13,6 +13,9 @@ from grounding.tracking import TrackingOptions, track_video
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+from safetensors.torch import load_file, save_file  # noqa: E402
+
+from grounding.tracking.detectors import load_detector  # noqa: E402
 from grounding.tracking.trackers import TransformersTracker, load_tracker  # noqa: E402
 
 BOX = np.array([10.0, 8, 40, 40])  # what `follow` follows
@@ -142,47 +145,8 @@ def test_end_to_end(tracker, film, boxes) -> None:
 
 
 @pytest.fixture(scope="module")
-def sam3_tracker(sam_memory):
-    """A tiny random SAM 3 tracker; its memory attention is fixed to 72 x 72 cells in its configuration's defaults."""
-    import transformers as hf
-
-    side, hidden = 56, sam_memory["memory_encoder_hidden_size"]
-    vit = {
-        "model_type": "sam3_vit_model",
-        "hidden_size": 16,
-        "intermediate_size": 16,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "image_size": side,
-        "patch_size": 14,
-        "window_size": 2,
-        "global_attn_indexes": [1],
-        "pretrain_image_size": 28,
-    }
-    config = hf.Sam3TrackerVideoConfig(
-        vision_config={
-            "model_type": "sam3_vision_model",
-            "backbone_config": vit,
-            "fpn_hidden_size": hidden,
-            "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
-        },
-        prompt_encoder_config={"hidden_size": hidden, "image_size": side, "patch_size": 14, "mask_input_channels": 4},
-        image_size=side,
-        **sam_memory,
-    )
-    torch.manual_seed(0)
-    model = hf.Sam3TrackerVideoModel(config).eval()
-    model.mask_decoder.pred_obj_score_head.proj_out.bias.data += 10
-    size = {"height": side, "width": side}
-    images = hf.Sam3ImageProcessor(size=size, mask_size={"height": 16, "width": 16})
-    processor = hf.Sam3TrackerVideoProcessor(
-        images,
-        hf.Sam3VideoVideoProcessor(size=size)
-        if hasattr(hf, "Sam3VideoVideoProcessor")
-        else hf.Sam2VideoVideoProcessor(size=size),
-        target_size=side,
-    )
-    return TransformersTracker(model, processor)
+def sam3_tracker(sam3_folder: Path) -> TransformersTracker:
+    return load_tracker(str(sam3_folder), "cpu")
 
 
 @pytest.mark.parametrize("reverse", [False, True])
@@ -193,6 +157,33 @@ def test_sam3_gives_its_own_masks_too(sam3_tracker, noise, follow, reverse: bool
     theirs = reference(sam3_tracker, pictures, reverse=reverse)
     assert all(np.array_equal(a, b) for a, b in zip(ours, theirs, strict=True))
     assert any(mask.any() for mask in ours)
+
+
+def test_one_checkpoint_of_sam3_finds_and_follows(sam3_folder: Path, sam3_tracker, film) -> None:
+    """It is one model of transformers, with a neck for each task; every weight of our two comes from there."""
+    import transformers as hf
+
+    detector = load_detector(str(sam3_folder), "person, dog", threshold=0.0, device="cpu")
+    whole = hf.Sam3VideoModel.from_pretrained(sam3_folder).state_dict()
+    assert all(torch.equal(w, whole[f"detector_model.{name}"]) for name, w in detector.model.state_dict().items())
+    for name, weight in sam3_tracker.model.state_dict().items():
+        part = "detector_model." if name.startswith("vision_encoder.backbone.") else "tracker_model."
+        assert torch.equal(weight, whole[(part + name).replace("tracker_model.vision_encoder.neck", "tracker_neck")])
+    path = film([{"red": (4 + t, 4, 34 + t, 34)} for t in range(8)])
+    options = TrackingOptions(smallest=1, duplicate_iou=1, containment=1)
+    masklets, report = track_video(path, detector, sam3_tracker, options)
+    assert masklets.ids and report.forward_passes == report.frames == 8
+
+
+def test_weights_of_another_shape_are_refused(sam2_folder: Path, tmp_path: Path) -> None:
+    for file in sam2_folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    weights = load_file(tmp_path / "model.safetensors")
+    name = next(name for name, weight in weights.items() if weight.ndim == 2)
+    save_file({**weights, name: torch.zeros(3, 5)}, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match="cannot load model") as caught:
+        load_tracker(str(tmp_path), "cpu")
+    assert "\n" not in str(caught.value)
 
 
 def test_not_a_tracker(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Train the reader, in the folder above: `python -m legibility.train --state STATE.pt --parts 7`.
 
 It goes in parts of a minute on one core, writes its state and the weights after each, and carries on from there when
-called again.
+called again. The weights that lie beside it were written by one such run of seed 0 from its beginning to its end.
 """
 
 from __future__ import annotations
