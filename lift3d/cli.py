@@ -19,6 +19,7 @@ from rich.progress import track
 
 from grounding import cli
 from grounding.core import Masklets, UserError
+from grounding.core.folders import check_new
 from grounding.core.video_probe import VideoInfo
 from lift3d.export import check_formats
 from lift3d.export import export as write_export
@@ -65,13 +66,15 @@ def export(
     """
     formats = format.split(",")
     check_formats(formats)
+    check_new(out)
+    named = read_labels(labels)
     opened = _with_surface(open_scene(scene, layout), surface, settings)
     source: MaskSource = read_masks(masks, opened, scene, layout)
     if untracked:
         opened = with_points(opened, settings, _progress)
         source = merge(opened, source, settings.tolerance, _progress)
     lifted = lift(opened, source, settings, _progress)
-    write_export(out, Result(_name(scene), lifted, read_labels(labels)), formats)
+    write_export(out, Result(_name(scene), lifted, named, _progress), formats)
     _say(lifted, out)
 
 
