@@ -144,7 +144,7 @@ def test_negative_fy_alone_is_no_doubt() -> None:
 def test_16_bit_depth_of_65535_and_8_bit_images(scannet_folder: Path) -> None:
     Image.fromarray(np.full((48, 64), 65535, np.uint16)).save(scannet_folder / "depth" / "0.png")
     Image.fromarray(np.full((48, 64), 200, np.uint8)).save(scannet_folder / "depth" / "1.png")
-    scene = load(scannet_folder).scene
+    scene = load(scannet_folder)
     assert not scene.views[0].read_depth().any()
     with pytest.raises(UserError, match=r"one channel of 16 bits or floats, got uint8 \(48, 64\)"):
         scene.views[1].read_depth()

@@ -149,7 +149,7 @@ def test_damaged_files_are_user_errors_or_scenes(tmp_path: Path, truth: Any, dat
         whole[data.draw(st.integers(0, 400))] = data.draw(st.integers(0, 255))  # headers of file and first frame
     write(tmp_path, bytes(whole[: data.draw(st.integers(0, len(whole)))]))
     try:
-        for view in load(tmp_path).scene.views:
+        for view in load(tmp_path).views:
             view.read_depth()
             view.read_colour()
     except UserError:

@@ -56,7 +56,7 @@ def test_the_unit_of_depth_may_be_given(
 
 def test_each_frame_may_have_its_own_camera(tmp_path: Path, truth: Any, assert_same: Callable[[Scene], None]) -> None:
     scene = {"frames": [{**CAMERA, **frame} for frame in content(truth)["frames"]]}
-    assert_same(load(write(tmp_path, truth, scene)).scene)
+    assert_same(load(write(tmp_path, truth, scene)))
 
 
 def test_without_a_size_the_camera_is_that_of_the_colour_image(
@@ -64,7 +64,7 @@ def test_without_a_size_the_camera_is_that_of_the_colour_image(
 ) -> None:
     scene = content(truth)
     del scene["w"], scene["h"]
-    assert_same(load(write(tmp_path, truth, scene)).scene)
+    assert_same(load(write(tmp_path, truth, scene)))
 
 
 def test_nerfcapture_leaves_out_endings_and_names_depth_otherwise(tmp_path: Path, truth: Any) -> None:
@@ -74,7 +74,7 @@ def test_nerfcapture_leaves_out_endings_and_names_depth_otherwise(tmp_path: Path
     scene["frames"][0]["depth_path"] = scene["frames"][0].pop("depth_file_path")
     write(tmp_path, truth, scene)
     truth.save_colour(tmp_path / "images" / "frame_0.png", 0, (96, 128))
-    view = load(tmp_path).scene.views[0]
+    view = load(tmp_path).views[0]
     assert view.name == "frame_0"
     assert view.read_colour().shape == (96, 128, 3)
 

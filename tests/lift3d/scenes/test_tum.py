@@ -111,7 +111,7 @@ def test_icl_nuim_from_associations_with_its_own_camera(tmp_path: Path, truth: A
 def test_the_camera_is_known_from_the_name(tmp_path: Path, truth: Any, folder: str, fx: float) -> None:
     root = write(tmp_path / folder, truth)
     (root / "intrinsics.txt").unlink()
-    scene = load(root).scene
+    scene = load(root)
     assert scene.views[0].intrinsics[0, 0] == fx
     assert any("recorder's default" in problem for problem in scene.problems) == (folder == "x")
 
