@@ -52,7 +52,7 @@ class Settings:
         min_views: Views that an instance needs.
         min_points: Points that an instance needs.
         voxel: Side of a voxel where the scene brings no points, metres; None: what a pixel sees (see `lift3d.cloud`).
-        gap: Parts of an instance that lie farther apart are taken for separate, metres.
+        gap: Parts of an instance that lie farther apart are taken for separate, metres (`lift3d.clusters`).
         min_share: Separate parts smaller than this share of the largest are left out.
         superpoints: Let superpoints vote, if the scene has them.
     """
