@@ -28,7 +28,7 @@ def test_single_points_are_joined_up_to_the_gap() -> None:
 
 def test_a_strand_between_two_things_is_needed_to_join_them() -> None:
     block = np.stack(np.meshgrid(*[np.linspace(0, 0.1, 6)] * 3), axis=-1).reshape(-1, 3)
-    two = np.concatenate([block, block + [0.22, 0, 0]])  # 12 cm apart
+    two = np.concatenate([block, block + np.array([0.22, 0, 0])])  # 12 cm apart
     assert len(set(parts(two, 0.05).tolist())) == 2
     strand = np.column_stack([np.arange(0.12, 0.22, 0.03), np.zeros(4), np.zeros(4)])
     assert len(set(parts(np.concatenate([two, strand]), 0.05).tolist())) == 1

@@ -51,7 +51,7 @@ def test_the_same_geometry(tmp_path: Path, truth: Any, assert_same: Callable[[Sc
 def test_the_unit_of_depth_may_be_given(
     tmp_path: Path, truth: Any, assert_same: Callable[[Scene], None], key: str
 ) -> None:
-    assert_same(load(write(tmp_path, truth, {**content(truth), key: 0.0002}, units=5000)).scene)
+    assert_same(load(write(tmp_path, truth, {**content(truth), key: 0.0002}, units=5000)))
 
 
 def test_each_frame_may_have_its_own_camera(tmp_path: Path, truth: Any, assert_same: Callable[[Scene], None]) -> None:
@@ -86,7 +86,7 @@ def test_frames_of_several_cameras_with_the_same_names_keep_their_folders(tmp_pa
     frames = scene["frames"][:2]
     frames[0]["file_path"], frames[1]["file_path"] = "left/0.jpg", "right/0.jpg"
     loaded = load(write(tmp_path, truth, {**scene, "frames": frames}))
-    assert [view.name for view in loaded.scene.views] == ["left_0", "right_0"]
+    assert [view.name for view in loaded.views] == ["left_0", "right_0"]
 
 
 def test_the_same_image_twice_is_refused(tmp_path: Path, truth: Any) -> None:
@@ -97,12 +97,12 @@ def test_the_same_image_twice_is_refused(tmp_path: Path, truth: Any) -> None:
 
 
 def test_distortion_is_reported_once(tmp_path: Path, truth: Any) -> None:
-    (problem,) = load(write(tmp_path, truth, {**content(truth), "k1": 0.1, "k2": 0.0})).scene.problems
+    (problem,) = load(write(tmp_path, truth, {**content(truth), "k1": 0.1, "k2": 0.0})).problems
     assert "lens distortion" in problem and "undistort" in problem
 
 
 def test_no_distortion_when_all_are_zero(tmp_path: Path, truth: Any) -> None:
-    assert load(write(tmp_path, truth, {**content(truth), "k1": 0.0, "p1": 0})).scene.problems == ()
+    assert load(write(tmp_path, truth, {**content(truth), "k1": 0.0, "p1": 0})).problems == ()
 
 
 def test_frames_without_depth_are_left_out(tmp_path: Path, truth: Any) -> None:
