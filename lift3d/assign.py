@@ -62,6 +62,21 @@ def assign(sums: sparse.csr_array, seen: np.ndarray, min_ratio: float, min_hits:
     return found
 
 
+def constancy(sums: sparse.csr_array, named: np.ndarray) -> float:
+    """How constant ids are over frames, in [0, 1].
+
+    The share of the frames with a mask on a point that give it its most frequent id, in mean over the points with two
+    such frames or more; 1 where there are none.
+
+    Args:
+        sums: Votes by point and id, (N, columns).
+        named: How many frames have a mask on each point, (N,).
+    """
+    most = sparse.csr_array((count(sums.data), sums.indices, sums.indptr), sums.shape).max(axis=1).toarray().ravel()
+    twice = named >= 2
+    return float((most[twice] / named[twice]).mean()) if twice.any() else 1.0
+
+
 def by_superpoints(assigned: Assigned, superpoints: np.ndarray, visible: np.ndarray) -> Assigned:
     """Give whole superpoints to the instance that owns at least half of their visible points; others go to none.
 

@@ -19,6 +19,7 @@ from rich.progress import track
 
 from grounding import cli
 from grounding.core import Masklets, UserError
+from grounding.core.folders import check_new
 from grounding.core.video_probe import VideoInfo
 from lift3d.export import check_formats
 from lift3d.export import export as write_export
@@ -32,6 +33,7 @@ from lift3d.scene import Scene
 from lift3d.scenes import load, open_scene
 from lift3d.scenes.text import natural
 from lift3d.view import view as view_export
+from lift3d.wording import by_reason
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
@@ -65,13 +67,15 @@ def export(
     """
     formats = format.split(",")
     check_formats(formats)
+    check_new(out)
+    named = read_labels(labels)
     opened = _with_surface(open_scene(scene, layout), surface, settings)
-    source: MaskSource = read_masks(masks, opened, scene, layout)
+    source: MaskSource = read_masks(masks, opened)
     if untracked:
         opened = with_points(opened, settings, _progress)
         source = merge(opened, source, settings.tolerance, _progress)
     lifted = lift(opened, source, settings, _progress)
-    write_export(out, Result(_name(scene), lifted, read_labels(labels)), formats)
+    write_export(out, Result(_name(scene), lifted, named, _progress), formats)
     _say(lifted, out)
 
 
@@ -90,7 +94,7 @@ def view(
         layout: Of the scene, if it should not be found out.
         save: File in .rrd to write instead of opening the viewer.
     """
-    view_export(folder, None if scene is None else load(scene, layout).scene, save, _progress)
+    view_export(folder, None if scene is None else load(scene, layout), save, _progress)
     if save is not None:
         _write(f"wrote {save}")
 
@@ -122,14 +126,12 @@ def score(*, benchmark: Literal["scannet", "scannet_agnostic", "scanrefer"], pre
     show(score_files(benchmark, (predictions,), truth))
 
 
-def read_masks(path: Path, scene: Scene, root: Path, layout: str | None) -> MaskSource:
+def read_masks(path: Path, scene: Scene) -> MaskSource:
     """Masks of the views, told apart by content.
 
     Args:
         path: A folder with a `<view's name>.png` for some view, or masks of all frames in another format.
-        scene: Its views that can be used.
-        root: Its folder, and
-        layout: its layout, for the frames that cannot.
+        scene: Its views.
 
     Raises:
         UserError: If nothing there belongs to a view.
@@ -139,7 +141,7 @@ def read_masks(path: Path, scene: Scene, root: Path, layout: str | None) -> Mask
         return IdMapFolder(path, names)
     from grounding.datasets.masks import read_masklets
 
-    every = _in_order([*names, *load(root, layout).left_out], names)
+    every = _in_order([*names, *scene.left_out], names)
     masklets = read_masklets(path, _as_video(path, scene, len(every)))
     place = [every.index(name) for name in names]
     tracks = {i: tuple(track[p] for p in place) for i, track in masklets.tracks.items()}
@@ -207,12 +209,11 @@ def _say(lifted: Lifted, out: Path) -> None:
     notes = Console(stderr=True)
     for problem in [*lifted.scene.problems, *lifted.problems]:
         notes.print(f"doubtful: {problem}", markup=False, highlight=False, soft_wrap=True)
-    for name, reason in lifted.rejected.items():
-        notes.print(f"frame {name} not used: {reason}", markup=False, highlight=False, soft_wrap=True)
-    for number, reason in lifted.dropped.items():
-        notes.print(f"object {number} not found: {reason}", markup=False, highlight=False, soft_wrap=True)
-    total = len(lifted.scene.views)
-    _write(f"wrote {out}: {len(lifted.instances)} objects from {lifted.frames} of {total} frames")
+    for line in by_reason(lifted.rejected, "frame"):
+        notes.print(f"not used: {line}", markup=False, highlight=False, soft_wrap=True)
+    for line in by_reason(lifted.dropped, "object"):
+        notes.print(f"not found: {line}", markup=False, highlight=False, soft_wrap=True)
+    _write(f"wrote {out}: {len(lifted.instances)} objects from {lifted.frames} of {lifted.total} frames")
 
 
 def _write(text: str) -> None:

@@ -68,7 +68,7 @@ def report(result: Result) -> dict[str, Any]:
         "up": list(lifted.scene.up),
         "axis_alignment": None if alignment is None else alignment.tolist(),
         "points": len(lifted.points),
-        "frames": {"total": len(lifted.scene.views), "used": lifted.frames, "rejected": dict(lifted.rejected)},
+        "frames": {"total": lifted.total, "used": lifted.frames, "rejected": dict(lifted.rejected)},
         "problems": [*lifted.scene.problems, *lifted.problems],
         "instances": [
             entry(result, one) | {"hits": round(one.hits, 3), "seen": round(one.seen, 3)} for one in lifted.instances

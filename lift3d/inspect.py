@@ -11,8 +11,7 @@ import numpy as np
 from grounding.core import UserError
 from lift3d.scene import View
 from lift3d.scenes import LAYOUTS, check, load
-
-_SHOWN = 10  # names in a line of text; JSON has all
+from lift3d.wording import by_reason
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Inspection:
         faces: Of the mesh; 0 where there is none.
         agreement: Share of points on which frames agree, in [0, 1], or None where nothing could be compared.
         pairs: Pairs of frames compared.
-        mesh_agreement: The same for the mesh against the frames, or None.
+        mesh_agreement: That of mesh and frames (`lift3d.scenes.agreement`), or None.
         problems: Every doubt, one line each.
     """
 
@@ -71,7 +70,8 @@ class Inspection:
         ]
         if self.mesh_agreement is not None:
             lines.append(f"           {_share(self.mesh_agreement)} between mesh and frames")
-        return "\n".join([*lines, *(f"problem    {_short(problem)}" for problem in self.problems)])
+        lines += [f"left out   {line}" for line in by_reason(self.left_out, "frame")]
+        return "\n".join([*lines, *(f"problem    {problem}" for problem in self.problems)])
 
 
 def inspect(folder: Path, layout: str | None = None) -> Inspection:
@@ -84,17 +84,16 @@ def inspect(folder: Path, layout: str | None = None) -> Inspection:
     Raises:
         UserError: If the folder fits no layout or no frame can be used.
     """
-    loaded = load(folder, layout)
-    scene = loaded.scene
+    scene = load(folder, layout)
     agreement = check(scene)
     depth, colour = _first(scene.views[0])
     return Inspection(
         folder=str(folder),
         layout=scene.layout,
         checked_on=LAYOUTS[scene.layout].checked_on,
-        frames=len(scene.views) + len(loaded.left_out),
+        frames=len(scene.views) + len(scene.left_out),
         usable=len(scene.views),
-        left_out=loaded.left_out,
+        left_out=dict(scene.left_out),
         depth_size=None if depth is None else (depth.shape[0], depth.shape[1]),
         depth_valid=None if depth is None else float(np.mean(depth > 0)),
         colour_size=None if colour is None else (colour.shape[0], colour.shape[1]),
@@ -124,9 +123,3 @@ def _size(size: tuple[int, int] | None) -> str:
 
 def _share(share: float | None) -> str:
     return "not comparable" if share is None else f"{share:.0%}"
-
-
-def _short(problem: str) -> str:
-    parts = problem.split(", ")
-    more = len(parts) - _SHOWN
-    return problem if more <= 1 else f"{', '.join(parts[:_SHOWN])}, ... and {more} more"

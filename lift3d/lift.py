@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from grounding.core import UserError
-from lift3d.assign import Assigned, assign, by_superpoints
+from lift3d.assign import Assigned, assign, by_superpoints, constancy
 from lift3d.boxes import Boxes, boxes_of
 from lift3d.cloud import depth_cloud
 from lift3d.clusters import main_part
@@ -22,6 +22,9 @@ from lift3d.labels import MAX_ID, MaskSource, borders, depth_edges
 from lift3d.scene import Scene
 from lift3d.visibility import Points, Tolerance, visible
 from lift3d.votes import BORDER, CLEAN, MOST_FRAMES, Votes
+
+CONSTANT = 0.75  # below this ids seem to change at will: six random ones reach 0.58 over two frames
+MATCHING = 0.1  # share of the points in view that must agree with the depth
 
 _LIMITS = {
     "border": (0, 100),
@@ -49,7 +52,7 @@ class Settings:
         min_views: Views that an instance needs.
         min_points: Points that an instance needs.
         voxel: Side of a voxel where the scene brings no points, metres; None: what a pixel sees (see `lift3d.cloud`).
-        gap: Parts of an instance that lie farther apart are taken for separate, metres.
+        gap: Parts of an instance that lie farther apart are taken for separate, metres (`lift3d.clusters`).
         min_share: Separate parts smaller than this share of the largest are left out.
         superpoints: Let superpoints vote, if the scene has them.
     """
@@ -107,7 +110,7 @@ class Lifted:
         instances: By ascending id.
         dropped: Of ids that had masks but gave no instance, the reason.
         frames: How many frames were used.
-        rejected: Name of each view that was not used -> reason.
+        rejected: Name of each frame that was not used -> reason, those that the scene left out first.
         problems: What is doubtful about the whole, a line each.
     """
 
@@ -119,6 +122,11 @@ class Lifted:
     frames: int
     rejected: Mapping[str, str]
     problems: tuple[str, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """How many frames the scene has, usable or not."""
+        return len(self.scene.views) + len(self.scene.left_out)
 
     @property
     def points(self) -> np.ndarray:
@@ -142,7 +150,7 @@ def lift(scene: Scene, masks: MaskSource, settings: Settings | None = None, prog
     settings = settings or Settings()
     scene = with_points(scene, settings, progress)
     assert scene.points is not None
-    counted = _Count(Votes(len(scene.points), MAX_ID + 1))
+    counted = _Count(Votes(len(scene.points), MAX_ID + 1), np.zeros(len(scene.points), np.uint16))
     points = Points.of(scene.points)
     for frame in progress(Frames(scene.views, masks), "Lifting"):
         counted.frame(frame, points, settings)
@@ -164,9 +172,10 @@ def with_points(scene: Scene, settings: Settings, progress: Progress = plain) ->
 
 @dataclass(eq=False)
 class _Count:
-    """Votes, and what happened to frames and masks on the way."""
+    """Votes, how many frames have a mask on each point, and what happened to frames and masks on the way."""
 
     votes: Votes
+    named: np.ndarray
     used: int = 0
     tested: int = 0
     passed: int = 0
@@ -189,10 +198,13 @@ class _Count:
             unsure |= borders(layer, settings.border)
         votes = np.where(unsure.ravel()[seen.pixels], BORDER, CLEAN)
         self.votes.see(seen.points, votes)
+        named = np.zeros(len(seen.points), bool)
         for labels, hit in _hits(frame.layers, seen.pixels):
+            named[hit] = True
             self.votes.add(seen.points[hit], labels, votes[hit])
             for number in _ids(labels):
                 self.views[number] = self.views.get(number, 0) + 1
+        self.named[seen.points[named]] += np.uint16(1)
         for number in {number for layer in frame.layers for number in _ids(layer.ravel())}:
             self.views.setdefault(number, 0)
 
@@ -208,10 +220,18 @@ class _Count:
 
     def problems(self) -> tuple[str, ...]:
         """What is doubtful about the whole."""
-        share = self.passed / max(self.tested, 1)
-        if share >= 0.1:
-            return ()
-        return (f"only {share:.0%} of the points in view agree with the depth: check depth scale, poses and mesh",)
+        found = []
+        matching, constant = self.passed / max(self.tested, 1), constancy(self.votes.sums(), self.named)
+        if matching < MATCHING:
+            found.append(
+                f"only {matching:.0%} of the points in view agree with the depth: check depth scale, poses and mesh"
+            )
+        if constant < CONSTANT:
+            found.append(
+                f"in mean, a point has the same id in only {constant:.0%} of the frames with a mask on it: "
+                "if ids mean nothing from frame to frame, add --untracked"
+            )
+        return tuple(found)
 
 
 def _hits(layers: list[np.ndarray], pixels: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -253,8 +273,8 @@ def _lifted(scene: Scene, assigned: Assigned, counted: _Count, settings: Setting
                 boxes_of(scene.points[points], scene.axis_alignment, scene.up),
             )
         )
-    made = tuple(instances)
-    return Lifted(scene, owner, ratio, made, dropped, counted.used, counted.rejected, counted.problems())
+    made, rejected = tuple(instances), {**scene.left_out, **counted.rejected}
+    return Lifted(scene, owner, ratio, made, dropped, counted.used, rejected, counted.problems())
 
 
 def _reason(views: int, points: int, settings: Settings) -> str:

@@ -4,8 +4,8 @@ One convention for all: metres, OpenCV axes (x right, y down, z forward), poses 
 integers. Readers of other conventions convert at the door (`lift3d.scenes`).
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -43,9 +43,10 @@ class Scene:
         colours: (N, 3) uint8 RGB of `points`, or None.
         axis_alignment: (4, 4) float64 from the frame of the poses to one whose z points up (ScanNet), or None.
         layout: Name of the layout it was read from.
-        problems: One line for each thing left out or doubtful (bad poses, missing images, agreement).
+        problems: One line for each thing that is doubtful (missing pictures, lens, agreement).
         superpoints: Segment number of each point, (N,) int, or None (ScanNet's `segIndices`).
         up: Unit vector against gravity in the frame of the poses, (3,); z unless the layout says otherwise.
+        left_out: Name of each frame of the layout that became no view -> reason (bad pose, missing image).
     """
 
     views: Sequence[View]
@@ -57,6 +58,7 @@ class Scene:
     problems: tuple[str, ...] = ()
     superpoints: np.ndarray | None = None
     up: tuple[float, float, float] = (0.0, 0.0, 1.0)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 def is_rigid(pose: np.ndarray) -> bool:

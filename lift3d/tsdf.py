@@ -39,9 +39,11 @@ def tsdf_mesh(scene: Scene, voxel: float | None = None, progress: Progress = pla
     grid = o3d.t.geometry.VoxelBlockGrid(
         ("tsdf", "weight", "color"), (real, real, real), ((1,), (1,), (3,)), voxel, _BLOCK, _BLOCKS
     )
+    fused = 0
     for frame in progress(Frames(scene.views, None), "Fusing depth"):
         if frame.rejected:
             continue
+        fused += 1
         colours = pixel_colours(frame, np.arange(frame.depth.size)).reshape(*frame.depth.shape, 3)
         depth, picture = (
             o3d.t.geometry.Image(o3d.core.Tensor(np.ascontiguousarray(image, np.float32)))
@@ -50,9 +52,9 @@ def tsdf_mesh(scene: Scene, voxel: float | None = None, progress: Progress = pla
         lens, pose = o3d.core.Tensor(frame.view.intrinsics), o3d.core.Tensor(np.linalg.inv(frame.view.pose))
         touched = grid.compute_unique_block_coordinates(depth, lens, pose, 1.0, FAR, _TRUNCATION)
         grid.integrate(touched, depth, picture, lens, lens, pose, 1.0, FAR, _TRUNCATION)
-    mesh = grid.extract_triangle_mesh(1.0)  # seen once is enough
-    points = mesh.vertex.positions.numpy().astype(np.float64) if "positions" in mesh.vertex else np.zeros((0, 3))
-    if not len(points):
+    mesh = grid.extract_triangle_mesh(1.0) if fused else None  # seen once is enough; an empty grid makes open3d fail
+    if mesh is None or "positions" not in mesh.vertex or not len(mesh.vertex.positions):
         raise UserError(f"no surface came out of the depth at voxels of {voxel} m; try another --settings.voxel")
+    points = mesh.vertex.positions.numpy().astype(np.float64)
     colours = np.clip(np.rint(mesh.vertex.colors.numpy()), 0, 255).astype(np.uint8)
     return replace(scene, points=points, faces=mesh.triangle.indices.numpy(), colours=colours, superpoints=None)

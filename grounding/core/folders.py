@@ -27,8 +27,7 @@ def new_folder(path: Path, partial: Path | None = None) -> Iterator[Path]:
     place = path.absolute()
     partial = partial or place.parent / f".{place.name}.{secrets.token_hex(4)}"
     try:
-        if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-            raise UserError(f"{path} exists already; choose another folder or empty it first")
+        check_new(path)
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         yield partial
@@ -37,3 +36,13 @@ def new_folder(path: Path, partial: Path | None = None) -> Iterator[Path]:
         raise UserError(f"cannot write {path}: {error.strerror or error}; free some space or choose another") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def check_new(path: Path) -> None:
+    """Refuse a folder that `new_folder` would refuse, before the work that fills it.
+
+    Raises:
+        UserError: If `path` exists and is no empty folder.
+    """
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise UserError(f"{path} exists already; choose another folder or empty it first")

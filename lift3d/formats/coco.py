@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from scipy.spatial import cKDTree
 
@@ -17,8 +18,11 @@ from grounding.core.files import write_text
 from lift3d.cloud import back_project
 from lift3d.formats.result import Result
 from lift3d.frames import Frame, Frames
+from lift3d.visibility import Points, Seen, Tolerance, visible
 
 REACH = 0.05  # metres
+_NEAR = Tolerance(REACH, 0.0)
+_FAR_OFF = np.float32(1e9)  # metres or pixels
 
 
 def write_coco(folder: Path, result: Result) -> None:
@@ -26,7 +30,7 @@ def write_coco(folder: Path, result: Result) -> None:
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     nearest = Nearest(result)
-    for frame in Frames(result.lifted.scene.views, None):
+    for frame in result.progress(Frames(result.lifted.scene.views, None), "Masks of the views"):
         if frame.rejected:
             continue
         height, width = frame.depth.shape
@@ -41,7 +45,10 @@ def write_coco(folder: Path, result: Result) -> None:
 
 
 class Nearest:
-    """Finds the owner of a pixel.
+    """Finds the owner of each pixel of a view: that of the point nearest to where the pixel's depth puts it.
+
+    Neighbours in the picture are neighbours in space unless an edge of depth lies between them. So the nearest point
+    is looked for in the picture, and only where that one lies on another surface in space, which takes far longer.
 
     Args:
         result: The instances; its points that belong to nothing count, too: they keep a table from joining its cup.
@@ -51,22 +58,40 @@ class Nearest:
         lifted = result.lifted
         finite = np.isfinite(lifted.points).all(axis=1)  # a mesh may have vertices that are no numbers
         self._owner = np.append(lifted.owner[finite], 0)  # last: nothing within reach
+        self._points = Points.of(lifted.points[finite])
         self._tree = cKDTree(lifted.points[finite])
-        self._boxes = [
-            (lifted.points[i.points].min(axis=0) - REACH, lifted.points[i.points].max(axis=0) + REACH)
-            for i in lifted.instances
-        ]
 
     def labels(self, frame: Frame) -> np.ndarray:
         """The label map of a view, int32 (H, W)."""
-        points, pixels = back_project(frame.view, frame.depth)
-        near = np.zeros(len(points), bool)
-        for low, high in self._boxes:
-            near |= ((points >= low) & (points <= high)).all(axis=1)
-        found = self._tree.query(points[near], distance_upper_bound=REACH)[1]
-        labels = np.zeros(frame.depth.size, np.int32)
-        labels[pixels[near]] = self._owner[found]
+        depth, view = frame.depth.ravel(), frame.view
+        point, away, ahead = _nearest_in_picture(visible(self._points, view, frame.depth, _NEAR), frame.depth)
+        across = away * depth / np.float32(view.intrinsics[0, 0])
+        sure = across**2 + ahead**2 <= REACH**2
+        labels = np.where(sure & (depth > 0), self._owner[point], 0).astype(np.int32)
+        pixels = np.flatnonzero(~sure & (depth > 0))
+        places = back_project(view, np.where(sure.reshape(frame.depth.shape), 0, frame.depth))[0]
+        labels[pixels] = self._owner[self._tree.query(places, distance_upper_bound=REACH)[1]]
         return labels.reshape(frame.depth.shape)
+
+
+def _nearest_in_picture(seen: Seen, depth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each pixel, the seen point nearest in the picture; how far off it is, pixels; how much deeper, metres.
+
+    Returns:
+        Points, int64 (H * W,), and the distances, float32 (H * W,); -1 and 1e9 where the view sees no point.
+    """
+    point, deep = np.full(depth.size, -1), np.full(depth.size, _FAR_OFF, np.float32)
+    order = np.argsort(-seen.depths, kind="stable")  # nearer ones are written over
+    point[seen.pixels[order]], deep[seen.pixels[order]] = seen.points[order], seen.depths[order]
+    empty = (point < 0).reshape(depth.shape).astype(np.uint8)
+    if empty.all():
+        return point, deep, deep
+    away, cell = cv2.distanceTransformWithLabels(empty, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    holder = np.zeros(int(cell.max()) + 1, np.intp)
+    held = np.flatnonzero(empty.ravel() == 0)
+    holder[cell.ravel()[held]] = held
+    nearest = holder[cell.ravel()]
+    return point[nearest], away.ravel(), deep[nearest] - depth.ravel()
 
 
 def _annotation(number: int, image: int, track: int, mask: np.ndarray) -> dict[str, Any]:

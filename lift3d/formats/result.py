@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from lift3d.frames import Progress, plain
 from lift3d.lift import Lifted
 
 NO_CLASS = 1  # the number of things whose class is not known; 0 would be 'unannotated' in ScanNet's benchmark
@@ -21,11 +22,13 @@ class Result:
         name: Of the scene, without spaces.
         lifted: The instances.
         labels: id -> name, or number of a class; ids may be missing.
+        progress: Shows the frames to writers that read them again.
     """
 
     name: str
     lifted: Lifted
     labels: Mapping[int, str | int] = field(default_factory=dict)
+    progress: Progress = plain
 
     def label(self, number: int) -> str:
         """What an instance is called; "object" if nobody said."""

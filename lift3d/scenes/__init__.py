@@ -21,9 +21,9 @@ from lift3d.scenes import (
     tum,
 )
 from lift3d.scenes.agreement import Agreement, check
-from lift3d.scenes.raw import Layout, Loaded, RawScene, assemble
+from lift3d.scenes.raw import Layout, RawScene, assemble
 
-__all__ = ["Agreement", "LAYOUTS", "Layout", "Loaded", "check", "load", "open_scene"]
+__all__ = ["Agreement", "LAYOUTS", "Layout", "check", "load", "open_scene"]
 
 # In the order in which they are tried: the most telling files first.
 _MODULES = (
@@ -40,18 +40,18 @@ def open_scene(root: Path, layout: str | None = None) -> Scene:
         layout: One of `LAYOUTS`; None: found out from the files.
 
     Returns:
-        The scene. Frames that cannot be used are left out; `problems` names them and all that is doubtful. Doubtful
+        The scene. `left_out` names the frames that cannot be used, `problems` all that is doubtful. Doubtful
         conventions are reported there with the likely cause, never changed.
 
     Raises:
         UserError: If the folder fits no layout or no frame can be used.
     """
-    scene = load(root, layout).scene
+    scene = load(root, layout)
     return replace(scene, problems=(*scene.problems, *check(scene).problems))
 
 
-def load(root: Path, layout: str | None = None) -> Loaded:
-    """As `open_scene`, without the test; says also which frames were left out, and why."""
+def load(root: Path, layout: str | None = None) -> Scene:
+    """As `open_scene`, without the test."""
     root = Path(root)
     if not root.is_dir():
         raise UserError(f"{root} is no folder; give the folder of an RGB-D scene (an .r3d must be unzipped first)")

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from grounding.core import UserError
 from lift3d.scene import Scene, View
@@ -22,6 +23,7 @@ SOUND = 0.85  # from here on no other convention is tried; real scenes reach 0.9
 CLEAR, BETTER = 0.60, 0.10  # a cause is named if it brings agreement to this, and by this much more
 TOLERANCE = 0.03  # of the distance: sensors and poses err by a few centimetres at a few metres
 ANCHORS, POINTS, VERTICES = 6, 1000, 20_000
+REACH = 0.1  # metres from a vertex that count as on the mesh: those of rooms are 1 to 5 cm apart
 FEWEST = 0.02  # share of the points that must meet known depth, to say anything
 TURN, SHIFT = np.deg2rad(3), 0.05  # a camera that moved less (radians, metres) agrees with itself in any convention
 _UNITS = {"a metre": 1.0, "a millimetre": 1000.0, "1/5000 m": 5000.0, "1/6553.5 m": 6553.5}
@@ -34,7 +36,8 @@ class Agreement:
     Attributes:
         frames: Share of agreeing points between frames, in [0, 1]; None where no two frames could be compared.
         pairs: Pairs of frames compared.
-        mesh: The same share for vertices of the mesh against the frames; None without a mesh or a view of it.
+        mesh: Share of the mesh in view that the frames see, or of what they see that lies on the mesh, whichever is
+            more; None without a mesh.
         problems: One line for each thing that is doubtful, with the likely cause.
     """
 
@@ -64,10 +67,10 @@ def check(scene: Scene) -> Agreement:
     pairs = [(a, b) for a, b in pairs if _moved(scene.views[a].pose, scene.views[b].pose)]
     share = _between(seen, pairs, {index: frame.view.pose for index, frame in seen.items()}, 1.0) if pairs else None
     problems += _doubts(seen, pairs, share)
-    on_mesh = None if scene.points is None else _against_mesh(scene.points, seen)
+    on_mesh = None if scene.points is None else _with_mesh(scene.points, seen)
     if on_mesh is not None and on_mesh < ENOUGH:
-        problems.append(f"the mesh agrees with the depth on {on_mesh:.0%} of its visible vertices, {ENOUGH:.0%} is the "
-                        f"least; {_mesh_cause(scene, seen)}")  # fmt: skip
+        problems.append(f"mesh and frames agree on {on_mesh:.0%} of what they share, {ENOUGH:.0%} is the least; "
+                        f"{_mesh_cause(scene, seen)}")  # fmt: skip
     return Agreement(share, len(pairs), on_mesh, tuple(problems))
 
 
@@ -129,17 +132,18 @@ def _between(
     seen: dict[int, _Seen], pairs: list[tuple[int, int]], poses: dict[int, np.ndarray], depth_scale: float
 ) -> float | None:
     """Share of agreeing points if the poses were `poses` and all depth were `depth_scale` times as large."""
-    counts, total = np.zeros(2), 0
+    counts, total = np.zeros(3), 0
     for a, b in pairs:
         total += len(seen[a].points)
         to_b = np.linalg.inv(poses[b]) @ poses[a]
         points = depth_scale * seen[a].points @ to_b[:3, :3].T + to_b[:3, 3]
         counts += _hits(points, seen[b], depth_scale)
-    return float(counts[0] / counts.sum()) if counts.sum() > FEWEST * total else None
+    met = counts[:2].sum()
+    return float(counts[0] / met) if met > FEWEST * total else None
 
 
 def _hits(points: np.ndarray, frame: _Seen, depth_scale: float = 1.0) -> np.ndarray:
-    """How many points, (N, 3) in the frame's camera, agree with its depth, and how many contradict it."""
+    """How many points, (N, 3) in the frame's camera, agree with its depth, contradict it, and are hidden by it."""
     points = points[points[:, 2] > 1e-6]
     pixels = points @ frame.view.intrinsics.T
     column, row = np.rint(pixels[:, :2] / pixels[:, 2:]).T
@@ -149,7 +153,8 @@ def _hits(points: np.ndarray, frame: _Seen, depth_scale: float = 1.0) -> np.ndar
     z = points[inside, 2]
     known = depth > 0
     in_front = (depth[known] - z[known]) / z[known]
-    return np.array([(np.abs(in_front) <= TOLERANCE).sum(), (in_front > TOLERANCE).sum()])
+    agree, contradict = np.count_nonzero(np.abs(in_front) <= TOLERANCE), np.count_nonzero(in_front > TOLERANCE)
+    return np.array([agree, contradict, len(in_front) - agree - contradict])
 
 
 def _likely_cause(seen: dict[int, _Seen], pairs: list[tuple[int, int]]) -> tuple[float, str]:
@@ -180,21 +185,32 @@ def _scales() -> dict[str, float]:
     }
 
 
-def _against_mesh(points: np.ndarray, seen: dict[int, _Seen], to_poses: np.ndarray | None = None) -> float:
-    points = points[:: max(1, len(points) // VERTICES)]
+def _with_mesh(points: np.ndarray, seen: dict[int, _Seen], to_poses: np.ndarray | None = None) -> float:
+    """How well mesh and frames agree: the greater of two shares, for each is low for some sound meshes.
+
+    Of the mesh in view, what the frames see: little of a whole flat, most of which is behind walls. Of what the frames
+    see, what lies on the mesh: little for the mesh of one thing. For a mesh out of place both are low.
+    """
+    points = points[np.isfinite(points).all(axis=1)]
     if to_poses is not None:
         points = points @ to_poses[:3, :3].T + to_poses[:3, 3]
-    counts = np.zeros(2)
+    if len(points) < 2 or not seen:
+        return 0.0
+    counts = np.zeros(3)
     for frame in seen.values():
         to_camera = np.linalg.inv(frame.view.pose)
-        counts += _hits(points @ to_camera[:3, :3].T + to_camera[:3, 3], frame)
-    return float(counts[0] / counts.sum()) if counts.sum() else 0.0
+        some = points[:: max(1, len(points) // VERTICES)]
+        counts += _hits(some @ to_camera[:3, :3].T + to_camera[:3, 3], frame)
+    visible = counts[0] / max(counts.sum(), 1)
+    world = [frame.points @ frame.view.pose[:3, :3].T + frame.view.pose[:3, 3] for frame in seen.values()]
+    away = cKDTree(points).query(np.concatenate(world), distance_upper_bound=REACH)[0]
+    return float(max(visible, np.isfinite(away).mean()))
 
 
 def _mesh_cause(scene: Scene, seen: dict[int, _Seen]) -> str:
     alignment = scene.axis_alignment
     if alignment is not None and scene.points is not None and np.isfinite(alignment).all():
-        aligned = _against_mesh(scene.points, seen, from_world_to_camera(alignment))
+        aligned = _with_mesh(scene.points, seen, from_world_to_camera(alignment))
         if aligned >= ENOUGH:
             return f"likely cause: it is in the aligned frame already (taken back, {aligned:.0%} agree); mend the data"
     return "it is in another frame than the poses, or of another scene"

@@ -13,6 +13,7 @@ from lift3d.scene import Scene, View, is_rigid
 from lift3d.scenes.cameras import scaled, with_positive_fy
 from lift3d.scenes.images import Picture
 from lift3d.scenes.ply import Mesh
+from lift3d.wording import by_reason, listed
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,15 +71,7 @@ class Layout:
     checked_on: str = ""
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """A scene and what was left out of it: frame name -> reason."""
-
-    scene: Scene
-    left_out: dict[str, str]
-
-
-def assemble(layout: str, raw: RawScene) -> Loaded:
+def assemble(layout: str, raw: RawScene) -> Scene:
     """Turn a layout's frames into views; frames that cannot be used are left out with a reason each.
 
     Raises:
@@ -96,18 +89,17 @@ def assemble(layout: str, raw: RawScene) -> Loaded:
         views.append(view)
         for doubt in found:
             doubts.setdefault(doubt, []).append(frame.name)
-    gone = _grouped(left_out)
     if not views:
-        raise UserError(f"no usable frame among {len(raw.frames)} of layout {layout}: {'; '.join(gone[:3]) or 'none'}")
-    lines = [f"left out, {line}" for line in gone] + [_line(doubt, names) for doubt, names in doubts.items()]
+        gone = "; ".join(by_reason(left_out, "frame")[:3])
+        raise UserError(f"no usable frame among {len(raw.frames)} of layout {layout}: {gone or 'none'}")
+    lines = [f"{doubt}: {listed(names, 'frame')}" for doubt, names in doubts.items()]
     points, faces, colours = raw.mesh.points, raw.mesh.faces, raw.mesh.colours
     superpoints = None if points is None else raw.superpoints  # without a mesh they mean nothing
     if points is not None and superpoints is not None and len(superpoints) != len(points):
         raise UserError(f"superpoints must be one a vertex ({len(points)}), got {len(superpoints)}; "
                         "they belong to another mesh")  # fmt: skip
-    scene = Scene(views, points, faces, colours, raw.axis_alignment, layout, (*raw.problems, *lines),
-                  superpoints, raw.up)  # fmt: skip
-    return Loaded(scene, left_out)
+    return Scene(views, points, faces, colours, raw.axis_alignment, layout, (*raw.problems, *lines),
+                 superpoints, raw.up, left_out)  # fmt: skip
 
 
 def _view(frame: Frame) -> tuple[View, list[str]]:
@@ -169,14 +161,3 @@ def _raiser(message: str) -> Callable[[], np.ndarray]:
         raise UserError(message)
 
     return read
-
-
-def _grouped(reasons: dict[str, str]) -> list[str]:
-    names: dict[str, list[str]] = {}
-    for name, reason in reasons.items():
-        names.setdefault(reason, []).append(name)
-    return [_line(reason, of) for reason, of in names.items()]
-
-
-def _line(reason: str, names: list[str]) -> str:
-    return f"{reason}: frame{'s' if len(names) > 1 else ''} {', '.join(names)}"

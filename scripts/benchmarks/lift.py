@@ -22,6 +22,7 @@ BARS = [
     Bar("seconds", 5.0, most=True),
     Bar("peak_mb", 600.0, most=True),
     Bar("seconds_command", 40.0, most=True),
+    Bar("seconds_command_voxels", 40.0, most=True),
 ]
 COLOUR = (968, 1296)  # of ScanNet's pictures
 
@@ -44,6 +45,7 @@ def lift(folder: Path, work: Work, repeats: int) -> dict[str, Any]:
         "ratio": ratio(peer["seconds"], "open3d", "ours"),
         **whole,
         **command(folder, work),
+        **{f"{name}_voxels": value for name, value in command(folder, work, "--surface", "voxels").items()},
         "agree_with_open3d": peer["agree"],
         "seconds_by_frames": {str(n): one["seconds"] for n, one in of_frames.items()},
         "seconds_by_vertices": {str(n): one["seconds"] for n, one in of_vertices.items()},
@@ -54,7 +56,8 @@ def lift(folder: Path, work: Work, repeats: int) -> dict[str, Any]:
 
 def summary(found: dict[str, Any]) -> dict[str, Any]:
     """The lines of the table."""
-    names = ("ratio", "seconds", "seconds_wall", "peak_mb", "right", "seconds_command", "wall_command", "mb_command")
+    names = ["ratio", "seconds", "seconds_wall", "peak_mb", "right", "seconds_command", "wall_command", "mb_command"]
+    names += [f"{name}_voxels" for name in names[-3:]]
     lines = {name: found[name] for name in names}
     for table in ("seconds_by_frames", "seconds_by_vertices", "peak_mb_by_frames", "peak_mb_by_vertices"):
         lines[table] = ", ".join(f"{n}: {value:.3g}" for n, value in found[table].items())
@@ -66,17 +69,20 @@ def quarters(most: int) -> list[int]:
     return [most // 4, most // 2, most]
 
 
-def command(folder: Path, work: Work) -> dict[str, Any]:
-    """The whole `lift3d export` of a ScanNet folder, decoding and writing included."""
-    scene = folder / "scene"
-    write_scene(scene, work)
-    out = folder / "out"
+def command(folder: Path, work: Work, *options: str) -> dict[str, Any]:
+    """The whole `lift3d export` of a ScanNet folder, decoding and writing included.
+
+    With the mesh that the folder brings it reads depth and masks; `--surface voxels` decodes the pictures, too.
+    """
+    scene, out = folder / "scene", folder / "_".join(["out", *options])
+    if not scene.exists():
+        write_scene(scene, work)
     code = "from benchmarks.apart import peak_mb; from lift3d.cli import main; main(); print(peak_mb())"
     line = [sys.executable, "-c", code, "export", "--scene", str(scene), "--masks", str(scene / "instance")]
     before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     formats = "ply,glb,npz,scannet,json"
     done = subprocess.run(
-        [*line, "--out", str(out), "--format", formats],
+        [*line, "--out", str(out), "--format", formats, *options],
         check=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from lift3d.assign import Assigned, assign, by_superpoints
+from lift3d.assign import Assigned, assign, by_superpoints, constancy
 from lift3d.votes import BORDER, CLEAN
 
 
@@ -70,3 +70,10 @@ def test_an_object_of_one_superpoint_is_kept_and_unseen_points_do_not_count() ->
     visible = np.array([1, 0, 0, 0], bool)
     assert by_superpoints(single([5, 0, 0, 0]), np.array([1, 1, 1, 1]), visible).owner.tolist() == [5, 5, 5, 5]
     assert by_superpoints(single([0, 0]), np.array([1, 2]), np.ones(2, bool)).owner.tolist() == [0, 0]
+
+
+def test_constancy_is_the_share_of_the_most_frequent_id() -> None:
+    """Point 0: id 1 in 3 of 4 frames with a mask. 1: two layers, both in 2 of 2. 2: seen with a mask once. 3: never."""
+    votes = np.array([[0, 3 * C, C], [0, C + B, 2 * C], [0, C, 0], [0, 0, 0]], np.uint32)
+    assert constancy(sparse.csr_array(votes), np.array([4, 2, 1, 0])) == (3 / 4 + 2 / 2) / 2
+    assert constancy(sparse.csr_array(votes[2:]), np.array([1, 0])) == 1

@@ -60,7 +60,8 @@ def test_masks_of_other_formats_go_by_the_number_of_the_frame(scene: Path, tmp_p
     reports = [json.loads((tmp_path / name / "report.json").read_text()) for name in ("a", "b")]
     assert reports[0] == reports[1]
     assert len(reports[0]["instances"]) == 6 and reports[0]["frames"]["used"] == 7
-    assert any("not finite" in problem for problem in reports[0]["problems"])
+    assert reports[0]["frames"]["total"] == 8
+    assert reports[0]["frames"]["rejected"] == {"2": "the pose is not finite (tracking was lost)"}
 
 
 def test_untracked_masks(scene: Path, tmp_path: Path) -> None:
@@ -127,7 +128,7 @@ def test_masks_of_frames_without_pictures_have_the_size_of_the_depth(scene: Path
     maps = [np.asarray(Image.open(scene / "instance" / f"{n}.png").resize((160, 120), 0)) for n in range(8)]
     tracks = {1: tuple(rle.encode(m == 1) for m in maps)}
     save_masklets(tmp_path / "m.masklets.json", Masklets((120, 160), 30.0, np.arange(8) / 30, tracks))
-    source = read_masks(tmp_path / "m.masklets.json", load(bare).scene, bare, None)
+    source = read_masks(tmp_path / "m.masklets.json", load(bare))
     assert [(source.layers(n)[0] == (maps[n] == 1)).all() for n in range(8)] == [True] * 8
 
 
@@ -144,7 +145,7 @@ def test_frames_out_of_order_with_some_left_out_are_refused(tmp_path: Path) -> N
     tracks = {1: tuple(rle.encode(np.ones((6, 8), bool)) for _ in range(3))}
     save_masklets(tmp_path / "m.masklets.json", Masklets((6, 8), 30.0, np.arange(3) / 30, tracks))
     with pytest.raises(UserError, match="the names do not tell where; give id maps named as the frames"):
-        read_masks(tmp_path / "m.masklets.json", load(tmp_path).scene, tmp_path, None)
+        read_masks(tmp_path / "m.masklets.json", load(tmp_path))
 
 
 def test_inspect_writes_text_or_json(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -164,8 +165,8 @@ def test_what_is_doubtful_and_left_out_is_told(scene: Path, tmp_path: Path, caps
             Image.fromarray(label).save(tmp_path / "masks" / f"{n}.png")
     export(scene=scene, masks=tmp_path / "masks", out=tmp_path / "out")
     told = capsys.readouterr()
-    assert "frame 4 not used: no masks\n" in told.err
-    assert "object 6 not found: seen in 1 view(s), 2 are asked for\n" in told.err
+    assert "not used: no masks: frame 4\n" in told.err
+    assert "not found: seen in 1 view(s), 2 are asked for: object 6\n" in told.err
     assert told.out.endswith("5 objects from 7 of 8 frames\n")
 
 

@@ -120,6 +120,22 @@ def test_bad_frames_are_named_and_the_rest_is_lifted(room: rooms.Room) -> None:
     }
 
 
+def test_ids_that_change_from_frame_to_frame_are_said(room: rooms.Room) -> None:
+    turned = [(label + turn) % 4 * (label > 0) for turn, label in enumerate(room.labels)]  # 1, 2, 3 change places
+    turned = [
+        np.where((label > 0) & (new == 0), 1, new).astype(np.uint16)
+        for label, new in zip(room.labels, turned, strict=True)
+    ]
+    (problem,) = lift(room.scene, LabelMaps(tuple(turned))).problems
+    assert problem.endswith("if ids mean nothing from frame to frame, add --untracked")
+
+
+def test_frames_that_the_scene_left_out_are_counted_and_named(room: rooms.Room) -> None:
+    lifted = lift(replace(room.scene, left_out={"lost": "there is no pose"}), LabelMaps((None, *room.labels[1:])))
+    assert (lifted.frames, lifted.total) == (7, 9)
+    assert dict(lifted.rejected) == {"lost": "there is no pose", "000000": "no masks"}
+
+
 def test_an_instance_seen_once_is_dropped_with_its_reason(room: rooms.Room) -> None:
     once = [np.where(label == 2, np.uint16(0), label) for label in room.labels]
     once[0] = room.labels[0]

@@ -15,12 +15,13 @@ from grounding.core import rle
 from grounding.evaluation.benchmarks.scannet import read_ids, read_prediction
 from lift3d.boxes import boxes_of
 from lift3d.formats.boxes_json import write_boxes
-from lift3d.formats.coco import write_coco
+from lift3d.formats.coco import Nearest, write_coco
 from lift3d.formats.glb import linear, write_glb
 from lift3d.formats.npz import write_npz
 from lift3d.formats.ply import write_ply
 from lift3d.formats.result import Result, id_colour, tinted
 from lift3d.formats.scannet import write_scannet
+from lift3d.frames import Frame
 from lift3d.lift import Instance, Lifted
 from lift3d.scene import Scene, View
 
@@ -212,6 +213,40 @@ def test_coco_gives_pixels_the_owner_of_the_nearest_point(tmp_path: Path, result
     mask = rle.decode(rle.from_json(only["segmentation"], (1, 6)), (1, 6))
     assert mask.astype(int).tolist() == [[1, 1, 0, 0, 0, 0]]
     assert (only["track_id"], only["area"], only["bbox"]) == (3, 2, [0, 0, 2, 1])
+
+
+def wide(depth: list[float], points: list[list[float]], owner: list[int]) -> np.ndarray:
+    """Labels of a row of pixels; f = 100, so that at z = 1 m a pixel is 1 cm wide and column c is x = c cm."""
+    row = np.array([depth], np.float32)
+    camera = View("0", None, np.eye(4), np.diag([100.0, 100, 1]), lambda: row, lambda: np.zeros((*row.shape, 3)))
+    lifted = Lifted(
+        Scene([camera], np.array(points, float)), np.array(owner, np.int32), np.zeros(len(owner)), (), {}, 1, {}
+    )
+    return Nearest(Result("a", lifted)).labels(Frame(0, camera, row, []))[0]
+
+
+def test_coco_reaches_five_centimetres_from_a_point() -> None:
+    """The one point is at x = 8 cm: columns 3 to 13 are within 5 cm of it, 5 cm included."""
+    labels = wide([1.0] * 20, [[0.08, 0, 1]], [4])
+    assert np.flatnonzero(labels == 4).tolist() in (list(range(3, 14)), list(range(4, 13)))  # 5 cm exactly may round
+    assert set(labels.tolist()) == {0, 4}
+
+
+def test_coco_looks_in_space_where_the_nearest_in_the_picture_lies_on_another_surface() -> None:
+    """Point 1 is at column 2 on a wall 1 m away, point 2 at column 8 on one 2 m away, where a pixel is 2 cm wide.
+
+    Columns from 4 on see the far wall; 4 and 5 are nearest to point 1 in the picture and 8 and 6 cm off point 2.
+    """
+    labels = wide([1.0] * 4 + [2.0] * 8, [[0.02, 0, 1], [0.16, 0, 2]], [1, 2])
+    assert labels.tolist() == [1, 1, 1, 1, 0, 0, 2, 2, 2, 2, 2, 0]
+    # A wall that starts at column 3 is nearest to point 1 there, but 4 cm off a point of its own at x = 10 cm.
+    labels = wide([1.0] * 3 + [2.0] * 3, [[0.02, 0, 1], [0.1, 0, 2]], [1, 2])
+    assert labels.tolist() == [1, 1, 1, 2, 2, 2]
+
+
+def test_coco_of_a_view_that_sees_no_point() -> None:
+    assert wide([1.0, 0.0], [[0, 0, 50]], [1]).tolist() == [0, 0]
+    assert wide([1.0, 0.0], [[np.nan, 0, 1], [0, 0, 1.02]], [1, 2]).tolist() == [2, 0]
 
 
 @pytest.mark.parametrize("write", WRITERS)

@@ -159,7 +159,7 @@ def fuzzed(tmp_path: Path) -> Callable[[Path, Callable[[Draw, st.SearchStrategy[
         def load_any(data: st.DataObject) -> None:
             path.write_text(json.dumps(made(data.draw, anything)))
             with contextlib.suppress(UserError):
-                assert load(tmp_path).scene.views
+                assert load(tmp_path).views
 
         load_any()
 

@@ -45,7 +45,7 @@ def test_the_3dod_release_has_a_folder_of_frames_and_a_mesh(
     write(tmp_path / "4106_frames", truth)
     head = "ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float y\nproperty float z\nend_header\n"
     (tmp_path / "4106_3dod_mesh.ply").write_text(head + "1 2 3\n")
-    scene = load(tmp_path).scene
+    scene = load(tmp_path)
     assert_same(scene)
     assert scene.points is not None and scene.points.tolist() == [[1, 2, 3]]
 

@@ -86,7 +86,7 @@ def test_the_model_may_be_in_other_folders(tmp_path: Path, truth: Any, folder: s
     write_text(tmp_path, truth)
     for name in ("cameras.txt", "images.txt"):
         (tmp_path / "sparse" / "0" / name).rename(tmp_path / folder / name)
-    assert len(load(tmp_path).scene.views) == 6
+    assert len(load(tmp_path).views) == 6
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_the_model_may_be_in_other_folders(tmp_path: Path, truth: Any, folder: s
     ],
 )
 def test_camera_models(tmp_path: Path, truth: Any, assert_same: Check, camera: str, distorted: bool) -> None:
-    scene = load(write_text(tmp_path, truth, camera)).scene
+    scene = load(write_text(tmp_path, truth, camera))
     assert_same(scene)
     assert any("image_undistorter" in problem for problem in scene.problems) == distorted
 
@@ -178,4 +178,4 @@ def test_damaged_models_are_user_errors_or_scenes(tmp_path: Path, truth: Any, da
             damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
         (root / "sparse" / "0" / name).write_bytes(bytes(damaged[: data.draw(st.integers(0, len(damaged)))]))
     with contextlib.suppress(UserError):
-        assert 1 <= len(load(root).scene.views) <= 6
+        assert 1 <= len(load(root).views) <= 6

@@ -62,7 +62,7 @@ def test_mesh_up_and_alignment(tmp_path: Path, truth: Any) -> None:
     head = "ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float y\nproperty float z\nend_header\n"
     (tmp_path / "room.ply").write_text(head + "1 2 3\n")
     turn = [[0, 1, 0, 0], [-1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
-    scene = load(write(tmp_path, truth, mesh="room.ply", up=[0, -2, 0], axis_alignment=turn)).scene
+    scene = load(write(tmp_path, truth, mesh="room.ply", up=[0, -2, 0], axis_alignment=turn))
     assert scene.points is not None and scene.points.tolist() == [[1, 2, 3]]
     assert scene.up == (0, -1, 0)
     assert scene.axis_alignment is not None and scene.axis_alignment.tolist() == turn

@@ -55,7 +55,7 @@ def test_two_layouts_in_one_folder_are_a_doubt_and_can_be_named(scannet_folder: 
 def test_loading_opens_no_image_whole(scannet_folder: Path) -> None:
     for path in (scannet_folder / "depth").iterdir():
         path.write_bytes(path.read_bytes()[:100])  # the header alone
-    assert len(load(scannet_folder).scene.views) == 6
+    assert len(load(scannet_folder).views) == 6
 
 
 def test_readers_can_be_called_again(scannet_folder: Path) -> None:

@@ -32,9 +32,9 @@ def test_a_pose_that_is_not_finite_leaves_the_frame_out(scannet_folder: Path, va
     for name in ("1", "4"):
         np.savetxt(scannet_folder / "pose" / f"{name}.txt", np.full((4, 4), value))
     loaded = load(scannet_folder)
-    assert [view.name for view in loaded.scene.views] == ["0", "2", "3", "5"]
+    assert [view.name for view in loaded.views] == ["0", "2", "3", "5"]
     assert loaded.left_out == dict.fromkeys(("1", "4"), "the pose is not finite (tracking was lost)")
-    assert loaded.scene.problems == ("left out, the pose is not finite (tracking was lost): frames 1, 4",)
+    assert loaded.problems == ()
 
 
 def test_missing_poses_and_images_are_named(scannet_folder: Path) -> None:
@@ -43,10 +43,10 @@ def test_missing_poses_and_images_are_named(scannet_folder: Path) -> None:
     (scannet_folder / "color" / "3.jpg").unlink()
     loaded = load(scannet_folder)
     assert loaded.left_out == {"0": "there is no pose", "2": "there is no depth image"}
-    assert [view.name for view in loaded.scene.views] == ["1", "3", "4", "5"]  # 3 has depth: it can be lifted
-    assert loaded.scene.problems[-1] == "there is no colour image: frame 3"
+    assert [view.name for view in loaded.views] == ["1", "3", "4", "5"]  # 3 has depth: it can be lifted
+    assert loaded.problems[-1] == "there is no colour image: frame 3"
     with pytest.raises(UserError, match="frame 3: there is no colour image"):
-        loaded.scene.views[1].read_colour()
+        loaded.views[1].read_colour()
 
 
 def test_a_file_that_is_no_image_leaves_the_frame_out(scannet_folder: Path) -> None:
@@ -97,8 +97,8 @@ def test_a_pose_that_mirrors_is_kept_and_named() -> None:
     mirrored = np.diag([1.0, -1, 1, 1])
     loaded = assemble("x", RawScene([frame("good"), frame("bad", pose=mirrored, colour=None)]))
     assert loaded.left_out == {}
-    assert loaded.scene.views[1].pose.tolist() == mirrored.tolist()
-    missing, doubt = loaded.scene.problems
+    assert loaded.views[1].pose.tolist() == mirrored.tolist()
+    missing, doubt = loaded.problems
     assert missing == "there is no colour image: frame bad"
     assert doubt.startswith("the pose mirrors: ") and doubt.endswith("nothing was changed: frame bad")
 
@@ -116,13 +116,13 @@ def test_the_camera_follows_the_image_it_is_for() -> None:
     camera = camera_matrix(10, 10, 5.5, 3.5)
     of_colour = frame(intrinsics=camera, intrinsics_of="colour", colour=lambda: picture((8, 12)))
     of_size = frame("b", intrinsics=camera, intrinsics_of=(8, 12))
-    for view in assemble("x", RawScene([of_colour, of_size])).scene.views:
+    for view in assemble("x", RawScene([of_colour, of_size])).views:
         np.testing.assert_allclose(view.intrinsics, camera_matrix(5, 5, 2.5, 1.5))
 
 
 def test_a_principal_point_out_of_the_middle_is_a_doubt_that_names_frames() -> None:
     camera = camera_matrix(50, 50, 25, 15)  # for an image ten times as large
-    scene = assemble("x", RawScene([frame("a", intrinsics=camera), frame("b", intrinsics=camera)])).scene
+    scene = assemble("x", RawScene([frame("a", intrinsics=camera), frame("b", intrinsics=camera)]))
     assert len(scene.views) == 2
     (problem,) = scene.problems
     assert problem.startswith("the principal point (25, 15) is far from the middle of the depth image, 6 x 4")
@@ -131,20 +131,20 @@ def test_a_principal_point_out_of_the_middle_is_a_doubt_that_names_frames() -> N
 
 def test_negative_fy_turns_the_camera_and_keeps_the_point() -> None:
     # ICL-NUIM: pixel row 0 with fy = -5, cy = 1.5, z = 2 lies at y = (0 - 1.5) * 2 / -5 = +0.6 of a camera with y up.
-    view = assemble("x", RawScene([frame(intrinsics=camera_matrix(5, -5, 2.5, 1.5))])).scene.views[0]
+    view = assemble("x", RawScene([frame(intrinsics=camera_matrix(5, -5, 2.5, 1.5))])).views[0]
     assert view.intrinsics[1, 1] == 5
     y = (0 - view.intrinsics[1, 2]) * 2 / view.intrinsics[1, 1]
     np.testing.assert_allclose(view.pose @ [0, y, 2, 1], [0, 0.6, 2, 1])
 
 
 def test_negative_fy_alone_is_no_doubt() -> None:
-    assert assemble("x", RawScene([frame(intrinsics=camera_matrix(5, -5, 2.5, 1.5))])).scene.problems == ()
+    assert assemble("x", RawScene([frame(intrinsics=camera_matrix(5, -5, 2.5, 1.5))])).problems == ()
 
 
 def test_16_bit_depth_of_65535_and_8_bit_images(scannet_folder: Path) -> None:
     Image.fromarray(np.full((48, 64), 65535, np.uint16)).save(scannet_folder / "depth" / "0.png")
     Image.fromarray(np.full((48, 64), 200, np.uint8)).save(scannet_folder / "depth" / "1.png")
-    scene = load(scannet_folder).scene
+    scene = load(scannet_folder)
     assert not scene.views[0].read_depth().any()
     with pytest.raises(UserError, match=r"one channel of 16 bits or floats, got uint8 \(48, 64\)"):
         scene.views[1].read_depth()

@@ -57,7 +57,7 @@ def test_the_same_geometry(tmp_path: Path, truth: Any, assert_same: Callable[[Sc
 
 def test_each_frame_may_have_its_own_camera(tmp_path: Path, truth: Any) -> None:
     each = [[117 + frame, 117, 63.6, 47.6] for frame in range(6)]
-    scene = load(write(tmp_path, truth, perFrameIntrinsicCoeffs=each)).scene
+    scene = load(write(tmp_path, truth, perFrameIntrinsicCoeffs=each))
     assert [view.intrinsics[0, 0] for view in scene.views] == [58.5, 59, 59.5, 60, 60.5, 61]
 
 
@@ -65,7 +65,7 @@ def test_old_recordings_have_the_lidar_s_size(tmp_path: Path, truth: Any) -> Non
     write(tmp_path, truth, dh=None, dw=None)
     depth = np.full((256, 192), 1.5, "<f4")
     (tmp_path / "rgbd" / "0.depth").write_bytes(zlib.compress(depth.tobytes()))
-    np.testing.assert_array_equal(load(tmp_path).scene.views[0].read_depth(), depth)
+    np.testing.assert_array_equal(load(tmp_path).views[0].read_depth(), depth)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_old_recordings_have_the_lidar_s_size(tmp_path: Path, truth: Any) -> Non
 def test_depth_that_cannot_be_decoded(tmp_path: Path, truth: Any, data: bytes, message: str) -> None:
     (write(tmp_path, truth) / "rgbd" / "1.depth").write_bytes(data)
     with pytest.raises(UserError, match=message):
-        load(tmp_path).scene.views[1].read_depth()
+        load(tmp_path).views[1].read_depth()
 
 
 def test_a_missing_decoder_is_named(tmp_path: Path, truth: Any, monkeypatch: pytest.MonkeyPatch) -> None:

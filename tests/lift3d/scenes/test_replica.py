@@ -34,7 +34,7 @@ def test_the_same_geometry(tmp_path: Path, truth: Any, assert_same: Callable[[Sc
 
 def test_without_parameters_the_camera_of_the_rendering_is_taken(tmp_path: Path, truth: Any) -> None:
     (write(tmp_path, truth) / "cam_params.json").unlink()
-    camera = load(tmp_path).scene.views[0].intrinsics
+    camera = load(tmp_path).views[0].intrinsics
     # 1200 x 680 to 64 x 48: fx = 600 * 64 / 1200 = 32, fy = 600 * 48 / 680; (599.5 + 0.5) * 64 / 1200 - 0.5 = 31.5.
     np.testing.assert_allclose(camera, [[32, 0, 31.5], [0, 28800 / 680, 340 * 48 / 680 - 0.5], [0, 0, 1]])
 
@@ -42,7 +42,7 @@ def test_without_parameters_the_camera_of_the_rendering_is_taken(tmp_path: Path,
 def test_a_mesh_in_the_folder_is_read(tmp_path: Path, truth: Any) -> None:
     head = "ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nproperty float y\nproperty float z\nend_header\n"
     (write(tmp_path, truth) / "mesh.ply").write_text(head + "1 2 3\n")
-    points = load(tmp_path).scene.points
+    points = load(tmp_path).points
     assert points is not None and points.tolist() == [[1, 2, 3]]
 
 

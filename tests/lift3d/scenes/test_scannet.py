@@ -85,7 +85,7 @@ def test_superpoints_of_another_mesh_are_refused(scannet_folder: Path, truth: An
 
 def test_superpoints_without_a_mesh_mean_nothing(scannet_folder: Path) -> None:
     (scannet_folder / "scene0000_00_vh_clean_2.0.010000.segs.json").write_text('{"segIndices": [1, 2]}')
-    scene = load(scannet_folder).scene
+    scene = load(scannet_folder)
     assert scene.points is None and scene.superpoints is None
 
 

@@ -47,7 +47,7 @@ def test_mesh_and_segments(tmp_path: Path, truth: Any) -> None:
     head = "ply\nformat ascii 1.0\nelement vertex 2\nproperty float x\nproperty float y\nproperty float z\nend_header\n"
     (tmp_path / "scans" / "mesh_aligned_0.05.ply").write_text(head + "1 2 3 4 5 6\n")
     (tmp_path / "scans" / "segments.json").write_text('{"segIndices": [4, 9]}')
-    scene = load(tmp_path).scene
+    scene = load(tmp_path)
     assert scene.points is not None and scene.points.tolist() == [[1, 2, 3], [4, 5, 6]]
     assert scene.superpoints is not None and scene.superpoints.tolist() == [4, 9]
 

@@ -69,18 +69,18 @@ def test_the_same_geometry(tmp_path: Path, truth: Any, assert_same: Check, colou
 def test_a_lost_pose_is_left_out(tmp_path: Path, truth: Any) -> None:
     lost = np.full((4, 4), -np.inf, "<f4").tobytes() + frame(truth, 1)[64:]
     loaded = load(write(tmp_path, header(truth, frames=3), frame(truth, 0), lost, frame(truth, 2)))
-    assert [view.name for view in loaded.scene.views] == ["0", "2"]
+    assert [view.name for view in loaded.views] == ["0", "2"]
     assert loaded.left_out == {"1": "the pose is not finite (tracking was lost)"}
 
 
 def test_a_file_cut_off_gives_the_frames_before_the_cut(tmp_path: Path, truth: Any) -> None:
-    scene = load(write(tmp_path, header(truth), frame(truth, 0), frame(truth, 1), frame(truth, 2)[:-1])).scene
+    scene = load(write(tmp_path, header(truth), frame(truth, 0), frame(truth, 1), frame(truth, 2)[:-1]))
     assert len(scene.views) == 2
     assert "announces 6 frames but ends within frame 2; the 2 before it are used" in scene.problems[0]
 
 
 def test_an_absurd_number_of_frames_costs_nothing(tmp_path: Path, truth: Any) -> None:
-    scene = load(write(tmp_path, header(truth, frames=2**63), frame(truth, 0))).scene
+    scene = load(write(tmp_path, header(truth, frames=2**63), frame(truth, 0)))
     assert len(scene.views) == 1
 
 
@@ -122,7 +122,7 @@ def with_depth(truth: Any, payload: bytes) -> bytes:
     ],
 )
 def test_depth_that_cannot_be_decoded(tmp_path: Path, truth: Any, payload: bytes, message: str) -> None:
-    view = load(write(tmp_path, header(truth, frames=1), with_depth(truth, payload))).scene.views[0]
+    view = load(write(tmp_path, header(truth, frames=1), with_depth(truth, payload))).views[0]
     with pytest.raises(UserError, match=f"depth of frame 0.*{message}"):
         view.read_depth()
     with pytest.raises(UserError, match="colour of frame 0"):
@@ -130,7 +130,7 @@ def test_depth_that_cannot_be_decoded(tmp_path: Path, truth: Any, payload: bytes
 
 
 def test_raw_colour_of_another_length(tmp_path: Path, truth: Any) -> None:
-    view = load(write(tmp_path, header(truth, RAW, frames=1), with_depth(truth, b""))).scene.views[0]
+    view = load(write(tmp_path, header(truth, RAW, frames=1), with_depth(truth, b""))).views[0]
     with pytest.raises(UserError, match="expected 36864 bytes, got 7"):  # 96 * 128 * 3
         view.read_colour()
 
@@ -149,7 +149,7 @@ def test_damaged_files_are_user_errors_or_scenes(tmp_path: Path, truth: Any, dat
         whole[data.draw(st.integers(0, 400))] = data.draw(st.integers(0, 255))  # headers of file and first frame
     write(tmp_path, bytes(whole[: data.draw(st.integers(0, len(whole)))]))
     try:
-        for view in load(tmp_path).scene.views:
+        for view in load(tmp_path).views:
             view.read_depth()
             view.read_colour()
     except UserError:

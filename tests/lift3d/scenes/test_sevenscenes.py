@@ -43,4 +43,4 @@ def test_missing_parts_are_named(tmp_path: Path, truth: Any) -> None:
     (tmp_path / "frame-000002.color.png").unlink()
     loaded = load(tmp_path)
     assert loaded.left_out == {"frame-000001": "there is no pose"}
-    assert loaded.scene.problems[-1] == "there is no colour image: frame frame-000002"
+    assert loaded.problems[-1] == "there is no colour image: frame frame-000002"

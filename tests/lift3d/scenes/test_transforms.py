@@ -51,12 +51,12 @@ def test_the_same_geometry(tmp_path: Path, truth: Any, assert_same: Callable[[Sc
 def test_the_unit_of_depth_may_be_given(
     tmp_path: Path, truth: Any, assert_same: Callable[[Scene], None], key: str
 ) -> None:
-    assert_same(load(write(tmp_path, truth, {**content(truth), key: 0.0002}, units=5000)).scene)
+    assert_same(load(write(tmp_path, truth, {**content(truth), key: 0.0002}, units=5000)))
 
 
 def test_each_frame_may_have_its_own_camera(tmp_path: Path, truth: Any, assert_same: Callable[[Scene], None]) -> None:
     scene = {"frames": [{**CAMERA, **frame} for frame in content(truth)["frames"]]}
-    assert_same(load(write(tmp_path, truth, scene)).scene)
+    assert_same(load(write(tmp_path, truth, scene)))
 
 
 def test_without_a_size_the_camera_is_that_of_the_colour_image(
@@ -64,7 +64,7 @@ def test_without_a_size_the_camera_is_that_of_the_colour_image(
 ) -> None:
     scene = content(truth)
     del scene["w"], scene["h"]
-    assert_same(load(write(tmp_path, truth, scene)).scene)
+    assert_same(load(write(tmp_path, truth, scene)))
 
 
 def test_nerfcapture_leaves_out_endings_and_names_depth_otherwise(tmp_path: Path, truth: Any) -> None:
@@ -74,7 +74,7 @@ def test_nerfcapture_leaves_out_endings_and_names_depth_otherwise(tmp_path: Path
     scene["frames"][0]["depth_path"] = scene["frames"][0].pop("depth_file_path")
     write(tmp_path, truth, scene)
     truth.save_colour(tmp_path / "images" / "frame_0.png", 0, (96, 128))
-    view = load(tmp_path).scene.views[0]
+    view = load(tmp_path).views[0]
     assert view.name == "frame_0"
     assert view.read_colour().shape == (96, 128, 3)
 
@@ -86,7 +86,7 @@ def test_frames_of_several_cameras_with_the_same_names_keep_their_folders(tmp_pa
     frames = scene["frames"][:2]
     frames[0]["file_path"], frames[1]["file_path"] = "left/0.jpg", "right/0.jpg"
     loaded = load(write(tmp_path, truth, {**scene, "frames": frames}))
-    assert [view.name for view in loaded.scene.views] == ["left_0", "right_0"]
+    assert [view.name for view in loaded.views] == ["left_0", "right_0"]
 
 
 def test_the_same_image_twice_is_refused(tmp_path: Path, truth: Any) -> None:
@@ -97,12 +97,12 @@ def test_the_same_image_twice_is_refused(tmp_path: Path, truth: Any) -> None:
 
 
 def test_distortion_is_reported_once(tmp_path: Path, truth: Any) -> None:
-    (problem,) = load(write(tmp_path, truth, {**content(truth), "k1": 0.1, "k2": 0.0})).scene.problems
+    (problem,) = load(write(tmp_path, truth, {**content(truth), "k1": 0.1, "k2": 0.0})).problems
     assert "lens distortion" in problem and "undistort" in problem
 
 
 def test_no_distortion_when_all_are_zero(tmp_path: Path, truth: Any) -> None:
-    assert load(write(tmp_path, truth, {**content(truth), "k1": 0.0, "p1": 0})).scene.problems == ()
+    assert load(write(tmp_path, truth, {**content(truth), "k1": 0.0, "p1": 0})).problems == ()
 
 
 def test_frames_without_depth_are_left_out(tmp_path: Path, truth: Any) -> None:

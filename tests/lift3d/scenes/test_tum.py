@@ -53,7 +53,7 @@ def test_frames_farther_than_20_ms_from_a_pose_are_left_out(tmp_path: Path, trut
     poses = [line(0, truth.poses[0]), line(0.079, truth.poses[1]), line(0.181, truth.poses[2])]
     (tmp_path / "groundtruth.txt").write_text("".join(poses))
     loaded = load(tmp_path)
-    assert [view.name for view in loaded.scene.views] == ["0.000000", "0.200000"]
+    assert [view.name for view in loaded.views] == ["0.000000", "0.200000"]
     assert loaded.left_out["0.100000"] == "there is no pose"
 
 
@@ -100,9 +100,9 @@ def test_icl_nuim_from_associations_with_its_own_camera(tmp_path: Path, truth: A
     (tmp_path / "traj0.gt.freiburg").write_text("".join(line(k, truth.poses[k]) for k in range(1, 6)))
     loaded = load(tmp_path)
     assert list(loaded.left_out) == ["0.000000"]
-    camera = loaded.scene.views[0].intrinsics
+    camera = loaded.views[0].intrinsics
     assert (camera[0, 0], camera[1, 1], camera[0, 2], camera[1, 2]) == (481.2, 480, 319.5, 239.5)
-    np.testing.assert_allclose(loaded.scene.views[0].read_colour().mean(axis=(0, 1)), truth.colour(1))
+    np.testing.assert_allclose(loaded.views[0].read_colour().mean(axis=(0, 1)), truth.colour(1))
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_icl_nuim_from_associations_with_its_own_camera(tmp_path: Path, truth: A
 def test_the_camera_is_known_from_the_name(tmp_path: Path, truth: Any, folder: str, fx: float) -> None:
     root = write(tmp_path / folder, truth)
     (root / "intrinsics.txt").unlink()
-    scene = load(root).scene
+    scene = load(root)
     assert scene.views[0].intrinsics[0, 0] == fx
     assert any("recorder's default" in problem for problem in scene.problems) == (folder == "x")
 

@@ -1,0 +1,16 @@
+"""Lines that name many things."""
+
+from __future__ import annotations
+
+from lift3d.wording import by_reason, listed
+
+
+def test_things_with_one_reason_share_a_line() -> None:
+    reasons = {"3": "there is no pose", "4": "no masks", "5": "there is no pose"}
+    assert by_reason(reasons, "frame") == ["there is no pose: frames 3, 5", "no masks: frame 4"]
+    assert by_reason({}, "frame") == []
+
+
+def test_a_line_holds_ten_names() -> None:
+    assert listed([str(n) for n in range(10)], "object") == "objects 0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
+    assert listed([str(n) for n in range(12)], "object") == "objects 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ... and 2 more"
