@@ -18,7 +18,7 @@ from grounding.datasets.toy import toy_source
 from grounding.policies.policy import Policy
 from grounding.tasks import stvg
 
-PARTIAL = 0.6  # how often a boundary is annotated a second too far inside; our choice
+PARTIAL = 0.75  # how often a boundary is annotated a second too far inside; our choice
 SECONDS = ("zero", "one", "two", "three")  # what visual tokens call the seconds of a toy clip, see `naming`
 
 

@@ -19,7 +19,7 @@ SMALL = lift_work.Work(4000, 8, 6, (120, 160))
 
 def test_what_the_lift_spends() -> None:
     found = apart.alone(lift_work.spent, SMALL, 1)
-    assert 0 < found["seconds"] and 20 < found["peak_mb"] < 1000 and found["right"] > 0.3
+    assert found["seconds"] > 0 and 20 < found["peak_mb"] < 1000 and found["right"] > 0.3
 
 
 def test_the_command_is_measured(tmp_path: Path) -> None:
