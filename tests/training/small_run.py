@@ -101,7 +101,8 @@ def go(out: Path, changes: dict[str, dict[str, Any]]) -> None:
 
 if __name__ == "__main__":
     trainer.sample = group_by_group
-    grpo.trl_config = with_sgd
-    if sys.argv[3:] == ["sharded"]:
+    if "adamw" not in sys.argv:
+        grpo.trl_config = with_sgd
+    if "sharded" in sys.argv:
         as_if_gpus()
     go(Path(sys.argv[1]), json.loads(sys.argv[2]))
