@@ -16,6 +16,7 @@ from pathlib import Path
 import rich.progress
 import torch
 from accelerate import PartialState
+from transformers.integrations import unset_hf_deepspeed_config
 from transformers.utils.logging import disable_progress_bar
 
 import grounding
@@ -104,6 +105,7 @@ def run_parts(config: Config, folder: Path, log: RunLog) -> None:
         evaluated_before(policy, tools)
     if not (folder / "model").is_dir():
         train_policy(policy, tools)
+    unset_hf_deepspeed_config()  # ZeRO-3 would wait for all processes to load what the first alone loads now
     PartialState().wait_for_everyone()
     if PartialState().is_main_process:
         after = evaluated(loaded(str(folder / "model"), config), tools, "after")
