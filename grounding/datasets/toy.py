@@ -182,7 +182,7 @@ def make_object(
     steps = int(SECONDS / STEP)
     while True:
         start, end = sorted(rng.integers(0, steps + 1, size=2))
-        if end > start:
+        if end - start > rng.integers(0, 2):  # half of those that would stay for one step only are drawn anew
             break
     middle = SIZE * (np.array([lane % 2, lane // 2]) * 2 + 1) / 4 + rng.uniform(-6, 6, size=2)
     direction = np.array(MOTIONS[motion], float)

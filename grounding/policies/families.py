@@ -25,6 +25,7 @@ class Qwen25VL:
     """Qwen2.5-VL: a video's seconds are the temporal positions of its tokens, at one rate for the whole video."""
 
     rounding = 1e-3  # most seconds that a time loses on its way to the model
+    adjacent = False  # rotary positions turn numbers that are half a head apart
 
     def metadata(self, clip: Clip) -> VideoMetadata:
         """What the processor is told of a clip's times."""
@@ -117,6 +118,7 @@ class Glm4V(Qwen3VL):
     """GLM-4.1V: whole seconds as text after each temporal patch; a video's placeholder is the image's."""
 
     rounding = 1.0  # downwards
+    adjacent = True  # rotary positions turn neighbouring numbers
     stamp = re.compile(r"<\|end_of_image\|>(\d+)")
 
     def shown(self, clip: Clip) -> np.ndarray:

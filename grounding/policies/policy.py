@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError
+from torch import nn
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from grounding.core import Clip, UserError
-from grounding.policies import vision_tower
+from grounding.policies import rms_norm, text_layers, vision_tower
 from grounding.policies.families import FAMILIES, MERGED, Qwen25VL
 from grounding.policies.pixels import BYTES, normalize_patches
 from grounding.policies.saving import whole_folder
-from grounding.policies.shared_attention import NAME
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +46,9 @@ class Policy:
     """A model and its processor.
 
     Args:
-        model: A model of one of the `FAMILIES` (any size), perhaps with adapters. Its language model is set to the
-            attention of `shared_attention`, which is plain SDPA for everybody else, and its tower, unless it has
-            another than SDPA, to the fewer operators of `vision_tower`.
+        model: A model of one of the `FAMILIES` (any size), perhaps with adapters. It is made to compute the same with
+            fewer operators: its norms (`rms_norm`), its layers over a shared prompt (`text_layers`), and its tower
+            unless that has another attention than SDPA (`vision_tower`).
         processor: Its processor, with a chat template.
         encoded: What the vision tower was given: counts of "videos" and "frames". Copies share it.
     """
@@ -58,12 +58,14 @@ class Policy:
     encoded: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        config = self._base.config
-        if config.text_config._attn_implementation != NAME:
-            own = config.vision_config._attn_implementation
-            tower = vision_tower.NAME if own == "sdpa" else own
-            self._base.set_attn_implementation({"text_config": NAME, "vision_config": tower})
-            vision_tower.hasten(self.core.visual)
+        base = self._base
+        if not isinstance(base, nn.Module):
+            return  # without weights, it only encodes
+        if self.model.config.vision_config._attn_implementation == "sdpa":
+            self._base.set_attn_implementation({"vision_config": vision_tower.NAME})
+        rms_norm.hasten(self.core)
+        vision_tower.hasten(self.core.visual)
+        text_layers.hasten(self.core.language_model, adjacent=self.family.adjacent)
 
     @property
     def family(self) -> Qwen25VL:

@@ -1,8 +1,7 @@
-"""Attention of many completions over one prompt, for any transformers model: the prompt is never repeated.
+"""Attention of many completions over one prompt: the prompt is never repeated.
 
-Registered with transformers under `NAME` and set on a policy's language model. A forward call that passes
-`shared=Packed(...)` or `shared=Decoding(...)` attends as told there; any other call is transformers' own SDPA.
-Nothing is kept between layers, so gradient checkpointing recomputes a layer like any other.
+A forward call of a language model that passes `shared=Packed(...)` or `shared=Decoding(...)` attends as told here (see
+`text_layers`). Nothing is kept between layers, so gradient checkpointing recomputes a layer like any other.
 """
 
 from __future__ import annotations
@@ -16,13 +15,8 @@ import torch
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 from torch.nn.functional import scaled_dot_product_attention
 from torch.nn.utils.rnn import pad_sequence
-from transformers import AttentionInterface
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 from grounding.policies.merged_attention import attend
-
-NAME = "shared_prefix"
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,17 +40,19 @@ class Packed:
 
         Args:
             layer: Number of the layer.
-            query: Shape (1, heads, L, size).
-            key: Shape (1, key heads, L, size).
-            value: Shape (1, key heads, L, size).
+            query: Shape (1, L, heads, size).
+            key: Shape (1, L, key heads, size).
+            value: Shape (1, L, key heads, size).
             scale: What scores are multiplied by.
 
         Returns:
-            Shape (1, heads, L, size).
+            Shape (1, L, heads, size).
         """
+        query, key, value = (x.transpose(1, 2) for x in (query, key, value))
         if self.kept is not None:
             self.kept[layer] = key, value
-        return self._flex(query, key, value, scale) if query.is_cuda else self._sdpa(query, key, value, scale)
+        out = self._flex(query, key, value, scale) if query.is_cuda else self._sdpa(query, key, value, scale)
+        return out.transpose(1, 2)
 
     def _sdpa(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float) -> torch.Tensor:
         gqa = query.shape[1] != key.shape[1]
@@ -100,8 +96,7 @@ def compiled_flex() -> Any:
 class Decoding:
     """Completions that grow by a token a step, over prompts that were read once.
 
-    A prompt's keys and those of its completions lie in one row, in the order in which they come, and a mask tells the
-    completions apart. So a step adds its keys at the end, copies no others, and attends in one call.
+    The completions of a prompt are rows of one product with its keys; each has keys of its own beside them.
 
     Args:
         read: What read the prompts, with their keys and values.
@@ -111,58 +106,48 @@ class Decoding:
 
     def __init__(self, read: Packed, repeats: int, steps: int) -> None:
         assert read.kept is not None
-        self.repeats, self.filled = repeats, max(read.prompts)
-        room = repeats * steps
-        self.kept = {layer: tuple(_with_room(x, read.prompts, room) for x in pair) for layer, pair in read.kept.items()}
-        first = read.kept[0][0]
-        prompt = torch.arange(self.filled) < torch.tensor(read.prompts)[:, None, None]
-        own = torch.eye(repeats, dtype=torch.bool).repeat(1, steps)
-        seen = torch.cat([prompt.expand(-1, repeats, -1), own.expand(len(prompt), -1, -1)], dim=2)
-        self.mask = torch.zeros(seen.shape, dtype=first.dtype).masked_fill_(~seen, -torch.inf).to(first.device)
+        self.repeats, self.filled = repeats, 0
+        self.kept = {}
+        for layer, pair in read.kept.items():
+            keys, values = (_to_rows(x, read.prompts) for x in pair)
+            prompts, heads, _, size = keys.shape
+            own = keys.new_zeros(2, prompts, heads, repeats, steps, size)
+            self.kept[layer] = keys.transpose(2, 3), values.contiguous(), own
+        lengths = torch.tensor(read.prompts, device=keys.device)
+        padding = torch.arange(keys.shape[2], device=keys.device) >= lengths[:, None]
+        self.padding = padding[:, None, None] if padding.any() else None
 
     def keep(self, groups: torch.Tensor) -> None:
         """Go on with some of the prompts only."""
-        self.mask = self.mask[groups]
-        self.kept = {layer: tuple(x[groups] for x in pair) for layer, pair in self.kept.items()}
+        self.kept = {layer: (k[groups], v[groups], own[:, groups]) for layer, (k, v, own) in self.kept.items()}
+        self.padding = None if self.padding is None else self.padding[groups]
 
     def step(self) -> None:
         """Every layer has attended: the next token comes."""
-        self.filled += self.repeats
+        self.filled += 1
 
     def attend(
         self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
     ) -> torch.Tensor:
         """Attention of the newest token of every completion; shapes as in `Packed.attend`, L = completions."""
-        rows, end = self.kept[layer], self.filled + self.repeats
-        prompts, heads, _, size = rows[0].shape
-        for row, new in zip(rows, (key, value), strict=True):
-            row[:, :, self.filled : end] = new.view(heads, prompts, self.repeats, size).transpose(0, 1)
-        # Query heads that share a key head become rows of it: (prompts, key heads, shared x completions, size).
-        queries = query.view(heads, -1, prompts, self.repeats, size).permute(2, 0, 1, 3, 4)
-        mask = self.mask[:, None, None, :, :end].expand(-1, -1, queries.shape[2], -1, -1).flatten(2, 3)
-        keys, values = (row[:, :, :end] for row in rows)
-        out = scaled_dot_product_attention(queries.flatten(2, 3), keys, values, attn_mask=mask, scale=scale)
-        return out.unflatten(2, (-1, self.repeats)).permute(1, 2, 0, 3, 4).reshape(1, -1, prompts * self.repeats, size)
-
-
-def attention(
-    module: Any,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    scaling: float,
-    shared: Packed | Decoding | None = None,
-    **rest: Any,
-) -> tuple[torch.Tensor, None]:
-    """What transformers calls in every layer; the result has the shape (rows, L, heads, size)."""
-    if shared is None:
-        return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **rest)
-    return shared.attend(module.layer_idx, query, key, value, scaling).transpose(1, 2), None
-
-
-AttentionInterface.register(NAME, attention)
-AttentionMaskInterface.register(NAME, sdpa_mask)
+        keys, values, own = self.kept[layer]
+        prompts, heads, read, size = values.shape
+        for kept, new in zip(own, (key, value), strict=True):
+            kept.select(-2, self.filled).copy_(new.view(prompts, -1, heads, size).transpose(1, 2))
+        said = self.filled + 1
+        own_keys, own_values = own.narrow(-2, 0, said).flatten(1, 3)
+        # Query heads that share a key head become rows of it.
+        queries = (query * scale).view(prompts, self.repeats, heads, -1, size).transpose(1, 2)
+        queries = queries.reshape(prompts * heads, -1, size)
+        over_prompt = torch.bmm(queries, keys.flatten(0, 1))
+        over_own = torch.bmm(queries.reshape(len(own_keys), -1, size), own_keys.mT)
+        if self.padding is not None:
+            over_prompt.view(prompts, heads, -1, read).masked_fill_(self.padding, -torch.inf)
+        scores = torch.cat([over_prompt, over_own.view(prompts * heads, -1, said)], dim=-1)
+        shares = torch.softmax(scores, dim=-1, dtype=torch.float32).to(scores.dtype)
+        out = torch.bmm(shares.narrow(-1, read, said).reshape(len(own_keys), -1, said), own_values)
+        out = out.view(prompts * heads, -1, size).baddbmm_(shares.narrow(-1, 0, read), values.flatten(0, 1))
+        return out.view(prompts, heads, self.repeats, -1, size).transpose(1, 2).reshape(query.shape)
 
 
 def _to_rows(flat: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
@@ -170,11 +155,6 @@ def _to_rows(flat: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
     if len(set(sizes)) == 1:
         return flat[0].unflatten(1, (len(sizes), -1)).transpose(0, 1)
     return pad_sequence(flat[0].transpose(0, 1).split(list(sizes)), batch_first=True).transpose(1, 2)
-
-
-def _with_room(flat: torch.Tensor, sizes: Sequence[int], room: int) -> torch.Tensor:
-    """The rows with `room` more tokens at the end of each."""
-    return torch.nn.functional.pad(_to_rows(flat, sizes), (0, 0, 0, room))
 
 
 def _from_rows(rows: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:

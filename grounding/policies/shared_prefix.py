@@ -19,6 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from grounding.core import UserError
 from grounding.policies.policy import Policy, VideoPrompt
 from grounding.policies.shared_attention import Decoding, Packed
+from grounding.policies.text_layers import rotated, signed
 
 LOGITS_AT_ONCE = 2**26  # elements of the largest tensor of logits; 256 MB in float32
 
@@ -136,15 +137,21 @@ def _read(policy: Policy, prefix: Prefix, tokens: torch.Tensor, places: torch.Te
 def _score(
     policy: Policy, hidden: torch.Tensor, tokens: torch.Tensor, temperature: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Log-probability and entropy of each token, shape (N,); logits exist for some rows at a time, and are not kept."""
+    """Log-probability and entropy of each token, shape (N,).
+
+    Logits of more than `LOGITS_AT_ONCE` exist for some rows at a time, and are not kept for the backward pass.
+    """
 
     def part(hidden: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        logp = torch.log_softmax(policy.head(hidden).float() / temperature, dim=-1)
+        logits = policy.head(hidden).float()
+        logp = torch.log_softmax(logits if temperature == 1 else logits / temperature, dim=-1)
         with torch.no_grad():
             entropy = -(logp.exp() * logp).sum(-1)
         return logp.gather(-1, tokens[:, None])[:, 0], entropy
 
     size = max(1, LOGITS_AT_ONCE // policy.model.config.text_config.vocab_size)
+    if len(tokens) <= size:
+        return part(hidden, tokens)
     parts = [
         checkpoint(part, *chunk, use_reentrant=False, preserve_rng_state=False)
         for chunk in zip(hidden.split(size), tokens.split(size), strict=True)
@@ -194,43 +201,66 @@ def sample(
     ends = torch.tensor(prefix.lengths, device=prefix.start.device).cumsum(0)
     hidden = _read(policy, prefix, none, none[0], read)[0, ends - 1].repeat_interleave(repeats, dim=0)
     growing = Decoding(read, repeats, how.max_new_tokens)
-    turns = _rotations(policy, prefix, how.max_new_tokens)
-    stops = torch.tensor(policy.end_tokens, device=hidden.device)
-    drawn = torch.full((len(prompts), repeats, how.max_new_tokens), policy.tokenizer.pad_token_id, device=hidden.device)
-    groups = torch.arange(len(prompts), device=hidden.device)  # prompts with a completion that goes on
-    going = torch.ones_like(drawn[..., 0], dtype=torch.bool)
-    for step in range(how.max_new_tokens):
-        token = _draw(policy.answer_logits(hidden), how).view(-1, repeats)
-        drawn[groups, :, step] = torch.where(going, token, drawn[groups, :, step])
-        going = going & (token[..., None] != stops).all(-1)
-        left = going.any(dim=1)
-        if not left.any() or step + 1 == how.max_new_tokens:
-            break
-        if not left.all():
-            groups, going, token = groups[left], going[left], token[left]
-            growing.keep(left)
-            turns = tuple(turn[..., left, :] for turn in turns)
-        hidden = _grow(policy, growing, token, tuple(turn.select(-3, step) for turn in turns))
+    turns = _turns(policy, prefix, how.max_new_tokens)
+    with torch.inference_mode():
+        drawn = _complete(policy, growing, hidden, turns, how)
     return [_until_end(row, policy.end_tokens) for row in drawn.flatten(0, 1).tolist()]
 
 
-def _rotations(policy: Policy, prefix: Prefix, steps: int) -> tuple[torch.Tensor, ...]:
-    """Cosines and sines that turn each prompt's completions at each step, shape (..., steps, prompts, size)."""
+def _turns(policy: Policy, prefix: Prefix, steps: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cosines and `signed` sines of each prompt's completions at each step, each of shape (steps, prompts, 1, size)."""
+    text = policy.core.language_model
     places = prefix.start + torch.arange(steps, device=prefix.start.device)[:, None]
-    made = policy.core.language_model.rotary_emb(prefix.embeds, places.view(1, 1, -1).expand(3, -1, -1))
-    return tuple(turn.unflatten(-2, (steps, -1)) for turn in made)
+    made = text.rotary_emb(prefix.embeds, places.view(1, 1, -1).expand(3, -1, -1))
+    whole = signed(made, text.layers[0].self_attn.head_dim, adjacent=policy.family.adjacent)
+    cosines, sines = (turn.view(steps, len(prefix.start), 1, -1) for turn in whole)
+    return cosines, sines
 
 
-def _grow(policy: Policy, growing: Decoding, tokens: torch.Tensor, rotation: tuple[torch.Tensor, ...]) -> torch.Tensor:
+def _complete(
+    policy: Policy, growing: Decoding, hidden: torch.Tensor, turns: tuple[torch.Tensor, torch.Tensor], how: Sampling
+) -> torch.Tensor:
+    """Draw tokens until all completions have ended, shape (prompts, repeats, steps); after an end they mean nothing.
+
+    Args:
+        policy: Draws them.
+        growing: Keys and values of the prompts.
+        hidden: Hidden state of each prompt's last token, a row for each completion.
+        turns: What `_turns` returned.
+        how: How tokens are drawn.
+    """
+    stops = torch.tensor(policy.end_tokens, device=hidden.device)
+    groups = torch.arange(turns[0].shape[1], device=hidden.device)  # prompts with a completion that goes on
+    shape = (len(groups), growing.repeats, how.max_new_tokens)
+    drawn = torch.full(shape, policy.tokenizer.pad_token_id, device=hidden.device)
+    going = torch.ones(shape[:2], dtype=torch.bool, device=hidden.device)
+    unit = torch.eye(turns[0].shape[-1], dtype=hidden.dtype, device=hidden.device)
+    for step in range(how.max_new_tokens):
+        token = _draw(policy.answer_logits(hidden), how).view(-1, growing.repeats)
+        drawn[groups, :, step] = token
+        going &= (token[..., None] != stops).all(-1)
+        left = going.any(dim=1)
+        some = left.tolist()
+        if not any(some) or step + 1 == how.max_new_tokens:
+            break
+        if not all(some):
+            groups, going, token = groups[left], going[left], token[left]
+            growing.keep(left)
+            turns = turns[0][:, left], turns[1][:, left]
+        turned = rotated(unit, turns[0][step], turns[1][step], adjacent=policy.family.adjacent)
+        hidden = _grow(policy, growing, token, turned)
+    return drawn
+
+
+def _grow(policy: Policy, growing: Decoding, tokens: torch.Tensor, turned: torch.Tensor) -> torch.Tensor:
     """Feed each completion its token, shape (prompts, repeats); hidden states of shape (completions, width).
 
     The layers are called one by one: for so few tokens, what a whole forward does around them is time that one notes.
     """
     text = policy.core.language_model
     hidden = policy.core.get_input_embeddings()(tokens.view(1, -1))
-    turns = tuple(turn.repeat_interleave(tokens.shape[1], dim=-2) for turn in rotation)
     for layer in text.layers:
-        hidden = layer(hidden, position_embeddings=turns, shared=growing)
+        hidden = layer(hidden, position_embeddings=turned, shared=growing)
     growing.step()
     return text.norm(hidden)[0]
 
@@ -249,7 +279,10 @@ def _draw(logits: torch.Tensor, how: Sampling) -> torch.Tensor:
         ordered, order = probabilities.sort(dim=-1, descending=True)
         ordered[ordered.cumsum(-1) - ordered >= how.top_p] = 0
         probabilities = torch.zeros_like(probabilities).scatter(-1, order, ordered)
-    return torch.multinomial(probabilities, 1).squeeze(-1)
+    # The first token up to which the probabilities reach a number from (0, total]; one of probability 0 never is it.
+    reached = probabilities.cumsum(-1, dtype=torch.float64)
+    number = reached[..., -1:] * (1 - torch.rand_like(reached[..., -1:]))
+    return torch.searchsorted(reached, number).squeeze(-1)
 
 
 def _until_end(row: list[int], ends: Sequence[int]) -> list[int]:

@@ -18,13 +18,17 @@ from transformers import (
     Qwen3VLForConditionalGeneration,
     Qwen3VLProcessor,
 )
+from transformers.models.glm4v.modeling_glm4v import Glm4vRMSNorm
 from transformers.models.glm4v.video_processing_glm4v import Glm4vVideoProcessor
+from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import Qwen2_5_VLRMSNorm
 from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor
+from transformers.models.qwen3_vl.modeling_qwen3_vl import Qwen3VLTextRMSNorm
 from transformers.models.qwen3_vl.video_processing_qwen3_vl import Qwen3VLVideoProcessor
 
 from grounding.core import Clip
+from grounding.policies import rms_norm
 from grounding.policies.policy import Policy, VideoPrompt, load_policy
-from grounding.policies.shared_attention import NAME
+from grounding.policies.rms_norm import LeanRMSNorm
 from grounding.policies.tiny import CHAT_TEMPLATE, PATCH, build_tiny, build_tokenizer
 
 INIT = 0.15  # at the usual 0.02 attention is almost uniform, and a wrong position hardly shows
@@ -87,7 +91,7 @@ def full_logits() -> Callable[[Policy, VideoPrompt, list[int]], torch.Tensor]:
         # GLM's placeholder of a video is the image's; there is no other image in a prompt.
         is_video = ((ids == config.video_token_id) | (ids == config.image_token_id)).int()
         times = {"second_per_grid_ts": torch.tensor([prompt.seconds_per_grid])} if prompt.seconds_per_grid else {}
-        with plain_attention(policy):
+        with as_transformers_has_it(policy):
             output = policy.model(
                 input_ids=ids,
                 attention_mask=torch.ones_like(ids),
@@ -104,13 +108,22 @@ def full_logits() -> Callable[[Policy, VideoPrompt, list[int]], torch.Tensor]:
 
 
 @contextmanager
-def plain_attention(policy: Policy) -> Iterator[None]:
-    """The model with transformers' own attention for as long as the block lasts."""
+def as_transformers_has_it(policy: Policy) -> Iterator[None]:
+    """The model with transformers' own attention and norms for as long as the block lasts."""
     model = policy.model.get_base_model() if hasattr(policy.model, "get_base_model") else policy.model
-    ours = model.config.vision_config._attn_implementation
+    parts = ("text_config", "vision_config")
+    before = {part: getattr(model.config, part)._attn_implementation for part in parts}
+    norms = [module for module in model.modules() if type(module) is LeanRMSNorm]
+    assert norms
     model.set_attn_implementation({"text_config": "eager", "vision_config": "sdpa"})
+    for norm in norms:
+        norm.__class__ = NORMS[model.config.model_type]
     yield
-    model.set_attn_implementation({"text_config": NAME, "vision_config": ours})
+    model.set_attn_implementation(before)
+    rms_norm.hasten(model)
+
+
+NORMS = {"qwen2_5_vl": Qwen2_5_VLRMSNorm, "qwen3_vl": Qwen3VLTextRMSNorm, "glm4v": Glm4vRMSNorm}
 
 
 TEXT: dict[str, Any] = {

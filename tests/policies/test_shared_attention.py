@@ -39,11 +39,16 @@ def dense(row: list[torch.Tensor], mask: torch.Tensor) -> torch.Tensor:
     return scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=SCALE)
 
 
+def attended(by: Packed | Decoding, row: list[torch.Tensor]) -> torch.Tensor:
+    """(1, heads, L, 16) in and out."""
+    return by.attend(0, *(x.transpose(1, 2) for x in row), SCALE).transpose(1, 2)
+
+
 def assert_same(packed: Packed, key_heads: int = 2) -> None:
     """Outputs and gradients are those of dense attention."""
     mask = dense_mask(packed)
     row = random_row(len(mask), key_heads=key_heads)
-    got, expected = packed.attend(0, *row, SCALE), dense(row, mask)
+    got, expected = attended(packed, row), dense(row, mask)
     torch.testing.assert_close(got, expected, rtol=0, atol=1e-5)
     weight = torch.randn(got.shape, generator=torch.Generator().manual_seed(1))
     ours, theirs = (torch.autograd.grad((out * weight).sum(), row) for out in (got, expected))
@@ -75,7 +80,7 @@ def _group(row: list[torch.Tensor]) -> tuple[torch.Tensor, tuple[torch.Tensor, .
 def test_a_mask_that_lets_completions_see_each_other_is_told_apart() -> None:
     mask = dense_mask(EVEN)
     row = random_row(len(mask))
-    got = EVEN.attend(0, *row, SCALE)
+    got = attended(EVEN, row)
     causal = torch.ones_like(mask).tril()
     assert (got - dense(row, causal)).abs().max() > 0.1
 
@@ -103,14 +108,14 @@ def test_growing_completions_are_a_packed_row(key_heads: int) -> None:
     prompts, repeats, steps = [5, 3, 4], 2, 3
     packed = Packed(prompts, [[steps] * repeats] * 3)
     row = random_row(12 + 18, key_heads=key_heads)
-    expected = packed.attend(0, *row, SCALE)[:, :, 12:].unflatten(2, (6, steps))
+    expected = attended(packed, row)[:, :, 12:].unflatten(2, (6, steps))
     reading = Packed(prompts, [[]] * 3, kept={})
-    reading.attend(0, *(x[:, :, :12] for x in row), SCALE)
+    attended(reading, [x[:, :, :12] for x in row])
     growing = Decoding(reading, repeats, steps)
     answers = [x[:, :, 12:].unflatten(2, (6, steps)) for x in row]
     left = torch.arange(6)
     for step in range(steps):
-        got = growing.attend(0, *(x[:, :, left, step] for x in answers), SCALE)
+        got = attended(growing, [x[:, :, left, step] for x in answers])
         growing.step()
         torch.testing.assert_close(got, expected[:, :, left, step], rtol=0, atol=1e-5)
         if step == 0:  # the second prompt has ended

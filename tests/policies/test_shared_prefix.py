@@ -151,7 +151,7 @@ def test_gradient_checkpointing_changes_no_gradient(
     model.enable_input_require_grads()
     layer = trainable.core.language_model.layers[0]
     forwards = []
-    layer.self_attn.register_forward_hook(lambda *_: forwards.append(1))
+    layer.mlp.register_forward_pre_hook(lambda *_: forwards.append(1))
     ours = shared(trainable, prompts, REPEATS, COMPLETIONS)
     assert largest_difference(ours, full) < 2e-5
     got = gradients(trainable, weighted(ours))
@@ -414,6 +414,13 @@ def test_top_p_keeps_the_proportions() -> None:
     rows = logits_of(0.15, 0.5, 0.05, 0.3).expand(8000, -1)
     share = (_draw(rows, Sampling(1, top_p=0.75)) == 1).float().mean()
     assert share == pytest.approx(0.5 / 0.8, abs=0.025)  # about 4.6 standard deviations
+
+
+@pytest.mark.parametrize(("number", "token"), [(0.0, 3), (0.49, 3), (0.5, 1), (1 - 2**-53, 1)])
+def test_a_token_without_probability_is_never_drawn(number: float, token: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Tokens 1 and 3 share the probability; up to which of 0, 1/2, 1/2, 1, 1 is 1 - number reached?
+    monkeypatch.setattr(torch, "rand_like", lambda like: torch.full_like(like, number))
+    assert _draw(logits_of(0.0, 0.5, 0.0, 0.5, 0.0)[None], Sampling(1)).tolist() == [token]
 
 
 def test_rows_are_drawn_each_from_its_own_logits() -> None:
