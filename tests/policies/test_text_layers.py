@@ -97,8 +97,10 @@ def test_layers_keep_their_name_weights_and_other_calls(sharp: Policy, noise: No
 
 
 @torch.no_grad()
-def test_a_layer_over_a_prompt_alone_is_transformers_layer(sharp: Policy) -> None:
-    text = sharp.core.language_model
+def assert_layers_are_transformers(policy: Policy) -> None:
+    """Over a prompt without completions, a layer is transformers' own, which takes its causal mask from SDPA."""
+    text = policy.core.language_model
+    assert text.config._attn_implementation == "sdpa"
     hidden = torch.randn(1, 9, text.config.hidden_size, generator=torch.Generator().manual_seed(0))
     by = text.rotary_emb(hidden, torch.arange(9).expand(3, 1, -1))
     for layer in text.layers:
@@ -106,3 +108,11 @@ def test_a_layer_over_a_prompt_alone_is_transformers_layer(sharp: Policy) -> Non
         expected = layer(hidden, position_embeddings=by, attention_mask=None)
         torch.testing.assert_close(got, expected, rtol=0, atol=2e-5)
         assert (got - hidden).abs().max() > 0.1
+
+
+def test_layers_over_a_prompt_alone_are_transformers(sharp: Policy) -> None:
+    assert_layers_are_transformers(sharp)
+
+
+def test_other_families_layers_too(other: Policy) -> None:
+    assert_layers_are_transformers(other)
