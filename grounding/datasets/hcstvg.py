@@ -88,7 +88,8 @@ def _boxes(text: str) -> np.ndarray | None:
     inner = text.encode()
     frame = inner.translate(None, b"-0123456789 ")
     count = len(frame) // len(b"[,,,],") + 1
-    if frame != b",".join([b"[,,,]"] * count):
+    between = inner.translate(None, b" ").count(b"],[")  # nothing else stands between two boxes
+    if frame != b",".join([b"[,,,]"] * count) or between != count - 1:
         return None
     flat = inner.translate(None, b"[]")
     try:

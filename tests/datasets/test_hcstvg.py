@@ -107,6 +107,12 @@ def test_whatever_stands_for_boxes_is_read_or_refused_as_ever(data: st.DataObjec
     assert (found.tolist() if isinstance(found, np.ndarray) else found) == expected["bbox"]
 
 
+@pytest.mark.parametrize("bbox", ["[[0, 0, 0, 1]7, [0, 0, 0, 0]]", "[[0, 0, 0, 1],-[0, 0, 0, 0]]"])
+def test_a_number_between_boxes_is_no_part_of_them(bbox: str) -> None:
+    with pytest.raises(json.JSONDecodeError):
+        boxes_of(bbox)
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize(
     "bbox", ["[[1, 2, , 4]]", "[[, 2, 3, 4]]", "[[1, 2, 3,]]", "[[1, 2, 3, -]]", "[[1, 2, - 3, 4]]"]
