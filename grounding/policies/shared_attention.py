@@ -7,7 +7,8 @@ A forward call of a language model that passes `shared=Packed(...)` or `shared=D
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from grounding.policies.merged_attention import attend
 
+Kept = dict[int, tuple[torch.Tensor, torch.Tensor]]  # keys and values by layer
+
 
 @dataclass(frozen=True, eq=False)
 class Packed:
@@ -26,12 +29,27 @@ class Packed:
     Args:
         prompts: Tokens of each prompt.
         completions: Tokens of each completion, by prompt.
+        last: Number of the last layer, in which only those tokens ask that predict one of a completion: the last of
+            each prompt, and the completions'. With None all tokens ask in every layer.
         kept: Where each layer's keys and values go, for `Decoding`; None keeps nothing.
     """
 
     prompts: Sequence[int]
     completions: Sequence[Sequence[int]]
-    kept: dict[int, tuple[torch.Tensor, torch.Tensor]] | None = None
+    last: int | None = None
+    kept: Kept | None = None
+
+    def asking(
+        self, layer: int, hidden: torch.Tensor, normed: torch.Tensor, turns: tuple[torch.Tensor, torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
+        """Those tokens of each (1, L, ...) whose queries are needed, and whose results the layer returns."""
+        if layer != self.last:
+            return hidden, normed, turns
+        return self._asking(hidden), self._asking(normed), (self._asking(turns[0]), self._asking(turns[1]))
+
+    def _asking(self, row: torch.Tensor) -> torch.Tensor:
+        ends = list(itertools.accumulate(self.prompts))
+        return torch.cat([*(row[:, end - 1 : end] for end in ends), row[:, ends[-1] :]], dim=1)
 
     def attend(
         self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
@@ -40,51 +58,66 @@ class Packed:
 
         Args:
             layer: Number of the layer.
-            query: Shape (1, L, heads, size).
+            query: Shape (1, asking, heads, size).
             key: Shape (1, L, key heads, size).
             value: Shape (1, L, key heads, size).
             scale: What scores are multiplied by.
 
         Returns:
-            Shape (1, L, heads, size).
+            Shape (1, asking, heads, size).
         """
         query, key, value = (x.transpose(1, 2) for x in (query, key, value))
         if self.kept is not None:
             self.kept[layer] = key, value
-        out = self._flex(query, key, value, scale) if query.is_cuda else self._sdpa(query, key, value, scale)
-        return out.transpose(1, 2)
+        by = self._flex if query.is_cuda else self._sdpa
+        return by(query, key, value, scale, layer == self.last).transpose(1, 2)
 
-    def _sdpa(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float) -> torch.Tensor:
+    def _sdpa(
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float, last: bool
+    ) -> torch.Tensor:
         gqa = query.shape[1] != key.shape[1]
-        sizes = [*self.prompts, *(sum(rows) for rows in self.completions)]
-        parts = list(zip(*(tensor.split(sizes, dim=2) for tensor in (query, key, value)), strict=True))
-        prompts, answers = parts[: len(self.prompts)], parts[len(self.prompts) :]
-        causal = functools.partial(scaled_dot_product_attention, is_causal=True, scale=scale, enable_gqa=gqa)
-        out = [causal(*part) for part in prompts]
-        for (_, *prompt), part, rows in zip(prompts, answers, self.completions, strict=True):
+        answers = [sum(rows) for rows in self.completions]
+        queries = query.split([*([1] * len(self.prompts) if last else self.prompts), *answers], dim=2)
+        keys, values = (tensor.split([*self.prompts, *answers], dim=2) for tensor in (key, value))
+        parts = list(zip(queries, keys, values, strict=True))
+        prompts, answered = parts[: len(self.prompts)], parts[len(self.prompts) :]
+        out = [scaled_dot_product_attention(*p, is_causal=not last, scale=scale, enable_gqa=gqa) for p in prompts]
+        for (_, *prompt), part, rows in zip(prompts, answered, self.completions, strict=True):
             if sum(rows):
                 queries, keys, values = (_to_rows(tensor, rows) for tensor in part)
                 out.append(_from_rows(attend(queries, tuple(prompt), (keys, values), scale), rows))
         return torch.cat([part.transpose(1, 2) for part in out], dim=1).transpose(1, 2)  # as it is laid out
 
-    def _flex(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float) -> torch.Tensor:
-        gqa = query.shape[1] != key.shape[1]
-        return compiled_flex()(query, key, value, block_mask=self.block_mask, scale=scale, enable_gqa=gqa)
+    def _flex(
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float, last: bool
+    ) -> torch.Tensor:
+        gqa, blocks = query.shape[1] != key.shape[1], self.last_blocks if last else self.blocks
+        return compiled_flex()(query, key, value, block_mask=blocks, scale=scale, enable_gqa=gqa)
 
     @functools.cached_property
-    def block_mask(self) -> BlockMask:
+    def blocks(self) -> BlockMask:
         """The same attention as blocks, of which empty ones cost nothing."""
+        return self._blocks(lambda every: every)
+
+    @functools.cached_property
+    def last_blocks(self) -> BlockMask:
+        """Those of the last layer."""
+        return self._blocks(lambda every: self._asking(every[None])[0])
+
+    def _blocks(self, asking: Callable[[torch.Tensor], torch.Tensor]) -> BlockMask:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         flat = [size for rows in self.completions for size in rows]
         groups = [index for index, rows in enumerate(self.completions) for _ in rows]
         sizes = torch.tensor([*self.prompts, *flat], device=device)
         group = torch.tensor([*range(len(self.prompts)), *groups], device=device).repeat_interleave(sizes)
         row = torch.tensor([-1] * len(self.prompts) + list(range(len(flat))), device=device).repeat_interleave(sizes)
+        place = asking(torch.arange(len(group), device=device))
 
         def seen(_b: torch.Tensor, _h: torch.Tensor, q: torch.Tensor, kv: torch.Tensor) -> torch.Tensor:
-            return (q >= kv) & (group[q] == group[kv]) & ((row[kv] < 0) | (row[q] == row[kv]))
+            at = place[q]
+            return (at >= kv) & (group[at] == group[kv]) & ((row[kv] < 0) | (row[at] == row[kv]))
 
-        return create_block_mask(seen, None, None, len(group), len(group), device=device)
+        return create_block_mask(seen, None, None, len(place), len(group), device=device)
 
 
 @functools.cache
@@ -99,23 +132,29 @@ class Decoding:
     The completions of a prompt are rows of one product with its keys; each has keys of its own beside them.
 
     Args:
-        read: What read the prompts, with their keys and values.
+        kept: Keys and values of the prompts, one after another, as `Packed` kept them.
+        lengths: Tokens of each prompt.
         repeats: Completions of each prompt.
         steps: Most tokens that will be fed for a completion.
     """
 
-    def __init__(self, read: Packed, repeats: int, steps: int) -> None:
-        assert read.kept is not None
+    def __init__(self, kept: Kept, lengths: Sequence[int], repeats: int, steps: int) -> None:
         self.repeats, self.filled = repeats, 0
         self.kept = {}
-        for layer, pair in read.kept.items():
-            keys, values = (_to_rows(x, read.prompts) for x in pair)
+        for layer, pair in kept.items():
+            keys, values = (_to_rows(x, lengths) for x in pair)
             prompts, heads, _, size = keys.shape
             own = keys.new_zeros(2, prompts, heads, repeats, steps, size)
             self.kept[layer] = keys.transpose(2, 3), values.contiguous(), own
-        lengths = torch.tensor(read.prompts, device=keys.device)
-        padding = torch.arange(keys.shape[2], device=keys.device) >= lengths[:, None]
+        tokens = torch.tensor(lengths, device=keys.device)
+        padding = torch.arange(keys.shape[2], device=keys.device) >= tokens[:, None]
         self.padding = padding[:, None, None] if padding.any() else None
+
+    def asking(
+        self, layer: int, hidden: torch.Tensor, normed: torch.Tensor, turns: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """All of them: every token predicts one."""
+        return hidden, normed, turns
 
     def keep(self, groups: torch.Tensor) -> None:
         """Go on with some of the prompts only."""

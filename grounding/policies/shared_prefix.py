@@ -18,8 +18,9 @@ from torch.utils.checkpoint import checkpoint
 
 from grounding.core import UserError
 from grounding.policies.policy import Policy, VideoPrompt
-from grounding.policies.shared_attention import Decoding, Packed
-from grounding.policies.text_layers import rotated, signed
+from grounding.policies.shared_attention import Decoding, Kept, Packed
+from grounding.policies.text_layers import padded, rotated
+from grounding.policies.token_scores import token_scores
 
 LOGITS_AT_ONCE = 2**26  # elements of the largest tensor of logits; 256 MB in float32
 
@@ -110,28 +111,53 @@ def log_probs(
     sizes = fed.sum(1)
     repeats = torch.tensor(prefix.repeats, device=completions.device)
     places = prefix.start.repeat_interleave(repeats)[:, None] + steps
-    rows = Packed(prefix.lengths, [part.tolist() for part in sizes.split(prefix.repeats)])
+    rows = [part.tolist() for part in sizes.split(prefix.repeats)]
     hidden = _read(policy, prefix, completions[fed][None], places[fed], rows)
-    ends = torch.tensor(prefix.lengths, device=completions.device).cumsum(0)
-    begins = ends[-1] + sizes.cumsum(0) - sizes
-    before = torch.where(steps == 0, (ends - 1).repeat_interleave(repeats)[:, None], begins[:, None] + steps - 1)
-    logp, entropy = _score(policy, hidden[0].index_select(0, before[mask]), completions[mask], temperature)
+    ends = torch.arange(len(repeats), device=completions.device).repeat_interleave(repeats)
+    begins = len(repeats) + sizes.cumsum(0) - sizes
+    before = torch.where(steps == 0, ends[:, None], begins[:, None] + steps - 1)
+    logp, entropy = _score(policy, hidden.index_select(0, before[mask]), completions[mask], temperature)
     empty = torch.zeros_like(completions, dtype=logp.dtype)
     return empty.masked_scatter(mask, logp), empty.masked_scatter(mask, entropy)
 
 
-def _read(policy: Policy, prefix: Prefix, tokens: torch.Tensor, places: torch.Tensor, rows: Packed) -> torch.Tensor:
-    """Hidden states of a packed row, shape (1, L + tokens, width)."""
+def _read(
+    policy: Policy,
+    prefix: Prefix,
+    tokens: torch.Tensor,
+    places: torch.Tensor,
+    rows: Sequence[Sequence[int]],
+    kept: Kept | None = None,
+) -> torch.Tensor:
+    """Hidden states after the last token of each prompt, then after each of `tokens`, shape (B + tokens, width).
+
+    Args:
+        policy: Reads them.
+        prefix: Prompts.
+        tokens: Those of all completions one after another, shape (1, tokens).
+        places: Their positions, shape (tokens,).
+        rows: Tokens of each completion, by prompt.
+        kept: As for `Packed`.
+
+    Raises:
+        UserError: If features of the tower would enter the last layer, which leaves most prompt tokens out.
+    """
+    text = policy.core.language_model
+    if len(prefix.features) > len(text.layers):
+        raise UserError(
+            f"the tower makes features of {len(prefix.features)} levels for a model of {len(text.layers)} layers; "
+            "the engine needs at least as many layers"
+        )
     embeds = policy.core.get_input_embeddings()(tokens)
     visual = torch.cat([prefix.visual, torch.zeros_like(tokens, dtype=torch.bool)], dim=1)
-    output = policy.core.language_model(
+    output = text(
         inputs_embeds=torch.cat([prefix.embeds, embeds], dim=1),
         position_ids=torch.cat([prefix.positions, places.expand(3, 1, -1)], dim=2),
         use_cache=False,
-        shared=rows,
+        shared=Packed(prefix.lengths, rows, last=len(text.layers) - 1, kept=kept),
         **policy.family.deep(prefix.features, visual),
     )
-    return output.last_hidden_state
+    return output.last_hidden_state[0]
 
 
 def _score(
@@ -144,10 +170,7 @@ def _score(
 
     def part(hidden: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         logits = policy.head(hidden).float()
-        logp = torch.log_softmax(logits if temperature == 1 else logits / temperature, dim=-1)
-        with torch.no_grad():
-            entropy = -(logp.exp() * logp).sum(-1)
-        return logp.gather(-1, tokens[:, None])[:, 0], entropy
+        return token_scores(logits if temperature == 1 else logits / temperature, tokens)
 
     size = max(1, LOGITS_AT_ONCE // policy.model.config.text_config.vocab_size)
     if len(tokens) <= size:
@@ -197,10 +220,9 @@ def sample(
     """
     prefix = read_prompts(policy, prompts, [repeats] * len(prompts), features)
     none = torch.zeros(1, 0, dtype=torch.long, device=prefix.start.device)
-    read = Packed(prefix.lengths, [[]] * len(prompts), kept={})
-    ends = torch.tensor(prefix.lengths, device=prefix.start.device).cumsum(0)
-    hidden = _read(policy, prefix, none, none[0], read)[0, ends - 1].repeat_interleave(repeats, dim=0)
-    growing = Decoding(read, repeats, how.max_new_tokens)
+    kept: Kept = {}
+    hidden = _read(policy, prefix, none, none[0], [[]] * len(prompts), kept).repeat_interleave(repeats, dim=0)
+    growing = Decoding(kept, prefix.lengths, repeats, how.max_new_tokens)
     turns = _turns(policy, prefix, how.max_new_tokens)
     with torch.inference_mode():
         drawn = _complete(policy, growing, hidden, turns, how)
@@ -208,11 +230,11 @@ def sample(
 
 
 def _turns(policy: Policy, prefix: Prefix, steps: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cosines and `signed` sines of each prompt's completions at each step, each of shape (steps, prompts, 1, size)."""
+    """Cosines and sines of each prompt's completions at each step, each of shape (steps, prompts, 1, size)."""
     text = policy.core.language_model
     places = prefix.start + torch.arange(steps, device=prefix.start.device)[:, None]
     made = text.rotary_emb(prefix.embeds, places.view(1, 1, -1).expand(3, -1, -1))
-    whole = signed(made, text.layers[0].self_attn.head_dim, adjacent=policy.family.adjacent)
+    whole = padded(made, text.layers[0].self_attn.head_dim)
     cosines, sines = (turn.view(steps, len(prefix.start), 1, -1) for turn in whole)
     return cosines, sines
 

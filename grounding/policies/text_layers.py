@@ -50,13 +50,17 @@ class SharedPromptLayer:
         if shared is None:
             return super().forward(hidden_states, position_embeddings=position_embeddings, **rest)  # type: ignore[misc]
         attention = self.self_attn
-        normed = self.input_layernorm(hidden_states)
-        heads = (*normed.shape[:-1], -1, attention.head_dim)
-        query, key = attention.q_proj(normed).view(heads), attention.k_proj(normed).view(heads)
-        value = attention.v_proj(normed).view(heads)
+        normed, turns = self.input_layernorm(hidden_states), position_embeddings
+        key, value = attention.k_proj(normed), attention.v_proj(normed)
+        key, value = (x.unflatten(-1, (-1, attention.head_dim)) for x in (key, value))
         if self.norms_heads:
-            query, key = attention.q_norm(query), attention.k_norm(key)
-        query, key = (rotate(x, position_embeddings, adjacent=self.adjacent) for x in (query, key))
+            key = attention.k_norm(key)
+        key = rotate(key, turns, adjacent=self.adjacent)
+        hidden_states, normed, turns = shared.asking(attention.layer_idx, hidden_states, normed, turns)
+        query = attention.q_proj(normed).unflatten(-1, (-1, attention.head_dim))
+        if self.norms_heads:
+            query = attention.q_norm(query)
+        query = rotate(query, turns, adjacent=self.adjacent)
         attended = shared.attend(attention.layer_idx, query, key, value, attention.scaling)
         added = attention.o_proj(attended.flatten(-2))
         if self.norms_results:
@@ -82,40 +86,32 @@ def rotate(heads: torch.Tensor, turns: Turns, *, adjacent: bool) -> torch.Tensor
     """
     if isinstance(turns, torch.Tensor):
         return torch.bmm(heads.view(len(turns), -1, heads.shape[-1]), turns).view(heads.shape)
-    cosines, sines = (turn.unsqueeze(-2) for turn in signed(turns, heads.shape[-1], adjacent=adjacent))
+    cosines, sines = (turn.unsqueeze(-2) for turn in padded(turns, heads.shape[-1]))
     return _Rotated.apply(heads, cosines, sines, adjacent)
 
 
-def signed(turns: tuple[torch.Tensor, torch.Tensor], size: int, *, adjacent: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cosines and sines of a whole head, of shape (..., size); the first of each turned pair has a minus in its sine.
-
-    Args:
-        turns: Cosines and sines as transformers makes them, each of shape (..., size or fewer).
-        size: Of a head.
-        adjacent: As for `hasten`.
-    """
-    cosines, sines = turns
-    if adjacent:
-        pairs = sines.unflatten(-1, (-1, 2))
-        sines = torch.stack((-pairs[..., 0], pairs[..., 1]), dim=-1).flatten(-2)
-    else:
-        first, second = sines.chunk(2, dim=-1)
-        sines = torch.cat((-first, second), dim=-1)
-    if rest := size - cosines.shape[-1]:  # the end of a head is not turned
-        cosines, sines = pad(cosines, (0, rest), value=1.0), pad(sines, (0, rest))
-    return cosines, sines
+def padded(turns: tuple[torch.Tensor, torch.Tensor], size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Cosines and sines, each of shape (..., size or fewer), of whole heads: the end of a head is not turned."""
+    rest = size - turns[0].shape[-1]
+    return (pad(turns[0], (0, rest), value=1.0), pad(turns[1], (0, rest))) if rest else turns
 
 
 def rotated(heads: torch.Tensor, cosines: torch.Tensor, sines: torch.Tensor, *, adjacent: bool) -> torch.Tensor:
-    """Heads turned by what `signed` returns; of an identity matrix, the matrix that turns."""
-    return (heads * cosines).add_(_swapped(heads, adjacent) * sines)  # rounded as transformers does
+    """Heads turned by what `padded` returns, rounded as transformers does; of an identity matrix, the turning matrix.
+
+    A pair (a, b) becomes (a cos - b sin, b cos + a sin).
+    """
+    out = heads * cosines
+    for_a, for_b = _pairs(out, adjacent)
+    (a, b), (sine_a, sine_b) = _pairs(heads, adjacent), _pairs(sines, adjacent)
+    for_a.sub_(b * sine_a)
+    for_b.add_(a * sine_b)
+    return out
 
 
-def _swapped(heads: torch.Tensor, adjacent: bool) -> torch.Tensor:
-    """Each number's partner in its pair."""
-    if adjacent:
-        return heads.unflatten(-1, (-1, 2)).flip(-1).flatten(-2)
-    return heads.roll(heads.shape[-1] // 2, dims=-1)
+def _pairs(heads: torch.Tensor, adjacent: bool) -> tuple[torch.Tensor, ...]:
+    """The first numbers and the second numbers of the pairs that turn together."""
+    return (heads[..., ::2], heads[..., 1::2]) if adjacent else heads.chunk(2, dim=-1)
 
 
 class _Rotated(torch.autograd.Function):
@@ -127,5 +123,10 @@ class _Rotated(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        (cosines, sines), grad = ctx.saved_tensors, grads[0]
-        return torch.addcmul(_swapped(grad * sines, ctx.adjacent), grad, cosines).to(grad.dtype), None, None, None
+        cosines, sines = ctx.saved_tensors
+        out = grads[0] * cosines
+        to_a, to_b = _pairs(out, ctx.adjacent)
+        (a, b), (sine_a, sine_b) = _pairs(grads[0], ctx.adjacent), _pairs(sines, ctx.adjacent)
+        to_a.addcmul_(b, sine_b)
+        to_b.addcmul_(a, sine_a, value=-1)
+        return out.to(grads[0].dtype), None, None, None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import accumulate
+
 import pytest
 import torch
 from torch.nn.attention.flex_attention import create_mask, flex_attention
@@ -44,22 +47,32 @@ def attended(by: Packed | Decoding, row: list[torch.Tensor]) -> torch.Tensor:
     return by.attend(0, *(x.transpose(1, 2) for x in row), SCALE).transpose(1, 2)
 
 
+def asking(packed: Packed) -> list[int]:
+    """Tokens that predict one of a completion."""
+    ends, every = list(accumulate(packed.prompts)), len(dense_mask(packed))
+    return [*(end - 1 for end in ends), *range(ends[-1], every)]
+
+
 def assert_same(packed: Packed, key_heads: int = 2) -> None:
     """Outputs and gradients are those of dense attention."""
     mask = dense_mask(packed)
     row = random_row(len(mask), key_heads=key_heads)
-    got, expected = attended(packed, row), dense(row, mask)
+    query, *pair = row
+    if packed.last == 0:
+        query, mask = query[:, :, asking(packed)], mask[asking(packed)]
+    got, expected = attended(packed, [query, *pair]), dense([query, *pair], mask)
     torch.testing.assert_close(got, expected, rtol=0, atol=1e-5)
     weight = torch.randn(got.shape, generator=torch.Generator().manual_seed(1))
-    ours, theirs = (torch.autograd.grad((out * weight).sum(), row) for out in (got, expected))
+    ours, theirs = (torch.autograd.grad((out * weight).sum(), row, retain_graph=True) for out in (got, expected))
     for a, b in zip(ours, theirs, strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=2e-5)
 
 
 @pytest.mark.parametrize("key_heads", [1, 2, 4])
+@pytest.mark.parametrize("last", [None, 0, 1])
 @pytest.mark.parametrize("packed", [RAGGED, EVEN, Packed([6], [[4]]), Packed([2, 3], [[], []])])
-def test_a_packed_row_is_dense_attention_with_its_mask(packed: Packed, key_heads: int) -> None:
-    assert_same(packed, key_heads)
+def test_a_packed_row_is_dense_attention_with_its_mask(packed: Packed, last: int | None, key_heads: int) -> None:
+    assert_same(replace(packed, last=last), key_heads)
 
 
 def test_merged_and_masked_attention_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,17 +101,21 @@ def test_a_mask_that_lets_completions_see_each_other_is_told_apart() -> None:
 @pytest.mark.parametrize("packed", [RAGGED, EVEN])
 def test_the_kernels_blocks_are_the_same_mask(packed: Packed, monkeypatch: pytest.MonkeyPatch) -> None:
     mask = dense_mask(packed)
-    blocks = packed.block_mask
-    assert torch.equal(create_mask(blocks.mask_mod, 1, 1, *mask.shape, device="cpu")[0, 0], mask)
     monkeypatch.setattr(shared_attention, "compiled_flex", lambda: flex_attention)
-    row = [x.detach() for x in random_row(len(mask))]
-    torch.testing.assert_close(packed._flex(*row, SCALE), dense(row, mask), rtol=0, atol=1e-5)
+    query, *pair = (x.detach() for x in random_row(len(mask)))
+    every = range(len(mask))
+    for blocks, at in ((packed.blocks, every), (packed.last_blocks, asking(packed))):
+        seen = mask[list(at)]
+        assert torch.equal(create_mask(blocks.mask_mod, 1, 1, *seen.shape, device="cpu")[0, 0], seen)
+        row = [query[:, :, list(at)], *pair]
+        got = packed._flex(*row, SCALE, last=at is not every)
+        torch.testing.assert_close(got, dense(row, seen), rtol=0, atol=1e-5)
 
 
 def test_blocks_without_a_pair_cost_nothing() -> None:
     # Two prompts of 512 tokens with 4 completions of 128: 8 + 8 blocks of 128 a side. Each prompt has 4 + 3 + 2 + 1
     # blocks, each completion those 4 of its prompt and itself: 2 * (10 + 4 * 5) = 60 of 256.
-    blocks = Packed([512, 512], [[128] * 4, [128] * 4]).block_mask
+    blocks = Packed([512, 512], [[128] * 4, [128] * 4]).blocks
     assert int(blocks.kv_num_blocks.sum() + blocks.full_kv_num_blocks.sum()) == 60
 
 
@@ -111,7 +128,8 @@ def test_growing_completions_are_a_packed_row(key_heads: int) -> None:
     expected = attended(packed, row)[:, :, 12:].unflatten(2, (6, steps))
     reading = Packed(prompts, [[]] * 3, kept={})
     attended(reading, [x[:, :, :12] for x in row])
-    growing = Decoding(reading, repeats, steps)
+    assert reading.kept is not None
+    growing = Decoding(reading.kept, prompts, repeats, steps)
     answers = [x[:, :, 12:].unflatten(2, (6, steps)) for x in row]
     left = torch.arange(6)
     for step in range(steps):

@@ -15,7 +15,7 @@ from transformers.models.qwen3_vl import modeling_qwen3_vl
 from grounding.core import Clip
 from grounding.policies.policy import Policy
 from grounding.policies.shared_attention import Packed
-from grounding.policies.text_layers import SharedPromptLayer, hasten, rotate, rotated, signed
+from grounding.policies.text_layers import SharedPromptLayer, hasten, padded, rotate, rotated
 
 Noise = Callable[..., Clip]
 TOKENS, HEADS, SIZE = 7, 3, 8
@@ -56,7 +56,7 @@ def test_heads_are_turned_as_transformers_does(module: Any, adjacent: bool, turn
 def test_a_matrix_turns_the_tokens_of_its_prompt(module: Any, adjacent: bool, turned: int) -> None:
     given = heads().detach()[:, :6]
     cosines, sines = (x[0, :2] for x in turns(adjacent, turned))  # two prompts of three completions
-    whole = (x.unsqueeze(-2) for x in signed((cosines, sines), SIZE, adjacent=adjacent))
+    whole = (x.unsqueeze(-2) for x in padded((cosines, sines), SIZE))
     got = rotate(given, rotated(torch.eye(SIZE), *whole, adjacent=adjacent), adjacent=adjacent)
     each = tuple(x.repeat_interleave(3, dim=0)[None] for x in (cosines, sines))
     torch.testing.assert_close(got, rotate(given, each, adjacent=adjacent), rtol=0, atol=1e-6)
@@ -108,6 +108,19 @@ def assert_layers_are_transformers(policy: Policy) -> None:
         expected = layer(hidden, position_embeddings=by, attention_mask=None)
         torch.testing.assert_close(got, expected, rtol=0, atol=2e-5)
         assert (got - hidden).abs().max() > 0.1
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("rows", [[[2, 3], [1]], [[], []]])
+def test_the_last_layer_returns_what_predicts_tokens(sharp: Policy, rows: list[list[int]]) -> None:
+    text, tokens = sharp.core.language_model, 9 + sum(map(sum, rows))
+    hidden = torch.randn(1, tokens, text.config.hidden_size, generator=torch.Generator().manual_seed(0))
+    by = text.rotary_emb(hidden, torch.arange(tokens).expand(3, 1, -1))
+    layer = text.layers[1]
+    every = layer(hidden, position_embeddings=by, shared=Packed([5, 4], rows))
+    got = layer(hidden, position_embeddings=by, shared=Packed([5, 4], rows, last=1))
+    predicting = [4, 8, *range(9, tokens)]  # the prompts' last tokens and the completions'
+    torch.testing.assert_close(got, every[:, predicting], rtol=0, atol=2e-5)
 
 
 def test_layers_over_a_prompt_alone_are_transformers(sharp: Policy) -> None:
