@@ -52,7 +52,7 @@ class _Merged(torch.autograd.Function):
         over_prompt, prompt_lse = _unfold(over_prompt, query), _unfold(prompt_lse[..., None], query)[..., 0]
         lse = torch.logaddexp(prompt_lse, own_lse)
         share, own_share = ((part - lse).exp()[..., None] for part in (prompt_lse, own_lse))
-        out = over_own.mul_(own_share).add_(over_prompt * share).to(query.dtype)
+        out = (over_prompt * share).add_(over_own * own_share).to(query.dtype)
         ctx.save_for_backward(query, folded, key, value, own_key, own_value, out, lse)
         ctx.scale = scale
         return out

@@ -280,11 +280,11 @@ def _grow(policy: Policy, growing: Decoding, tokens: torch.Tensor, turned: torch
     The layers are called one by one: for so few tokens, what a whole forward does around them is time that one notes.
     """
     text = policy.core.language_model
-    hidden = policy.core.get_input_embeddings()(tokens.view(1, -1))
+    hidden = policy.core.get_input_embeddings()(tokens.flatten())
     for layer in text.layers:
         hidden = layer(hidden, position_embeddings=turned, shared=growing)
     growing.step()
-    return text.norm(hidden)[0]
+    return text.norm(hidden)
 
 
 def generate(policy: Policy, prompts: Sequence[VideoPrompt], max_new_tokens: int) -> list[str]:

@@ -34,7 +34,10 @@ def repeated_flops(model: Any, shape: Shape, prompt: int) -> float:
 
 
 def text_flops(model: Any, shape: Shape, prompt: int) -> float:
-    """FLOPs of a forward pass through the text layers and, at completion tokens, the head."""
+    """FLOPs of a forward pass through the text layers and, at completion tokens, the head.
+
+    Prompt tokens count in full in the last layer too, where most of what they would make is not needed.
+    """
     config = model.config.text_config
     answers = shape.generations * shape.completion
     seen = prompt * prompt / 2 + answers * (prompt + shape.completion / 2)  # pairs of tokens under the causal mask

@@ -191,6 +191,13 @@ def test_features_that_do_not_fit_the_tokens_stop_in_one_line(sharp: Policy, pro
     assert "\n" not in str(caught.value)
 
 
+def test_features_for_the_last_layer_stop_in_one_line(sharp: Policy, prompts: list[VideoPrompt]) -> None:
+    prefix, layers = read_prompts(sharp, prompts, REPEATS), len(sharp.core.language_model.layers)
+    deeper = replace(prefix, features=prefix.features.expand(layers + 1, -1, -1))
+    with pytest.raises(UserError, match=f"features of {layers + 1} levels for a model of {layers} layers"):
+        log_probs(sharp, deeper, *padded(COMPLETIONS))
+
+
 def test_an_empty_completion_counts_for_nothing(sharp: Policy, prompts: list[VideoPrompt], full_logits: Logits) -> None:
     rows: list[list[int]] = [[], [30, 31, 32], []]
     prefix = read_prompts(sharp, prompts[:2], [2, 1])
