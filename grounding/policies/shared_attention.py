@@ -29,8 +29,8 @@ class Packed:
     Args:
         prompts: Tokens of each prompt.
         completions: Tokens of each completion, by prompt.
-        last: Number of the last layer, in which only those tokens ask that predict one of a completion: the last of
-            each prompt, and the completions'. With None all tokens ask in every layer.
+        last: Number of the last layer, in which only those tokens have queries that predict one of a completion: the
+            last of each prompt, and the completions'. With None all tokens have queries in every layer.
         kept: Where each layer's keys and values go, for `Decoding`; None keeps nothing.
     """
 
@@ -39,15 +39,15 @@ class Packed:
     last: int | None = None
     kept: Kept | None = None
 
-    def asking(
+    def querying(
         self, layer: int, hidden: torch.Tensor, normed: torch.Tensor, turns: tuple[torch.Tensor, torch.Tensor]
     ) -> tuple[torch.Tensor, torch.Tensor, tuple[torch.Tensor, torch.Tensor]]:
-        """Those tokens of each (1, L, ...) whose queries are needed, and whose results the layer returns."""
+        """Of each, shape (1, L, ...), the tokens that have queries in a layer; for them it returns results."""
         if layer != self.last:
             return hidden, normed, turns
-        return self._asking(hidden), self._asking(normed), (self._asking(turns[0]), self._asking(turns[1]))
+        return self._querying(hidden), self._querying(normed), (self._querying(turns[0]), self._querying(turns[1]))
 
-    def _asking(self, row: torch.Tensor) -> torch.Tensor:
+    def _querying(self, row: torch.Tensor) -> torch.Tensor:
         ends = list(itertools.accumulate(self.prompts))
         return torch.cat([*(row[:, end - 1 : end] for end in ends), row[:, ends[-1] :]], dim=1)
 
@@ -58,13 +58,13 @@ class Packed:
 
         Args:
             layer: Number of the layer.
-            query: Shape (1, asking, heads, size).
+            query: Shape (1, querying, heads, size).
             key: Shape (1, L, key heads, size).
             value: Shape (1, L, key heads, size).
             scale: What scores are multiplied by.
 
         Returns:
-            Shape (1, asking, heads, size).
+            Shape (1, querying, heads, size).
         """
         query, key, value = (x.transpose(1, 2) for x in (query, key, value))
         if self.kept is not None:
@@ -102,16 +102,16 @@ class Packed:
     @functools.cached_property
     def last_blocks(self) -> BlockMask:
         """Those of the last layer."""
-        return self._blocks(lambda every: self._asking(every[None])[0])
+        return self._blocks(lambda every: self._querying(every[None])[0])
 
-    def _blocks(self, asking: Callable[[torch.Tensor], torch.Tensor]) -> BlockMask:
+    def _blocks(self, querying: Callable[[torch.Tensor], torch.Tensor]) -> BlockMask:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         flat = [size for rows in self.completions for size in rows]
         groups = [index for index, rows in enumerate(self.completions) for _ in rows]
         sizes = torch.tensor([*self.prompts, *flat], device=device)
         group = torch.tensor([*range(len(self.prompts)), *groups], device=device).repeat_interleave(sizes)
         row = torch.tensor([-1] * len(self.prompts) + list(range(len(flat))), device=device).repeat_interleave(sizes)
-        place = asking(torch.arange(len(group), device=device))
+        place = querying(torch.arange(len(group), device=device))
 
         def seen(_b: torch.Tensor, _h: torch.Tensor, q: torch.Tensor, kv: torch.Tensor) -> torch.Tensor:
             at = place[q]
@@ -150,7 +150,7 @@ class Decoding:
         padding = torch.arange(keys.shape[2], device=keys.device) >= tokens[:, None]
         self.padding = padding[:, None, None] if padding.any() else None
 
-    def asking(
+    def querying(
         self, layer: int, hidden: torch.Tensor, normed: torch.Tensor, turns: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """All of them: every token predicts one."""
@@ -168,7 +168,18 @@ class Decoding:
     def attend(
         self, layer: int, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float
     ) -> torch.Tensor:
-        """Attention of the newest token of every completion; shapes as in `Packed.attend`, L = completions."""
+        """Attention of the newest token of every completion.
+
+        Args:
+            layer: Number of the layer.
+            query: Shape (completions, heads, size).
+            key: Shape (completions, key heads, size).
+            value: Shape (completions, key heads, size).
+            scale: What scores are multiplied by.
+
+        Returns:
+            Shape (completions, heads, size).
+        """
         keys, values, own = self.kept[layer]
         prompts, heads, read, size = values.shape
         for kept, new in zip(own, (key, value), strict=True):

@@ -2,6 +2,7 @@
 
 Scoring is one pass over a packed row [prompts | completions] in which each completion sees its prompt and itself
 (`shared_attention.Packed`); it costs P^2 + G C (P + C), and its scores and gradients are those of G full sequences.
+In the last layer a prompt makes keys and values, and nothing else but what predicts the first tokens.
 Sampling keeps the keys and values of each prompt once and those of its completions beside them.
 
 Completions continue at the *last* prompt position + 1. (`rope_deltas` would continue after the largest position,

@@ -46,7 +46,11 @@ class SharedPromptLayer:
     def forward(
         self: Any, hidden_states: torch.Tensor, position_embeddings: Any = None, shared: Any = None, **rest: Any
     ) -> torch.Tensor:
-        """As in transformers; with `shared`, `position_embeddings` may be whatever `rotate` takes."""
+        """As in transformers, shape (1, tokens, width).
+
+        With `shared`, `position_embeddings` may be whatever `rotate` takes, the result has those tokens that
+        `shared.querying` picks, and the shape may lack its first dimension.
+        """
         if shared is None:
             return super().forward(hidden_states, position_embeddings=position_embeddings, **rest)  # type: ignore[misc]
         attention = self.self_attn
@@ -56,7 +60,7 @@ class SharedPromptLayer:
         if self.norms_heads:
             key = attention.k_norm(key)
         key = rotate(key, turns, adjacent=self.adjacent)
-        hidden_states, normed, turns = shared.asking(attention.layer_idx, hidden_states, normed, turns)
+        hidden_states, normed, turns = shared.querying(attention.layer_idx, hidden_states, normed, turns)
         query = attention.q_proj(normed).unflatten(-1, (-1, attention.head_dim))
         if self.norms_heads:
             query = attention.q_norm(query)
@@ -76,7 +80,7 @@ def rotate(heads: torch.Tensor, turns: Turns, *, adjacent: bool) -> torch.Tensor
     """Rotary positions (Su et al., RoFormer, 2021) of queries or keys.
 
     Args:
-        heads: Shape (1, tokens, heads, size).
+        heads: Shape (1, tokens, heads, size), or without the first dimension.
         turns: Cosines and sines as transformers' rotary embeddings make them, each of shape (1, tokens, size or fewer);
             or matrices (prompts, size, size), each for an equal number of tokens one after another.
         adjacent: As for `hasten`.

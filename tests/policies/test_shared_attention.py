@@ -47,7 +47,7 @@ def attended(by: Packed | Decoding, row: list[torch.Tensor]) -> torch.Tensor:
     return by.attend(0, *(x.transpose(1, 2) for x in row), SCALE).transpose(1, 2)
 
 
-def asking(packed: Packed) -> list[int]:
+def querying(packed: Packed) -> list[int]:
     """Tokens that predict one of a completion."""
     ends, every = list(accumulate(packed.prompts)), len(dense_mask(packed))
     return [*(end - 1 for end in ends), *range(ends[-1], every)]
@@ -59,7 +59,7 @@ def assert_same(packed: Packed, key_heads: int = 2) -> None:
     row = random_row(len(mask), key_heads=key_heads)
     query, *pair = row
     if packed.last == 0:
-        query, mask = query[:, :, asking(packed)], mask[asking(packed)]
+        query, mask = query[:, :, querying(packed)], mask[querying(packed)]
     got, expected = attended(packed, [query, *pair]), dense([query, *pair], mask)
     torch.testing.assert_close(got, expected, rtol=0, atol=1e-5)
     weight = torch.randn(got.shape, generator=torch.Generator().manual_seed(1))
@@ -104,7 +104,7 @@ def test_the_kernels_blocks_are_the_same_mask(packed: Packed, monkeypatch: pytes
     monkeypatch.setattr(shared_attention, "compiled_flex", lambda: flex_attention)
     query, *pair = (x.detach() for x in random_row(len(mask)))
     every = range(len(mask))
-    for blocks, at in ((packed.blocks, every), (packed.last_blocks, asking(packed))):
+    for blocks, at in ((packed.blocks, every), (packed.last_blocks, querying(packed))):
         seen = mask[list(at)]
         assert torch.equal(create_mask(blocks.mask_mod, 1, 1, *seen.shape, device="cpu")[0, 0], seen)
         row = [query[:, :, list(at)], *pair]
