@@ -52,7 +52,8 @@ class _Normed(torch.autograd.Function):
         unit = hidden.float() * inverse
         each = grad * unit
         to_weight = each.flatten(0, -2).sum(0).to(weight.dtype) if ctx.needs_input_grad[1] else None
-        # A change along the input itself hardly changes the result.
-        along = (each @ wide_weight)[..., None].div_(-weight.shape[0])
+        # A change along the input itself hardly changes the result. (MKL's product of a matrix and a vector would round
+        # by where in memory the weight lies, and so differ between a run and the same one resumed.)
+        along = each.mul_(wide_weight).sum(-1, keepdim=True).div_(-weight.shape[0])
         to_hidden = unit.mul_(along).addcmul_(grad, wide_weight).mul_(inverse)
         return to_hidden.to(hidden.dtype), to_weight, None

@@ -29,8 +29,7 @@ class Packed:
     Args:
         prompts: Tokens of each prompt.
         completions: Tokens of each completion, by prompt.
-        last: Number of the last layer, in which only those tokens have queries that predict one of a completion: the
-            last of each prompt, and the completions'. With None all tokens have queries in every layer.
+        last: Number of the last layer, in which only the tokens of `predicting` have queries; with None all do in all.
         kept: Where each layer's keys and values go, for `Decoding`; None keeps nothing.
     """
 
@@ -45,9 +44,10 @@ class Packed:
         """Of each, shape (1, L, ...), the tokens that have queries in a layer; for them it returns results."""
         if layer != self.last:
             return hidden, normed, turns
-        return self._querying(hidden), self._querying(normed), (self._querying(turns[0]), self._querying(turns[1]))
+        return self.predicting(hidden), self.predicting(normed), (self.predicting(turns[0]), self.predicting(turns[1]))
 
-    def _querying(self, row: torch.Tensor) -> torch.Tensor:
+    def predicting(self, row: torch.Tensor) -> torch.Tensor:
+        """The tokens of a row, shape (1, L, ...), that predict others: the last of each prompt, and the completions'."""
         ends = list(itertools.accumulate(self.prompts))
         return torch.cat([*(row[:, end - 1 : end] for end in ends), row[:, ends[-1] :]], dim=1)
 
@@ -102,7 +102,7 @@ class Packed:
     @functools.cached_property
     def last_blocks(self) -> BlockMask:
         """Those of the last layer."""
-        return self._blocks(lambda every: self._querying(every[None])[0])
+        return self._blocks(lambda every: self.predicting(every[None])[0])
 
     def _blocks(self, querying: Callable[[torch.Tensor], torch.Tensor]) -> BlockMask:
         device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -149,16 +149,19 @@ def _read(
             f"the tower makes features of {len(prefix.features)} levels for a model of {len(text.layers)} layers; "
             "the engine needs at least as many layers"
         )
+    # Prompts alone go through the last layer whole: a product with one row is rounded by where in memory weights lie.
+    last = len(text.layers) - 1 if tokens.numel() else None
+    shared = Packed(prefix.lengths, rows, last, kept)
     embeds = policy.core.get_input_embeddings()(tokens)
     visual = torch.cat([prefix.visual, torch.zeros_like(tokens, dtype=torch.bool)], dim=1)
-    output = text(
+    hidden = text(
         inputs_embeds=torch.cat([prefix.embeds, embeds], dim=1),
         position_ids=torch.cat([prefix.positions, places.expand(3, 1, -1)], dim=2),
         use_cache=False,
-        shared=Packed(prefix.lengths, rows, last=len(text.layers) - 1, kept=kept),
+        shared=shared,
         **policy.family.deep(prefix.features, visual),
-    )
-    return output.last_hidden_state[0]
+    ).last_hidden_state
+    return (shared.predicting(hidden) if last is None else hidden)[0]
 
 
 def _score(

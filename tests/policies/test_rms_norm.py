@@ -98,3 +98,16 @@ def test_every_norm_of_a_policy_is_lean_and_a_saved_one_is_not(policy: Policy, t
     plain = AutoModelForImageTextToText.from_pretrained(tmp_path / "saved")
     assert type(plain.model.language_model.norm) is Qwen2_5_VLRMSNorm
     assert plain.state_dict().keys() == policy.model.state_dict().keys()
+
+
+def test_gradients_do_not_depend_on_where_the_weight_lies() -> None:
+    # A weight read from a file lies anywhere in memory, and a resumed run must go on to the bit.
+    memory, weight = torch.empty(200), rows(128)
+    given, found = rows(266, 128), []
+    for begin in range(16):
+        norm, hidden = Qwen2_5_VLRMSNorm(128), given.clone().requires_grad_()
+        norm.weight = nn.Parameter(memory[begin : begin + 128].copy_(weight))
+        hasten(lean := nn.Sequential(norm))
+        (lean(hidden) * given.cos()).sum().backward()
+        found.append((hidden.grad, norm.weight.grad))
+    assert all(torch.equal(a, b) for other in found for a, b in zip(found[0], other, strict=True))
