@@ -47,7 +47,7 @@ class Packed:
         return self.predicting(hidden), self.predicting(normed), (self.predicting(turns[0]), self.predicting(turns[1]))
 
     def predicting(self, row: torch.Tensor) -> torch.Tensor:
-        """The tokens of a row, shape (1, L, ...), that predict others: the last of each prompt, and the completions'."""
+        """The tokens of a row, shape (1, L, ...), that predict one: the last of each prompt, and the completions'."""
         ends = list(itertools.accumulate(self.prompts))
         return torch.cat([*(row[:, end - 1 : end] for end in ends), row[:, ends[-1] :]], dim=1)
 
