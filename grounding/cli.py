@@ -1,35 +1,57 @@
-"""How every command ends: well (0), with one line about a mistake (2), stopped (130), or with a traceback (1)."""
+"""How every command ends: well (0), with one line about a mistake (2), stopped (130, 143), or with a traceback (1)."""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
+from io import TextIOWrapper
 
 from grounding.core import UserError
+from grounding.core.checks import printable
 
 
 def run(main: Callable[[], None]) -> None:
     """Run a command and turn what people cause into an exit status; anything else stays a traceback (status 1).
 
+    SIGTERM unwinds the command like Ctrl-C, so that half-written outputs are removed.
+
     Args:
         main: Parses its arguments, works and prints.
 
     Raises:
-        SystemExit: 2 for a `UserError`, after its lines on stderr; 130 for Ctrl-C; 141 if who reads the output went
-            away, as in `command | head`. Nothing if `main` returns.
+        SystemExit: 2 for a `UserError`, after its lines on stderr; 130 for Ctrl-C, 143 for SIGTERM; 141 if who reads
+            the output went away, as in `command | head`. Nothing if `main` returns.
     """
+    _write_any_name()
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _stop)
     try:
         main()
         sys.stdout.flush()  # while a broken pipe can still be dealt with
     except UserError as error:
         for line in str(error).splitlines():
-            sys.stderr.write(f"error: {line}\n")
+            sys.stderr.write(f"error: {printable(line)}\n")
         raise SystemExit(2) from None
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left to do takes a moment
         sys.stderr.write("stopped\n")
         raise SystemExit(130) from None
     except BrokenPipeError:
         # Python flushes stdout once more when it exits; that must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(141) from None
+
+
+def _stop(number: int, frame: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not stop the cleaning up
+    sys.stderr.write("stopped\n")
+    raise SystemExit(128 + number)
+
+
+def _write_any_name() -> None:
+    """Bytes of a file name that are not UTF-8 are written as `\\udcff` instead of ending the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

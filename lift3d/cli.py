@@ -19,7 +19,7 @@ from rich.progress import track
 
 from grounding import cli
 from grounding.core import Masklets, UserError
-from grounding.core.folders import check_new
+from grounding.core.files import check_free
 from grounding.core.video_probe import VideoInfo
 from lift3d.export import check_formats
 from lift3d.export import export as write_export
@@ -67,7 +67,7 @@ def export(
     """
     formats = format.split(",")
     check_formats(formats)
-    check_new(out)
+    check_free(out, folder=True)
     named = read_labels(labels)
     opened = _with_surface(open_scene(scene, layout), surface, settings)
     source: MaskSource = read_masks(masks, opened)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -66,18 +67,20 @@ def process(code: str) -> subprocess.Popen[bytes]:
 def test_a_reader_that_goes_away_ends_the_command_quietly() -> None:
     child = process("def main():\n    for n in range(100_000):\n        print('line', n)")
     assert child.stdout is not None and child.stderr is not None
-    child.stdout.readline()
-    child.stdout.close()
-    assert child.stderr.read() == b""
+    with child:
+        child.stdout.readline()
+        child.stdout.close()
+        assert child.stderr.read() == b""
     assert child.wait(timeout=60) == 141
 
 
 def test_output_that_is_flushed_only_at_the_end_meets_a_closed_pipe() -> None:
     child = process("import sys\ndef main():\n    sys.stdin.readline()\n    print('one line')")
     assert child.stdin is not None and child.stdout is not None and child.stderr is not None
-    child.stdout.close()
-    child.stdin.close()  # only now it prints
-    assert child.stderr.read() == b""
+    with child:
+        child.stdout.close()
+        child.stdin.close()  # only now it prints
+        assert child.stderr.read() == b""
     assert child.wait(timeout=60) == 141
 
 
@@ -88,3 +91,26 @@ def test_status_of_a_whole_process() -> None:
     fault = process("def main():\n    raise ValueError('ours')")
     assert b"Traceback" in fault.communicate(timeout=60)[1]
     assert fault.returncode == 1
+
+
+def test_sigterm_cleans_up() -> None:
+    code = """
+def main():
+    import sys, time
+    try:
+        print("ready", flush=True)
+        time.sleep(60)
+    finally:
+        print("cleaned", flush=True)
+"""
+    child = process(code)
+    assert child.stdout is not None and child.stdout.readline() == b"ready\n"
+    child.send_signal(signal.SIGTERM)
+    assert child.communicate(timeout=60) == (b"cleaned\n", b"stopped\n")
+    assert child.returncode == 143
+
+
+def test_what_data_says_cannot_steer_the_terminal() -> None:
+    child = process("def main():\n    print('a\\udcff')\n    raise UserError('id \\x1b[2J\\udcff')")
+    assert child.communicate(timeout=60) == (b"a\\udcff\n", b"error: id \\x1b[2J\\udcff\n")
+    assert child.returncode == 2

@@ -1,75 +1,125 @@
-"""Files that are written whole or not at all, and paths that stay inside their root."""
+"""Outputs that appear whole or not at all, and paths that stay inside their root."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import os
 import secrets
-from collections.abc import Iterator
+import shutil
+import stat
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from grounding.core.errors import UserError
 
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES)
+
+
+class _Output(NamedTuple):
+    path: Path  # as it was given, for messages
+    place: Path  # absolute
+    hidden: Path  # beside it, until the block ends
+    folder: bool
+
 
 @contextlib.contextmanager
-def whole_file(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
-    """Give a temporary path beside `path`; move it to `path` when the block ends well, remove it otherwise.
+def staged(
+    files: Iterable[str | Path] = (),
+    folders: Iterable[str | Path] = (),
+    *,
+    overwrite: bool = False,
+    inputs: Iterable[str | Path] = (),
+) -> Iterator[list[Path]]:
+    """Give a hidden name beside each path; what is made there appears when the block ends well, all of it or nothing.
+
+    A name under which nothing was made is left out. The hidden names are in the order of files, then folders.
+
+    Args:
+        files: Where files belong.
+        folders: Where folders belong: nothing is there, or an empty folder.
+        overwrite: Whether a file (or a link, itself) that is there already is replaced. Otherwise nothing is, not even
+            what appears there while the block works.
+        inputs: What the command reads: an output that is one of these is refused, also with `overwrite`.
 
     Raises:
-        UserError: If `path` exists and `overwrite` is false, or the disk is full or not writable.
+        UserError: If an output exists, is an input, is named twice or cannot be written, before the block and at its
+            end; or the disk is full.
     """
-    # Named before it is made: a Ctrl-C right after the making finds it, too.
-    temporary = path.parent / f".{path.stem}.{secrets.token_hex(4)}{path.suffix}"
+    outputs = [*(_output(path, False) for path in files), *(_output(path, True) for path in folders)]
+    done: list[Path] = []
     try:
-        _begin(path, temporary, overwrite)
+        _refuse_inputs(outputs, [Path(path) for path in inputs])
+        for output in outputs:
+            with _writing(output.path):
+                check_free(output.path, overwrite=overwrite, folder=output.folder)
+                output.place.parent.mkdir(parents=True, exist_ok=True)
+        with _writing(outputs[0].path):
+            yield [output.hidden for output in outputs]
+        for output in outputs:
+            with _writing(output.path):
+                if os.path.lexists(output.hidden):
+                    _put(output, overwrite)
+                    done.append(output.place)
+    except BaseException:
+        if not overwrite:  # what was there before is gone otherwise, and the new is better than nothing
+            _remove(done)
+        raise
+    finally:
+        _remove([output.hidden for output in outputs])
+
+
+@contextlib.contextmanager
+def whole_file(path: str | Path, *, overwrite: bool = False, inputs: Iterable[str | Path] = ()) -> Iterator[Path]:
+    """Give an empty temporary file beside `path`; it becomes `path` when the block ends well, and is removed otherwise.
+
+    Raises:
+        UserError: As `staged`.
+    """
+    path = Path(path)
+    with staged([path], overwrite=overwrite, inputs=inputs) as (temporary,):
+        with _writing(path):
+            temporary.touch(exist_ok=False)
         yield temporary
         temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}; free some space or choose another") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
 
 
-def _begin(path: Path, temporary: Path, overwrite: bool) -> None:
-    try:
-        if path.exists() and not overwrite:
-            raise UserError(f"{path} exists already; choose another name or remove it first")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.touch(exist_ok=False)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}") from error
-
-
-def write_text(path: Path, text: str, *, overwrite: bool = False) -> None:
+def write_text(path: str | Path, text: str, *, overwrite: bool = False) -> None:
     """Write a UTF-8 text file whole or not at all."""
     with whole_file(path, overwrite=overwrite) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: Path, value: Any, *, overwrite: bool = False) -> None:
+def write_json(path: str | Path, value: Any, *, overwrite: bool = False) -> None:
     """Write a JSON file whole or not at all; NaN is refused, for JSON has none."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n", overwrite=overwrite)
 
 
-def read_json(path: Path, what: str) -> Any:
-    """The value of a JSON file.
+def check_free(path: str | Path, *, overwrite: bool = False, folder: bool = False) -> None:
+    """Refuse an output before the work for it, if it exists already and may not or cannot be replaced.
 
-    Args:
-        path: The file.
-        what: What it holds, for the message.
+    Links count as they are, also those that lead nowhere; a folder may be a link to an empty folder.
 
     Raises:
-        UserError: If it cannot be read or is not JSON.
+        UserError: If it exists and is not free.
+        OSError: If the place cannot be looked at.
     """
+    path = Path(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read {what} {path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:  # ValueError: not UTF-8, not JSON, or a number of 5,000 digits
-        raise UserError(f"{what} {path} is not JSON: {error}") from error
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if folder:
+        if not path.is_dir() or any(path.iterdir()):
+            raise UserError(f"{path} exists already; choose another folder or empty it first")
+    elif stat.S_ISDIR(mode):
+        raise UserError(f"cannot write {path}: it is a folder; give the name of a file")
+    elif not overwrite:
+        raise UserError(f"{path} exists already; choose another name or remove it first")
+    elif not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+        raise UserError(f"cannot write {path}: it is a pipe, a socket or a device; give the name of a file")
 
 
 def inside(root: Path, relative: str) -> Path:
@@ -80,8 +130,75 @@ def inside(root: Path, relative: str) -> Path:
     """
     try:
         path = (root / relative).resolve()
+        leaves = Path(relative).is_absolute() or not path.is_relative_to(root.resolve())
     except (OSError, RuntimeError, ValueError) as error:  # a loop of links, a NUL byte
         raise UserError(f"path {relative!r} cannot be resolved: {error}; give a path inside {root}") from error
-    if Path(relative).is_absolute() or not path.is_relative_to(root.resolve()):
+    if Path(relative).is_absolute() and path.is_relative_to(root.resolve()):
+        raise UserError(f"path {relative!r} is absolute; give it relative to {root}")
+    if leaves:
         raise UserError(f"path {relative!r} leaves its root {root}; give a path inside it")
     return path
+
+
+def _output(given: str | Path, folder: bool) -> _Output:
+    path = Path(given)
+    try:
+        # A link to a folder stands for the folder, a link to a file for itself: it is replaced, not written through.
+        place = path.resolve() if folder and path.is_dir() else path.absolute()
+    except (OSError, RuntimeError, ValueError) as error:  # the current folder is gone, links in a circle, a NUL byte
+        raise UserError(f"cannot write {given}: {getattr(error, 'strerror', None) or error}") from error
+    # Named before it is made: a Ctrl-C right after the making finds it, too.
+    hidden = place.parent / f".{place.stem[:64]}.{secrets.token_hex(4)}{place.suffix[:32]}"
+    return _Output(path, place, hidden, folder)
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or error
+        raise UserError(f"cannot write {path}: {why}; free some space or choose another place") from error
+    except UnicodeEncodeError as error:
+        raise UserError(f"cannot write {path}: {error}") from error
+
+
+def _refuse_inputs(outputs: list[_Output], inputs: list[Path]) -> None:
+    for number, output in enumerate(outputs):
+        if any(output.place == other.place for other in outputs[:number]):
+            raise UserError(f"{output.path} is named for two outputs; give each its own")
+        for source in inputs:
+            if _same(output.place, source):
+                raise UserError(f"the output {output.path} is also an input ({source}); choose another output")
+
+
+def _same(one: Path, other: Path) -> bool:
+    with contextlib.suppress(OSError, ValueError):  # one of them does not exist
+        return one.samefile(other)
+    return False
+
+
+def _put(output: _Output, overwrite: bool) -> None:
+    """Move what was made to its place, in one step."""
+    if overwrite or output.folder:  # a folder replaces nothing but an empty folder
+        output.hidden.replace(output.place)
+        return
+    try:
+        try:
+            os.link(output.hidden, output.place, follow_symlinks=False)  # unlike a move, refuses to replace
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            output.place.touch(exist_ok=False)  # this file system has no hard links
+            output.hidden.replace(output.place)
+    except FileExistsError as error:
+        raise UserError(f"{output.path} appeared in the meantime and was left as it is; choose another name") from error
+
+
+def _remove(paths: list[Path]) -> None:
+    for path in paths:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                path.unlink()

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from grounding.core.errors import UserError
+from grounding.core.files import check_free
 
 
 @contextmanager
@@ -23,11 +24,11 @@ def new_folder(path: Path, partial: Path | None = None) -> Iterator[Path]:
     Raises:
         UserError: If `path` exists and is no empty folder, or the disk is full or not writable.
     """
-    # Named before it is made: a Ctrl-C right after the making finds it, too. "." has no name of its own.
-    place = path.absolute()
-    partial = partial or place.parent / f".{place.name}.{secrets.token_hex(4)}"
+    place = path.resolve() if path.is_dir() else path.absolute()  # "." has no name of its own; a link stays a link
+    # Named before it is made: a Ctrl-C right after the making finds it, too.
+    partial = partial or place.parent / f".{place.name[:64]}.{secrets.token_hex(4)}"
     try:
-        check_new(path)
+        check_free(path, folder=True)
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         yield partial
@@ -36,13 +37,3 @@ def new_folder(path: Path, partial: Path | None = None) -> Iterator[Path]:
         raise UserError(f"cannot write {path}: {error.strerror or error}; free some space or choose another") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def check_new(path: Path) -> None:
-    """Refuse a folder that `new_folder` would refuse, before the work that fills it.
-
-    Raises:
-        UserError: If `path` exists and is no empty folder.
-    """
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        raise UserError(f"{path} exists already; choose another folder or empty it first")

@@ -18,8 +18,9 @@ import numpy as np
 
 from grounding.core import rle
 from grounding.core.errors import UserError
-from grounding.core.files import read_json, write_text
+from grounding.core.files import write_text
 from grounding.core.intervals import Interval, frames_within, nearest_frames
+from grounding.core.reading import read_json
 from grounding.core.tubes import Tube
 
 SCHEMA_VERSION = 1

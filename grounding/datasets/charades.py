@@ -14,9 +14,9 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from grounding.core.checks import within
 from grounding.core.errors import UserError
 from grounding.datasets.entries import Entry, object_of, read_entries
-from grounding.datasets.masks.shared import within
 from grounding.datasets.moments import number_in, video_file, video_moments
 from grounding.datasets.records import Read, Record, checked_name, read_records
 

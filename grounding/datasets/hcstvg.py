@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from grounding.core.checks import whole
 from grounding.datasets.entries import Entry, field, list_of, object_of, pairs_of
-from grounding.datasets.masks.shared import whole
 from grounding.datasets.moments import video_file
 from grounding.datasets.records import Read, Record, checked_name, read_records, xyxy_of_xywh
 

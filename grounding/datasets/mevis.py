@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from grounding.core.checks import whole, within
 from grounding.core.errors import UserError
 from grounding.datasets.entries import field, list_of, object_of, read_member
-from grounding.datasets.masks.shared import whole, within
 from grounding.datasets.moments import video_file
 from grounding.datasets.records import Finding, Read, Record, checked_name
 

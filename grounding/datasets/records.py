@@ -16,13 +16,13 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from grounding.core.checks import whole
 from grounding.core.errors import UserError
 from grounding.core.intervals import Interval
 from grounding.core.samples import Answer, Sample
 from grounding.core.tubes import Tube
 from grounding.datasets.entries import DECODER, Entry, read_entries
 from grounding.datasets.fields import MAX_QUERY, RESERVED
-from grounding.datasets.masks.shared import whole
 
 Action = Literal["keep", "clamp", "reject"]
 MAX_NAME = 300  # characters of an id or a path

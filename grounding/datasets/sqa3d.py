@@ -13,9 +13,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from grounding.core.checks import within
 from grounding.core.errors import UserError
 from grounding.datasets.entries import field, list_of, object_of, read_member
-from grounding.datasets.masks.shared import within
 from grounding.datasets.records import Finding, Read, Record, checked_name
 from grounding.datasets.scanqa import answered
 

@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
+from grounding.core.checks import number, whole, within
 from grounding.core.errors import UserError
 from grounding.core.samples import Sample
 from grounding.core.tubes import Tube
 from grounding.datasets.entries import Entry, field, list_of, object_of, read_member
-from grounding.datasets.masks.shared import number, whole, within
 from grounding.datasets.moments import video_file
 from grounding.datasets.records import Read, Record, checked_name, read_records
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from grounding.core import UserError
-from grounding.core.files import read_json
+from grounding.core.reading import read_json
 from grounding.tracking.interfaces import Detections
 
 

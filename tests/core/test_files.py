@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grounding.core import UserError
-from grounding.core.files import inside, read_json, whole_file, write_json, write_text
+from grounding.core.files import inside, staged, whole_file, write_json, write_text
 
 
 def test_a_whole_file_appears_at_the_end(tmp_path: Path) -> None:
@@ -81,6 +82,105 @@ def test_json(tmp_path: Path) -> None:
     assert not (tmp_path / "b.json").exists()
 
 
+# Several outputs, and outputs that are there already
+
+
+def test_several_outputs_appear_together(tmp_path: Path) -> None:
+    with staged([tmp_path / "a.mp4", tmp_path / "b.json"], [tmp_path / "new" / "stills"]) as (video, legend, stills):
+        video.write_text("v")
+        legend.write_text("l")
+        stills.mkdir()
+        (stills / "0.png").touch()
+        assert {video.suffix, legend.suffix} == {".mp4", ".json"}
+        assert not (tmp_path / "a.mp4").exists()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.mp4", "b.json", "new"]
+    assert [p.name for p in (tmp_path / "new" / "stills").iterdir()] == ["0.png"]
+
+
+def test_none_of_several_outputs_appears_when_one_fails(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), staged([tmp_path / "a"], [tmp_path / "b"]) as (file, folder):
+        file.write_text("half")
+        folder.mkdir()
+        (folder / "x").touch()
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_none_appears_when_somebody_takes_the_place_of_one(tmp_path: Path) -> None:
+    with (
+        pytest.raises(UserError, match=r"b appeared in the meantime"),
+        staged([tmp_path / "a", tmp_path / "b"]) as made,
+    ):
+        for path in made:
+            path.write_text("ours")
+        (tmp_path / "b").write_text("theirs")
+    assert [p.name for p in tmp_path.iterdir()] == ["b"]
+    assert (tmp_path / "b").read_text() == "theirs"
+
+
+def test_what_was_not_made_is_left_out(tmp_path: Path) -> None:
+    with staged([tmp_path / "a", tmp_path / "b"]) as (one, _):
+        one.touch()
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_links_are_outputs_that_exist(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "link").symlink_to("mine")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    (tmp_path / "hard").hardlink_to(tmp_path / "mine")
+    for name in ("link", "dangling", "hard"):
+        with pytest.raises(UserError, match="exists already"):
+            write_text(tmp_path / name, "new")
+        write_text(tmp_path / name, "new", overwrite=True)  # the link goes, what it led to stays
+        assert (tmp_path / name).read_text() == "new" and not (tmp_path / name).is_symlink()
+    assert (tmp_path / "mine").read_text() == "mine" and not (tmp_path / "nowhere").exists()
+    (tmp_path / "away").symlink_to("nowhere")
+    with pytest.raises(UserError, match="exists already"), staged(folders=[tmp_path / "away"]):
+        pass
+
+
+def test_an_output_that_is_an_input(tmp_path: Path) -> None:
+    (tmp_path / "truth").write_text("mine")
+    (tmp_path / "hard").hardlink_to(tmp_path / "truth")
+    (tmp_path / "link").symlink_to("truth")
+    for name in ("truth", "hard", "link"):
+        for overwrite in (False, True):
+            made = whole_file(tmp_path / name, overwrite=overwrite, inputs=[tmp_path / "truth"])
+            with pytest.raises(UserError, match="is also an input"), made:
+                raise AssertionError("must not get here")
+    with pytest.raises(UserError, match="named for two outputs"), staged([tmp_path / "a", tmp_path / "a"]):
+        pass
+    assert (tmp_path / "truth").read_text() == "mine"
+
+
+def test_devices_and_pipes_are_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="it is a pipe, a socket or a device"):
+        write_text(tmp_path / "pipe", "x", overwrite=True)
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+
+
+def test_a_file_system_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    write_text(tmp_path / "a", "x")
+    assert (tmp_path / "a").read_text() == "x"
+    with pytest.raises(UserError, match="appeared in the meantime"), whole_file(tmp_path / "b"):
+        (tmp_path / "b").write_text("theirs")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_long_names_are_refused_before_the_work(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot write"), whole_file(tmp_path / ("x" * 256)):
+        raise AssertionError("must not get here")
+    write_text(tmp_path / ("x" * 255), "y")
+    write_text(tmp_path / ("ä" * 100 + ".json"), "y")
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 # Paths
 
 
@@ -101,7 +201,7 @@ def test_paths_that_leave_their_root(tmp_path: Path, relative: str) -> None:
 
 
 def test_absolute_paths_are_refused_even_inside(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="leaves its root"):
+    with pytest.raises(UserError, match="is absolute; give it relative to"):
         inside(tmp_path, str(tmp_path / "a"))
 
 
@@ -132,18 +232,3 @@ def test_any_text_stays_inside_or_is_refused(tmp_path_factory: pytest.TempPathFa
     except UserError:
         return
     assert path.is_relative_to(root.resolve())
-
-
-def test_read_json(tmp_path: Path) -> None:
-    write_json(tmp_path / "a.json", {"a": [1, None, "\u00e9"]})
-    assert read_json(tmp_path / "a.json", "notes") == {"a": [1, None, "\u00e9"]}
-    with pytest.raises(UserError, match=r"cannot read notes .*none\.json: No such file"):
-        read_json(tmp_path / "none.json", "notes")
-
-
-@pytest.mark.parametrize("text", [b"", b"{", b"\xff", b"[" * 100_000, b"1" * 5_000])
-def test_what_is_no_json_is_one_line(tmp_path: Path, text: bytes) -> None:
-    (tmp_path / "a.json").write_bytes(text)
-    with pytest.raises(UserError, match=r"notes .*a\.json is not JSON") as caught:
-        read_json(tmp_path / "a.json", "notes")
-    assert "\n" not in str(caught.value)

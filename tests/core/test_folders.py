@@ -83,3 +83,14 @@ def test_a_partial_folder_of_ones_own_is_emptied_first(tmp_path: Path) -> None:
         (given / "new").touch()
     assert [path.name for path in tmp_path.iterdir()] == ["folder"]
     assert [path.name for path in (tmp_path / "folder").iterdir()] == ["new"]
+
+
+def test_a_link_to_an_empty_folder_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to("disk")
+    with new_folder(tmp_path / "link") as partial:
+        (partial / "a").touch()
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "disk" / "a").exists()
+    (tmp_path / "away").symlink_to("nowhere")
+    with pytest.raises(UserError, match="exists already"), new_folder(tmp_path / "away"):
+        raise AssertionError("must not get here")

@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 
 from grounding.core import rle
+from grounding.core.checks import number, whole, within
 from grounding.core.errors import UserError
 from grounding.core.files import write_text
 from grounding.core.masklets import Masklets
@@ -29,12 +30,9 @@ from grounding.datasets.masks.shared import (
     check_frames,
     check_size,
     finished,
-    number,
     objects_of,
     put,
     read_rle,
-    whole,
-    within,
 )
 
 _FRAME_KEYS = ("frame_id", "frame_index")

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from grounding.core.checks import within
 from grounding.core.errors import UserError
 from grounding.core.masklets import Masklets, load_masklets, save_masklets
+from grounding.core.reading import read_json
 from grounding.core.video_probe import VideoInfo
 from grounding.datasets.masks.coco import read_coco, write_coco
 from grounding.datasets.masks.id_maps import read_id_maps, write_id_maps
@@ -17,7 +19,7 @@ from grounding.datasets.masks.mevis import MASKS, read_mevis
 from grounding.datasets.masks.mot import read_mot, write_mot
 from grounding.datasets.masks.npz import read_npz, write_npz
 from grounding.datasets.masks.sav import read_sav
-from grounding.datasets.masks.shared import check_frames, check_size, read_json, within
+from grounding.datasets.masks.shared import check_frames, check_size
 from grounding.datasets.masks.vidor import read_vidor
 from grounding.datasets.masks.youtube_vis import read_youtube_vis
 

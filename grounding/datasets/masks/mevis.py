@@ -14,11 +14,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from grounding.core.checks import whole, within
 from grounding.core.errors import UserError
 from grounding.core.files import inside
 from grounding.core.masklets import Masklets
+from grounding.core.reading import read_json
 from grounding.core.video_probe import VideoInfo
-from grounding.datasets.masks.shared import finished, read_json, read_track, whole, within
+from grounding.datasets.masks.shared import finished, read_track
 
 MASKS, META = "mask_dict.json", "meta_expressions.json"
 

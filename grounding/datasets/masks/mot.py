@@ -11,11 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from grounding.core.checks import within
 from grounding.core.errors import UserError
 from grounding.core.files import write_text
 from grounding.core.masklets import Masklets
 from grounding.core.video_probe import VideoInfo
-from grounding.datasets.masks.shared import Tracks, box_mask, finished, put, within
+from grounding.datasets.masks.shared import Tracks, box_mask, finished, put
 
 MAX_LINE = 1000  # characters; a line has ten numbers
 

@@ -17,12 +17,13 @@ import numpy as np
 from numpy.lib import format as npy
 
 from grounding.core import rle
+from grounding.core.checks import within
 from grounding.core.errors import UserError
 from grounding.core.files import whole_file
 from grounding.core.masklets import Masklets
 from grounding.core.video_probe import VideoInfo
 from grounding.datasets.masks.id_maps import MAX_IDS
-from grounding.datasets.masks.shared import Tracks, check_frames, check_size, finished, put, within
+from grounding.datasets.masks.shared import Tracks, check_frames, check_size, finished, put
 
 _BROKEN = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from grounding.core.checks import whole, within
 from grounding.core.errors import UserError
 from grounding.core.intervals import nearest_frames
 from grounding.core.masklets import Masklets
 from grounding.core.video_probe import VideoInfo
-from grounding.datasets.masks.shared import finished, read_rle, whole, within
+from grounding.datasets.masks.shared import finished, read_rle
 
 EVERY = 4  # source frames for one annotated frame
 

@@ -1,65 +1,18 @@
-"""What the readers of all formats share: JSON files, masks of boxes, and finished tracks."""
+"""What the readers of all formats share: masks in JSON, masks of boxes, and finished tracks."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from grounding.core import rle
+from grounding.core.checks import within
 from grounding.core.errors import UserError
 from grounding.core.masklets import Masklets
 from grounding.core.video_probe import VideoInfo
 
 Tracks = dict[int, list[bytes | None]]
-
-
-@contextmanager
-def within(place: str) -> Iterator[None]:
-    """Put the place (file, row, object, frame) in front of the message of a user's mistake."""
-    try:
-        yield
-    except UserError as error:
-        raise UserError(f"{place}: {error}") from error
-
-
-def read_json(path: Path) -> Any:
-    """The value of a JSON file.
-
-    Raises:
-        UserError: If it cannot be read or is not JSON.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:  # ValueError: not UTF-8, not JSON, or a number of 5,000 digits
-        raise UserError(f"{path} is not JSON: {error}") from error
-
-
-def whole(value: Any, name: str, least: int = 0) -> int:
-    """A whole number of `least` or more, below a million million.
-
-    Raises:
-        UserError: Naming it, if it is something else.
-    """
-    if type(value) is not int or not least <= value < 10**12:
-        raise UserError(f"{name} must be a whole number of {least} or more, got {str(value)[:40]!r}")
-    return value
-
-
-def number(value: Any, name: str) -> float:
-    """A finite number below a million million.
-
-    Raises:
-        UserError: Naming it, if it is something else.
-    """
-    if type(value) not in (int, float) or not -1e12 < value < 1e12:
-        raise UserError(f"{name} must be a finite number, got {str(value)[:40]!r}")
-    return float(value)
 
 
 def objects_of(value: dict[str, Any], key: str) -> list[dict[str, Any]]:

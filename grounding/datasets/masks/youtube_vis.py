@@ -12,10 +12,11 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Any
 
+from grounding.core.checks import whole, within
 from grounding.core.errors import UserError
 from grounding.core.masklets import Masklets
 from grounding.core.video_probe import VideoInfo
-from grounding.datasets.masks.shared import check_frames, check_size, finished, objects_of, read_track, whole, within
+from grounding.datasets.masks.shared import check_frames, check_size, finished, objects_of, read_track
 
 
 def read_youtube_vis(value: Any, video: VideoInfo) -> Masklets:

@@ -11,10 +11,11 @@ import cv2
 import numpy as np
 
 from grounding.core import UserError, rle
+from grounding.core.checks import within
 from grounding.core.files import inside
+from grounding.core.reading import read_json
 from grounding.datasets.entries import Entry, field, object_of
 from grounding.datasets.masks.mevis import MASKS, META
-from grounding.datasets.masks.shared import read_json, within
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure, mean
 from grounding.evaluation.entries import read_entries, text_id

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from grounding.core import UserError
+from grounding.core.checks import within
 from grounding.datasets.entries import Entry, field, object_of
 from grounding.datasets.entries import read_entries as rows_of
-from grounding.datasets.masks.shared import within
 from grounding.evaluation.answers import letter
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure

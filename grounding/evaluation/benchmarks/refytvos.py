@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from grounding.core import UserError, rle
+from grounding.core.checks import within
 from grounding.core.files import inside
+from grounding.core.reading import read_json
 from grounding.datasets.entries import Entry, field, object_of
 from grounding.datasets.masks.mevis import META
-from grounding.datasets.masks.shared import read_json, within
 from grounding.datasets.moments import whole_in
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.benchmarks.mevis import Track, Truth, figures, filled_list, read_prediction, read_predictions

@@ -13,8 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from grounding.core import UserError
+from grounding.core.checks import whole, within
+from grounding.core.reading import read_json
 from grounding.datasets.entries import field, list_of
-from grounding.datasets.masks.shared import objects_of, read_json, whole, within
+from grounding.datasets.masks.shared import objects_of
 from lift3d.scenes.scannet import alignment, superpoints, surface
 
 

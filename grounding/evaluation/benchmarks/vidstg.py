@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from grounding.core import UserError
+from grounding.core.checks import number, whole, within
+from grounding.core.reading import read_json
 from grounding.datasets.entries import field, object_of
-from grounding.datasets.masks.shared import number, objects_of, read_json, whole, within
+from grounding.datasets.masks.shared import objects_of
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.benchmarks.tubes import MAX_FRAMES, TubeTruth, figures, read_boxes, read_tube, whole_tube
 from grounding.evaluation.entries import numbers, text_id

@@ -11,19 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grounding.core import UserError, rle
+from grounding.core.checks import number, whole, within
+from grounding.core.reading import read_json
 from grounding.datasets.masks.shared import (
     box_mask,
     check_frames,
     check_size,
     finished,
-    number,
     objects_of,
     put,
-    read_json,
     read_rle,
     read_track,
-    whole,
-    within,
 )
 
 

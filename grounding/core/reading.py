@@ -1,0 +1,109 @@
+"""Whole files from the disk: only regular files, none beyond the limits, and JSON that says one thing."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+from grounding.core.checks import shown
+from grounding.core.errors import UserError
+from grounding.core.limits import check_bytes
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+def regular_file(path: str | Path, what: str = "") -> Path:
+    """The path of a file that can be opened and read to its end; a pipe or a device would be waited for without end.
+
+    Args:
+        path: Where it should be; links are followed.
+        what: What it holds, for the message.
+
+    Raises:
+        UserError: If it is missing, or no regular file.
+    """
+    path = Path(path)
+    named = f"{what} {path}".strip()
+    try:
+        mode = os.stat(path).st_mode  # noqa: PTH116 -- Path.stat follows links in the same way, but hides a NUL byte
+    except OSError as error:
+        raise UserError(f"cannot read {named}: {error.strerror or error}") from error
+    except ValueError as error:  # a NUL byte, or a character that the file system cannot hold
+        raise UserError(f"cannot read {named!r}: no file can have this name ({error})") from error
+    if not stat.S_ISREG(mode):
+        kind = _KINDS.get(stat.S_IFMT(mode), "something else")
+        raise UserError(f"cannot read {named}: it is {kind}; give the path of a file")
+    return path
+
+
+def read_bytes(path: str | Path, what: str = "") -> bytes:
+    """All bytes of a file.
+
+    Raises:
+        UserError: If it is missing, no regular file, larger than the limit, or cannot be read.
+    """
+    path = regular_file(path, what)
+    named = f"{what} {path}".strip()
+    try:
+        check_bytes(path.stat().st_size, named)
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {named}: {error.strerror or error}") from error
+
+
+def read_text(path: str | Path, what: str = "") -> str:
+    """The text of a UTF-8 file, without a byte order mark; errors as `read_bytes`, or if it is not UTF-8."""
+    data = read_bytes(path, what)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        named = f"{what} {path}".strip()
+        raise UserError(f"{named} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+
+
+def read_json(path: str | Path, what: str = "") -> Any:
+    """The value of a JSON file.
+
+    Args:
+        path: The file.
+        what: What it holds, for the message.
+
+    Raises:
+        UserError: If it cannot be read, is not JSON, or names a key of an object twice.
+    """
+    return parse_json(read_text(path, what), f"{what} {path}".strip())
+
+
+def parse_json(text: str | bytes, where: str) -> Any:
+    """The value of a JSON text.
+
+    `NaN` and `Infinity` are read as numbers, as many tools write them: check numbers with `checks.number`.
+
+    Raises:
+        UserError: If it is not JSON, names a key of an object twice, nests too deeply, or has too long a number.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_once)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
+    except (ValueError, RecursionError) as error:  # ValueError: not UTF-8, not JSON, or a number of 5,000 digits
+        why = "brackets too deep" if isinstance(error, RecursionError) else error
+        raise UserError(f"{where} is not JSON: {why}") from error
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UserError(f"the key {shown(twice)} stands twice in one object; remove one of the two")
+    return value

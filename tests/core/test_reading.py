@@ -1,0 +1,82 @@
+"""Whole files: regular ones only, within the limits, and JSON that names each key once."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from grounding.core import UserError
+from grounding.core.files import write_json
+from grounding.core.reading import parse_json, read_bytes, read_json, read_text, regular_file
+
+
+def test_read_json(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"a": [1, None, "\u00e9"]})
+    assert read_json(tmp_path / "a.json", "notes") == {"a": [1, None, "\u00e9"]}
+    assert read_json(str(tmp_path / "a.json")) == {"a": [1, None, "\u00e9"]}
+    with pytest.raises(UserError, match=r"cannot read notes .*none\.json: No such file"):
+        read_json(tmp_path / "none.json", "notes")
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[" * 100_000, b"1" * 5_000, b'{"a": 1} x'])
+def test_what_is_no_json_is_one_line(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "a.json").write_bytes(text)
+    with pytest.raises(UserError, match=r"notes .*a\.json is not JSON") as caught:
+        read_json(tmp_path / "a.json", "notes")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_key_twice_is_refused_wherever_it_stands() -> None:
+    assert parse_json('{"a": {"b": 1}, "c": {"b": 2}}', "x") == {"a": {"b": 1}, "c": {"b": 2}}
+    for text in ('{"a": 1, "a": 1}', '[{"b": {"a": 1, "c": 2, "a": 3}}]', '{"a": 1, "\\u0061": 2}'):
+        with pytest.raises(UserError, match=r"^x: the key 'a' stands twice in one object"):
+            parse_json(text, "x")
+
+
+def test_text(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfone\n")
+    assert read_text(tmp_path / "a.txt") == "one\n"
+    (tmp_path / "a.txt").write_bytes(b"abc\xff")
+    with pytest.raises(UserError, match=r"a\.txt is not UTF-8 \(byte 3\)"):
+        read_text(tmp_path / "a.txt")
+
+
+def test_only_regular_files_are_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "socket"))
+    kinds = {
+        "pipe": "a named pipe",
+        "link": "a named pipe",
+        "socket": "a socket",
+        ".": "a folder",
+        "/dev/zero": "a device",
+    }
+    for name, kind in kinds.items():
+        for read in (regular_file, read_bytes, read_text, read_json):
+            with pytest.raises(UserError, match=rf"cannot read notes .*: it is {kind}; give the path of a file"):
+                read(tmp_path / name, "notes")
+
+
+def test_links_to_files_are_followed(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("x")
+    (tmp_path / "link").symlink_to("a")
+    assert regular_file(tmp_path / "link") == tmp_path / "link"
+    assert read_text(tmp_path / "link") == "x"
+
+
+@pytest.mark.parametrize("name", ["none", "x" * 300, "a\0b", "\ud800"])
+def test_names_that_lead_nowhere(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UserError, match="cannot read"):
+        regular_file(tmp_path / name)
+
+
+def test_a_file_larger_than_the_limit_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(2**31 + 1)  # no block of the disk
+    with pytest.raises(UserError, match=r"large needs 2,147,483,649 bytes, more than the limit"):
+        read_bytes(tmp_path / "large")
