@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 
 from grounding.core import UserError, rle
 from grounding.core.checks import number, whole, within
-from grounding.core.reading import read_json
 from grounding.datasets.masks.shared import (
     box_mask,
     check_frames,
@@ -174,12 +172,3 @@ def test_lists_of_objects() -> None:
     for value in ({}, {"a": None}, {"a": [1]}, {"a": {}}):
         with pytest.raises(UserError, match='"a" must be a list of objects'):
             objects_of(value, "a")
-
-
-@pytest.mark.parametrize("text", [b"{", b"\xff", b"[" * 100_000, b"1" * 5000, b""])
-def test_json_that_cannot_be_read_names_the_file(tmp_path: Path, text: bytes) -> None:
-    (tmp_path / "a.json").write_bytes(text)
-    with pytest.raises(UserError, match=r"a\.json is not JSON"):
-        read_json(tmp_path / "a.json")
-    with pytest.raises(UserError, match=r"cannot read .*none\.json"):
-        read_json(tmp_path / "none.json")
