@@ -6,6 +6,7 @@ size is kept once beside all masks of a clip.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from grounding.core.errors import UserError
 
 MAX_COUNTS = 1 << 24  # runs of one mask; a 4k frame of single-pixel stripes stays below
 MAX_PIXELS = 1 << 28  # pixels of one mask; 16k x 16k
+FARTHEST = 1e6  # pixels from a polygon's corner to the picture's; pycocotools counts fifths of them in 32 bits
 
 
 def encode(mask: np.ndarray) -> bytes:
@@ -81,6 +83,31 @@ def from_json(value: Any, size: tuple[int, int]) -> bytes:
     if sum(runs) != height * width:
         raise UserError(f"RLE runs must fill {height} x {width} = {height * width} pixels, got {sum(runs)}")
     return coco.frPyObjects({"size": [height, width], "counts": runs}, height, width)["counts"]
+
+
+def from_polygons(polygons: Sequence[np.ndarray], size: tuple[int, int]) -> bytes:
+    """Fill polygons as pycocotools does (`frPyObjects`, then `merge`): a square of 10 x 10 covers 10 x 10 pixels.
+
+    Args:
+        polygons: Each the corners x1, y1, x2, y2, ... in pixels, shape (2 K,), K >= 3; there is at least one.
+        size: (height, width) of the picture; what lies outside is cut off.
+
+    Raises:
+        UserError: If a corner lies more than `FARTHEST` from the picture's, or all outlines together are longer than
+            one line through every pixel could be: time and memory go with their length.
+    """
+    height, width = size
+    for polygon in polygons:
+        far = ~(np.abs(polygon) <= FARTHEST)
+        if far.any():
+            raise UserError(
+                f"a polygon has a corner at {polygon[far][0]:g}, far from the picture of {width} x {height}"
+            )
+    steps = (np.abs(c - np.roll(c, 1, axis=0)).max(axis=1).sum() for c in (p.reshape(-1, 2) for p in polygons))
+    length, most = sum(steps), height * width + 8 * (height + width)
+    if length > most:
+        raise UserError(f"outlines of {length:.0f} pixels, a picture of {width} x {height} can hold {most}; mend them")
+    return coco.merge(coco.frPyObjects(list(polygons), height, width))["counts"]
 
 
 def to_json(counts: bytes) -> str:

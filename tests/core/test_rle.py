@@ -186,3 +186,38 @@ def test_any_json_value_is_a_mask_or_a_user_error(value: object) -> None:
 def test_areas_of_more_masks_than_a_byte_counts(count: int) -> None:
     # pycocotools alone fails from 256 masks on
     assert rle.areas([rle.encode(MASK)] * count, (2, 3)).tolist() == [3] * count
+
+
+def test_polygons_are_filled_by_pycocotools_rule() -> None:
+    """Squares of 4 pixels by corners at whole numbers and at halves (which round up), and one beyond the picture."""
+    size = (8, 10)
+    for corners, box in (
+        ([2, 1, 6, 1, 6, 5, 2, 5], [2, 1, 6, 5]),
+        ([2.5, 1.5, 6.5, 1.5, 6.5, 5.5, 2.5, 5.5], [3, 2, 7, 6]),
+        ([-3, -3, 4, -3, 4, 2, -3, 2], [0, 0, 4, 2]),
+        ([0, 0, 10, 0, 10, 8, 0, 8], [0, 0, 10, 8]),
+    ):
+        counts = rle.from_polygons([np.array(corners, float)], size)
+        assert rle.boxes([counts], size)[0].tolist() == box
+        assert rle.areas([counts], size).tolist() == [(box[2] - box[0]) * (box[3] - box[1])]
+
+
+def test_polygons_without_area_cover_nothing() -> None:
+    counts = rle.from_polygons([np.array([5.1, 5.1, 5.2, 5.1, 5.2, 5.2]), np.array([90.0, 9, 99, 9, 99, 20])], (8, 10))
+    assert rle.areas([counts], (8, 10)).tolist() == [0]
+
+
+@pytest.mark.parametrize("corner", [3e9, -3e9, 1e300, np.inf, np.nan])
+def test_corners_far_from_the_picture_are_refused(corner: float) -> None:
+    with pytest.raises(UserError, match=r"a polygon has a corner at .*, far from the 10 x 8 picture"):
+        rle.from_polygons([np.array([0, 0, 1, 1, 2, corner])], (8, 10))
+
+
+def test_outlines_longer_than_the_picture_can_hold_are_refused() -> None:
+    """Time goes with the length: a million corners from side to side would take minutes."""
+    many = np.tile([0.0, 0.0, 640.0, 480.0], 250_000)
+    with pytest.raises(UserError, match="outlines of 319999360 pixels, a picture of 640 x 480 can hold 316160"):
+        rle.from_polygons([many], (480, 640))
+    angle = np.linspace(0, 2 * np.pi, 100_000, endpoint=False)  # as many corners on a short way are fine
+    ring = np.stack([320 + 200 * np.cos(angle), 240 + 200 * np.sin(angle)], axis=1).ravel()
+    assert rle.areas([rle.from_polygons([ring], (480, 640))], (480, 640))[0] == pytest.approx(np.pi * 200**2, rel=2e-3)

@@ -25,13 +25,6 @@ from grounding.datasets.masks.youtube_vis import read_youtube_vis
 
 OWN = ".masklets.json"
 
-# The keys that only this format's JSON object has, all of them.
-_JSON: dict[tuple[str, ...], Callable[[Any, VideoInfo], Masklets]] = {
-    ("masklet", "masklet_id"): read_sav,
-    ("trajectories",): read_vidor,
-    ("videos", "annotations"): read_youtube_vis,
-    ("images", "annotations"): read_coco,
-}
 _WRITERS: dict[str, Callable[..., None]] = {
     OWN: save_masklets,
     ".json": write_coco,
@@ -107,13 +100,32 @@ def _read_folder(path: Path, video: VideoInfo) -> Masklets:
 
 def _read_json(path: Path, video: VideoInfo) -> Masklets:
     value = read_json(path)
-    for keys, read in _JSON.items():
-        if isinstance(value, dict) and all(key in value for key in keys):
-            with within(str(path)):
-                return read(value, video)
+    read = _json_reader(value)
+    if read is not None:
+        with within(str(path)):
+            return read(value, video)
     if isinstance(value, dict) and "schema_version" in value:
         return _read_own(path, video)
     raise UserError(f"masks {path} are JSON of no known format; give {KNOWN}")
+
+
+def _json_reader(value: Any) -> Callable[[Any, VideoInfo], Masklets] | None:
+    """Who reads a JSON value, told by what only this format's objects have."""
+    keys = value.keys() if isinstance(value, dict) else set()
+    if keys >= {"masklet", "masklet_id"}:
+        return read_sav
+    if "trajectories" in keys:
+        return read_vidor
+    if "annotations" in keys and keys & {"images", "videos"}:
+        return read_youtube_vis if _annotates_videos(value) else read_coco
+    return None
+
+
+def _annotates_videos(value: dict[str, Any]) -> bool:
+    """Whether annotations are of whole videos (YouTube-VIS); COCO may list videos as well, but annotates images."""
+    annotations = value["annotations"] if isinstance(value["annotations"], list) else []
+    whole = any(isinstance(entry, dict) and "segmentations" in entry for entry in annotations)
+    return "videos" in value and (whole or not value.get("images"))
 
 
 def _read_own(path: Path, video: VideoInfo) -> Masklets:

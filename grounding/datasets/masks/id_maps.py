@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import struct
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from grounding.core.errors import UserError
 from grounding.core.files import inside
 from grounding.core.folders import new_folder
 from grounding.core.masklets import Masklets
+from grounding.datasets.masks.shared import by_number
 from prompting.palette import id_colour
 
 MAX_IDS = 1000  # objects of one clip; a depth map or a photograph given by mistake has more values, or soon will
@@ -89,12 +89,7 @@ def _id_map_files(folder: Path) -> list[Path]:
     except OSError as error:
         raise UserError(f"cannot read the folder {folder}: {error.strerror or error}") from error
     names = [name for name in names if name.lower().endswith(".png") and not name.startswith(".")]
-    return [inside(folder, name) for name in sorted(names, key=_by_number)]
-
-
-def _by_number(name: str) -> tuple[list[str | int], str]:
-    """Sort key that compares runs of digits as numbers; splitting puts text and digits at alternating places."""
-    return [int(part) if n % 2 else part for n, part in enumerate(re.split("([0-9]+)", name))], name
+    return [inside(folder, name) for name in sorted(names, key=by_number)]
 
 
 def _read_id_map(file: Path, size: tuple[int, int] | None) -> np.ndarray:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 from grounding.core import rle
@@ -82,8 +84,44 @@ def check_size(size: tuple[Any, ...], video: VideoInfo) -> None:
         raise UserError(f"{mine} pixels, the video is {its}; make them from the source frames")
 
 
+def check_stated(entry: Mapping[str, Any], video: VideoInfo) -> None:
+    """Refuse an entry that says another size or number of frames than the video's; it need not say any.
+
+    Raises:
+        UserError: Naming what it says and what the video has.
+    """
+    height, width = video.size
+    for key, own in (("height", height), ("width", width), ("length", video.frame_count)):
+        if entry.get(key) not in (None, own):
+            raise UserError(f"{key} is {str(entry[key])[:40]}, the video's is {own}; make the masks from this video")
+
+
+def own_entry(named: Sequence[tuple[str, dict[str, Any]]], video: VideoInfo) -> dict[str, Any]:
+    """The entry of a video in a file of many: the one named like the video file, or the only one.
+
+    Args:
+        named: Name, perhaps with folders before and an ending behind, and entry of each.
+        video: The video.
+
+    Raises:
+        UserError: If none or several are named so.
+    """
+    paths = [(PurePosixPath(name), entry) for name, entry in named]
+    found = [entry for path, entry in paths if len(paths) == 1 or video.path.stem in (path.name, path.stem)]
+    if len(found) != 1:
+        names = ", ".join([path.name for path, _ in paths[:5]]) or "none"
+        count = f"{len(paths)} videos, {len(found)} of them named {video.path.stem!r}"
+        raise UserError(f"{count}; name the video file like one: {names}")
+    return found[0]
+
+
+def by_number(name: str) -> tuple[list[str | int], str]:
+    """Sort key that compares runs of digits as numbers; splitting puts text and digits at alternating places."""
+    return [int(part) if n % 2 else part for n, part in enumerate(re.split("([0-9]+)", name))], name
+
+
 def put(tracks: Tracks, object_id: int, frame: int, mask: bytes | None, video: VideoInfo) -> None:
-    """Enter one mask into the tracks.
+    """Enter one mask into the tracks, or that there is none (kept as b"", so that a second one is refused as well).
 
     Raises:
         UserError: If the id is 0 or less, the frame is none of the video's, or the object has a mask there already.
@@ -95,7 +133,7 @@ def put(tracks: Tracks, object_id: int, frame: int, mask: bytes | None, video: V
     track = tracks.setdefault(object_id, [None] * video.frame_count)
     if track[frame] is not None:
         raise UserError(f"object {object_id} has a mask on frame {frame} already; give each object one a frame")
-    track[frame] = mask
+    track[frame] = mask or b""
 
 
 def box_mask(box: Sequence[float], size: tuple[int, int]) -> bytes | None:

@@ -16,7 +16,15 @@ from grounding.core.checks import whole, within
 from grounding.core.errors import UserError
 from grounding.core.masklets import Masklets
 from grounding.core.video_probe import VideoInfo
-from grounding.datasets.masks.shared import check_frames, check_size, finished, objects_of, read_track
+from grounding.datasets.masks.shared import (
+    check_frames,
+    check_size,
+    check_stated,
+    finished,
+    objects_of,
+    own_entry,
+    read_track,
+)
 
 
 def read_youtube_vis(value: Any, video: VideoInfo) -> Masklets:
@@ -29,10 +37,12 @@ def read_youtube_vis(value: Any, video: VideoInfo) -> Masklets:
     Raises:
         UserError: If no entry is of this video, or naming the first thing that is not as above.
     """
-    entry = _entry(objects_of(value, "videos"), video.path.stem)
+    listed = [one for one in objects_of(value, "videos") if isinstance(one.get("file_names"), list)]
+    entry = own_entry([(_name(one), one) for one in listed if one["file_names"]], video)
     with within(f"video {_name(entry)!r}"):
         check_frames(len(entry["file_names"]), video)
         check_size((entry.get("height"), entry.get("width")), video)
+        check_stated(entry, video)
     own = {}
     for place, annotation in enumerate(objects_of(value, "annotations")):
         if annotation.get("video_id") == entry.get("id"):
@@ -40,19 +50,9 @@ def read_youtube_vis(value: Any, video: VideoInfo) -> Masklets:
                 object_id = whole(annotation.get("id"), "its id")
                 if object_id in own:
                     raise UserError(f"id {object_id} is used by another annotation already; give each object its own")
+                check_stated(annotation, video)
                 own[object_id] = read_track(annotation.get("segmentations"), video)
     return finished({place: own[i] for place, i in enumerate(sorted(own), start=1)}, video)
-
-
-def _entry(videos: list[dict[str, Any]], stem: str) -> dict[str, Any]:
-    listed = [entry for entry in videos if isinstance(entry.get("file_names"), list) and entry["file_names"]]
-    found = listed if len(listed) == 1 else [entry for entry in listed if _name(entry) == stem]
-    if len(found) != 1:
-        names = ", ".join([_name(entry) for entry in listed[:5]]) or "none"
-        raise UserError(
-            f"{len(listed)} videos, {len(found)} of them named {stem!r}; name the video file like one: {names}"
-        )
-    return found[0]
 
 
 def _name(entry: dict[str, Any]) -> str:

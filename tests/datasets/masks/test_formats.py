@@ -27,7 +27,17 @@ JSON: dict[str, Any] = {
         "images": IMAGES,
         "annotations": [{"image_id": t, "track_id": 1, "segmentation": PIXEL} for t in range(3)],
     },
+    "coco_vid": {
+        "videos": [{"id": 1, "name": "cat"}],
+        "images": [{**image, "video_id": 1, "frame_id": image["id"]} for image in IMAGES],
+        "annotations": [{"image_id": t, "instance_id": 1, "bbox": [0, 2, 1, 1]} for t in range(3)],
+    },
     "youtube_vis": {
+        "videos": [{"id": 1, "file_names": ["cat/0.jpg"] * 3, "height": 4, "width": 6}],
+        "annotations": [{"id": 1, "video_id": 1, "segmentations": [PIXEL] * 3}],
+    },
+    "youtube_vis_with_images": {
+        "images": IMAGES,
         "videos": [{"id": 1, "file_names": ["cat/0.jpg"] * 3, "height": 4, "width": 6}],
         "annotations": [{"id": 1, "video_id": 1, "segmentations": [PIXEL] * 3}],
     },

@@ -86,7 +86,9 @@ def test_entering_masks(video) -> None:
     tracks: dict = {}
     put(tracks, 2, 1, b"x", video())
     put(tracks, 2, 2, None, video())
-    assert tracks == {2: [None, b"x", None]}
+    assert tracks == {2: [None, b"x", b""]}
+    with pytest.raises(UserError, match="object 2 has a mask on frame 2 already"):
+        put(tracks, 2, 2, b"y", video())
     with pytest.raises(UserError, match="object 2 has a mask on frame 1 already"):
         put(tracks, 2, 1, b"y", video())
     with pytest.raises(UserError, match="frame 3 is beyond the video, which has frames 0 to 2"):

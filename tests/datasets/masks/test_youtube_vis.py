@@ -51,6 +51,12 @@ def test_a_single_video_needs_no_name(video) -> None:
         ({"annotations": None}, "cat", '"annotations" must be a list of objects; take a file with masks'),
         ({}, "dog", "video 'dog': 2 frames, the video has 3"),
         ({"videos": [{**entry(2, "cat"), "width": 7}]}, "cat", "video 'cat': 7 x 4 pixels, the video is 6 x 4"),
+        ({"videos": [{**entry(2, "cat"), "length": 4}]}, "cat", "video 'cat': length is 4, the video's is 3"),
+        (
+            {"annotations": [{**annotation(1, 2, None, None, None), "height": 5}]},
+            "cat",
+            r"annotations\[0\]: height is 5, the video's is 4",
+        ),
         ({"annotations": [annotation(1, 2, None)]}, "cat", r"annotations\[0\]: 1 frames, the video has 3"),
         ({"annotations": [annotation("x", 2, None)]}, "cat", r"annotations\[0\]: its id must be a whole number"),
         (
