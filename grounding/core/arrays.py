@@ -15,12 +15,13 @@ from grounding.core.limits import check_bytes
 _BROKEN = (ValueError, SyntaxError, EOFError, OSError, TypeError, KeyError, OverflowError, RecursionError, MemoryError)
 
 
-def read_npy_header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], np.dtype, bool]:
+def read_npy_header(file: IO[bytes], where: str, *, in_parts: bool = False) -> tuple[tuple[int, ...], np.dtype, bool]:
     """What the header of an `.npy` file says; the file stands at the first byte of the data afterwards.
 
     Args:
         file: Open at its beginning.
         where: What it is, for the message.
+        in_parts: The data will be read in parts: together they may be larger than the limit.
 
     Returns:
         Shape, type, and whether the order is Fortran's.
@@ -38,7 +39,8 @@ def read_npy_header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], np.dt
         raise UserError(f"{where} holds Python objects, which are not read; save an array of numbers")
     if any(length < 0 for length in shape):
         raise UserError(f"{where} has a length below 0 in its header: {shape}; write it with numpy.save")
-    check_bytes(math.prod(shape) * dtype.itemsize, where)
+    if not in_parts:
+        check_bytes(math.prod(shape) * dtype.itemsize, where)
     return shape, dtype, fortran
 
 

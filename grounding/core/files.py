@@ -51,10 +51,12 @@ def staged(
     outputs = [*(_output(path, False) for path in files), *(_output(path, True) for path in folders)]
     done: list[Path] = []
     try:
-        _refuse_inputs(outputs, [Path(path) for path in inputs])
-        for output in outputs:
+        read = [Path(path) for path in inputs]
+        for number, output in enumerate(outputs):
+            if any(output.place == other.place for other in outputs[:number]):
+                raise UserError(f"{output.path} is named for two outputs; give each its own")
+            check_free(output.path, overwrite=overwrite, folder=output.folder, inputs=read)
             with _writing(output.path):
-                check_free(output.path, overwrite=overwrite, folder=output.folder)
                 output.place.parent.mkdir(parents=True, exist_ok=True)
         with _writing(outputs[0].path):
             yield [output.hidden for output in outputs]
@@ -97,29 +99,42 @@ def write_json(path: str | Path, value: Any, *, overwrite: bool = False) -> None
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n", overwrite=overwrite)
 
 
-def check_free(path: str | Path, *, overwrite: bool = False, folder: bool = False) -> None:
+def check_free(
+    path: str | Path, *, overwrite: bool = False, folder: bool = False, inputs: Iterable[str | Path] = ()
+) -> None:
     """Refuse an output before the work for it, if it exists already and may not or cannot be replaced.
 
     Links count as they are, also those that lead nowhere; a folder may be a link to an empty folder.
 
+    Args:
+        path: The output.
+        overwrite: Whether a file that is there may be replaced.
+        folder: Whether the output is a folder.
+        inputs: What the command reads: none of these is ever replaced.
+
     Raises:
-        UserError: If it exists and is not free.
-        OSError: If the place cannot be looked at.
+        UserError: If it exists and is not free, or the place cannot be looked at.
     """
     path = Path(path)
-    try:
-        mode = path.lstat().st_mode
-    except FileNotFoundError:
-        return
-    if folder:
-        if not path.is_dir() or any(path.iterdir()):
-            raise UserError(f"{path} exists already; choose another folder or empty it first")
-    elif stat.S_ISDIR(mode):
-        raise UserError(f"cannot write {path}: it is a folder; give the name of a file")
-    elif not overwrite:
-        raise UserError(f"{path} exists already; choose another name or remove it first")
-    elif not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
-        raise UserError(f"cannot write {path}: it is a pipe, a socket or a device; give the name of a file")
+    with _writing(path):
+        try:
+            mode = path.lstat().st_mode
+        except FileNotFoundError:
+            return
+        except ValueError as error:  # a NUL byte, or a character that the file system cannot hold
+            raise UserError(f"cannot write {path}: {error}") from error
+        for source in map(Path, inputs):
+            if _same(path, source):
+                raise UserError(f"the output {path} is also an input ({source}); choose another output")
+        if folder:
+            if not path.is_dir() or any(path.iterdir()):
+                raise UserError(f"{path} exists already; choose another folder or empty it first")
+        elif stat.S_ISDIR(mode):
+            raise UserError(f"cannot write {path}: it is a folder; give the name of a file")
+        elif not overwrite:
+            raise UserError(f"{path} exists already; choose another name or remove it first")
+        elif not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+            raise UserError(f"cannot write {path}: it is a pipe, a socket or a device; give the name of a file")
 
 
 def inside(root: Path, relative: str) -> Path:
@@ -161,15 +176,6 @@ def _writing(path: Path) -> Iterator[None]:
         raise UserError(f"cannot write {path}: {why}; free some space or choose another place") from error
     except UnicodeEncodeError as error:
         raise UserError(f"cannot write {path}: {error}") from error
-
-
-def _refuse_inputs(outputs: list[_Output], inputs: list[Path]) -> None:
-    for number, output in enumerate(outputs):
-        if any(output.place == other.place for other in outputs[:number]):
-            raise UserError(f"{output.path} is named for two outputs; give each its own")
-        for source in inputs:
-            if _same(output.place, source):
-                raise UserError(f"the output {output.path} is also an input ({source}); choose another output")
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -10,13 +10,16 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from grounding.core.errors import UserError
+from grounding.core.files import inside
 from grounding.core.limits import Limits, check_pixels
+from grounding.core.order import natural
 from grounding.core.reading import regular_file
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "PPM", "TIFF")
@@ -81,6 +84,26 @@ def read_id_map(path: str | Path, size: tuple[int, int] | None = None) -> np.nda
             raise UserError(f"{where} is {found} pixels, expected {expected}")
         values = np.asarray(image)
     return values.astype(np.uint16 if pixels == "I;16B" else np.uint8) // _ID_MAPS[pixels]
+
+
+def id_map_files(folder: str | Path) -> dict[str, Path]:
+    """Name without ending -> path of each PNG of a folder, in natural order; hidden and other files are left alone.
+
+    Raises:
+        UserError: If the folder cannot be read, two names differ in nothing but padding or capitals of the ending, or
+            one is a link out of the folder.
+    """
+    folder = Path(folder)
+    try:
+        names = [file.name for file in folder.iterdir()]
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read the folder {folder}: {getattr(error, 'strerror', None) or error}") from error
+    stems = [(natural(name[:-4]), name) for name in names if name.lower().endswith(".png") and not name.startswith(".")]
+    stems.sort()
+    for (key, name), (following, other) in pairwise(stems):
+        if key == following:
+            raise UserError(f"{folder} holds {name} and {other}, which are of the same frame; remove one")
+    return {name[:-4]: inside(folder, name) for _, name in stems}
 
 
 def _source(source: str | Path | bytes) -> Path | io.BytesIO:

@@ -103,7 +103,9 @@ def parse_json(text: str | bytes, where: str) -> Any:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise UserError(f"the key {shown(twice)} stands twice in one object; remove one of the two")
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise UserError(f"the key {shown(name)} stands twice in one object; remove one of the two")
+            seen.add(name)
     return value

@@ -11,6 +11,7 @@ import numpy as np
 
 from grounding.core import UserError
 from grounding.core.files import inside
+from grounding.core.order import natural
 
 MAX_BYTES = 512 * 2**20  # far above any pose file or COLMAP model as text; below what would exhaust the memory
 
@@ -144,17 +145,6 @@ def files(root: Path, folder: str, suffixes: tuple[str, ...]) -> dict[str, Path]
 def unpadded(stem: str) -> str:
     """`0012` -> `12`; names that are no number stay."""
     return str(int(stem)) if stem.isascii() and stem.isdigit() else stem
-
-
-def natural(name: str) -> tuple[tuple[int, str], ...]:
-    """A key that sorts `frame2` before `frame10`."""
-    parts: list[str] = []
-    for letter in name:
-        if parts and parts[-1][0].isdecimal() == letter.isdecimal():
-            parts[-1] += letter
-        else:
-            parts.append(letter)
-    return tuple((int(part), "") if part.isdecimal() else (-1, part) for part in parts)
 
 
 def _is_list(value: Any) -> bool:

@@ -37,6 +37,13 @@ def test_a_header_that_promises_too_much() -> None:
         read_npy_header(io.BytesIO(file.getvalue()), "a")
 
 
+def test_what_is_read_in_parts_may_be_larger_than_the_limit() -> None:
+    file = io.BytesIO()
+    npy.write_array_header_1_0(file, {"descr": "|b1", "fortran_order": False, "shape": (1000, 10**7)})
+    shape, _, _ = read_npy_header(io.BytesIO(file.getvalue()), "a", in_parts=True)
+    assert shape == (1000, 10**7)
+
+
 def test_data_that_break_off() -> None:
     with pytest.raises(UserError, match="a breaks off: its header promises 48 bytes, 40 came"):
         read_npy(io.BytesIO(saved(np.zeros(6))[:-8]), "a")

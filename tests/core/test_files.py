@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grounding.core import UserError
-from grounding.core.files import inside, staged, whole_file, write_json, write_text
+from grounding.core.files import check_free, inside, staged, whole_file, write_json, write_text
 
 
 def test_a_whole_file_appears_at_the_end(tmp_path: Path) -> None:
@@ -149,9 +149,20 @@ def test_an_output_that_is_an_input(tmp_path: Path) -> None:
             made = whole_file(tmp_path / name, overwrite=overwrite, inputs=[tmp_path / "truth"])
             with pytest.raises(UserError, match="is also an input"), made:
                 raise AssertionError("must not get here")
+    with pytest.raises(UserError, match="is also an input"):
+        check_free(tmp_path / "truth", overwrite=True, inputs=[tmp_path / "gone", tmp_path / "truth"])
+    check_free(tmp_path / "new", inputs=[tmp_path / "truth"])
     with pytest.raises(UserError, match="named for two outputs"), staged([tmp_path / "a", tmp_path / "a"]):
         pass
     assert (tmp_path / "truth").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "file/a", "\0", "\ud800"])
+def test_places_that_cannot_be_looked_at(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    for folder in (False, True):
+        with pytest.raises(UserError, match="cannot write"):
+            check_free(tmp_path / name, folder=folder)
 
 
 def test_devices_and_pipes_are_not_replaced(tmp_path: Path) -> None:

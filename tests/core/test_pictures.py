@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from grounding.core import UserError
-from grounding.core.pictures import open_picture, picture_size, read_id_map
+from grounding.core.pictures import id_map_files, open_picture, picture_size, read_id_map
 
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n%%EOF\n"
 
@@ -102,3 +102,20 @@ def test_pipes_and_missing_files(tmp_path: Path) -> None:
             read(tmp_path / "a.png")
         with pytest.raises(UserError, match="No such file"):
             read(tmp_path / "none.png")
+
+
+def test_id_maps_of_a_folder_are_in_natural_order(tmp_path: Path) -> None:
+    for name in ("f10.png", "f9.PNG", "f1.png", "._f2.png", "notes.txt"):
+        (tmp_path / name).touch()
+    assert list(id_map_files(tmp_path)) == ["f1", "f9", "f10"]
+    assert id_map_files(str(tmp_path))["f9"].name == "f9.PNG"
+    with pytest.raises(UserError, match=r"cannot read the folder .*none"):
+        id_map_files(tmp_path / "none")
+
+
+@pytest.mark.parametrize(("one", "other"), [("f1.png", "f01.png"), ("f1.png", "f1.PNG")])
+def test_two_id_maps_of_one_frame_are_refused(tmp_path: Path, one: str, other: str) -> None:
+    for name in (one, other):
+        (tmp_path / name).touch()
+    with pytest.raises(UserError, match=r"holds f.* and f.*, which are of the same frame; remove one"):
+        id_map_files(tmp_path)

@@ -80,3 +80,10 @@ def test_a_file_larger_than_the_limit_is_not_read(tmp_path: Path) -> None:
         file.truncate(2**31 + 1)  # no block of the disk
     with pytest.raises(UserError, match=r"large needs 2,147,483,649 bytes, more than the limit"):
         read_bytes(tmp_path / "large")
+
+
+def test_finding_the_key_that_stands_twice_takes_no_time() -> None:
+    """With a loop in a loop 200,000 keys would take minutes."""
+    keys = ", ".join(f'"{n}": 0' for n in [*range(200_000), 199_999])
+    with pytest.raises(UserError, match="the key '199999' stands twice"):
+        parse_json("{" + keys + "}", "x")

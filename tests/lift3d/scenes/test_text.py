@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from grounding.core import UserError
 from lift3d.scenes.text import (
@@ -17,7 +15,6 @@ from lift3d.scenes.text import (
     files,
     matrix,
     matrix_file,
-    natural,
     numbers,
     optional_number,
     positive,
@@ -117,21 +114,6 @@ def test_files_that_are_links_out_of_the_root(tmp_path: Path) -> None:
 
 def test_unpadded() -> None:
     assert [unpadded(name) for name in ("0012", "0", "000", "a01", "-1", "٣")] == ["12", "0", "0", "a01", "-1", "٣"]
-
-
-def test_natural_order_by_hand() -> None:
-    names = ["frame10", "frame9", "frame9b", "a", "10", "9"]
-    assert sorted(names, key=natural) == ["a", "frame9", "frame9b", "frame10", "9", "10"]
-
-
-@given(st.lists(st.integers(0, 10**9), min_size=1, unique=True), st.text("ab-_.", max_size=3))
-def test_numbers_in_names_sort_as_numbers(values: list[int], prefix: str) -> None:
-    assert sorted((f"{prefix}{value}" for value in values), key=natural) == [f"{prefix}{v}" for v in sorted(values)]
-
-
-@given(st.lists(st.text(max_size=8)))
-def test_any_names_can_be_sorted(names: list[str]) -> None:
-    assert sorted(sorted(names, key=natural)) == sorted(names)
 
 
 def test_segments(tmp_path: Path) -> None:
