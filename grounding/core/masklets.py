@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 
 from grounding.core import rle
+from grounding.core.checks import LARGEST, shown, whole_text, within
 from grounding.core.errors import UserError
 from grounding.core.files import write_text
 from grounding.core.intervals import Interval, frames_within, nearest_frames
+from grounding.core.limits import check_frames, check_pixels
 from grounding.core.reading import read_json
 from grounding.core.tubes import Tube
 
@@ -37,7 +39,8 @@ class Masklets:
         tracks: For each id (>= 1) one entry a source frame: compressed COCO counts, or None where it is not seen.
 
     Raises:
-        UserError: If an id is below 1, a track's length differs from T, or pts are not ascending.
+        UserError: If an id is none (`check_id`), a track's length differs from T, pts are not ascending, or size or T
+            are beyond the limits.
     """
 
     size: tuple[int, int]
@@ -52,9 +55,10 @@ class Masklets:
             raise UserError("masklets pts must be finite and strictly ascending, one a source frame, at least one")
         if not (np.isfinite(self.fps) and self.fps > 0):
             raise UserError(f"masklets fps must be a finite number > 0, got {self.fps}")
+        check_pixels(self.size, "masklets: a frame")
+        check_frames(len(pts), "masklets: the video")
         for object_id, track in self.tracks.items():
-            if object_id < 1:
-                raise UserError(f"object ids must be 1 or more (0 means 'no object'), got {object_id}")
+            check_id(object_id)
             if len(track) != len(pts):
                 raise UserError(f"track {object_id} must have one entry a frame ({len(pts)}), got {len(track)}")
         pts.setflags(write=False)
@@ -98,15 +102,26 @@ class Masklets:
     def tube(self, object_id: int, interval: Interval) -> Tube:
         """The object's own boxes over the frames of the interval; empty rows stay empty, nothing is borrowed.
 
-        An id that does not exist gives a tube without a single box.
+        Raises:
+            UserError: If there is no such id.
         """
         frames = frames_within(interval, self.pts, self.fps)
         if object_id not in self.tracks:
-            return Tube(frames.start, np.full((len(frames), 4), np.nan))
+            raise UserError(f"there is no object {object_id}; the ids are {shown(self.ids)}")
         return Tube(frames.start, self.boxes(object_id)[frames.start : frames.stop])
 
 
-def save_masklets(path: Path, masklets: Masklets, *, overwrite: bool = False) -> None:
+def check_id(object_id: int) -> None:
+    """Refuse what can be no id of an object.
+
+    Raises:
+        UserError: If it is below 1 or a million million or more.
+    """
+    if not 1 <= object_id < LARGEST:
+        raise UserError(f"object ids must be 1 or more (0 means 'no object') and below 10^12, got {object_id}")
+
+
+def save_masklets(path: str | Path, masklets: Masklets, *, overwrite: bool = False) -> None:
     """Write a `*.masklets.json` file whole or not at all."""
     tracks = {str(i): [c and rle.to_json(c) for c in masklets.tracks[i]] for i in masklets.ids}
     value = {
@@ -119,26 +134,24 @@ def save_masklets(path: Path, masklets: Masklets, *, overwrite: bool = False) ->
     write_text(path, json.dumps(value, allow_nan=False) + "\n", overwrite=overwrite)
 
 
-def load_masklets(path: Path) -> Masklets:
+def load_masklets(path: str | Path) -> Masklets:
     """Read a `*.masklets.json` file, checking every mask.
 
     Raises:
         UserError: Naming the file, the track and the frame of the first thing that is not as documented above.
     """
     value = read_json(path, "masklets")
-    try:
+    with within(f"masklets {path}"):
         return _from_json(value)
-    except UserError as error:
-        raise UserError(f"masklets {path}: {error}") from error
 
 
 def _from_json(value: Any) -> Masklets:
     if not isinstance(value, dict) or value.get("schema_version") != SCHEMA_VERSION:
         version = value.get("schema_version") if isinstance(value, dict) else type(value).__name__
-        raise UserError(f"expected an object with schema_version {SCHEMA_VERSION}, got {version!r}")
+        raise UserError(f"expected an object with schema_version {SCHEMA_VERSION}, got {shown(version)}")
     size, fps, pts, tracks = (value.get(key) for key in ("size", "fps", "pts", "tracks"))
     if not (isinstance(size, list) and len(size) == 2 and all(type(n) is int and n > 0 for n in size)):
-        raise UserError(f"size must be [height, width], got {size!r}")
+        raise UserError(f"size must be [height, width], got {shown(size)}")
     if fps is None or not isinstance(pts, list) or not all(_is_number(t) for t in [fps, *pts]):
         raise UserError("fps must be a number and pts a list of seconds")
     if not isinstance(tracks, dict):
@@ -152,12 +165,13 @@ def _is_number(value: Any) -> bool:
 
 
 def _read_track(name: str, masks: Any, size: list[int]) -> tuple[int, tuple[bytes | None, ...]]:
-    if not (name.isascii() and name.isdigit() and name[0] != "0" and len(name) < 16) or not isinstance(masks, list):
-        raise UserError(f"a track must be a whole-number id (1, 2, ...) with a list of masks, got {name[:40]!r}")
+    object_id = whole_text(name, "the id of a track", least=1)
+    if str(object_id) != name:
+        raise UserError(f"the id of a track has zeros in front: {name!r}; write {object_id}")
+    if not isinstance(masks, list):
+        raise UserError(f"track {name} must be a list of masks, one a frame, got {shown(masks)}")
     read: list[bytes | None] = []
     for frame, mask in enumerate(masks):
-        try:
+        with within(f"track {name}, frame {frame}"):
             read.append(None if mask is None else rle.from_json(mask, (size[0], size[1])))
-        except UserError as error:
-            raise UserError(f"track {name}, frame {frame}: {error}") from error
-    return int(name), tuple(read)
+    return object_id, tuple(read)

@@ -13,9 +13,10 @@ import numpy as np
 from pycocotools import mask as coco
 
 from grounding.core.errors import UserError
+from grounding.core.limits import check_pixels
 
 MAX_COUNTS = 1 << 24  # runs of one mask; a 4k frame of single-pixel stripes stays below
-MAX_PIXELS = 1 << 28  # pixels of one mask; 16k x 16k
+MAX_RUN = 1 << 32  # pixels; pycocotools counts them in 32 bits
 FARTHEST = 1e6  # pixels from a polygon's corner to the picture's; pycocotools counts fifths of them in 32 bits
 
 
@@ -63,23 +64,23 @@ def from_json(value: Any, size: tuple[int, int]) -> bytes:
         size: Expected (height, width).
 
     Raises:
-        UserError: If the size differs, the runs do not add up to height x width, or the type is something else.
+        UserError: If the size differs or is beyond the limits, the runs do not add up to height x width, or the type
+            is something else.
     """
     if isinstance(value, dict):
         if value.get("size") not in (list(size), tuple(size)):
-            raise UserError(f"RLE size must be [height, width] = {list(size)}, got {value.get('size')!r}")
+            raise UserError(f"RLE size must be [height, width] = {list(size)}, got {str(value.get('size'))[:40]}")
         value = value.get("counts")
     height, width = size
-    if height < 1 or width < 1 or height * width > MAX_PIXELS:
-        raise UserError(f"mask size must be between 1 and {MAX_PIXELS} pixels, got {height} x {width}")
+    check_pixels(size, "a mask")
     if isinstance(value, list):
         runs = value
     elif isinstance(value, str):
         runs = _string_to_runs(value)
     else:
         raise UserError(f"RLE counts must be a string or a list of run lengths, got {type(value).__name__}")
-    if len(runs) > MAX_COUNTS or not all(type(n) is int and n >= 0 for n in runs):
-        raise UserError("RLE run lengths must be whole numbers >= 0")
+    if len(runs) > MAX_COUNTS or not all(type(n) is int and 0 <= n < MAX_RUN for n in runs):
+        raise UserError(f"RLE run lengths must be whole numbers from 0 to {MAX_RUN}, at most {MAX_COUNTS} of them")
     if sum(runs) != height * width:
         raise UserError(f"RLE runs must fill {height} x {width} = {height * width} pixels, got {sum(runs)}")
     return coco.frPyObjects({"size": [height, width], "counts": runs}, height, width)["counts"]
@@ -100,9 +101,8 @@ def from_polygons(polygons: Sequence[np.ndarray], size: tuple[int, int]) -> byte
     for polygon in polygons:
         far = ~(np.abs(polygon) <= FARTHEST)
         if far.any():
-            raise UserError(
-                f"a polygon has a corner at {polygon[far][0]:g}, far from the picture of {width} x {height}"
-            )
+            place = f"far from the picture of {width} x {height}"
+            raise UserError(f"a polygon has a corner at {polygon[far][0]:g}, {place}")
     steps = (np.abs(c - np.roll(c, 1, axis=0)).max(axis=1).sum() for c in (p.reshape(-1, 2) for p in polygons))
     length, most = sum(steps), height * width + 8 * (height + width)
     if length > most:

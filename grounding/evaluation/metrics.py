@@ -144,5 +144,6 @@ def _mixtures(
 
 
 def _through(masklets: Masklets, object_id: int | None, interval: Interval | None) -> Answer:
-    """An answer with its tube; no id is id 0, which no object has."""
-    return Answer(interval, object_id, masklets.tube(object_id or 0, interval) if interval else None)
+    """An answer with its tube; without one if there is no interval, or no such id."""
+    tube = masklets.tube(object_id, interval) if interval and object_id in masklets.tracks else None
+    return Answer(interval, object_id, tube)

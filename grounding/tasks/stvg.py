@@ -112,14 +112,15 @@ def parse(text: str) -> Answer | ParseFailure:
 def decode(answer: Answer | ParseFailure, masklets: Masklets) -> Answer | ParseFailure:
     """Complete a parsed answer with the tube that it names: that object's own boxes within its interval.
 
-    Frames in which the object is not seen have no box, and an id that does not exist has none at all; another
-    object's box is never taken instead. The interval stays as it was said, also past the end of the video.
+    Frames in which the object is not seen have no box; another object's box is never taken instead. An id that does
+    not exist has no tube: it stays None, which scores 0. The interval stays as it was said, also past the video's end.
     """
     if isinstance(answer, ParseFailure):
         return answer
     if answer.interval is None or answer.object_id is None:
         return ParseFailure("a tube needs both an interval and an object id")
-    return replace(answer, tube=masklets.tube(answer.object_id, answer.interval))
+    known = answer.object_id in masklets.tracks
+    return replace(answer, tube=masklets.tube(answer.object_id, answer.interval) if known else None)
 
 
 def read(text: str, masklets: Masklets) -> Answer | ParseFailure:

@@ -242,7 +242,8 @@ def test_no_prediction_beats_its_ceilings_where_masks_are_exact(drawn):
         else:
             object_id, first, length = made
             interval = Interval(float(first), float(first + length))
-            answers.append(Answer(interval, object_id, video.tube(object_id, interval)))
+            tube = video.tube(object_id, interval) if object_id in video.tracks else None
+            answers.append(Answer(interval, object_id, tube))
     truths, videos = [TRUTH] * len(answers), [video] * len(answers)
     plain = summarise([score(a, t) for a, t in zip(answers, truths, strict=True)])
     got = ceilings(answers, truths, videos)
