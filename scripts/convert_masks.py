@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
 from grounding.cli import run
+from grounding.core.files import check_free
 from grounding.core.video import probe
 from grounding.datasets.masks import read_masklets, write_masklets
 
@@ -28,6 +30,8 @@ def main(
             PNGs, where of overlapping objects the larger ID is on top.
         overwrite: Replace a file that exists.
     """
+    within = os.path.realpath(out.parent) == os.path.realpath(masks)  # then what is there may be one of the masks
+    check_free(out, overwrite=overwrite, folder=not out.suffix, inputs=[video, masks, *([out] if within else [])])
     masklets = read_masklets(masks, probe(video))
     write_masklets(out, masklets, overwrite=overwrite)
     print(f"wrote {out}: {len(masklets.ids)} objects on {len(masklets.pts)} frames")

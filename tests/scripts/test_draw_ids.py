@@ -48,7 +48,7 @@ def test_a_video_with_ids_stills_and_legend(command: Command, inputs: Path) -> N
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (["--masks", "none.txt"], "none.txt is neither a file nor a folder"),
+        (["--masks", "none.txt"], "cannot read masks none.txt"),
         (["--masks", "v.mp4"], "in no known format"),
         (["--masks", "late.txt"], "late.txt, row 1: frame 10 is beyond the video"),
         (["--style", "neon"], "style"),
@@ -114,6 +114,21 @@ def test_masks_are_converted_and_back(command: Command, inputs: Path) -> None:
     ]
     again = command("convert_masks.py", "v.mp4", "--masks", "m.txt", "--out", "b.txt")
     assert again.returncode == 2 and "b.txt exists already" in again.stderr
+
+
+def test_masks_are_never_converted_over_what_they_are_made_from(command: Command, inputs: Path) -> None:
+    mevis = inputs / "mevis"
+    mevis.mkdir()
+    counts = {"size": [60, 80], "counts": [4800]}
+    (mevis / "mask_dict.json").write_text(json.dumps({"3": [counts] * 10}))
+    meta = {"videos": {"v": {"expressions": {"0": {"anno_id": [3]}}}}}
+    (mevis / "meta_expressions.json").write_text(json.dumps(meta))
+    (inputs / "link.txt").symlink_to("m.txt")
+    before = {path: path.read_bytes() for path in inputs.rglob("*") if path.is_file()}
+    for masks, out in (("m.txt", "m.txt"), ("m.txt", "link.txt"), ("mevis", "mevis/mask_dict.json")):
+        done = command("convert_masks.py", "v.mp4", "--masks", masks, "--out", out, "--overwrite")
+        assert done.returncode == 2 and "is also an input" in done.stderr, done.stderr
+    assert {path: path.read_bytes() for path in inputs.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.parametrize("script", ["draw_ids.py", "convert_masks.py", "assign_ids.py"])

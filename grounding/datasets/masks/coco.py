@@ -25,11 +25,11 @@ from grounding.core.checks import number, whole, within
 from grounding.core.errors import UserError
 from grounding.core.files import write_text
 from grounding.core.masklets import Masklets
+from grounding.core.order import natural
 from grounding.core.video_probe import VideoInfo
 from grounding.datasets.masks.shared import (
     Tracks,
     box_mask,
-    by_number,
     check_frames,
     check_size,
     check_stated,
@@ -109,8 +109,8 @@ def _ordered(images: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return _by(key, [(whole(image.get(key), f"{key} of image {_shown(image)}"), image) for image in images])
     if not all(isinstance(image.get("file_name"), str) for image in images):
         return images
-    named = [(by_number(image["file_name"][:500]), image) for image in images]
-    if len({"".join(map(str, name[::2])) for (name, _), _ in named}) > 1:  # names differ by more than their numbers
+    named = [(natural(image["file_name"][:500]), image) for image in images]
+    if len({tuple(text for _, text in name) for name, _ in named}) > 1:  # names differ by more than their numbers
         return images
     return _by("file_name", named)
 

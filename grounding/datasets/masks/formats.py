@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from grounding.core.checks import within
 from grounding.core.errors import UserError
 from grounding.core.masklets import Masklets, load_masklets, save_masklets
-from grounding.core.reading import read_json
+from grounding.core.reading import read_json, regular_file
 from grounding.core.video_probe import VideoInfo
 from grounding.datasets.masks.coco import read_coco, write_coco
 from grounding.datasets.masks.id_maps import read_id_maps, write_id_maps
@@ -34,7 +35,7 @@ _WRITERS: dict[str, Callable[..., None]] = {
 KNOWN = f"a folder of id maps or of MeViS, *{OWN}, COCO, SA-V, YouTube-VIS or VidOR JSON, MOT *.txt, or *.npz"
 
 
-def read_masklets(path: Path, video: VideoInfo) -> Masklets:
+def read_masklets(path: str | Path, video: VideoInfo) -> Masklets:
     """Read the masks of a video, whatever known format they are in; boxes become masks that fill them.
 
     Args:
@@ -49,11 +50,11 @@ def read_masklets(path: Path, video: VideoInfo) -> Masklets:
         UserError: Naming the file, and row or object, of the first thing that is wrong: an unknown format, masks of
             another size or frame number than the video's, RLE of a wrong length, an id below 1, one object twice.
     """
+    path = Path(path)
     name = path.name.lower()
-    if path.is_dir():
-        return _read_folder(path, video)
-    if not path.is_file():
-        raise UserError(f"masks {path} is neither a file nor a folder; give {KNOWN}")
+    if os.path.isdir(path):  # noqa: PTH112 -- Path.is_dir raises for a name that is too long or may not be looked at
+        return read_mevis(path, video) if (path / MASKS).is_file() else read_id_maps(path, video)
+    regular_file(path, "masks")
     if name.endswith(OWN):
         return _read_own(path, video)
     if name.endswith(".npz"):
@@ -67,7 +68,7 @@ def read_masklets(path: Path, video: VideoInfo) -> Masklets:
     raise UserError(f"masks {path} are in no known format; give {KNOWN}")
 
 
-def write_masklets(path: Path, masklets: Masklets, *, overwrite: bool = False) -> None:
+def write_masklets(path: str | Path, masklets: Masklets, *, overwrite: bool = False) -> None:
     """Write masks in the format that the name tells, whole or not at all; `read_masklets` reads them again.
 
     Args:
@@ -79,6 +80,7 @@ def write_masklets(path: Path, masklets: Masklets, *, overwrite: bool = False) -
     Raises:
         UserError: If the ending is another one, the path exists or it cannot be written.
     """
+    path = Path(path)
     ending = OWN if path.name.lower().endswith(OWN) else path.suffix.lower()
     if not ending:
         write_id_maps(path, masklets)
@@ -87,15 +89,6 @@ def write_masklets(path: Path, masklets: Masklets, *, overwrite: bool = False) -
     else:
         known = f"{OWN}, .json (COCO), .txt (MOT), .npz, or in nothing for a folder of id maps"
         raise UserError(f"cannot write masks as {path.name}; end the name in {known}")
-
-
-def _read_folder(path: Path, video: VideoInfo) -> Masklets:
-    if (path / MASKS).is_file():
-        return read_mevis(path, video)
-    masklets = read_id_maps(path, video.pts, video.fps)
-    with within(f"masks {path}"):
-        check_size(masklets.size, video)
-    return masklets
 
 
 def _read_json(path: Path, video: VideoInfo) -> Masklets:

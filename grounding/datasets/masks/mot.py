@@ -15,6 +15,7 @@ from grounding.core.checks import within
 from grounding.core.errors import UserError
 from grounding.core.files import write_text
 from grounding.core.masklets import Masklets
+from grounding.core.reading import read_text
 from grounding.core.video_probe import VideoInfo
 from grounding.datasets.masks.shared import Tracks, box_mask, finished, put
 
@@ -33,23 +34,17 @@ def read_mot(path: Path, video: VideoInfo) -> Masklets:
             below 1 (detections have -1: track them first) and of an object that is twice in a frame.
     """
     tracks: Tracks = {}
-    try:
-        with path.open(encoding="utf-8") as lines:
-            for row, line in enumerate(lines, start=1):
-                if line.strip():
-                    with within(f"{path}, row {row}"):
-                        _enter(tracks, _numbers(line), video)
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is no text file (byte {error.start}); give the boxes as MOT text") from error
+    for row, line in enumerate(read_text(path).split("\n"), start=1):
+        if line.strip():
+            with within(f"{path}, row {row}"):
+                _enter(tracks, _numbers(line), video)
     return finished(tracks, video)
 
 
 def _numbers(line: str) -> list[float]:
-    parts = line.replace(",", " ").split() if len(line) <= MAX_LINE else []
+    plain = len(line) <= MAX_LINE and line.isascii() and "_" not in line  # float() reads 1_0 and digits of any script
     try:
-        numbers = [float(part) for part in parts[:7]]
+        numbers = [float(part) for part in line.replace(",", " ").split()[:7]] if plain else []
     except ValueError:
         numbers = []
     if len(numbers) < 6 or not all(math.isfinite(n) and abs(n) < 1e9 for n in numbers):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from grounding.core import rle
 from grounding.core.checks import within
 from grounding.core.errors import UserError
-from grounding.core.masklets import Masklets
+from grounding.core.masklets import Masklets, check_id
 from grounding.core.video_probe import VideoInfo
 
 Tracks = dict[int, list[bytes | None]]
@@ -115,19 +114,14 @@ def own_entry(named: Sequence[tuple[str, dict[str, Any]]], video: VideoInfo) -> 
     return found[0]
 
 
-def by_number(name: str) -> tuple[list[str | int], str]:
-    """Sort key that compares runs of digits as numbers; splitting puts text and digits at alternating places."""
-    return [int(part) if n % 2 else part for n, part in enumerate(re.split("([0-9]+)", name))], name
-
-
 def put(tracks: Tracks, object_id: int, frame: int, mask: bytes | None, video: VideoInfo) -> None:
     """Enter one mask into the tracks, or that there is none (kept as b"", so that a second one is refused as well).
 
     Raises:
-        UserError: If the id is 0 or less, the frame is none of the video's, or the object has a mask there already.
+        UserError: If the id is none (`check_id`), the frame is none of the video's, or the object's frame was entered
+            already.
     """
-    if object_id < 1:
-        raise UserError(f"object ids must be 1 or more (0 means 'no object'), got {object_id}")
+    check_id(object_id)
     if not 0 <= frame < video.frame_count:
         raise UserError(f"frame {frame} is beyond the video, which has frames 0 to {video.frame_count - 1}")
     track = tracks.setdefault(object_id, [None] * video.frame_count)

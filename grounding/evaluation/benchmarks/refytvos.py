@@ -13,6 +13,7 @@ from typing import Any
 from grounding.core import UserError, rle
 from grounding.core.checks import within
 from grounding.core.files import inside
+from grounding.core.pictures import read_id_map
 from grounding.core.reading import read_json
 from grounding.datasets.entries import Entry, field, object_of
 from grounding.datasets.masks.mevis import META
@@ -20,7 +21,6 @@ from grounding.datasets.moments import whole_in
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.benchmarks.mevis import Track, Truth, figures, filled_list, read_prediction, read_predictions
 from grounding.evaluation.entries import text_id
-from lift3d.labels import read_id_map
 
 MASKS = "Annotations"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -143,8 +144,33 @@ def test_json_of_no_known_format(tmp_path: Path, value: Any, video) -> None:
 
 
 def test_missing_masks(tmp_path: Path, video) -> None:
-    with pytest.raises(UserError, match=r"none\.json is neither a file nor a folder; give"):
-        read_masklets(tmp_path / "none.json", video())
+    for name in ("none.json", "a" * 300, "no\0name"):
+        with pytest.raises(UserError, match=r"cannot read '?masks "):
+            read_masklets(tmp_path / name, video())
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.masklets.json", "a.txt", "a.npz", "mask_dict.json", "folder/0.png"])
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path, name: str, video) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / name)
+    for frame in (1, 2):
+        Image.fromarray(np.zeros((4, 6), np.uint8)).save(tmp_path / "folder" / f"{frame}.png")
+    with pytest.raises(UserError, match="it is a named pipe; give the path of a file"):
+        read_masklets((tmp_path / name).parent if name == "folder/0.png" else tmp_path / name, video())
+
+
+def test_paths_may_be_strings(tmp_path: Path, video) -> None:
+    masklets = everywhere(video, _2=["#....."] * 4)
+    for name in ("a.masklets.json", "a.json", "a.txt", "a.npz", "folder"):
+        write_masklets(f"{tmp_path}/{name}", masklets)
+        assert read_masklets(f"{tmp_path}/{name}", video()).ids == [2]
+
+
+@pytest.mark.parametrize("text", ['"annotations": []', '"images": [{"id": 1, "id": 2}]'])
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path, text: str, video) -> None:
+    (tmp_path / "a.json").write_text(f'{{"images": [], "annotations": [], {text}}}')
+    with pytest.raises(UserError, match=r"a\.json: the key '.*' stands twice in one object"):
+        read_masklets(tmp_path / "a.json", video())
 
 
 @pytest.mark.parametrize("kind", [kind for kind in JSON if kind != "own"])
@@ -169,7 +195,7 @@ def test_own_masklets_of_another_video(tmp_path: Path, video) -> None:
 
 def test_a_folder_of_id_maps_of_another_size(tmp_path: Path, video) -> None:
     write_masklets(tmp_path / "maps", everywhere(video, _1=["#....."] * 4))
-    with pytest.raises(UserError, match=r"masks .*maps: 6 x 4 pixels, the video is 4 x 6; make them from the source"):
+    with pytest.raises(UserError, match=r"00000\.png is 6 x 4 pixels, expected 4 x 6"):
         read_masklets(tmp_path / "maps", video(size=(6, 4)))
 
 

@@ -15,8 +15,6 @@ from PIL import Image
 from grounding.core import UserError
 from grounding.datasets.masks.id_maps import MAX_IDS, read_id_maps
 
-PTS = np.arange(3) / 10.0
-
 
 def write(folder: Path, *pictures: Image.Image, names: str = "{:03}.png") -> Path:
     for frame, picture in enumerate(pictures):
@@ -46,130 +44,142 @@ def grey_png(bits: int, rows: list[bytes], width: int) -> bytes:
 
 
 @pytest.mark.parametrize("make", [grey, palette])
-def test_values_become_ids_and_zero_is_nothing(tmp_path: Path, make) -> None:
+def test_values_become_ids_and_zero_is_nothing(tmp_path: Path, make, video) -> None:
     write(tmp_path, make([[0, 1, 1], [0, 0, 3]]), make([[0, 0, 0], [3, 3, 3]]), make([[0, 0, 0], [0, 0, 0]]))
-    masklets = read_id_maps(tmp_path, PTS, 10.0)
+    masklets = read_id_maps(tmp_path, video(size=(2, 3)))
     assert masklets.ids == [1, 3]
     assert masklets.size == (2, 3)
     assert masklets.fps == 10.0
-    assert masklets.pts.tolist() == PTS.tolist()
+    assert masklets.pts.tolist() == [0.0, 0.1, 0.2]
     assert masklets.masks_at(0)[1].tolist() == [[False, True, True], [False, False, False]]
     assert masklets.masks_at(0)[3].tolist() == [[False, False, False], [False, False, True]]
     assert list(masklets.masks_at(1)) == [3]
     assert masklets.masks_at(2) == {}
 
 
-def test_sixteen_bit_ids(tmp_path: Path) -> None:
+def test_sixteen_bit_ids(tmp_path: Path, video) -> None:
     write(tmp_path, *[grey([[0, 300], [65535, 300]], np.uint16)] * 3)
-    masklets = read_id_maps(tmp_path, PTS, 10.0)
+    masklets = read_id_maps(tmp_path, video(size=(2, 2)))
     assert masklets.ids == [300, 65535]
     assert masklets.masks_at(1)[300].tolist() == [[False, True], [False, True]]
 
 
-def test_numbers_in_names_are_compared_as_numbers(tmp_path: Path) -> None:
+def test_numbers_in_names_are_compared_as_numbers(tmp_path: Path, video) -> None:
     for name, value in {"f10.png": 3, "f9.png": 2, "f1.png": 1}.items():
         grey([[value]]).save(tmp_path / name)
-    masklets = read_id_maps(tmp_path, PTS, 10.0)
+    masklets = read_id_maps(tmp_path, video(size=(1, 1)))
     assert [list(masklets.masks_at(frame)) for frame in range(3)] == [[1], [2], [3]]
 
 
-def test_other_and_hidden_files_are_left_alone(tmp_path: Path) -> None:
+def test_other_and_hidden_files_are_left_alone(tmp_path: Path, video) -> None:
     write(tmp_path, grey([[1]]), grey([[2]]), names="{:03}.PNG")
     (tmp_path / "._000.png").write_bytes(b"left by an archiver")
     (tmp_path / "notes.txt").write_text("mine")
-    assert read_id_maps(tmp_path, PTS[:2], 10.0).ids == [1, 2]
+    assert read_id_maps(tmp_path, video(2, size=(1, 1))).ids == [1, 2]
 
 
 @pytest.mark.parametrize("count", [0, 2, 4])
-def test_one_image_a_frame(tmp_path: Path, count: int) -> None:
+def test_one_image_a_frame(tmp_path: Path, count: int, video) -> None:
     write(tmp_path, *[grey([[1]])] * count)
     with pytest.raises(UserError, match=rf"holds {count} PNGs for 3 frames of the video; give one a source frame"):
-        read_id_maps(tmp_path, PTS, 10.0)
+        read_id_maps(tmp_path, video(size=(1, 1)))
 
 
-def test_a_colour_picture_is_named(tmp_path: Path) -> None:
+def test_a_colour_picture_is_named(tmp_path: Path, video) -> None:
     write(tmp_path, grey([[1]]), Image.new("RGB", (1, 1)), grey([[1]]))
     with pytest.raises(UserError, match=r"001\.png is a colour picture, .*; save it as palette or grey"):
-        read_id_maps(tmp_path, PTS, 10.0)
+        read_id_maps(tmp_path, video(size=(1, 1)))
 
 
-def test_another_size_is_named_with_both_sizes(tmp_path: Path) -> None:
+def test_another_size_is_named_with_both_sizes(tmp_path: Path, video) -> None:
     write(tmp_path, grey([[1, 1]]), grey([[1, 1]]), grey([[1], [1]]))
-    with pytest.raises(UserError, match=r"002\.png is 1 x 2 pixels where the images before it are 2 x 1; make them"):
-        read_id_maps(tmp_path, PTS, 10.0)
+    with pytest.raises(UserError, match=r"002\.png is 1 x 2 pixels, expected 2 x 1"):
+        read_id_maps(tmp_path, video(size=(1, 2)))
 
 
 @pytest.mark.parametrize("keep", [0, 10, 30, 50])
-def test_an_unreadable_image_in_the_middle_is_named(tmp_path: Path, keep: int) -> None:
+def test_an_unreadable_image_in_the_middle_is_named(tmp_path: Path, keep: int, video) -> None:
     write(tmp_path, *[grey(np.arange(64).reshape(8, 8).tolist())] * 3)
     torn = tmp_path / "001.png"
     torn.write_bytes(torn.read_bytes()[:keep])
-    with pytest.raises(UserError, match=r"cannot read .*001\.png: .*; write this PNG again"):
-        read_id_maps(tmp_path, PTS, 10.0)
+    with pytest.raises(UserError, match=r"001\.png"):
+        read_id_maps(tmp_path, video(size=(8, 8)))
 
 
-def test_a_jpeg_in_disguise_is_refused(tmp_path: Path) -> None:
+def test_a_jpeg_in_disguise_is_refused(tmp_path: Path, video) -> None:
     write(tmp_path, grey([[1]]))
     grey([[1]]).save(tmp_path / "001.png", format="JPEG")
-    with pytest.raises(UserError, match=r"cannot read .*001\.png"):
-        read_id_maps(tmp_path, PTS[:2], 10.0)
+    with pytest.raises(UserError, match=r"001\.png is no picture that is read here; give one of PNG"):
+        read_id_maps(tmp_path, video(2, size=(1, 1)))
 
 
-def test_grey_of_few_bits_is_refused_for_pillow_would_stretch_the_ids(tmp_path: Path) -> None:
-    (tmp_path / "0.png").write_bytes(grey_png(4, [bytes([0x12])], width=2))
-    assert np.asarray(Image.open(tmp_path / "0.png")).tolist() == [[17, 34]]  # ids 1 and 2, stretched by 17
-    with pytest.raises(UserError, match=r"0\.png is grey with 4 bits a pixel; save it with 8 or 16 bits"):
-        read_id_maps(tmp_path, PTS[:1], 10.0)
+@pytest.mark.parametrize(
+    ("bits", "row", "ids"),
+    [(1, 0b01000000, [0, 1]), (2, 0b01110000, [1, 3]), (4, 0x12, [1, 2])],
+)
+def test_grey_of_few_bits_keeps_its_numbers(tmp_path: Path, bits: int, row: int, ids: list[int], video) -> None:
+    """As shown on a screen they are stretched to 0 to 255."""
+    (tmp_path / "0.png").write_bytes(grey_png(bits, [bytes([row])], width=2))
+    masklets = read_id_maps(tmp_path, video(1, size=(1, 2)))
+    assert masklets.ids == [i for i in ids if i]
+    for i in masklets.ids:
+        assert masklets.masks_at(0)[i].tolist() == [[one == i for one in ids]]
 
 
-def test_a_depth_map_given_by_mistake_is_refused(tmp_path: Path) -> None:
+def test_a_mask_of_true_and_false_is_object_1(tmp_path: Path, video) -> None:
+    Image.fromarray(np.array([[True, False]])).save(tmp_path / "0.png")  # Pillow writes 1 bit a pixel
+    assert read_id_maps(tmp_path, video(1, size=(1, 2))).masks_at(0)[1].tolist() == [[True, False]]
+
+
+def test_a_huge_picture_is_refused_by_its_header(tmp_path: Path, video) -> None:
+    (tmp_path / "0.png").write_bytes(grey_png(1, [b"\0"], width=50_000))
+    with pytest.raises(UserError, match=r"0\.png is 50000 x 1 pixels, expected 2 x 1"):
+        read_id_maps(tmp_path, video(1, size=(1, 2)))
+
+
+def test_a_depth_map_given_by_mistake_is_refused(tmp_path: Path, video) -> None:
     write(tmp_path, grey(np.arange(40 * 40).reshape(40, 40).tolist(), np.uint16))  # 1599 values beside 0
     with pytest.raises(UserError, match=rf"000\.png holds 1599 different values, more than {MAX_IDS} ids"):
-        read_id_maps(tmp_path, PTS[:1], 10.0)
+        read_id_maps(tmp_path, video(1, size=(40, 40)))
 
 
-def test_too_many_ids_over_the_frames_are_refused(tmp_path: Path) -> None:
+def test_too_many_ids_over_the_frames_are_refused(tmp_path: Path, video) -> None:
     values = np.arange(1, 1201, dtype=np.uint16).reshape(3, 20, 20)  # 400 new ids in each of 3 frames
     write(tmp_path, *(Image.fromarray(value) for value in values))
     with pytest.raises(UserError, match=r"002\.png: more than 1000 different ids so far"):
-        read_id_maps(tmp_path, PTS, 10.0)
+        read_id_maps(tmp_path, video(size=(20, 20)))
 
 
-def test_a_missing_folder_is_a_user_error(tmp_path: Path) -> None:
+def test_a_missing_folder_is_a_user_error(tmp_path: Path, video) -> None:
     with pytest.raises(UserError, match=r"cannot read the folder .*nowhere"):
-        read_id_maps(tmp_path / "nowhere", PTS, 10.0)
+        read_id_maps(tmp_path / "nowhere", video(size=(1, 1)))
 
 
-def test_a_folder_named_like_an_image_is_refused(tmp_path: Path) -> None:
+def test_a_folder_named_like_an_image_is_refused(tmp_path: Path, video) -> None:
     (tmp_path / "0.png").mkdir()
-    with pytest.raises(UserError, match=r"0\.png is not a file; give one PNG a source frame"):
-        read_id_maps(tmp_path, PTS[:1], 10.0)
+    with pytest.raises(UserError, match=r"0\.png: it is a folder; give the path of a file"):
+        read_id_maps(tmp_path, video(1, size=(1, 1)))
 
 
-def test_no_frames_and_no_images_is_a_user_error(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="holds no PNGs"):
-        read_id_maps(tmp_path, PTS[:0], 10.0)
-
-
-def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+def test_a_link_out_of_the_folder_is_refused(tmp_path: Path, video) -> None:
     folder = tmp_path / "masks"
     folder.mkdir()
     grey([[1]]).save(tmp_path / "secret.png")
     (folder / "0.png").symlink_to(tmp_path / "secret.png")
     with pytest.raises(UserError, match="leaves its root"):
-        read_id_maps(folder, PTS[:1], 10.0)
+        read_id_maps(folder, video(1, size=(1, 1)))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
-def test_damaged_bytes_never_do_worse_than_a_user_error(tmp_path: Path, data: st.DataObject) -> None:
+def test_damaged_bytes_never_do_worse_than_a_user_error(tmp_path: Path, video, data: st.DataObject) -> None:
     grey([[1, 2, 3], [4, 5, 6]]).save(tmp_path / "0.png")
     body = bytearray((tmp_path / "0.png").read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
         body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
     (tmp_path / "0.png").write_bytes(body[: data.draw(st.integers(0, len(body)))])
     try:
-        masklets = read_id_maps(tmp_path, PTS[:1], 10.0)
+        masklets = read_id_maps(tmp_path, video(1, size=(2, 3)))
     except UserError as error:
         assert "0.png" in str(error)
     else:

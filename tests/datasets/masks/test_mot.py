@@ -60,7 +60,7 @@ def test_mistakes_are_named_with_file_and_row(tmp_path: Path, line: str, message
 
 
 def test_what_is_no_text(tmp_path: Path, video) -> None:
-    with pytest.raises(UserError, match=r"gt\.txt is no text file"):
+    with pytest.raises(UserError, match=r"gt\.txt is not UTF-8"):
         read_mot(write(tmp_path, b"\xff\xfe"), video())
     with pytest.raises(UserError, match=r"cannot read .*none\.txt"):
         read_mot(tmp_path / "none.txt", video())

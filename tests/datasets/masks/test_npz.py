@@ -68,7 +68,7 @@ class Trap:
 def test_nothing_is_ever_unpickled(tmp_path: Path, video) -> None:
     trap = np.array([Trap(tmp_path / "sprung")], object)
     for arrays in ({"masks": trap}, {"masks": LAYERS, "ids": trap}):
-        with pytest.raises(UserError, match=r"a\.npz: arrays must be bool or whole numbers in C order, got object"):
+        with pytest.raises(UserError, match=r"a\.npz: `(masks|ids)` holds Python objects, which are not read"):
             read_npz(save(tmp_path, **arrays), video())
     assert not (tmp_path / "sprung").exists()
 
@@ -82,12 +82,14 @@ def test_nothing_is_ever_unpickled(tmp_path: Path, video) -> None:
         ({"masks": MAPS[:, :3]}, "6 x 3 pixels, the video is 6 x 4"),
         ({"masks": LAYERS[:, 0]}, r"must be whole numbers \(T, H, W\) or bool \(T, N, H, W\), got bool \(3, 4, 6\)"),
         ({"masks": MAPS[:, None]}, r"or bool \(T, N, H, W\), got int64 \(3, 1, 4, 6\)"),
-        ({"masks": MAPS / 2}, "arrays must be bool or whole numbers in C order, got float64"),
+        ({"masks": MAPS / 2}, "must be bool or whole numbers in C order, got float64"),
         ({"masks": np.asfortranarray(MAPS)}, "got int64 in Fortran order"),
         ({"masks": np.int64(3)}, "0 frames, the video has 3"),
         ({"masks": -MAPS}, "frame 0: object ids must be 1 or more"),
         ({"masks": LAYERS, "ids": [1]}, "`ids` must be 2 whole numbers, one an object"),
         ({"masks": LAYERS, "ids": [1, 1]}, "`ids` must be numbers of 1 or more, each once, got"),
+        ({"masks": LAYERS, "ids": np.array([1, 10**12])}, "`ids` must be numbers of 1 or more, each once, got"),
+        ({"masks": MAPS.astype(np.uint64) << np.uint64(60)}, r"frame 0: object ids must be .* below 10\^12"),
         ({"masks": LAYERS, "ids": [0, 1]}, "`ids` must be numbers of 1 or more, each once, got"),
     ],
 )
@@ -108,8 +110,65 @@ def test_an_array_that_breaks_off(tmp_path: Path, video) -> None:
         data = archive.read("masks.npy")
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("masks.npy", data[:-100])  # a frame has 4 * 6 * 8 = 192 bytes
-    with pytest.raises(UserError, match=r"a\.npz: `masks` breaks off in frame 2"):
+    with pytest.raises(UserError, match=r"a\.npz: `masks` breaks off in picture 2 of 3"):
         read_npz(path, video())
+
+
+def header(shape: Any, descr: Any = "|b1") -> bytes:
+    """An .npy file that is all header."""
+    text = f"{{'descr': {descr!r}, 'fortran_order': False, 'shape': {shape!r}}}\n".encode()
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+
+
+PICTURE = bytes(4 * 6)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (header((3, 1, 4, 6)) + 2 * PICTURE, "`masks` breaks off in picture 2 of 3"),
+        (header((3, 1, 4, 6)) + 4 * PICTURE, "`masks` holds more than its header says"),
+        (header((3, 10**9, 4, 6)), "must be whole numbers"),  # more objects than any clip has
+        (header((3, -1, 4, 6)) + 3 * PICTURE, "has a length below 0 in its header"),
+        (header((3, 4, 6), "|u1") + 4 * PICTURE, "`masks` holds more than its header says"),
+        (header((10**12, 4, 6), "|u1"), "1000000000000 frames, the video has 3"),
+        (header((3, 4, 6), ("<i4", (9,))), "must be bool or whole numbers"),
+        (b"\x93NUMPY\x01\x00\x08\x00((((((((", "is no NumPy array that can be read"),
+        (b"\x93NUMPY\x01\x00\x0b\x00{1: 2, 'a'}", "is no NumPy array that can be read"),
+        (b"\x93NUMPY\x09\x00", "is no NumPy array that can be read"),
+        (b"", "is no NumPy array that can be read"),
+    ],
+)
+def test_headers_that_lie_or_do_not_parse(tmp_path: Path, data: bytes, message: str, video) -> None:
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("masks.npy", data)
+    with pytest.raises(UserError, match=rf"a\.npz: .*{message}"):
+        read_npz(tmp_path / "a.npz", video())
+
+
+def test_any_byte_but_zero_is_true(tmp_path: Path, video) -> None:
+    """Other programs write a bool as 255 or -1."""
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("masks.npy", header((3, 1, 4, 6)) + 3 * (bytes([0, 2, 255, 1]) + bytes(20)))
+    assert read_npz(tmp_path / "a.npz", video()).masks_at(0)[1][0].tolist() == [0, 1, 1, 1, 0, 0]
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_only_what_numpy_writes_is_unpacked(tmp_path: Path, method: int, video) -> None:
+    """An LZMA header may ask for 4 GB before the first byte."""
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", method) as archive:
+        archive.writestr("masks.npy", header((3, 1, 4, 6)) + 3 * PICTURE)
+    with pytest.raises(UserError, match=r"a\.npz: `masks` is compressed in a way that numpy does not"):
+        read_npz(tmp_path / "a.npz", video())
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")  # that is the point
+def test_an_array_that_is_there_twice(tmp_path: Path, video) -> None:
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        for _ in range(2):
+            archive.writestr("masks.npy", header((3, 1, 4, 6)) + 3 * PICTURE)
+    with pytest.raises(UserError, match=r"a\.npz: holds `masks` twice"):
+        read_npz(tmp_path / "a.npz", video())
 
 
 @settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])

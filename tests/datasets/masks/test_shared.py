@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grounding.core import UserError, rle
-from grounding.core.checks import number, whole, within
 from grounding.datasets.masks.shared import (
     box_mask,
     check_frames,
@@ -93,8 +92,8 @@ def test_entering_masks(video) -> None:
         put(tracks, 2, 1, b"y", video())
     with pytest.raises(UserError, match="frame 3 is beyond the video, which has frames 0 to 2"):
         put(tracks, 2, 3, b"y", video())
-    for object_id in (0, -1):
-        with pytest.raises(UserError, match=rf"ids must be 1 or more \(0 means 'no object'\), got {object_id}"):
+    for object_id in (0, -1, 10**12):
+        with pytest.raises(UserError, match=rf"ids must be 1 or more .* and below 10\^12, got {object_id}"):
             put(tracks, object_id, 0, b"y", video())
 
 
@@ -141,11 +140,6 @@ def test_a_track_names_the_frame(video) -> None:
         read_track("masks", video())
 
 
-def test_places_are_put_in_front() -> None:
-    with pytest.raises(UserError, match=r"^a\.json: frame 3: broken$"), within("a.json"), within("frame 3"):
-        raise UserError("broken")
-
-
 def test_sizes_and_counts(video) -> None:
     check_frames(3, video())
     check_size((4, 6), video())
@@ -153,20 +147,6 @@ def test_sizes_and_counts(video) -> None:
         check_frames(4, video())
     with pytest.raises(UserError, match="None x 4 pixels, the video is 6 x 4"):
         check_size((4, None), video())
-
-
-@pytest.mark.parametrize("value", [True, 1.0, "1", None, -1, 10**12])
-def test_what_is_no_whole_number(value) -> None:
-    assert whole(0, "tid") == 0
-    with pytest.raises(UserError, match="tid must be a whole number of 0 or more, got"):
-        whole(value, "tid")
-
-
-@pytest.mark.parametrize("value", [True, "1", None, math.nan, math.inf, 10**400])
-def test_what_is_no_number(value) -> None:
-    assert number(-1, "x") == -1.0
-    with pytest.raises(UserError, match="x must be a finite number, got"):
-        number(value, "x")
 
 
 def test_lists_of_objects() -> None:
