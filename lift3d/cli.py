@@ -6,6 +6,7 @@ A command is a door to the whole house: this module, and no other of `lift3d` im
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
@@ -20,18 +21,20 @@ from rich.progress import track
 from grounding import cli
 from grounding.core import Masklets, UserError
 from grounding.core.files import check_free
+from grounding.core.order import natural
+from grounding.core.pictures import id_map_files
 from grounding.core.video_probe import VideoInfo
 from lift3d.export import check_formats
 from lift3d.export import export as write_export
 from lift3d.formats.result import Result
 from lift3d.frames import Frame
 from lift3d.inspect import inspect as inspect_scene
-from lift3d.labels import FromMasklets, IdMapFolder, MaskSource
+from lift3d.labels import FromMasklets, IdMapFiles, MaskSource
 from lift3d.lift import Lifted, Settings, lift, with_points
 from lift3d.merge import merge
+from lift3d.naming import by_name, left_over, refuse_other_names
 from lift3d.scene import Scene
 from lift3d.scenes import load, open_scene
-from lift3d.scenes.text import natural
 from lift3d.view import view as view_export
 from lift3d.wording import by_reason
 
@@ -70,7 +73,8 @@ def export(
     check_free(out, folder=True)
     named = read_labels(labels)
     opened = _with_surface(open_scene(scene, layout), surface, settings)
-    source: MaskSource = read_masks(masks, opened)
+    source, doubts = read_masks(masks, opened)
+    opened = replace(opened, problems=(*opened.problems, *doubts))
     if untracked:
         opened = with_points(opened, settings, _progress)
         source = merge(opened, source, settings.tolerance, _progress)
@@ -126,26 +130,30 @@ def score(*, benchmark: Literal["scannet", "scannet_agnostic", "scanrefer"], pre
     show(score_files(benchmark, (predictions,), truth))
 
 
-def read_masks(path: Path, scene: Scene) -> MaskSource:
-    """Masks of the views, told apart by content.
+def read_masks(path: Path, scene: Scene) -> tuple[MaskSource, tuple[str, ...]]:
+    """Masks of the views, told apart by content, and what is doubtful about them.
 
     Args:
-        path: A folder with a `<view's name>.png` for some view, or masks of all frames in another format.
+        path: A folder of PNGs named as the views (`lift3d.naming`), or masks of all frames in another format.
         scene: Its views.
 
     Raises:
         UserError: If nothing there belongs to a view.
     """
     names = tuple(view.name for view in scene.views)
-    if path.is_dir() and any((path / f"{name}.png").is_file() for name in names):
-        return IdMapFolder(path, names)
+    pictures = id_map_files(path) if os.path.isdir(path) else {}  # noqa: PTH112 -- Path.is_dir raises for long names
+    if found := by_name(list(pictures), scene.views):
+        files = tuple(pictures[found[n]] if n in found else None for n in range(len(names)))
+        return IdMapFiles(files), left_over(list(pictures), found, list(scene.left_out), len(names))
     from grounding.datasets.masks import read_masklets
 
     every = _in_order([*names, *scene.left_out], names)
+    if pictures:
+        refuse_other_names(list(pictures), every, scene.views)
     masklets = read_masklets(path, _as_video(path, scene, len(every)))
     place = [every.index(name) for name in names]
     tracks = {i: tuple(track[p] for p in place) for i, track in masklets.tracks.items()}
-    return FromMasklets(Masklets(masklets.size, masklets.fps, masklets.pts[: len(place)], tracks))
+    return FromMasklets(Masklets(masklets.size, masklets.fps, masklets.pts[: len(place)], tracks)), ()
 
 
 def read_labels(path: Path | None) -> dict[int, str | int]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from grounding.core import UserError
+from lift3d.naming import how_named
 from lift3d.scene import View
 from lift3d.scenes import LAYOUTS, check, load
 from lift3d.wording import by_reason
@@ -24,6 +25,7 @@ class Inspection:
         checked_on: Real files on which this layout's reader was checked; empty: written from its description only.
         frames: Frames the layout lists, usable or not.
         usable: Frames that can be lifted.
+        named: How these are named; masks bear the names of the frames or of their files.
         left_out: Frame name -> why it cannot be used (bad poses, missing or unreadable images).
         depth_size: (height, width) of the first usable depth image, or None if it cannot be decoded.
         depth_valid: Share of its pixels that have depth, or None.
@@ -41,6 +43,7 @@ class Inspection:
     checked_on: str
     frames: int
     usable: int
+    named: str
     left_out: dict[str, str]
     depth_size: tuple[int, int] | None
     depth_valid: float | None
@@ -62,6 +65,7 @@ class Inspection:
         lines = [
             f"layout     {self.layout} ({checked})",
             f"frames     {self.usable} of {self.frames} usable",
+            f"named      {self.named}",
             f"depth      {_size(self.depth_size)}"
             + ("" if self.depth_valid is None else f", {self.depth_valid:.0%} valid"),
             f"colour     {_size(self.colour_size)}",
@@ -93,6 +97,7 @@ def inspect(folder: Path, layout: str | None = None) -> Inspection:
         checked_on=LAYOUTS[scene.layout].checked_on,
         frames=len(scene.views) + len(scene.left_out),
         usable=len(scene.views),
+        named=how_named(scene.views),
         left_out=dict(scene.left_out),
         depth_size=None if depth is None else (depth.shape[0], depth.shape[1]),
         depth_valid=None if depth is None else float(np.mean(depth > 0)),

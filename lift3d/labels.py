@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from grounding.core import Masklets, UserError
-from grounding.core.files import inside
+from grounding.core.pictures import read_id_map
 
 MAX_ID = 65535
 
@@ -60,21 +60,19 @@ class FromMasklets:
 
 
 @dataclass(frozen=True, eq=False)
-class IdMapFolder:
-    """A folder of id-map PNGs that bear the names of the views; views may be left out.
+class IdMapFiles:
+    """Id-map PNGs, one a view; views may be left out.
 
     Args:
-        folder: Holds `<view's name>.png`.
-        names: The views' names, in the order of the scene.
+        files: The PNG of each view, in the order of the scene, or None.
     """
 
-    folder: Path
-    names: tuple[str, ...]
+    files: tuple[Path | None, ...]
 
     def layers(self, view: int) -> list[np.ndarray]:
-        """Read one PNG: palette or grey, of 8 or 16 bits, value = id."""
-        path = inside(self.folder, f"{self.names[view]}.png")
-        return [read_id_map(path)] if path.is_file() else []
+        """Read one PNG: palette or grey, of 1 to 16 bits, value = id."""
+        file = self.files[view]
+        return [] if file is None else [read_id_map(file).astype(np.uint16)]
 
 
 def packed(masks: Mapping[int, np.ndarray], size: tuple[int, int]) -> list[np.ndarray]:
@@ -108,28 +106,6 @@ def resized(layer: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         raise UserError(f"masks are {mine} pixels, depth {its}: another shape of picture; crop one to the other")
     rows, columns = (((np.arange(n) + 0.5) * m / n).astype(np.intp) for n, m in zip(size, layer.shape, strict=True))
     return layer[rows[:, None], columns]
-
-
-def read_id_map(path: Path) -> np.ndarray:
-    """An index PNG as a label map.
-
-    Raises:
-        UserError: If it cannot be read, or is a colour picture.
-    """
-    from PIL import Image
-
-    try:
-        with Image.open(path, formats=["PNG"]) as image:
-            if image.mode not in ("P", "L", "I;16", "I"):
-                raise UserError(
-                    f"{path} is a colour picture, not an index image; save it as palette or grey, value = id"
-                )
-            values = np.asarray(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError(f"cannot read masks {path}: {error}; write this PNG again") from error
-    return values.astype(np.uint16)
 
 
 def borders(layer: np.ndarray, width: int) -> np.ndarray:

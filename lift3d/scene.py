@@ -22,6 +22,8 @@ class View:
         intrinsics: (3, 3) float64 for the depth image's size.
         read_depth: Returns float32 (H, W) metres, 0 = invalid; raises `UserError` for an unreadable file.
         read_colour: Returns uint8 (h, w, 3) RGB, perhaps of another size than the depth; raises `UserError`.
+        depth_name: Its depth file's name without ending, or "" where it has no file of its own.
+        colour_name: The same of its colour file.
     """
 
     name: str
@@ -30,6 +32,8 @@ class View:
     intrinsics: np.ndarray
     read_depth: Callable[[], np.ndarray]
     read_colour: Callable[[], np.ndarray]
+    depth_name: str = ""
+    colour_name: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,11 +16,10 @@ from lift3d.boxes import ground_frame
 from lift3d.formats.result import Result, tinted
 from lift3d.lift import Instance
 
-_FLOAT, _USHORT, _UINT = 5126, 5123, 5125  # component types of glTF
+_FLOAT, _UINT = 5126, 5125  # component types of glTF
 _POINTS, _TRIANGLES = 0, 4  # modes of a primitive
 _VERTICES, _INDICES = 34962, 34963  # targets of a buffer view
 _TINT = 0.6  # share of the instance's colour; the rest is the point's own
-_WHOLE = 65535  # 1.0 as a whole number of 16 bits
 # Colours as they are: without a material viewers take polished metal, which is black where nothing mirrors in it.
 _MATERIAL: dict[str, Any] = {
     "pbrMetallicRoughness": {"metallicFactor": 0.0},
@@ -80,12 +79,11 @@ def _primitive(buffer: _Buffer, result: Result, instance: Instance) -> dict[str,
     upright = result.lifted.points[instance.points] @ ground_frame(np.array(scene.up))
     points = np.ascontiguousarray(upright[:, [0, 2, 1]] * [1, 1, -1], dtype="<f4")  # z up -> y up
     extent = {"min": points.min(axis=0).tolist(), "max": points.max(axis=0).tolist()}
-    colours = np.full((len(points), 4), _WHOLE, "<u2")
-    colours[:, :3] = linear(tinted(result.colours[instance.points], instance.id, _TINT))
+    colours = linear(tinted(result.colours[instance.points], instance.id, _TINT))
     primitive: dict[str, Any] = {
         "attributes": {
             "POSITION": buffer.add(points, "VEC3", _FLOAT, **extent),
-            "COLOR_0": buffer.add(colours, "VEC4", _USHORT, normalized=True),
+            "COLOR_0": buffer.add(colours, "VEC3", _FLOAT),
         },
         "material": 0,
         "mode": _POINTS,
@@ -97,10 +95,12 @@ def _primitive(buffer: _Buffer, result: Result, instance: Instance) -> dict[str,
 
 
 def linear(colours: np.ndarray) -> np.ndarray:
-    """Colours as screens take them (sRGB), uint8, to parts of 65535 of light, as glTF asks for."""
+    """Colours as screens take them (sRGB), uint8, as float32 shares of light in [0, 1], as glTF asks for.
+
+    glTF allows whole numbers as well: 8 bits would lose the dark colours, and of 16 some viewers read the wrong half.
+    """
     light = colours / 255
-    light = np.where(light <= 0.04045, light / 12.92, ((light + 0.055) / 1.055) ** 2.4)
-    return np.rint(light * _WHOLE).astype("<u2")
+    return np.where(light <= 0.04045, light / 12.92, ((light + 0.055) / 1.055) ** 2.4).astype("<f4")
 
 
 def _own_faces(faces: np.ndarray | None, points: np.ndarray) -> np.ndarray:

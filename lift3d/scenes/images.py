@@ -26,10 +26,12 @@ class Picture:
     Attributes:
         size: (height, width) in pixels, from the header.
         read: Decodes it; raises `UserError` when it cannot.
+        name: Of its file, without ending; "" where it has none of its own.
     """
 
     size: tuple[int, int]
     read: Callable[[], np.ndarray]
+    name: str = ""
 
 
 def depth_file(path: Path, per_metre: float) -> Picture:
@@ -39,13 +41,14 @@ def depth_file(path: Path, per_metre: float) -> Picture:
         UserError: At once for a file that is missing or no image, on reading for one that cannot be decoded.
     """
     if path.suffix.lower() == ".npy":
-        return Picture(checked_size(_array(path).shape, str(path)), lambda: metres(_array(path), per_metre, str(path)))
-    return Picture(image_size(path), lambda: metres(decoded(path, str(path)), per_metre, str(path)))
+        size = checked_size(_array(path).shape, str(path))
+        return Picture(size, lambda: metres(_array(path), per_metre, str(path)), path.stem)
+    return Picture(image_size(path), lambda: metres(decoded(path, str(path)), per_metre, str(path)), path.stem)
 
 
 def colour_file(path: Path) -> Picture:
     """A colour image (JPEG, PNG, ...), read as uint8 RGB (H, W, 3); errors as for `depth_file`."""
-    return Picture(image_size(path), lambda: decoded(path, str(path), mode="RGB"))
+    return Picture(image_size(path), lambda: decoded(path, str(path), mode="RGB"), path.stem)
 
 
 def image_size(path: Path) -> tuple[int, int]:

@@ -120,7 +120,8 @@ def _view(frame: Frame) -> tuple[View, list[str]]:
         doubts.append(f"the principal point ({cx:.0f}, {cy:.0f}) is far from the middle of the depth image, "
                       f"{width} x {height}: the intrinsics may be of another image size")  # fmt: skip
     read_colour = colour.read if colour else _raiser(f"frame {frame.name}: {missing}")
-    return View(frame.name, frame.time, pose, intrinsics, depth.read, read_colour), doubts
+    names = depth.name, colour.name if colour else ""
+    return View(frame.name, frame.time, pose, intrinsics, depth.read, read_colour, *names), doubts
 
 
 def _pose(frame: Frame) -> np.ndarray:

@@ -82,7 +82,7 @@ def test_an_unreadable_png_in_the_middle_costs_its_frame(scene: Path, tmp_path: 
     export(scene=scene, masks=tmp_path / "masks", out=tmp_path / "out", surface="voxels")
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert list(report["frames"]["rejected"]) == ["4"]
-    assert "cannot read" in report["frames"]["rejected"]["4"]
+    assert "4.png is no picture that is read here" in report["frames"]["rejected"]["4"]
 
 
 def test_what_is_exported_is_scored(scene: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,7 +128,8 @@ def test_masks_of_frames_without_pictures_have_the_size_of_the_depth(scene: Path
     maps = [np.asarray(Image.open(scene / "instance" / f"{n}.png").resize((160, 120), 0)) for n in range(8)]
     tracks = {1: tuple(rle.encode(m == 1) for m in maps)}
     save_masklets(tmp_path / "m.masklets.json", Masklets((120, 160), 30.0, np.arange(8) / 30, tracks))
-    source = read_masks(tmp_path / "m.masklets.json", load(bare))
+    source, doubts = read_masks(tmp_path / "m.masklets.json", load(bare))
+    assert doubts == ()
     assert [(source.layers(n)[0] == (maps[n] == 1)).all() for n in range(8)] == [True] * 8
 
 
@@ -146,6 +147,43 @@ def test_frames_out_of_order_with_some_left_out_are_refused(tmp_path: Path) -> N
     save_masklets(tmp_path / "m.masklets.json", Masklets((6, 8), 30.0, np.arange(3) / 30, tracks))
     with pytest.raises(UserError, match="the names do not tell where; give id maps named as the frames"):
         read_masks(tmp_path / "m.masklets.json", load(tmp_path))
+
+
+def masks_named(folder: Path, *names: str) -> Path:
+    """PNGs of a single object, as masks of frames of 8 x 6."""
+    folder.mkdir()
+    for name in names:
+        Image.fromarray(np.ones((6, 8), np.uint8)).save(folder / name)
+    return folder
+
+
+def small_scene(folder: Path, names: list[str]) -> Path:
+    """A scene of our own layout with these depth and colour files; its last frame has no pose."""
+    for name in ("depth", "color", "pose"):
+        (folder / name).mkdir(parents=True)
+    camera = {"intrinsics": [[8, 0, 4], [0, 8, 3], [0, 0, 1]]}
+    (folder / "scene.json").write_text(json.dumps(camera))
+    for name in names:
+        Image.fromarray(np.full((6, 8), 1000, np.uint16)).save(folder / f"depth/{name}.png")
+        Image.new("RGB", (8, 6)).save(folder / f"color/{name}.jpg")
+        if name != names[-1]:
+            np.savetxt(folder / f"pose/{name}.txt", np.eye(4))
+    return folder
+
+
+def test_masks_may_bear_padded_names_and_those_of_frames_that_are_left_out(tmp_path: Path) -> None:
+    opened = load(small_scene(tmp_path / "scene", ["0008", "0009", "0010", "0011"]))
+    masks = masks_named(tmp_path / "masks", "0008.png", "00010.PNG", "11.png", "7.png", "6.png")
+    source, doubts = read_masks(masks, opened)
+    assert [len(source.layers(n)) for n in range(3)] == [1, 0, 1]
+    assert doubts == ("2 of 5 masks bear the name of no frame that can be used: 6, 7",)
+
+
+def test_masks_in_another_number_than_frames_are_never_paired_by_order(tmp_path: Path) -> None:
+    opened = load(small_scene(tmp_path / "scene", ["0100", "0200", "0300"]))
+    expected = r"masks are named 0, 1, 2, frames 100, 200 \(the first one's files: depth 0100, colour 0100\); name the"
+    with pytest.raises(UserError, match=expected):
+        read_masks(masks_named(tmp_path / "masks", "0.png", "1.png", "2.png"), opened)
 
 
 def test_inspect_writes_text_or_json(scene: Path, capsys: pytest.CaptureFixture[str]) -> None:

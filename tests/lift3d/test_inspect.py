@@ -47,6 +47,7 @@ def test_the_text_for_people(tmp_path: Path) -> None:
     lines = inspect(write(tmp_path)).as_text().splitlines()
     assert lines[0] == "layout     folder (reader not checked on real files)"
     assert lines[1] == "frames     4 of 4 usable"
+    assert lines.pop(2) == "named      0, 1, 2, 3"
     assert lines[2] == "depth      32 x 24, 75% valid"
     assert lines[3] == "colour     64 x 48"
     assert lines[4] == "surface    none"

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from grounding.core import Masklets, UserError, rle
-from lift3d.labels import FromMasklets, IdMapFolder, LabelMaps, borders, depth_edges, packed, read_id_map, resized
+from lift3d.labels import FromMasklets, IdMapFiles, LabelMaps, borders, depth_edges, packed, resized
 
 
 def test_masks_that_overlap_nothing_share_a_layer() -> None:
@@ -50,33 +50,17 @@ def test_edges_of_depth_are_steps_by_a_share() -> None:
     assert depth_edges(4 * depth, 0.05).tolist() == depth_edges(depth, 0.05).tolist()
 
 
-def test_a_folder_is_read_by_the_names_of_the_views(tmp_path: Path) -> None:
+def test_pngs_keep_their_numbers_and_views_may_have_none(tmp_path: Path) -> None:
     Image.fromarray(np.array([[0, 300]], np.uint16)).save(tmp_path / "b.png")
-    source = IdMapFolder(tmp_path, ("a", "b"))
-    assert source.layers(0) == []
-    assert source.layers(1)[0].tolist() == [[0, 300]]
-
-
-def test_names_do_not_leave_the_folder(tmp_path: Path) -> None:
-    (tmp_path / "masks").mkdir()
-    with pytest.raises(UserError, match="leaves its root"):
-        IdMapFolder(tmp_path / "masks", ("../secret",)).layers(0)
-
-
-def test_a_palette_map_keeps_its_indices(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[True, False]])).save(tmp_path / "c.png")  # 1 bit a pixel
     picture = Image.fromarray(np.array([[0, 2]], np.uint8))
     picture.putpalette([0, 0, 0, 9, 9, 9, 200, 0, 0])
-    picture.save(tmp_path / "a.png")
-    assert read_id_map(tmp_path / "a.png").tolist() == [[0, 2]]
-
-
-def test_broken_and_coloured_pngs_are_named(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\nno")
-    with pytest.raises(UserError, match=r"cannot read masks .*a\.png"):
-        read_id_map(tmp_path / "a.png")
-    Image.new("RGB", (2, 2)).save(tmp_path / "b.png")
-    with pytest.raises(UserError, match=r"b\.png is a colour picture"):
-        read_id_map(tmp_path / "b.png")
+    picture.save(tmp_path / "d.png", bits=4)
+    source = IdMapFiles((None, *(tmp_path / f"{name}.png" for name in "bcd")))
+    assert source.layers(0) == []
+    layers = [source.layers(n)[0] for n in (1, 2, 3)]
+    assert [layer.tolist() for layer in layers] == [[[0, 300]], [[1, 0]], [[0, 2]]]
+    assert all(layer.dtype == np.uint16 for layer in layers)
 
 
 def test_masklets_give_the_masks_of_their_frame() -> None:
