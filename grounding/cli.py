@@ -7,9 +7,21 @@ import signal
 import sys
 from collections.abc import Callable
 from io import TextIOWrapper
+from types import TracebackType
 
-from grounding.core import UserError
-from grounding.core.checks import printable
+
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Let Ctrl-C end a command with one line also while its modules are imported, which takes a second or more."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.stderr.write("stopped\n")
+        raise SystemExit(130)
+    sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = _uncaught  # before the imports that take long
+
+from grounding.core import UserError  # noqa: E402
+from grounding.core.checks import printable  # noqa: E402
 
 
 def run(main: Callable[[], None]) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from grounding.cli import run  # first: from here on Ctrl-C ends with one line
+
+# isort: split
 import os
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from grounding.cli import run
 from grounding.core.files import check_free
 from grounding.core.video import probe
 from grounding.datasets.masks import read_masklets, write_masklets

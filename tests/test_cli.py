@@ -64,6 +64,15 @@ def process(code: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-c", "\n".join(lines)], stdin=pipe, stdout=pipe, stderr=pipe)
 
 
+def test_ctrl_c_while_modules_are_imported_is_one_line() -> None:
+    line = [sys.executable, "-c", "from grounding.cli import run\nraise KeyboardInterrupt"]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (130, "stopped\n")
+    line[2] = line[2].replace("KeyboardInterrupt", "ValueError(3)")
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and done.stderr.endswith("ValueError: 3\n")
+
+
 def test_a_reader_that_goes_away_ends_the_command_quietly() -> None:
     child = process("def main():\n    for n in range(100_000):\n        print('line', n)")
     assert child.stdout is not None and child.stderr is not None

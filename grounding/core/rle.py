@@ -17,6 +17,7 @@ from grounding.core.limits import check_pixels
 
 MAX_COUNTS = 1 << 24  # runs of one mask; a 4k frame of single-pixel stripes stays below
 MAX_RUN = 1 << 32  # pixels; pycocotools counts them in 32 bits
+MAX_GROUPS = 7  # of 5 bits, in one run of compressed counts
 FARTHEST = 1e6  # pixels from a polygon's corner to the picture's; pycocotools counts fifths of them in 32 bits
 
 
@@ -35,8 +36,12 @@ def encode(mask: np.ndarray) -> bytes:
 
 
 def decode(counts: bytes, size: tuple[int, int]) -> np.ndarray:
-    """The dense mask, bool, shape (H, W). `size` is (height, width)."""
-    return coco.decode({"size": list(size), "counts": counts}).astype(bool)
+    """The dense mask, bool, shape (H, W), its columns contiguous. `size` is (height, width).
+
+    Done here, for pycocotools 2.0.11 answers NumPy 2 with a warning a mask, and a signal in between with a TypeError.
+    """
+    runs = _runs(np.frombuffer(counts, np.uint8))
+    return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(size[::-1]).T
 
 
 def boxes(counts: list[bytes], size: tuple[int, int]) -> np.ndarray:
@@ -116,20 +121,31 @@ def to_json(counts: bytes) -> str:
 
 
 def _string_to_runs(text: str) -> list[int]:
-    """Run lengths of compressed counts: 5-bit groups, low first, each run a difference to the one two before."""
-    runs: list[int] = []
-    value = shift = 0
-    for char in text:
-        group = ord(char) - 48
-        if not 0 <= group < 64 or shift > 30:
-            raise UserError(f"RLE counts hold {char!r}, which no compressed mask contains")
-        value |= (group & 31) << shift
-        shift += 5
-        if not group & 32:
-            if group & 16:
-                value -= 1 << shift
-            runs.append(value + runs[-2] if len(runs) > 2 else value)
-            value = shift = 0
-    if shift:
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    wrong = (codes < 48) | (codes > 111)
+    if wrong.any():
+        raise UserError(f"RLE counts hold {text[int(wrong.argmax())]!r}, which no compressed mask contains")
+    ends = np.flatnonzero((codes - 48) & 32 == 0)  # of each number
+    if np.diff(ends, prepend=-1, append=len(codes) - 1).max() > MAX_GROUPS:
+        raise UserError("RLE counts hold a number that does not end, which no compressed mask contains")
+    if len(codes) and codes[-1] >= 48 + 32:
         raise UserError("RLE counts end in the middle of a run")
+    return _runs(codes).tolist()
+
+
+def _runs(codes: np.ndarray) -> np.ndarray:
+    """Run lengths of compressed counts, int64 (N,).
+
+    Characters from 48 on hold groups of 5 bits, low ones first; bit 6 says that more follow, bit 5 of the last one is
+    the sign. From the fourth on, a run is a difference to the one two before.
+    """
+    groups = codes.astype(np.int64) - 48
+    last = groups & 32 == 0
+    first = np.flatnonzero(np.concatenate([[True], last[:-1]])) if len(groups) else np.zeros(0, np.int64)
+    shift = 5 * (np.arange(len(groups)) - np.repeat(first, np.diff(first, append=len(groups))))
+    runs = np.add.reduceat((groups & 31) << shift, first) if len(first) else np.zeros(0, np.int64)
+    negative = groups[last] & 16 != 0
+    runs -= np.where(negative, 32 << shift[last], 0)
+    runs[2::2] = np.cumsum(runs[2::2])
+    runs[1::2] = np.cumsum(runs[1::2])
     return runs

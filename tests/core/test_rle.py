@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from pycocotools import mask as coco
 
 from grounding.core import UserError, rle
 
@@ -138,6 +139,16 @@ def test_too_many_runs_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rle.from_json([2, 1, 3], (2, 3))
     with pytest.raises(UserError, match="run lengths"):
         rle.from_json(RUNS, (2, 3))
+
+
+@given(masks)
+def test_pycocotools_reads_the_same(mask: np.ndarray) -> None:
+    counts = rle.encode(mask)
+    size = [mask.shape[0], mask.shape[1]]
+    np.testing.assert_array_equal(
+        coco.decode({"size": size, "counts": counts}).astype(bool), rle.decode(counts, mask.shape)
+    )
+    assert rle.from_json(counts.decode(), mask.shape) == counts
 
 
 coco_text = st.text(st.characters(min_codepoint=48, max_codepoint=111), max_size=30)
