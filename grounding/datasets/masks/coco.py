@@ -35,6 +35,7 @@ from grounding.datasets.masks.shared import (
     check_stated,
     finished,
     objects_of,
+    of_video,
     own_entry,
     put,
     read_rle,
@@ -86,9 +87,10 @@ def _own_images(value: dict[str, Any], images: list[dict[str, Any]], video: Vide
         if len({str(image.get("video_id")) for image in images}) > 1:
             raise UserError('images of several videos, but no list "videos" that names them; keep those of one')
         return images
-    entry = own_entry([(str(one.get("name"))[:500], one) for one in objects_of(value, "videos")], video)
+    videos = objects_of(value, "videos")
+    entry = own_entry([(str(one.get("name"))[:500], one) for one in videos], video)
     check_stated(entry, video)
-    return [image for image in images if image.get("video_id") == entry.get("id")]
+    return [images[place] for place in of_video(images, "images", videos, entry.get("id"))]
 
 
 def _frames(images: list[dict[str, Any]], video: VideoInfo) -> dict[int | str, int]:

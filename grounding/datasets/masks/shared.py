@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from grounding.core import rle
-from grounding.core.checks import within
+from grounding.core.checks import shown, within
 from grounding.core.errors import UserError
 from grounding.core.masklets import Masklets, check_id
 from grounding.core.video_probe import VideoInfo
@@ -103,7 +103,7 @@ def own_entry(named: Sequence[tuple[str, dict[str, Any]]], video: VideoInfo) -> 
         video: The video.
 
     Raises:
-        UserError: If none or several are named so.
+        UserError: If none or several are named so, or two entries have the same id.
     """
     paths = [(PurePosixPath(name), entry) for name, entry in named]
     found = [entry for path, entry in paths if len(paths) == 1 or video.path.stem in (path.name, path.stem)]
@@ -111,7 +111,28 @@ def own_entry(named: Sequence[tuple[str, dict[str, Any]]], video: VideoInfo) -> 
         names = ", ".join([path.name for path, _ in paths[:5]]) or "none"
         count = f"{len(paths)} videos, {len(found)} of them named {video.path.stem!r}"
         raise UserError(f"{count}; name the video file like one: {names}")
+    if sum(entry.get("id") == found[0].get("id") for _, entry in paths) > 1:
+        raise UserError(f"two videos have the id {shown(found[0].get('id'))}; give each its own")
     return found[0]
+
+
+def of_video(entries: Sequence[dict[str, Any]], what: str, videos: Sequence[dict[str, Any]], own: Any) -> list[int]:
+    """Places of the entries whose `video_id` is that of one video.
+
+    Args:
+        entries: Images or annotations.
+        what: Their key in the file.
+        videos: All videos of the file.
+        own: The id of the one.
+
+    Raises:
+        UserError: If an entry's is that of no video.
+    """
+    known = {repr(video.get("id")) for video in videos}
+    for place, entry in enumerate(entries):
+        if repr(entry.get("video_id")) not in known:
+            raise UserError(f"{what}[{place}]: video_id {shown(entry.get('video_id'))} is none of the videos; mend it")
+    return [place for place, entry in enumerate(entries) if entry.get("video_id") == own]
 
 
 def put(tracks: Tracks, object_id: int, frame: int, mask: bytes | None, video: VideoInfo) -> None:

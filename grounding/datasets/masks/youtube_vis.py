@@ -22,6 +22,7 @@ from grounding.datasets.masks.shared import (
     check_stated,
     finished,
     objects_of,
+    of_video,
     own_entry,
     read_track,
 )
@@ -37,21 +38,21 @@ def read_youtube_vis(value: Any, video: VideoInfo) -> Masklets:
     Raises:
         UserError: If no entry is of this video, or naming the first thing that is not as above.
     """
-    listed = [one for one in objects_of(value, "videos") if isinstance(one.get("file_names"), list)]
+    videos, annotations = objects_of(value, "videos"), objects_of(value, "annotations")
+    listed = [one for one in videos if isinstance(one.get("file_names"), list)]
     entry = own_entry([(_name(one), one) for one in listed if one["file_names"]], video)
     with within(f"video {_name(entry)!r}"):
         check_frames(len(entry["file_names"]), video)
         check_size((entry.get("height"), entry.get("width")), video)
         check_stated(entry, video)
     own = {}
-    for place, annotation in enumerate(objects_of(value, "annotations")):
-        if annotation.get("video_id") == entry.get("id"):
-            with within(f"annotations[{place}]"):
-                object_id = whole(annotation.get("id"), "its id")
-                if object_id in own:
-                    raise UserError(f"id {object_id} is used by another annotation already; give each object its own")
-                check_stated(annotation, video)
-                own[object_id] = read_track(annotation.get("segmentations"), video)
+    for place in of_video(annotations, "annotations", videos, entry.get("id")):
+        with within(f"annotations[{place}]"):
+            object_id = whole(annotations[place].get("id"), "its id")
+            if object_id in own:
+                raise UserError(f"id {object_id} is used by another annotation already; give each object its own")
+            check_stated(annotations[place], video)
+            own[object_id] = read_track(annotations[place].get("segmentations"), video)
     return finished({place: own[i] for place, i in enumerate(sorted(own), start=1)}, video)
 
 

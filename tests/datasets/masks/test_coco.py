@@ -110,6 +110,8 @@ def test_of_several_videos_the_one_named_like_the_file_is_read(video) -> None:
     for name in ("dog", "bird"):
         with pytest.raises(UserError, match=r"6 x 99 pixels" if name == "dog" else "name the video file like one"):
             read_coco(both, video(frames=2, name=name))
+    with pytest.raises(UserError, match=r"images\[0\]: video_id '5' is none of the videos"):
+        read_coco({**both, "images": [{**images[0], "video_id": 5}, *images[1:]]}, video(frames=2, name="cat"))
     with pytest.raises(UserError, match='images of several videos, but no list "videos"'):
         read_coco({**both, "videos": []}, video(frames=4))
     with pytest.raises(UserError, match=r"width is 7, the video's is 6"):
