@@ -145,5 +145,6 @@ def _mixtures(
 
 def _through(masklets: Masklets, object_id: int | None, interval: Interval | None) -> Answer:
     """An answer with its tube; without one if there is no interval, or no such id."""
-    tube = masklets.tube(object_id, interval) if interval and object_id in masklets.tracks else None
-    return Answer(interval, object_id, tube)
+    if interval is None or object_id is None or object_id not in masklets.tracks:
+        return Answer(interval, object_id)
+    return Answer(interval, object_id, masklets.tube(object_id, interval))

@@ -74,7 +74,7 @@ def _ids(images: list[dict[str, Any]]) -> set[int | str]:
     """The ids of all images of the file."""
     known: set[int | str] = set()
     for place, image in enumerate(images):
-        name = image.get("id")
+        name: Any = image.get("id")
         if type(name) not in (int, str) or name in known:
             raise UserError(f"images[{place}]: expected an id of its own, got {str(name)[:40]!r}")
         known.add(name)

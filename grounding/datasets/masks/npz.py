@@ -28,8 +28,8 @@ from grounding.core.video_probe import VideoInfo
 from grounding.datasets.masks.id_maps import MAX_IDS
 from grounding.datasets.masks.shared import Tracks, check_frames, check_size, finished, put
 
-_BROKEN = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError)
-_BROKEN += (RuntimeError, KeyError)  # a member with a password, or a name that is listed and missing
+_BROKEN: tuple[type[Exception], ...] = (OSError, ValueError, EOFError, NotImplementedError, struct.error, zlib.error)
+_BROKEN += (zipfile.BadZipFile, RuntimeError, KeyError)  # RuntimeError: a password is asked for; KeyError: no such name
 
 
 def read_npz(path: Path, video: VideoInfo) -> Masklets:
