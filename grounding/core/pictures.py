@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from grounding.core.errors import UserError
 from grounding.core.files import inside
@@ -23,7 +23,16 @@ from grounding.core.order import natural
 from grounding.core.reading import regular_file
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "PPM", "TIFF")
-_UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, TypeError, KeyError, IndexError, OverflowError)
+_UNREADABLE: tuple[type[Exception], ...] = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    TypeError,
+    KeyError,
+    IndexError,
+    OverflowError,
+)
 _UNREADABLE += (MemoryError, struct.error, zlib.error, Image.DecompressionBombError)
 
 # What Pillow calls the pixels of a PNG that can be an id map, and what it multiplies their numbers with.
@@ -76,7 +85,7 @@ def read_id_map(path: str | Path, size: tuple[int, int] | None = None) -> np.nda
     """
     where = str(path)
     with open_picture(path, where, ("PNG",)) as image:
-        pixels = image.tile[0][3] if image.tile else ""
+        pixels = str(image.tile[0][3]) if isinstance(image, ImageFile.ImageFile) and image.tile else ""
         if pixels not in _ID_MAPS:
             raise UserError(f"{where} is a colour picture, not an index image; save it as palette or grey, value = id")
         if size is not None and (image.height, image.width) != size:
