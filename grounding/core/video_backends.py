@@ -15,7 +15,8 @@ import numpy as np
 
 from grounding.core.errors import UserError
 from grounding.core.intervals import frame_midpoints
-from grounding.core.video_probe import VideoInfo, decoded, open_video
+from grounding.core.video_file import VideoFile, open_video
+from grounding.core.video_probe import VideoInfo
 
 Frames = Iterator[tuple[float, np.ndarray]]
 
@@ -30,25 +31,25 @@ def read_pyav(info: VideoInfo, wanted: np.ndarray) -> Frames:
     stamps = info.stamps[wanted]
     origins = np.searchsorted(info.keyframes, stamps, side="right")
     origins = np.insert(info.keyframes, 0, info.stamps[0])[origins]
-    with open_video(info.path) as (container, stream):
+    with open_video(info.path) as video:
         for origin in np.unique(origins):
             left = set(stamps[origins == origin].tolist())
             if origin > info.stamps[0]:
-                container.seek(int(origin), stream=stream)
-            yield from _pictures(info, container, stream, left)
+                video.seek(int(origin))
+            yield from _pictures(info, video, left)
             if left:  # the seek came out too late, or a packet is damaged: the start is always right
-                with open_video(info.path) as (again, its_stream):
-                    yield from _pictures(info, again, its_stream, left)
+                with open_video(info.path) as again:
+                    yield from _pictures(info, again, left)
 
 
-def _pictures(info: VideoInfo, container: Any, stream: Any, left: set[int]) -> Frames:
+def _pictures(info: VideoInfo, video: VideoFile, left: set[int]) -> Frames:
     """Pictures of the frames whose stamp is in `left`, taking each out of it, until none is left or all are past."""
-    frames = decoded(container, stream)
+    frames = video.frames(video.stream)
     while left and (frame := next(frames, None)) is not None:
         if frame.pts in left:
             left.discard(frame.pts)
-            picture = np.rot90(frame.to_ndarray(format="rgb24"), info.turns)
-            yield float(info.pts[np.searchsorted(info.stamps, frame.pts)]), np.ascontiguousarray(picture)
+            picture = video.picture(frame, info.turns)
+            yield float(info.pts[np.searchsorted(info.stamps, frame.pts)]), picture
         elif frame.pts is not None and frame.pts > max(left):
             return
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from grounding.core.errors import UserError
 from grounding.core.files import whole_file
-from grounding.core.video_probe import VideoInfo, decoded, open_video, whole_packets
+from grounding.core.video_file import VideoFile, open_video
+from grounding.core.video_probe import VideoInfo
 from grounding.core.video_write import add_stream
 
 TICK = Fraction(1, 60000)  # of the frame times; 24, 25, 30 and 29.97 frames a second fall on whole ticks
@@ -40,8 +41,8 @@ def copy_video(
     if path.suffix.lower() != ".mp4":
         raise UserError(f"cannot write {path}: only mp4 is written; give a name that ends in .mp4")
     height, width = (side + side % 2 for side in info.size)
-    with whole_file(path, overwrite=overwrite) as temporary, open_video(info.path) as (source, video):
-        origin = info.stamps[0] * video.time_base
+    with whole_file(path, overwrite=overwrite) as temporary, open_video(info.path) as source:
+        origin = info.stamps[0] * source.stream.time_base
         try:
             with av.open(f"file:{temporary}", "w", format="mp4", options={"movflags": "faststart"}) as target:
                 stream = add_stream(target, Fraction(info.fps).limit_denominator(1001), height, width)
@@ -82,7 +83,7 @@ def _mux(target: Any, stream: Any, frames: Iterator[tuple[float, Any]], sound: I
         heard = next(sound, None)
 
 
-def _sound(source: Any, target: Any, origin: Fraction) -> Iterator[tuple[float, Any]]:
+def _sound(source: VideoFile, target: Any, origin: Fraction) -> Iterator[tuple[float, Any]]:
     """Packets of the sound for the target, each with its time in seconds from the first picture.
 
     Args:
@@ -90,7 +91,7 @@ def _sound(source: Any, target: Any, origin: Fraction) -> Iterator[tuple[float, 
         target: Where they will be written; a stream is added to it at once.
         origin: When the first picture is shown, in seconds of the source.
     """
-    audio = source.streams.best("audio")
+    audio = source.container.streams.best("audio")
     if audio is None:
         return iter(())
     if audio.codec_context.codec.canonical_name in COPIED:
@@ -100,17 +101,17 @@ def _sound(source: Any, target: Any, origin: Fraction) -> Iterator[tuple[float, 
     return _coded(source, audio, coder, origin)
 
 
-def _copied(source: Any, audio: Any, stream: Any, origin: Fraction) -> Iterator[tuple[float, Any]]:
+def _copied(source: VideoFile, audio: Any, stream: Any, origin: Fraction) -> Iterator[tuple[float, Any]]:
     shift = round(origin / audio.time_base)
-    for packet in whole_packets(source, audio):
-        if packet.dts is not None:
+    for packet in source.packets(audio):
+        if packet.dts is not None and not packet.is_corrupt:
             packet.pts, packet.dts = (packet.dts if packet.pts is None else packet.pts) - shift, packet.dts - shift
             packet.stream = stream
             yield float(packet.pts * packet.time_base), packet
 
 
-def _coded(source: Any, audio: Any, coder: Any, origin: Fraction) -> Iterator[tuple[float, Any]]:
-    for frame in itertools.chain(decoded(source, audio), [None]):
+def _coded(source: VideoFile, audio: Any, coder: Any, origin: Fraction) -> Iterator[tuple[float, Any]]:
+    for frame in itertools.chain(source.frames(audio), [None]):
         if frame is not None and frame.pts is not None:
             frame.pts -= round(origin / frame.time_base)
         for packet in coder.encode(frame):

@@ -1,26 +1,28 @@
 """What a video holds, from its header and packets: size as shown, frame rate, and the time of every frame.
 
 Times come from the packets' presentation stamps and never from index / frame rate or from the header's frame count
-and duration, which may be wrong. Packets that the file breaks off in, or that an edit list hides, are no frames.
+and duration, which may be wrong. Packets that the file breaks off in, or that are not shown, are no frames.
 """
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from grounding.core.errors import UserError
+from grounding.core.video_file import DAMAGED, EMPTY, VideoFile, open_video
 
-# Real containers only: without this FFmpeg also opens playlists, which name other files, and draws plain text files.
-FORMATS = "mov,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,gif"
-EMPTY = "is a video of no frames; give one with at least one frame"
-DAMAGED = "the file is damaged or no video; give a video such as mp4, mov, mkv or webm"
+_log = logging.getLogger(__name__)
+
+# Containers whose header says how long they last; elsewhere FFmpeg guesses from what is there.
+PROMISING = ("mov", "matroska", "avi", "flv", "asf")
+SLACK = 0.2  # seconds by which headers may be wrong
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +38,7 @@ class VideoInfo:
         stamps: The same in the container's own ticks and from its own origin, int64, shape (N,).
         keyframes: Stamps at which decoding can begin, ascending, int64.
         duration: From the first frame's appearance to the last one's end, in seconds, > 0.
+        flaws: What the file has lost, a sentence each: it breaks off, packets are damaged, times come twice.
     """
 
     path: Path
@@ -46,6 +49,7 @@ class VideoInfo:
     stamps: np.ndarray
     keyframes: np.ndarray
     duration: float
+    flaws: tuple[str, ...] = ()
 
     @property
     def frame_count(self) -> int:
@@ -59,32 +63,40 @@ class VideoInfo:
 
 
 def probe(path: str | Path) -> VideoInfo:
-    """Read size, rate and frame times of a video; decodes one frame only (for the rotation).
+    """Read size, rate and frame times of a video; decodes one frame only (for size, rotation and where it begins).
+
+    What the file has lost is logged as a warning, and told in `flaws`.
 
     Raises:
-        UserError: If the file is missing, no video, has no video stream or not a single frame.
+        UserError: If the file is missing, no video, has no video stream or not a single frame, or its times start
+            anew on the way.
     """
     path = Path(path)
-    with open_video(path) as (container, stream):
-        name = container.format.name.split(",")[0]
-        tick = stream.time_base.numerator / stream.time_base.denominator
-        packets = [(p.pts, p.duration, p.is_keyframe) for p in whole_packets(container, stream) if not p.is_discard]
-    if not packets:
+    with open_video(path) as video:
+        name = video.container.format.name.split(",")[0]
+        tick = float(video.stream.time_base)
+        found = _packets(video)
+        missing = _missing(video, name, found)
+    if not found.shown:
         raise UserError(f"{path} {EMPTY}")
-    if any(stamp is None for stamp, _, _ in packets):
-        raise UserError(f"{path}: the container gives no presentation times; re-encode the video to mp4")
-    stamps, at = np.unique(np.array([stamp for stamp, _, _ in packets], np.int64), return_index=True)
+    _check_times(path, found.shown, tick)
+    head = _head(path, name)
+    began = [packet for packet in found.shown if packet.stamp >= head.stamp]
+    stamps, at = np.unique(np.array([packet.stamp for packet in began], np.int64), return_index=True)
     pts = (stamps - stamps[0]) * tick
-    size, turns = _shown_size(path, name)
+    flaws = tuple(_flaws(found, missing, len(began), len(stamps)))
+    for flaw in flaws:
+        _log.warning("%s: %s", path, flaw)
     return VideoInfo(
         path=path,
         container=name,
-        size=size,
-        turns=turns,
+        size=head.size,
+        turns=head.turns,
         pts=pts,
         stamps=stamps,
-        keyframes=np.unique(np.array([stamp for stamp, _, key in packets if key], np.int64)),
-        duration=float(pts[-1]) + _last_gap(pts, (packets[at[-1]][1] or 0) * tick),
+        keyframes=np.unique(np.array([packet.stamp for packet in began if packet.key], np.int64)),
+        duration=float(pts[-1]) + _last_gap(pts, began[at[-1]].duration * tick),
+        flaws=flaws,
     )
 
 
@@ -97,68 +109,110 @@ def frame_times(path: str | Path) -> np.ndarray:
     return probe(path).pts
 
 
-@contextlib.contextmanager
-def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
-    """Open a video with PyAV: its container and video stream; PyAV's errors become `UserError`."""
-    import av  # here, for whoever reads no video should not pay for FFmpeg
-
-    try:
-        if not path.is_file():
-            what = "is a folder, not a video file" if path.is_dir() else "does not exist"
-            raise UserError(f"video {path} {what}; give the path of a video file")
-        with av.open(f"file:{path}", options={"format_whitelist": FORMATS}) as container:
-            stream: Any = container.streams.best("video")
-            if stream is None or "attached_pic" in str(stream.disposition):
-                raise UserError(f"{path} has no video stream (sound only?); give a file with pictures")
-            stream.thread_type = "AUTO"  # frames in parallel; FFmpeg's default is one thread for most files
-            yield container, stream
-    except av.EOFError as error:  # matroska without a single frame
-        raise UserError(f"{path} {EMPTY}") from error
-    except av.FFmpegError as error:
-        raise UserError(f"cannot read video {path}: {error.strerror}; {DAMAGED}") from error
-    except OSError as error:
-        raise UserError(f"cannot read video {path}: {error.strerror}; mend its name or permissions") from error
+class _Packet(NamedTuple):
+    stamp: Any  # int, or None where the container tells none
+    duration: int
+    key: bool
 
 
-def whole_packets(container: Any, stream: Any) -> Iterator[Any]:
-    """The stream's packets in the order of decoding, up to the place where the file breaks off."""
-    import av
+@dataclass
+class _Found:
+    """What the packets of a file say.
 
-    with contextlib.suppress(av.InvalidDataError):
-        for packet in container.demux(stream):
-            if packet.size and not packet.is_corrupt:
-                yield packet
+    Args:
+        shown: The pictures, in the order of decoding.
+        damaged: How many packets of pictures are damaged.
+        pictures_end: Seconds of the container's own until which there are pictures.
+        end: The same of all streams.
+    """
 
-
-def decoded(container: Any, stream: Any) -> Iterator[Any]:
-    """The frames from where the container stands; a damaged packet yields none."""
-    import av
-
-    for packet in whole_packets(container, stream):
-        frames: list[Any] = []
-        with contextlib.suppress(av.InvalidDataError):
-            frames = stream.decode(packet)
-        yield from frames
-    with contextlib.suppress(av.InvalidDataError, av.EOFError):
-        yield from stream.decode(None)
+    shown: list[_Packet] = field(default_factory=list)
+    damaged: int = 0
+    pictures_end: float = 0.0
+    end: float = 0.0
 
 
-def _shown_size(path: Path, name: str) -> tuple[tuple[int, int], int]:
-    """(height, width) as shown and quarter turns, from the first frame; refuses avi with B-frames.
+def _packets(video: VideoFile) -> _Found:
+    found = _Found()
+    for packet in video.packets():
+        end = 0.0 if packet.pts is None else float((packet.pts + (packet.duration or 0)) * (packet.time_base or 0))
+        found.end = max(found.end, end)
+        if packet.stream_index != video.stream.index:
+            continue
+        found.pictures_end = max(found.pictures_end, end)
+        if packet.is_corrupt:
+            found.damaged += 1
+        elif video.shows(packet):
+            found.shown.append(_Packet(packet.pts, packet.duration or 0, packet.is_keyframe))
+    return found
+
+
+def _missing(video: VideoFile, name: str, found: _Found) -> float:
+    """Seconds that the header promises and the file does not hold; 0 where it promises none."""
+    container, stream = video.container, video.stream
+    if name not in PROMISING:
+        return 0.0
+    length = stream.frames if name == "avi" else stream.duration  # FFmpeg shortens an avi's duration to what is there
+    if length:
+        return float(((stream.start_time or 0) + length) * stream.time_base) - found.pictures_end
+    return ((container.start_time or 0) + (container.duration or 0)) / 1e6 - found.end
+
+
+def _check_times(path: Path, shown: Sequence[_Packet], tick: float) -> None:
+    if any(packet.stamp is None for packet in shown):
+        raise UserError(f"{path}: the container gives no presentation times; re-encode the video to mp4")
+    keys = [packet.stamp for packet in shown if packet.key]
+    twice = len(keys) == len(shown)  # where every frame is a key frame, two may bear the same time
+    for before, after in itertools.pairwise(keys):
+        if after < before or (after == before and not twice):
+            raise UserError(
+                f"{path}: its times start anew, {after * tick:.2f} s comes after {before * tick:.2f} s; were files put "
+                "one behind the other? join them with ffmpeg's concat demuxer, or re-encode the video to mp4"
+            )
+
+
+def _flaws(found: _Found, missing: float, began: int, used: int) -> Iterator[str]:
+    """What was lost, in words.
+
+    Args:
+        found: What the file holds.
+        missing: Seconds that its header promises besides.
+        began: Frames from the first picture on.
+        used: Frames of a time of their own.
+    """
+    if missing > SLACK:
+        promised = f"{missing:.2f} s more than the {used} frames that it holds"
+        yield f"its header promises {promised}; was it downloaded or copied whole?"
+    if found.damaged:
+        yield f"{found.damaged} damaged packets are left out"
+    if began < len(found.shown):
+        yield f"{len(found.shown) - began} packets before the first picture that can be decoded are left out"
+    if used < began:
+        yield f"{began - used} of {began} frames have the time of another one and are left out"
+
+
+class _Head(NamedTuple):
+    size: tuple[int, int]
+    turns: int
+    stamp: int
+
+
+def _head(path: Path, name: str) -> _Head:
+    """(height, width) as shown, quarter turns and stamp of the first frame; refuses avi with B-frames.
 
     Packets of an avi do not tell when they are shown, which only shows when their order is another one.
     """
     from av.video.frame import PictureType
 
-    with open_video(path) as (container, stream):
-        head = list(itertools.islice(decoded(container, stream), 32 if name == "avi" else 1))
-    if not head:
+    with open_video(path) as video:
+        frames = list(itertools.islice(video.frames(video.stream), 32 if name == "avi" else 1))
+    if not frames:
         raise UserError(f"{path}: not one frame can be decoded; {DAMAGED}")
-    if name == "avi" and any(frame.pict_type == PictureType.B for frame in head):
+    if name == "avi" and any(frame.pict_type == PictureType.B for frame in frames):
         raise UserError(f"{path}: an avi with B-frames does not tell when they are shown; re-encode it to mp4")
-    turns = round(head[0].rotation / 90) % 4
-    height, width = head[0].height, head[0].width
-    return ((width, height) if turns % 2 else (height, width)), turns
+    first = frames[0]
+    turns = round(first.rotation / 90) % 4
+    return _Head((first.width, first.height) if turns % 2 else (first.height, first.width), turns, first.pts)
 
 
 def _last_gap(pts: np.ndarray, told: float) -> float:
