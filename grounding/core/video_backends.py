@@ -23,6 +23,8 @@ Frames = Iterator[tuple[float, np.ndarray]]
 INSTALL = "pip install tubelet[video], or use backend='pyav'"
 BATCH = 8  # frames torchcodec decodes at once: full-size pictures of a whole clip may not fit in memory
 DECORD_PATIENCE = 60.0  # seconds for one frame; decord is known to wait for ever
+# What the two others raise for a file that they cannot read, besides errors of their own.
+FAILURES = (RuntimeError, ValueError, LookupError, TypeError, AssertionError, OSError, MemoryError, StopIteration)
 DECORD_CONTAINERS = ("mov", "matroska")  # elsewhere (mpegts) it was seen to return other frames than it says
 
 
@@ -80,7 +82,9 @@ def read_torchcodec(info: VideoInfo, wanted: np.ndarray) -> Frames:
         for first in range(0, len(middles), BATCH):
             batch = decoder.get_frames_played_at(middles[first : first + BATCH].tolist())
             yield from zip((batch.pts_seconds - begin).tolist(), batch.data.numpy(), strict=True)
-    except (RuntimeError, ValueError, IndexError) as error:
+    except UserError:
+        raise
+    except FAILURES as error:
         raise UserError(f"{info.path}: torchcodec fails ({_first_line(error)}); use backend='pyav'") from error
 
 
@@ -104,7 +108,9 @@ def read_decord(info: VideoInfo, wanted: np.ndarray) -> Frames:
         for index in wanted.tolist():
             picture = within(DECORD_PATIENCE, functools.partial(reader.__getitem__, index))
             yield float(times[index] - times[0]), picture.asnumpy()
-    except (decord.DECORDError, decord.DECORDLimitReachedError, TimeoutError) as error:
+    except UserError:
+        raise
+    except (decord.DECORDError, decord.DECORDLimitReachedError, *FAILURES) as error:
         raise UserError(f"{info.path}: decord fails ({_first_line(error)}); use backend='pyav'") from error
 
 

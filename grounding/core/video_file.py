@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from grounding.core.errors import UserError
+from grounding.core.limits import Limits, check_pixels, variable
+from grounding.core.reading import regular_file
 from grounding.core.video_hidden import shows_picture
 
 # Real containers only: without this FFmpeg also opens playlists, which name other files, and draws plain text files.
@@ -95,16 +97,18 @@ def open_video(path: Path) -> Iterator[VideoFile]:
     """
     import av  # here, for whoever reads no video should not pay for FFmpeg
 
-    with reading(path):
-        is_file, is_folder = path.is_file(), path.is_dir()
-    if not is_file:
-        what = "is a folder, not a video file" if is_folder else "does not exist"
-        raise UserError(f"video {path} {what}; give the path of a video file")
+    regular_file(path, "video")
+    # The decoders' own limit, also for a size that changes on the way; larger, for they count margins, too.
+    limit = {"max_pixels": str(Limits.from_environment().pixels * 2)}
     with reading(path):
         # Titles come in any encoding; nobody reads them here.
-        container = av.open(f"file:{path}", options={"format_whitelist": FORMATS}, metadata_errors="replace")
+        options = {"format_whitelist": FORMATS, **limit}
+        container = av.open(f"file:{path}", options=options, metadata_errors="replace")
     with contextlib.closing(container):
-        yield VideoFile(path, container, _moving(path, container))
+        stream = _moving(path, container)
+        _check_size(path, stream.width, stream.height)
+        stream.codec_context.options = limit
+        yield VideoFile(path, container, stream)
 
 
 def _moving(path: Path, container: Any) -> Any:
@@ -123,6 +127,13 @@ def _moving(path: Path, container: Any) -> Any:
         raise UserError(f"cannot read video {path}: FFmpeg knows no decoder for its pictures; re-encode it to mp4")
     stream.thread_type = "AUTO"  # frames in parallel; FFmpeg's default is one thread for most files
     return stream
+
+
+def _check_size(path: Path, width: int, height: int) -> None:
+    if not width or not height:
+        most = f"{Limits.from_environment().pixels:,} pixels ({variable('pixels')})"
+        raise UserError(f"cannot read video {path}: its pictures have no size, or one beyond the limit of {most}")
+    check_pixels((height, width), f"video {path}")
 
 
 @contextlib.contextmanager

@@ -41,7 +41,7 @@ def _vp9_pictures(data: memoryview) -> Iterator[int]:
 
 
 def _vp9_shows(first: int) -> bool:
-    """Whether a picture is shown, from its first byte: 2 bits marker, 2 profile, 1 more in profile 3, then the flags."""
+    """Whether a picture is shown, from its first byte: 2 bits marker, 2 profile, 1 more in profile 3, flags."""
     if first >> 6 != 0b10:  # no picture of VP9: damaged, which is not hidden
         return True
     flags = first << 1 if first >> 4 & 3 == 3 else first

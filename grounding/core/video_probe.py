@@ -6,6 +6,7 @@ and duration, which may be wrong. Packets that the file breaks off in, or that a
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from grounding.core.errors import UserError
+from grounding.core.limits import Limits, check_frames, check_pixels
 from grounding.core.video_file import DAMAGED, EMPTY, VideoFile, open_video
 
 _log = logging.getLogger(__name__)
@@ -65,7 +67,7 @@ class VideoInfo:
 def probe(path: str | Path) -> VideoInfo:
     """Read size, rate and frame times of a video; decodes one frame only (for size, rotation and where it begins).
 
-    What the file has lost is logged as a warning, and told in `flaws`.
+    What the file has lost is told in `flaws`, and logged as a warning when it is found first.
 
     Raises:
         UserError: If the file is missing, no video, has no video stream or not a single frame, or its times start
@@ -85,8 +87,7 @@ def probe(path: str | Path) -> VideoInfo:
     stamps, at = np.unique(np.array([packet.stamp for packet in began], np.int64), return_index=True)
     pts = (stamps - stamps[0]) * tick
     flaws = tuple(_flaws(found, missing, len(began), len(stamps)))
-    for flaw in flaws:
-        _log.warning("%s: %s", path, flaw)
+    _say(path, flaws)
     return VideoInfo(
         path=path,
         container=name,
@@ -98,6 +99,13 @@ def probe(path: str | Path) -> VideoInfo:
         duration=float(pts[-1]) + _last_gap(pts, began[at[-1]].duration * tick),
         flaws=flaws,
     )
+
+
+@functools.lru_cache(maxsize=4096)
+def _say(path: Path, flaws: tuple[str, ...]) -> None:
+    """Log what a file has lost, once a process: a training run probes its videos again and again."""
+    for flaw in flaws:
+        _log.warning("%s: %s", path, flaw)
 
 
 def frame_times(path: str | Path) -> np.ndarray:
@@ -134,6 +142,7 @@ class _Found:
 
 def _packets(video: VideoFile) -> _Found:
     found = _Found()
+    most = Limits.from_environment().frames
     for packet in video.packets():
         end = 0.0 if packet.pts is None else float((packet.pts + (packet.duration or 0)) * (packet.time_base or 0))
         found.end = max(found.end, end)
@@ -144,6 +153,8 @@ def _packets(video: VideoFile) -> _Found:
             found.damaged += 1
         elif video.shows(packet):
             found.shown.append(_Packet(packet.pts, packet.duration or 0, packet.is_keyframe))
+            if len(found.shown) > most:
+                check_frames(len(found.shown), f"video {video.path}")
     return found
 
 
@@ -184,11 +195,11 @@ def _flaws(found: _Found, missing: float, began: int, used: int) -> Iterator[str
         promised = f"{missing:.2f} s more than the {used} frames that it holds"
         yield f"its header promises {promised}; was it downloaded or copied whole?"
     if found.damaged:
-        yield f"{found.damaged} damaged packets are left out"
+        yield f"damaged packets left out: {found.damaged}"
     if began < len(found.shown):
-        yield f"{len(found.shown) - began} packets before the first picture that can be decoded are left out"
+        yield f"packets left out before the first picture that can be decoded: {len(found.shown) - began}"
     if used < began:
-        yield f"{began - used} of {began} frames have the time of another one and are left out"
+        yield f"frames left out because another has their time: {began - used} of {began}"
 
 
 class _Head(NamedTuple):
@@ -211,6 +222,7 @@ def _head(path: Path, name: str) -> _Head:
     if name == "avi" and any(frame.pict_type == PictureType.B for frame in frames):
         raise UserError(f"{path}: an avi with B-frames does not tell when they are shown; re-encode it to mp4")
     first = frames[0]
+    check_pixels((first.height, first.width), f"video {path}")
     turns = round(first.rotation / 90) % 4
     return _Head((first.width, first.height) if turns % 2 else (first.height, first.width), turns, first.pts)
 

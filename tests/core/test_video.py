@@ -198,7 +198,7 @@ def test_sound_only(tmp_path: Path) -> None:
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="does not exist") as caught:
+    with pytest.raises(UserError, match="No such file") as caught:
         read_clip(tmp_path / "gone.mp4")
     one_line(caught, tmp_path / "gone.mp4")
 

@@ -115,7 +115,7 @@ def test_a_folder(command: Command, video: Path, detector: Path, sam2_folder: Pa
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["no.mp4", "--prompt", "person"], "no.mp4 does not exist"),
+        (["no.mp4", "--prompt", "person"], "cannot read video no.mp4: No such file"),
         (["boxes.json", "--prompt", "person"], "boxes.json"),
         (["videos/a.mp4", "--boxes", "no.json"], "cannot read boxes no.json"),
         (["videos", "--boxes", "boxes.json"], "belongs to one video"),
