@@ -54,7 +54,8 @@ def main(
     """
     info = probe(video)
     masklets = read_masklets(masks, info)
-    outputs = Outputs(out, frames, frames_per_second, legend, overwrite)
+    inputs = [masks, *(masks.iterdir() if masks.is_dir() else ())]
+    outputs = Outputs(out, frames, frames_per_second, legend, overwrite, inputs)
     console = Console(stderr=True)
 
     def progress(drawn: Iterable[DrawnFrame]) -> Iterable[DrawnFrame]:
