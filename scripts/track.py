@@ -12,6 +12,7 @@ from rich.progress import track
 
 from grounding.cli import run
 from grounding.core import Masklets, UserError, save_masklets
+from grounding.core.files import check_free, writing
 from grounding.core.video import probe
 from grounding.tracking import Report, TrackingOptions, track_video
 from grounding.tracking.folder import FAILED, Outcome, Work, find_videos, track_folder
@@ -79,8 +80,8 @@ def main(
 
 
 def _single(video: Path, out: Path, models: ModelNames, options: TrackingOptions) -> None:
-    if out.exists():  # said now, not after the work
-        raise UserError(f"{out} exists already; choose another name or remove it first")
+    with writing(out):
+        check_free(out)  # said now, not after the work
     probe(video)  # so is this
     detector, tracker = models.load()
     console = Console(stderr=True)
