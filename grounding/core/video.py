@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from grounding.core.checks import printable
 from grounding.core.clip import Clip
 from grounding.core.errors import UserError
 from grounding.core.intervals import nearest_frames
@@ -101,7 +102,7 @@ def _read(info: VideoInfo, wanted: np.ndarray, size: tuple[int, int], backend: s
         try:
             return _read_with("torchcodec", info, wanted, size)
         except UserError as error:
-            _log.warning("%s; reading it with PyAV instead", error)
+            _log.warning("%s; reading it with PyAV instead", printable(str(error)))
     return _read_with("pyav", info, wanted, size)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from grounding.core.checks import printable
 from grounding.core.errors import UserError
 from grounding.core.video_file import VideoFile, open_video
 from grounding.core.video_probe import VideoInfo
@@ -91,7 +92,7 @@ def _sound(source: VideoFile, target: Any, origin: Fraction) -> Iterator[tuple[f
     if audio is None:
         return iter(())
     if audio.codec_context is None or not audio.codec_context.sample_rate:
-        _log.warning("%s: its sound is in no known form and is left out", source.path)
+        _log.warning("%s: its sound is in no known form and is left out", printable(str(source.path)))
         return iter(())
     if audio.codec_context.codec.canonical_name in COPIED:
         return _copied(source, audio, target.add_stream_from_template(audio), origin)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from grounding.core.checks import printable
 from grounding.core.errors import UserError
 from grounding.core.limits import Limits, check_frames, check_pixels
 from grounding.core.video_file import DAMAGED, EMPTY, VideoFile, open_video
@@ -105,7 +106,7 @@ def probe(path: str | Path) -> VideoInfo:
 def _say(path: Path, flaws: tuple[str, ...]) -> None:
     """Log what a file has lost, once a process: a training run probes its videos again and again."""
     for flaw in flaws:
-        _log.warning("%s: %s", path, flaw)
+        _log.warning("%s: %s", printable(str(path)), flaw)
 
 
 def frame_times(path: str | Path) -> np.ndarray:
