@@ -83,6 +83,7 @@ class VideoFile:
 
     def picture(self, frame: Any, turns: int = 0) -> np.ndarray:
         """A frame's pixels, RGB uint8 (H, W, 3), turned counter-clockwise by `turns` quarters."""
+        check_pixels((frame.height, frame.width), f"a frame of video {self.path}")  # a stream may change its size
         with reading(self.path):
             pixels = frame.to_ndarray(format="rgb24")
         return np.ascontiguousarray(np.rot90(pixels, turns))
