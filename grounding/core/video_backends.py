@@ -50,7 +50,7 @@ def _pictures(info: VideoInfo, video: VideoFile, left: set[int]) -> Frames:
     while left and (frame := next(frames, None)) is not None:
         if frame.pts in left:
             left.discard(frame.pts)
-            picture = video.picture(frame, info.turns)
+            picture = info.upright.shown(video.picture(frame))
             yield float(info.pts[np.searchsorted(info.stamps, frame.pts)]), picture
         elif frame.pts is not None and frame.pts > max(left):
             return
@@ -75,7 +75,9 @@ def read_torchcodec(info: VideoInfo, wanted: np.ndarray) -> Frames:
         raise UserError(f"backend torchcodec does not load (it needs torch and FFmpeg's libraries): {INSTALL}")
     try:
         decoder = make(str(info.path.resolve()), seek_mode="exact", dimension_order="NHWC")
-        if info.turns and not hasattr(decoder.metadata, "rotation"):
+        if info.upright.mirrored:
+            raise UserError(f"{info.path} is mirrored, which torchcodec does not show; use backend='pyav'")
+        if info.upright.turns and not hasattr(decoder.metadata, "rotation"):
             raise UserError(f"{info.path} is turned, which torchcodec before 0.11 ignores; use backend='pyav'")
         begin = decoder.metadata.begin_stream_seconds
         middles = frame_midpoints(info.pts, 1.0 / (info.duration - info.pts[-1]))[wanted] + begin
@@ -94,8 +96,9 @@ def read_decord(info: VideoInfo, wanted: np.ndarray) -> Frames:
         import decord
     except (ImportError, OSError) as error:
         raise UserError(f"backend decord is not installed: {INSTALL}") from error
-    if info.container not in DECORD_CONTAINERS or info.turns % 2:  # videos on their side come out garbled
-        what = "videos on their side" if info.turns % 2 else f"{info.container} files"
+    if info.container not in DECORD_CONTAINERS or info.upright.turns % 2 or info.upright.mirrored:
+        turned = info.upright.turns % 2 or info.upright.mirrored  # they come out garbled
+        what = "videos on their side or mirrored" if turned else f"{info.container} files"
         raise UserError(f"{info.path}: decord cannot be trusted with {what}; use backend='pyav'")
     try:
         reader = within(DECORD_PATIENCE, lambda: decord.VideoReader(str(info.path.resolve()), num_threads=1))

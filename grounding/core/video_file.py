@@ -81,12 +81,12 @@ class VideoFile:
         """Whether a packet of the pictures is one that is shown: not cut away by an edit list, nor hidden."""
         return not packet.is_discard and shows_picture(self.stream.codec_context.codec.name, memoryview(packet))
 
-    def picture(self, frame: Any, turns: int = 0) -> np.ndarray:
-        """A frame's pixels, RGB uint8 (H, W, 3), turned counter-clockwise by `turns` quarters."""
+    def picture(self, frame: Any) -> np.ndarray:
+        """A frame's pixels as they are stored, RGB uint8 (H, W, 3)."""
         check_pixels((frame.height, frame.width), f"a frame of video {self.path}")  # a stream may change its size
         with reading(self.path):
-            pixels = frame.to_ndarray(format="rgb24")
-        return np.ascontiguousarray(np.rot90(pixels, turns))
+            pixels: np.ndarray = frame.to_ndarray(format="rgb24")
+        return pixels
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ from grounding.core.checks import printable
 from grounding.core.errors import UserError
 from grounding.core.limits import Limits, check_frames, check_pixels
 from grounding.core.video_file import DAMAGED, EMPTY, VideoFile, open_video
+from grounding.core.video_upright import Upright, upright
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class VideoInfo:
         path: The file.
         container: Short name of its format, such as "mov" (also mp4) or "matroska" (also webm).
         size: (height, width) in pixels as shown (rotation applied).
-        turns: Quarter turns counter-clockwise that bring a stored frame to how it is shown, 0 to 3.
+        upright: What brings a stored frame to how it is shown.
         pts: Presentation time of every frame in seconds from the first frame, strictly ascending, shape (N,), N >= 1.
         stamps: The same in the container's own ticks and from its own origin, int64, shape (N,).
         keyframes: Stamps at which decoding can begin, ascending, int64.
@@ -47,7 +48,7 @@ class VideoInfo:
     path: Path
     container: str
     size: tuple[int, int]
-    turns: int
+    upright: Upright
     pts: np.ndarray
     stamps: np.ndarray
     keyframes: np.ndarray
@@ -93,7 +94,7 @@ def probe(path: str | Path) -> VideoInfo:
         path=path,
         container=name,
         size=head.size,
-        turns=head.turns,
+        upright=head.upright,
         pts=pts,
         stamps=stamps,
         keyframes=np.unique(np.array([packet.stamp for packet in began if packet.key], np.int64)),
@@ -205,12 +206,12 @@ def _flaws(found: _Found, missing: float, began: int, used: int) -> Iterator[str
 
 class _Head(NamedTuple):
     size: tuple[int, int]
-    turns: int
+    upright: Upright
     stamp: int
 
 
 def _head(path: Path, name: str) -> _Head:
-    """(height, width) as shown, quarter turns and stamp of the first frame; refuses avi with B-frames.
+    """(height, width) as shown, orientation and stamp of the first frame; refuses avi with B-frames.
 
     Packets of an avi do not tell when they are shown, which only shows when their order is another one.
     """
@@ -224,8 +225,8 @@ def _head(path: Path, name: str) -> _Head:
         raise UserError(f"{path}: an avi with B-frames does not tell when they are shown; re-encode it to mp4")
     first = frames[0]
     check_pixels((first.height, first.width), f"video {path}")
-    turns = round(first.rotation / 90) % 4
-    return _Head((first.width, first.height) if turns % 2 else (first.height, first.width), turns, first.pts)
+    turned = upright(first)
+    return _Head(turned.size(first.height, first.width), turned, first.pts)
 
 
 def _last_gap(pts: np.ndarray, told: float) -> float:

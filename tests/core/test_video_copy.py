@@ -132,7 +132,9 @@ def test_common_rates_are_kept_to_the_microsecond(film: Film, tmp_path: Path, fp
 def test_odd_sizes_repeat_the_edge(film: Film, tmp_path: Path) -> None:
     info = probe(film())
     pictures = ((time, picture[:47, :63]) for time, picture in greys(info))
-    odd = VideoInfo(info.path, info.container, (47, 63), 0, info.pts, info.stamps, info.keyframes, info.duration)
+    odd = VideoInfo(
+        info.path, info.container, (47, 63), info.upright, info.pts, info.stamps, info.keyframes, info.duration
+    )
     copy(odd, tmp_path / "out.mp4", pictures)
     clip = read_clip(tmp_path / "out.mp4", fps=10)
     assert clip.size == (48, 64) and abs(int(clip.frames[1, -1, -1, 0]) - 16) <= 3

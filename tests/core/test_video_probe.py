@@ -18,7 +18,7 @@ Film = Callable[..., Path]
 
 def test_probe_by_hand(film: Film) -> None:
     info = probe(film(count=20, fps=10, gop=6))
-    assert (info.size, info.turns, info.frame_count, info.container) == ((48, 64), 0, 20, "mov")
+    assert (info.size, info.upright, info.frame_count, info.container) == ((48, 64), (0, False), 20, "mov")
     assert info.fps == pytest.approx(10)
     assert info.duration == pytest.approx(2.0)
     np.testing.assert_allclose(info.pts, np.arange(20) / 10, atol=1e-9)
@@ -51,7 +51,7 @@ def test_rotated_size_is_as_shown(film: Film, turned: Callable) -> None:
     path = film()
     turned(path, (0, 1, -1, 0))
     info = probe(path)
-    assert (info.size, info.turns) == ((64, 48), 3)  # a quarter turn clockwise = three counter-clockwise
+    assert (info.size, info.upright) == ((64, 48), (3, False))  # a quarter turn clockwise = three counter-clockwise
 
 
 def test_frame_rate_of_a_single_frame(film: Film) -> None:
