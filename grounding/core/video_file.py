@@ -29,7 +29,7 @@ class VideoFile:
         path: The file.
         container: PyAV's.
         stream: The pictures.
-        broken_off: Whether the file was found to end in the middle of something; known when its packets were read.
+        broken_off: Whether something was found that cannot be read, at which the packets end.
     """
 
     path: Path

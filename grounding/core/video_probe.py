@@ -9,8 +9,8 @@ from __future__ import annotations
 import functools
 import itertools
 import logging
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,15 +18,12 @@ import numpy as np
 
 from grounding.core.checks import printable
 from grounding.core.errors import UserError
-from grounding.core.limits import Limits, check_frames, check_pixels
-from grounding.core.video_file import DAMAGED, EMPTY, VideoFile, open_video
+from grounding.core.limits import check_pixels
+from grounding.core.video_file import DAMAGED, EMPTY, open_video
+from grounding.core.video_scan import Packet, flaws, scan
 from grounding.core.video_upright import Upright, upright
 
 _log = logging.getLogger(__name__)
-
-# Containers whose header says how long they last; elsewhere FFmpeg guesses from what is there.
-PROMISING = ("mov", "matroska", "avi", "flv", "asf")
-SLACK = 0.2  # seconds by which headers may be wrong
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,17 +76,17 @@ def probe(path: str | Path) -> VideoInfo:
     with open_video(path) as video:
         name = video.container.format.name.split(",")[0]
         tick = float(video.stream.time_base)
-        found = _packets(video)
-        missing = _missing(video, name, found)
+        found = scan(video, name)
     if not found.shown:
         raise UserError(f"{path} {EMPTY}")
     _check_times(path, found.shown, tick)
     head = _head(path, name)
-    began = [packet for packet in found.shown if packet.stamp >= head.stamp]
+    known = head.stamp in {packet.stamp for packet in found.shown}
+    began = [packet for packet in found.shown if not known or packet.stamp >= head.stamp]
     stamps, at = np.unique(np.array([packet.stamp for packet in began], np.int64), return_index=True)
     pts = (stamps - stamps[0]) * tick
-    flaws = tuple(_flaws(found, missing, len(began), len(stamps)))
-    _say(path, flaws)
+    lost = tuple(flaws(found, len(began), len(stamps)))
+    _say(path, lost)
     return VideoInfo(
         path=path,
         container=name,
@@ -99,7 +96,7 @@ def probe(path: str | Path) -> VideoInfo:
         stamps=stamps,
         keyframes=np.unique(np.array([packet.stamp for packet in began if packet.key], np.int64)),
         duration=float(pts[-1]) + _last_gap(pts, began[at[-1]].duration * tick),
-        flaws=flaws,
+        flaws=lost,
     )
 
 
@@ -119,59 +116,7 @@ def frame_times(path: str | Path) -> np.ndarray:
     return probe(path).pts
 
 
-class _Packet(NamedTuple):
-    stamp: Any  # int, or None where the container tells none
-    duration: int
-    key: bool
-
-
-@dataclass
-class _Found:
-    """What the packets of a file say.
-
-    Args:
-        shown: The pictures, in the order of decoding.
-        damaged: How many packets of pictures are damaged.
-        pictures_end: Seconds of the container's own until which there are pictures.
-        end: The same of all streams.
-    """
-
-    shown: list[_Packet] = field(default_factory=list)
-    damaged: int = 0
-    pictures_end: float = 0.0
-    end: float = 0.0
-
-
-def _packets(video: VideoFile) -> _Found:
-    found = _Found()
-    most = Limits.from_environment().frames
-    for packet in video.packets():
-        end = 0.0 if packet.pts is None else float((packet.pts + (packet.duration or 0)) * (packet.time_base or 0))
-        found.end = max(found.end, end)
-        if packet.stream_index != video.stream.index:
-            continue
-        found.pictures_end = max(found.pictures_end, end)
-        if packet.is_corrupt:
-            found.damaged += 1
-        elif video.shows(packet):
-            found.shown.append(_Packet(packet.pts, packet.duration or 0, packet.is_keyframe))
-            if len(found.shown) > most:
-                check_frames(len(found.shown), f"video {video.path}")
-    return found
-
-
-def _missing(video: VideoFile, name: str, found: _Found) -> float:
-    """Seconds that the header promises and the file does not hold; 0 where it promises none."""
-    container, stream = video.container, video.stream
-    if name not in PROMISING:
-        return 0.0
-    length = stream.frames if name == "avi" else stream.duration  # FFmpeg shortens an avi's duration to what is there
-    if length:
-        return float(((stream.start_time or 0) + length) * stream.time_base) - found.pictures_end
-    return ((container.start_time or 0) + (container.duration or 0)) / 1e6 - found.end
-
-
-def _check_times(path: Path, shown: Sequence[_Packet], tick: float) -> None:
+def _check_times(path: Path, shown: Sequence[Packet], tick: float) -> None:
     if any(packet.stamp is None for packet in shown):
         raise UserError(f"{path}: the container gives no presentation times; re-encode the video to mp4")
     keys = [packet.stamp for packet in shown if packet.key]
@@ -184,30 +129,10 @@ def _check_times(path: Path, shown: Sequence[_Packet], tick: float) -> None:
             )
 
 
-def _flaws(found: _Found, missing: float, began: int, used: int) -> Iterator[str]:
-    """What was lost, in words.
-
-    Args:
-        found: What the file holds.
-        missing: Seconds that its header promises besides.
-        began: Frames from the first picture on.
-        used: Frames of a time of their own.
-    """
-    if missing > SLACK:
-        promised = f"{missing:.2f} s more than the {used} frames that it holds"
-        yield f"its header promises {promised}; was it downloaded or copied whole?"
-    if found.damaged:
-        yield f"damaged packets left out: {found.damaged}"
-    if began < len(found.shown):
-        yield f"packets left out before the first picture that can be decoded: {len(found.shown) - began}"
-    if used < began:
-        yield f"frames left out because another has their time: {began - used} of {began}"
-
-
 class _Head(NamedTuple):
     size: tuple[int, int]
     upright: Upright
-    stamp: int
+    stamp: Any  # int, or None where the decoder tells none
 
 
 def _head(path: Path, name: str) -> _Head:

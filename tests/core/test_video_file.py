@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -16,7 +17,8 @@ from av.stream import Disposition
 from grounding.core import UserError, read_clip
 from grounding.core.video import probe
 from grounding.core.video_backends import within
-from grounding.core.video_file import open_video, reading
+from grounding.core.video_file import VideoFile, open_video, reading
+from grounding.core.video_scan import Packet, Scan, flaws
 
 Film = Callable[..., Path]
 
@@ -114,6 +116,21 @@ def test_what_pyav_raises_is_one_line(error: Exception) -> None:
     ):
         raise error
     assert "\n" not in str(caught.value)
+
+
+def test_packets_end_where_the_file_breaks_off() -> None:
+    packet = SimpleNamespace(size=4)
+
+    def demux() -> Iterator[object]:
+        yield packet
+        yield SimpleNamespace(size=0)
+        yield packet
+        raise av.InvalidDataError(1094995529, "Invalid data found when processing input")
+
+    video = VideoFile(Path("v.mkv"), SimpleNamespace(demux=demux), None)
+    assert list(video.packets()) == [packet, packet] and video.broken_off
+    found = Scan([Packet(0, 1, True), Packet(1, 1, False)], broken_off=True)
+    assert list(flaws(found, 2, 2)) == ["what follows its 2 frames cannot be read; was it downloaded or copied whole?"]
 
 
 def test_ctrl_c_is_no_error_of_the_file() -> None:
