@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import TextIOWrapper
 from types import TracebackType
 
@@ -22,6 +23,7 @@ sys.excepthook = _uncaught  # before the imports that take long
 
 from grounding.core import UserError  # noqa: E402
 from grounding.core.checks import printable  # noqa: E402
+from grounding.core.extras import needs  # noqa: E402
 
 
 def run(main: Callable[[], None]) -> None:
@@ -43,9 +45,7 @@ def run(main: Callable[[], None]) -> None:
         main()
         sys.stdout.flush()  # while a broken pipe can still be dealt with
     except UserError as error:
-        for line in str(error).splitlines():
-            sys.stderr.write(f"error: {printable(line)}\n")
-        raise SystemExit(2) from None
+        raise _refused(error) from None
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # what is left to do takes a moment
         sys.stderr.write("stopped\n")
@@ -54,6 +54,26 @@ def run(main: Callable[[], None]) -> None:
         # Python flushes stdout once more when it exits; that must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(141) from None
+
+
+@contextlib.contextmanager
+def imports(extra: str) -> Iterator[None]:
+    """As `core.extras.needs`, for a script's first lines, which come before `run`.
+
+    Raises:
+        SystemExit: 2, after a line on stderr, if a package is not installed.
+    """
+    try:
+        with needs(extra):
+            yield
+    except UserError as error:
+        raise _refused(error) from None
+
+
+def _refused(error: UserError) -> SystemExit:
+    for line in str(error).splitlines():
+        sys.stderr.write(f"error: {printable(line)}\n")
+    return SystemExit(2)
 
 
 def _stop(number: int, frame: object) -> None:

@@ -74,7 +74,7 @@ class IdMarker:
             frame: RGB: a numpy array, uint8, shape (H, W, 3), or a PIL image; not changed.
             masks: Bool masks (h, w) of the same scene, of any resolution: a mapping from id (>= 1) to mask, masks in
                 a row with `ids`, or `supervision.Detections` with masks and tracker ids.
-            ids: The id of each mask in a row.
+            ids: The id of each mask in a row, or of each detection in place of its tracker id.
 
         Returns:
             Of the type of the frame.
@@ -93,8 +93,12 @@ class IdMarker:
         Each sampled frame takes the masks of the source frame nearest in time.
 
         Raises:
-            UserError: If the masklets belong to a video of another size, or a mask has another size.
+            UserError: If the two are something else, the masklets belong to a video of another size, or a mask has
+                another size.
         """
+        if not isinstance(clip, Clip) or not isinstance(masklets, Masklets):
+            got = f"{type(clip).__name__} and {type(masklets).__name__}"
+            raise UserError(f"annotate_clip takes a Clip and Masklets, got {got}; for frames as they come use IdStream")
         if tuple(masklets.size) != tuple(clip.size):
             raise UserError(
                 f"masklets must have the (height, width) of the clip's source, {tuple(clip.size)}, "

@@ -20,6 +20,8 @@ class Detections(Protocol):
     tracker_id: Any
 
 
+UNSURE = -1  # the id that trackers give a detection before they follow it
+
 Masks = Mapping[int, np.ndarray] | Sequence[np.ndarray] | np.ndarray | Detections
 
 
@@ -57,8 +59,8 @@ def masks_of(masks: Masks, ids: Sequence[int] | np.ndarray | None, room: tuple[i
 
     Args:
         masks: A mapping from id to mask; masks in a row, with `ids`; or `supervision.Detections` with masks and
-            tracker ids.
-        ids: The id of each mask in a row; None for the other two.
+            tracker ids, of which -1 means "not sure yet" and is left out.
+        ids: The id of each mask in a row, or of each detection in place of its tracker id; None for a mapping.
         room: (height, width) of the frame that they belong to.
 
     Raises:
@@ -74,13 +76,19 @@ def masks_of(masks: Masks, ids: Sequence[int] | np.ndarray | None, room: tuple[i
 
 def _pairs(masks: Any, ids: Any) -> Iterable[tuple[Any, Any]]:
     if hasattr(masks, "tracker_id"):
-        masks, ids = _detected(masks)
+        return _detected(masks, ids)
     if isinstance(masks, Mapping):
         if ids is not None:
             raise UserError("ids go with masks in a row; a mapping from id to mask has them already")
         return masks.items()
     if ids is None:
-        raise UserError("masks in a row need ids, one a mask; or give a mapping from id to mask")
+        flat = getattr(masks, "ndim", 0) == 2
+        hint = "; of an id map make {i: map == i for i in numpy.unique(map) if i}" if flat else ""
+        raise UserError(f"masks in a row need ids, one a mask; or give a mapping from id to mask{hint}")
+    return _row(masks, ids)
+
+
+def _row(masks: Any, ids: Any) -> Iterable[tuple[Any, Any]]:
     if len(ids) != len(masks):
         raise UserError(f"there must be one id a mask, got {len(ids)} ids and {len(masks)} masks")
     return zip(ids, masks, strict=True)
@@ -92,15 +100,21 @@ def _check(object_id: Any, mask: Any, found: Mapping[int, np.ndarray], room: tup
         raise UserError(f"object {object_id} comes twice; give every object an id of its own, or join its masks")
     if not isinstance(mask, np.ndarray) or mask.ndim != 2 or mask.dtype != bool:
         what = f"{mask.dtype} {mask.shape}" if isinstance(mask, np.ndarray) else type(mask).__name__
-        raise UserError(f"the mask of object {object_id} must be bool (height, width), got {what}")
+        hint = "; numbers become bools with mask > 0" if isinstance(mask, np.ndarray) and mask.ndim == 2 else ""
+        raise UserError(f"the mask of object {object_id} must be bool (height, width), got {what}{hint}")
     if mask.shape == room[::-1] != room:
         raise UserError(f"the mask of object {object_id} is {mask.shape} on a frame of {room}: transpose it (mask.T)")
 
 
-def _detected(detections: Any) -> tuple[Any, Any]:
+def _detected(detections: Any, ids: Any) -> Iterable[tuple[Any, Any]]:
     if len(detections) == 0:
-        return {}, None
-    for name, how in (("mask", "use a model that gives masks"), ("tracker_id", "track them first")):
-        if getattr(detections, name) is None:
-            raise UserError(f"detections must have a {name} to be drawn as ids, got none; {how}")
-    return np.asarray(detections.mask), detections.tracker_id
+        return ()
+    trackers = detections.tracker_id
+    if detections.mask is None:
+        raise UserError("detections must have a mask to be drawn as ids, got none; use a model that gives masks")
+    if trackers is None and ids is None:
+        raise UserError("detections must have a tracker_id to be drawn as ids, got none; track them first")
+    if ids is None and 0 in trackers:
+        raise UserError("object ids must be 1 or more, but a tracker_id is 0; give ids=detections.tracker_id + 1")
+    pairs = _row(np.asarray(detections.mask), trackers if ids is None else ids)
+    return pairs if trackers is None else (pair for pair, its in zip(pairs, trackers, strict=True) if its != UNSURE)

@@ -26,7 +26,7 @@ class IdStream:
         marker: How to draw.
     """
 
-    marker: IdMarker
+    marker: IdMarker = field(default_factory=IdMarker)
     _past: list[tuple[Spots, tuple[int, int]]] = field(default_factory=list, init=False, repr=False)
     _last: dict[int, tuple[float, float]] = field(default_factory=dict, init=False, repr=False)
 
@@ -39,7 +39,7 @@ class IdStream:
             frame: The frame.
             masks: Its objects; keep to one resolution.
             time: When it is shown, seconds, later than the one before.
-            ids: The id of each mask in a row.
+            ids: The id of each mask in a row, or of each detection in place of its tracker id.
 
         Raises:
             UserError: As `IdMarker.annotate`, or if time does not go on.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,13 @@ import numpy as np
 from PIL import Image
 
 from grounding.core import Masklets, UserError
-from grounding.core.files import whole_file
-from grounding.core.folders import new_folder
+from grounding.core.files import staged, writing
 from grounding.core.intervals import nearest_frames
 from grounding.core.video import sample_times
 from grounding.core.video_backends import read_pyav
 from grounding.core.video_copy import copy_video
 from grounding.core.video_probe import VideoInfo
+from grounding.core.video_write import check_mp4
 from prompting.legend import SCHEMA_VERSION, Mark
 from prompting.marker import IdMarker
 
@@ -43,7 +43,7 @@ class DrawnFrame:
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where a drawn video goes.
+    """Where a drawn video goes: all of it appears together, when all is done.
 
     Args:
         video: The mp4.
@@ -51,13 +51,15 @@ class Outputs:
         stills_per_second: How many stills; each is the frame nearest to its time, as `read_clip` samples.
         legend: JSON file of the marks on every source frame, as `Legend.to_json`.
         overwrite: Replace existing files; a folder that holds something is never replaced.
+        inputs: What else is read, besides the video; no output may be one of these.
     """
 
-    video: Path
-    frames: Path | None = None
+    video: str | Path
+    frames: str | Path | None = None
     stills_per_second: float = 2.0
-    legend: Path | None = None
+    legend: str | Path | None = None
     overwrite: bool = False
+    inputs: Sequence[str | Path] = ()
 
 
 def draw_frames(info: VideoInfo, masklets: Masklets, marker: IdMarker) -> Iterator[DrawnFrame]:
@@ -104,16 +106,22 @@ def draw_video(
         The number of frames drawn.
 
     Raises:
-        UserError: As `draw_frames`; or if something exists already and may not be replaced, or cannot be written.
+        UserError: As `draw_frames`; or if an output exists already, is an input, or cannot be written.
     """
-    _check(outputs, info.path)
+    check_mp4(Path(outputs.video))
+    if not 0 < outputs.stills_per_second < 1e6:
+        raise UserError(f"stills a second must be a number > 0, got {outputs.stills_per_second}")
     wanted = nearest_frames(info.pts, sample_times(info, outputs.stills_per_second, info.frame_count))
-    count = 0
-    with ExitStack() as stack:
-        keep = [
-            stack.enter_context(_stills(outputs.frames, set(wanted.tolist()))),
-            stack.enter_context(_legend(outputs.legend, outputs.overwrite)),
-        ]
+    files = [outputs.video, *([] if outputs.legend is None else [outputs.legend])]
+    folders = [] if outputs.frames is None else [outputs.frames]
+    inputs = [info.path, *outputs.inputs]
+    with staged(files, folders, overwrite=outputs.overwrite, inputs=inputs) as places, ExitStack() as stack:
+        keep: list[Write] = []
+        if outputs.legend is not None:
+            keep.append(stack.enter_context(_legend(places[1], outputs.legend)))
+        if outputs.frames is not None:
+            keep.append(_stills(places[-1], outputs.frames, set(wanted.tolist())))
+        count = 0
 
         def pictures() -> Iterator[tuple[float, np.ndarray]]:
             nonlocal count
@@ -123,47 +131,30 @@ def draw_video(
                 count += 1
                 yield frame.time, frame.picture
 
-        copy_video(info, outputs.video, pictures(), overwrite=outputs.overwrite)
+        copy_video(info, places[0], Path(outputs.video), pictures())
     return count
-
-
-def _check(outputs: Outputs, source: Path) -> None:
-    """Refuse before hours of work what would be refused after them."""
-    if not 0 < outputs.stills_per_second < 1e6:
-        raise UserError(f"stills a second must be a number > 0, got {outputs.stills_per_second}")
-    paths = {path.resolve() for path in (outputs.video, outputs.frames, outputs.legend) if path is not None}
-    if len(paths | {source.resolve()}) < 2 + (outputs.frames is not None) + (outputs.legend is not None):
-        raise UserError("the video, what is drawn, frames and legend must be different places; choose other names")
-    for path in (outputs.video, outputs.legend):
-        if path is not None and path.exists() and not outputs.overwrite:
-            raise UserError(f"{path} exists already; choose another name or say --overwrite")
 
 
 Write = Callable[[DrawnFrame], Any]
 
 
-@contextmanager
-def _stills(folder: Path | None, wanted: set[int]) -> Iterator[Write]:
-    """Gives what writes a frame into the folder, if it is wanted."""
-    if folder is None:
-        yield lambda frame: None
-        return
-    with new_folder(folder) as partial:
+def _stills(folder: Path, name: str | Path, wanted: set[int]) -> Write:
+    """What writes a frame into a new folder, which errors call by a name, if the frame is wanted."""
+    with writing(name):
+        folder.mkdir()
 
-        def write(frame: DrawnFrame) -> None:
-            if frame.index in wanted:
-                Image.fromarray(frame.picture).save(partial / f"{frame.index:06}.png")
+    def write(frame: DrawnFrame) -> None:
+        if frame.index in wanted:
+            with writing(name):
+                Image.fromarray(frame.picture).save(folder / f"{frame.index:06}.png")
 
-        yield write
+    return write
 
 
 @contextmanager
-def _legend(path: Path | None, overwrite: bool) -> Iterator[Write]:
-    """Gives what writes a frame's marks into the file, a line a source frame."""
-    if path is None:
-        yield lambda frame: None
-        return
-    with whole_file(path, overwrite=overwrite) as temporary, temporary.open("w", encoding="utf-8") as file:
+def _legend(path: Path, name: str | Path) -> Iterator[Write]:
+    """Gives what writes a frame's marks into a file, which errors call by a name, a line a source frame."""
+    with writing(name), path.open("w", encoding="utf-8") as file:
         file.write(f'{{"schema_version": {SCHEMA_VERSION}, "frames": [')
         lines = 0
 

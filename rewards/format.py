@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from grounding.core import Answer, ParseFailure
+from grounding.core.tags import TAGS
 from rewards.base import Meta, reward
 
-TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 GLUE = (*TAGS, "<glue>", "</glue>")
 PLANNED = (
     *("<think>", "<planning>", "</planning>", "<observation>", "</observation>", "<reasoning>", "</reasoning>"),

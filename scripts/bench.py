@@ -16,6 +16,7 @@ import tyro
 
 from grounding.cli import run
 from grounding.core import UserError
+from grounding.core.extras import needs
 
 
 @dataclass(frozen=True)
@@ -110,8 +111,10 @@ def prepare(bench: Common) -> None:
     """Set threads before torch starts, keep libraries quiet, and refuse a device that is not there."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # workers of the loader are forked
     warnings.filterwarnings("ignore")
-    import torch
-    import transformers
+    with needs("train"):
+        import torch
+        import transformers
+        import trl  # noqa: F401 - found missing now and not at the end
 
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import track
 
 from grounding.cli import run
+from grounding.core.checks import printable
 from grounding.core.video import probe
 from grounding.datasets.masks import read_masklets
 from prompting import IdMarker
@@ -54,7 +55,8 @@ def main(
     """
     info = probe(video)
     masklets = read_masklets(masks, info)
-    outputs = Outputs(out, frames, frames_per_second, legend, overwrite)
+    inputs = [masks, *(masks.iterdir() if masks.is_dir() else ())]
+    outputs = Outputs(out, frames, frames_per_second, legend, overwrite, inputs)
     console = Console(stderr=True)
 
     def progress(drawn: Iterable[DrawnFrame]) -> Iterable[DrawnFrame]:
@@ -65,7 +67,7 @@ def main(
     others = "".join(f", {path}" for path in (frames, legend) if path is not None)
     left_out = info.frame_count - count
     damaged = f" ({left_out} damaged ones left out)" if left_out else ""
-    print(f"wrote {out}{others}: {len(masklets.ids)} objects on {count} frames{damaged}")
+    print(printable(f"wrote {out}{others}: {len(masklets.ids)} objects on {count} frames{damaged}"))
 
 
 if __name__ == "__main__":

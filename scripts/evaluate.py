@@ -16,6 +16,7 @@ from rich.progress import track
 from rich.table import Table
 
 from grounding.cli import run
+from grounding.core.extras import needs
 from grounding.core.files import write_json
 
 
@@ -25,7 +26,8 @@ def main() -> None:
     if {"-h", "--help"} & set(arguments):
         print(__doc__)
         return
-    from grounding.training.evaluation import evaluate_model, figures, read_arguments, table  # heavy; --help is quick
+    with needs("train"):  # heavy; --help is quick
+        from grounding.training.evaluation import evaluate_model, figures, read_arguments, table
 
     plan = read_arguments(arguments)
     notes = Console(stderr=True)

@@ -12,6 +12,8 @@ from rich.progress import track
 
 from grounding.cli import run
 from grounding.core import Masklets, UserError, save_masklets
+from grounding.core.checks import printable
+from grounding.core.files import check_free, writing
 from grounding.core.video import probe
 from grounding.tracking import Report, TrackingOptions, track_video
 from grounding.tracking.folder import FAILED, Outcome, Work, find_videos, track_folder
@@ -79,8 +81,8 @@ def main(
 
 
 def _single(video: Path, out: Path, models: ModelNames, options: TrackingOptions) -> None:
-    if out.exists():  # said now, not after the work
-        raise UserError(f"{out} exists already; choose another name or remove it first")
+    with writing(out):
+        check_free(out)  # said now, not after the work
     probe(video)  # so is this
     detector, tracker = models.load()
     console = Console(stderr=True)
@@ -88,7 +90,7 @@ def _single(video: Path, out: Path, models: ModelNames, options: TrackingOptions
         video, detector, tracker, options, lambda frames, total: track(frames, "Tracking", total=total, console=console)
     )
     save_masklets(out, masklets)
-    print(f"wrote {out}: {summary(masklets, report)}")
+    print(printable(f"wrote {out}: {summary(masklets, report)}"))
 
 
 def _folder(folder: Path, out: Path, job: _Job, workers: int) -> None:
@@ -101,9 +103,9 @@ def _folder(folder: Path, out: Path, job: _Job, workers: int) -> None:
         outcomes.append(outcome)
         if outcome.status != "skipped":
             line = f"{outcome.status}: {outcome.video}: {outcome.message}"
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+            console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
     done, skipped, failed = (sum(o.status == status for o in outcomes) for status in ("done", "skipped", "failed"))
-    print(f"wrote {done} files to {out}, skipped {skipped} that were there")
+    print(printable(f"wrote {done} files to {out}, skipped {skipped} that were there"))
     if failed:
         raise UserError(f"{failed} of {count} videos failed; {out / FAILED} says why; run the same command to retry")
 

@@ -12,16 +12,19 @@ from __future__ import annotations
 
 import os
 
-import hydra
-from hydra.conf import HydraConf, RunDir
-from hydra.core.config_store import ConfigStore
-from omegaconf import DictConfig, OmegaConf
-
-from grounding.cli import run
+from grounding.cli import imports, run
 from grounding.core import UserError
-from grounding.training.config import register
-from grounding.training.options import clear_option_errors, unknown_options
-from grounding.training.processes import one_voice
+from grounding.core.extras import needs
+
+with imports("train"):
+    import hydra
+    from hydra.conf import HydraConf, RunDir
+    from hydra.core.config_store import ConfigStore
+    from omegaconf import DictConfig, OmegaConf
+
+    from grounding.training.config import register
+    from grounding.training.options import clear_option_errors, unknown_options
+    from grounding.training.processes import one_voice
 
 HINT = "python scripts/train.py --cfg job lists all options"
 
@@ -46,7 +49,8 @@ def main(config: DictConfig) -> None:
 @one_voice()
 def train_on(config: DictConfig) -> None:
     """Train what a composed configuration asks for."""
-    from grounding.training.run import train  # heavy; --help and --cfg stay quick
+    with needs("train"):  # heavy; --help and --cfg stay quick
+        from grounding.training.run import train
 
     if unknown := unknown_options(config):
         raise UserError(f"there is no option {', '.join(unknown)}; {HINT}")

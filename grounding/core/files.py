@@ -55,13 +55,13 @@ def staged(
         for number, output in enumerate(outputs):
             if any(output.place == other.place for other in outputs[:number]):
                 raise UserError(f"{output.path} is named for two outputs; give each its own")
-            check_free(output.path, overwrite=overwrite, folder=output.folder, inputs=read)
-            with _writing(output.path):
+            with writing(output.path):
+                check_free(output.path, overwrite=overwrite, folder=output.folder, inputs=read)
                 output.place.parent.mkdir(parents=True, exist_ok=True)
-        with _writing(outputs[0].path):
+        with writing(outputs[0].path):
             yield [output.hidden for output in outputs]
         for output in outputs:
-            with _writing(output.path):
+            with writing(output.path):
                 if os.path.lexists(output.hidden):
                     _put(output, overwrite)
                     done.append(output.place)
@@ -82,7 +82,7 @@ def whole_file(path: str | Path, *, overwrite: bool = False, inputs: Iterable[st
     """
     path = Path(path)
     with staged([path], overwrite=overwrite, inputs=inputs) as (temporary,):
-        with _writing(path):
+        with writing(path):
             temporary.touch(exist_ok=False)
         yield temporary
         temporary.chmod(0o644)
@@ -116,7 +116,7 @@ def check_free(
         UserError: If it exists and is not free, or the place cannot be looked at.
     """
     path = Path(path)
-    with _writing(path):
+    with writing(path):
         try:
             mode = path.lstat().st_mode
         except FileNotFoundError:
@@ -168,7 +168,12 @@ def _output(given: str | Path, folder: bool) -> _Output:
 
 
 @contextlib.contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def writing(path: str | Path) -> Iterator[None]:
+    """Name the output in what goes wrong when the block writes it.
+
+    Raises:
+        UserError: In place of an `OSError`, such as that of a full disk.
+    """
     try:
         yield
     except OSError as error:

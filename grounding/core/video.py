@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from grounding.core.checks import printable
 from grounding.core.clip import Clip
 from grounding.core.errors import UserError
 from grounding.core.intervals import nearest_frames
+from grounding.core.limits import check_bytes, check_frames
 from grounding.core.video_backends import BACKENDS, torchcodec_decoder
 from grounding.core.video_probe import VideoInfo, frame_times, probe
 
@@ -55,7 +57,9 @@ def read_clip(
         raise UserError(f"unknown video backend {backend!r}; choose one of auto, {', '.join(BACKENDS)}")
     info = probe(path)
     wanted = np.unique(nearest_frames(info.pts, sample_times(info, fps, max_frames)))
-    frames = _read(info, wanted, shrunk_size(info.size, max_pixels), backend)
+    size = shrunk_size(info.size, max_pixels)
+    check_bytes(len(wanted) * size[0] * size[1] * 3, f"a clip of {len(wanted)} frames of {path}")
+    frames = _read(info, wanted, size, backend)
     return Clip(frames, info.pts[wanted], info.fps, info.size, info.duration)
 
 
@@ -66,9 +70,13 @@ def sample_times(info: VideoInfo, fps: float, max_frames: int) -> np.ndarray:
 
     Returns:
         Seconds from the first frame, ascending, shape (n,) with 1 <= n <= max_frames.
+
+    Raises:
+        UserError: If there are more of them than a video may have frames.
     """
     latest = (float(info.pts[-1]) + info.duration) / 2
     slack = 1e-9  # k / fps that falls on `latest` but for rounding counts
+    check_frames(int(min(latest * fps + 1, max_frames)), f"{info.path} at {fps:g} frames a second")
     if latest * fps + slack >= max_frames:
         times = np.arange(max_frames) * (info.duration / max_frames)
     else:
@@ -94,7 +102,7 @@ def _read(info: VideoInfo, wanted: np.ndarray, size: tuple[int, int], backend: s
         try:
             return _read_with("torchcodec", info, wanted, size)
         except UserError as error:
-            _log.warning("%s; reading it with PyAV instead", error)
+            _log.warning("%s; reading it with PyAV instead", printable(str(error)))
     return _read_with("pyav", info, wanted, size)
 
 
@@ -104,6 +112,8 @@ def _read_with(backend: str, info: VideoInfo, wanted: np.ndarray, size: tuple[in
     slots = {index: slot for slot, index in enumerate(wanted.tolist())}
     given: dict[int, float] = {}
     for time, picture in BACKENDS[backend](info, wanted):
+        if picture.ndim != 3 or picture.shape[2] != 3:
+            raise UserError(f"{info.path}: backend {backend} gives pictures of shape {picture.shape}; try 'pyav'")
         index = int(nearest_frames(info.pts, np.array(time)))
         given[index] = time
         if index in slots:

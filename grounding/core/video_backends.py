@@ -15,13 +15,16 @@ import numpy as np
 
 from grounding.core.errors import UserError
 from grounding.core.intervals import frame_midpoints
-from grounding.core.video_probe import VideoInfo, decoded, open_video
+from grounding.core.video_file import VideoFile, open_video
+from grounding.core.video_probe import VideoInfo
 
 Frames = Iterator[tuple[float, np.ndarray]]
 
 INSTALL = "pip install tubelet[video], or use backend='pyav'"
 BATCH = 8  # frames torchcodec decodes at once: full-size pictures of a whole clip may not fit in memory
 DECORD_PATIENCE = 60.0  # seconds for one frame; decord is known to wait for ever
+# What the two others raise for a file that they cannot read, besides errors of their own.
+FAILURES = (RuntimeError, ValueError, LookupError, TypeError, AssertionError, OSError, MemoryError, StopIteration)
 DECORD_CONTAINERS = ("mov", "matroska")  # elsewhere (mpegts) it was seen to return other frames than it says
 
 
@@ -30,25 +33,25 @@ def read_pyav(info: VideoInfo, wanted: np.ndarray) -> Frames:
     stamps = info.stamps[wanted]
     origins = np.searchsorted(info.keyframes, stamps, side="right")
     origins = np.insert(info.keyframes, 0, info.stamps[0])[origins]
-    with open_video(info.path) as (container, stream):
+    with open_video(info.path) as video:
         for origin in np.unique(origins):
             left = set(stamps[origins == origin].tolist())
             if origin > info.stamps[0]:
-                container.seek(int(origin), stream=stream)
-            yield from _pictures(info, container, stream, left)
+                video.seek(int(origin))
+            yield from _pictures(info, video, left)
             if left:  # the seek came out too late, or a packet is damaged: the start is always right
-                with open_video(info.path) as (again, its_stream):
-                    yield from _pictures(info, again, its_stream, left)
+                with open_video(info.path) as again:
+                    yield from _pictures(info, again, left)
 
 
-def _pictures(info: VideoInfo, container: Any, stream: Any, left: set[int]) -> Frames:
+def _pictures(info: VideoInfo, video: VideoFile, left: set[int]) -> Frames:
     """Pictures of the frames whose stamp is in `left`, taking each out of it, until none is left or all are past."""
-    frames = decoded(container, stream)
+    frames = video.frames(video.stream)
     while left and (frame := next(frames, None)) is not None:
         if frame.pts in left:
             left.discard(frame.pts)
-            picture = np.rot90(frame.to_ndarray(format="rgb24"), info.turns)
-            yield float(info.pts[np.searchsorted(info.stamps, frame.pts)]), np.ascontiguousarray(picture)
+            picture = info.upright.shown(video.picture(frame))
+            yield float(info.pts[np.searchsorted(info.stamps, frame.pts)]), picture
         elif frame.pts is not None and frame.pts > max(left):
             return
 
@@ -72,14 +75,18 @@ def read_torchcodec(info: VideoInfo, wanted: np.ndarray) -> Frames:
         raise UserError(f"backend torchcodec does not load (it needs torch and FFmpeg's libraries): {INSTALL}")
     try:
         decoder = make(str(info.path.resolve()), seek_mode="exact", dimension_order="NHWC")
-        if info.turns and not hasattr(decoder.metadata, "rotation"):
+        if info.upright.mirrored:
+            raise UserError(f"{info.path} is mirrored, which torchcodec does not show; use backend='pyav'")
+        if info.upright.turns and not hasattr(decoder.metadata, "rotation"):
             raise UserError(f"{info.path} is turned, which torchcodec before 0.11 ignores; use backend='pyav'")
         begin = decoder.metadata.begin_stream_seconds
         middles = frame_midpoints(info.pts, 1.0 / (info.duration - info.pts[-1]))[wanted] + begin
         for first in range(0, len(middles), BATCH):
             batch = decoder.get_frames_played_at(middles[first : first + BATCH].tolist())
             yield from zip((batch.pts_seconds - begin).tolist(), batch.data.numpy(), strict=True)
-    except (RuntimeError, ValueError, IndexError) as error:
+    except UserError:
+        raise
+    except FAILURES as error:
         raise UserError(f"{info.path}: torchcodec fails ({_first_line(error)}); use backend='pyav'") from error
 
 
@@ -89,8 +96,9 @@ def read_decord(info: VideoInfo, wanted: np.ndarray) -> Frames:
         import decord
     except (ImportError, OSError) as error:
         raise UserError(f"backend decord is not installed: {INSTALL}") from error
-    if info.container not in DECORD_CONTAINERS or info.turns % 2:  # videos on their side come out garbled
-        what = "videos on their side" if info.turns % 2 else f"{info.container} files"
+    if info.container not in DECORD_CONTAINERS or info.upright.turns % 2 or info.upright.mirrored:
+        turned = info.upright.turns % 2 or info.upright.mirrored  # they come out garbled
+        what = "videos on their side or mirrored" if turned else f"{info.container} files"
         raise UserError(f"{info.path}: decord cannot be trusted with {what}; use backend='pyav'")
     try:
         reader = within(DECORD_PATIENCE, lambda: decord.VideoReader(str(info.path.resolve()), num_threads=1))
@@ -103,7 +111,9 @@ def read_decord(info: VideoInfo, wanted: np.ndarray) -> Frames:
         for index in wanted.tolist():
             picture = within(DECORD_PATIENCE, functools.partial(reader.__getitem__, index))
             yield float(times[index] - times[0]), picture.asnumpy()
-    except (decord.DECORDError, decord.DECORDLimitReachedError, TimeoutError) as error:
+    except UserError:
+        raise
+    except (decord.DECORDError, decord.DECORDLimitReachedError, *FAILURES) as error:
         raise UserError(f"{info.path}: decord fails ({_first_line(error)}); use backend='pyav'") from error
 
 

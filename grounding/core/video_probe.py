@@ -1,26 +1,29 @@
 """What a video holds, from its header and packets: size as shown, frame rate, and the time of every frame.
 
 Times come from the packets' presentation stamps and never from index / frame rate or from the header's frame count
-and duration, which may be wrong. Packets that the file breaks off in, or that an edit list hides, are no frames.
+and duration, which may be wrong. Packets that the file breaks off in, or that are not shown, are no frames.
 """
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import itertools
-from collections.abc import Iterator
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from grounding.core.checks import printable
 from grounding.core.errors import UserError
+from grounding.core.limits import check_pixels
+from grounding.core.video_file import DAMAGED, EMPTY, open_video
+from grounding.core.video_scan import Packet, flaws, scan
+from grounding.core.video_upright import Upright, upright
 
-# Real containers only: without this FFmpeg also opens playlists, which name other files, and draws plain text files.
-FORMATS = "mov,matroska,webm,avi,mpegts,mpeg,flv,ogg,asf,gif"
-EMPTY = "is a video of no frames; give one with at least one frame"
-DAMAGED = "the file is damaged or no video; give a video such as mp4, mov, mkv or webm"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,21 +34,23 @@ class VideoInfo:
         path: The file.
         container: Short name of its format, such as "mov" (also mp4) or "matroska" (also webm).
         size: (height, width) in pixels as shown (rotation applied).
-        turns: Quarter turns counter-clockwise that bring a stored frame to how it is shown, 0 to 3.
+        upright: What brings a stored frame to how it is shown.
         pts: Presentation time of every frame in seconds from the first frame, strictly ascending, shape (N,), N >= 1.
         stamps: The same in the container's own ticks and from its own origin, int64, shape (N,).
         keyframes: Stamps at which decoding can begin, ascending, int64.
         duration: From the first frame's appearance to the last one's end, in seconds, > 0.
+        flaws: What the file has lost, a sentence each: it breaks off, packets are damaged, times come twice.
     """
 
     path: Path
     container: str
     size: tuple[int, int]
-    turns: int
+    upright: Upright
     pts: np.ndarray
     stamps: np.ndarray
     keyframes: np.ndarray
     duration: float
+    flaws: tuple[str, ...] = ()
 
     @property
     def frame_count(self) -> int:
@@ -59,33 +64,47 @@ class VideoInfo:
 
 
 def probe(path: str | Path) -> VideoInfo:
-    """Read size, rate and frame times of a video; decodes one frame only (for the rotation).
+    """Read size, rate and frame times of a video; decodes one frame only (for size, rotation and where it begins).
+
+    What the file has lost is told in `flaws`, and logged as a warning when it is found first.
 
     Raises:
-        UserError: If the file is missing, no video, has no video stream or not a single frame.
+        UserError: If the file is missing, no video, has no video stream or not a single frame, or its times start
+            anew on the way.
     """
     path = Path(path)
-    with open_video(path) as (container, stream):
-        name = container.format.name.split(",")[0]
-        tick = stream.time_base.numerator / stream.time_base.denominator
-        packets = [(p.pts, p.duration, p.is_keyframe) for p in whole_packets(container, stream) if not p.is_discard]
-    if not packets:
+    with open_video(path) as video:
+        name = video.container.format.name.split(",")[0]
+        tick = float(video.stream.time_base)
+        found = scan(video, name)
+    if not found.shown:
         raise UserError(f"{path} {EMPTY}")
-    if any(stamp is None for stamp, _, _ in packets):
-        raise UserError(f"{path}: the container gives no presentation times; re-encode the video to mp4")
-    stamps, at = np.unique(np.array([stamp for stamp, _, _ in packets], np.int64), return_index=True)
+    _check_times(path, found.shown, tick)
+    head = _head(path, name)
+    known = head.stamp in {packet.stamp for packet in found.shown}
+    began = [packet for packet in found.shown if not known or packet.stamp >= head.stamp]
+    stamps, at = np.unique(np.array([packet.stamp for packet in began], np.int64), return_index=True)
     pts = (stamps - stamps[0]) * tick
-    size, turns = _shown_size(path, name)
+    lost = tuple(flaws(found, len(began), len(stamps)))
+    _say(path, lost)
     return VideoInfo(
         path=path,
         container=name,
-        size=size,
-        turns=turns,
+        size=head.size,
+        upright=head.upright,
         pts=pts,
         stamps=stamps,
-        keyframes=np.unique(np.array([stamp for stamp, _, key in packets if key], np.int64)),
-        duration=float(pts[-1]) + _last_gap(pts, (packets[at[-1]][1] or 0) * tick),
+        keyframes=np.unique(np.array([packet.stamp for packet in began if packet.key], np.int64)),
+        duration=float(pts[-1]) + _last_gap(pts, began[at[-1]].duration * tick),
+        flaws=lost,
     )
+
+
+@functools.lru_cache(maxsize=4096)
+def _say(path: Path, flaws: tuple[str, ...]) -> None:
+    """Log what a file has lost, once a process: a training run probes its videos again and again."""
+    for flaw in flaws:
+        _log.warning("%s: %s", printable(str(path)), flaw)
 
 
 def frame_times(path: str | Path) -> np.ndarray:
@@ -97,68 +116,42 @@ def frame_times(path: str | Path) -> np.ndarray:
     return probe(path).pts
 
 
-@contextlib.contextmanager
-def open_video(path: Path) -> Iterator[tuple[Any, Any]]:
-    """Open a video with PyAV: its container and video stream; PyAV's errors become `UserError`."""
-    import av  # here, for whoever reads no video should not pay for FFmpeg
-
-    try:
-        if not path.is_file():
-            what = "is a folder, not a video file" if path.is_dir() else "does not exist"
-            raise UserError(f"video {path} {what}; give the path of a video file")
-        with av.open(f"file:{path}", options={"format_whitelist": FORMATS}) as container:
-            stream: Any = container.streams.best("video")
-            if stream is None or "attached_pic" in str(stream.disposition):
-                raise UserError(f"{path} has no video stream (sound only?); give a file with pictures")
-            stream.thread_type = "AUTO"  # frames in parallel; FFmpeg's default is one thread for most files
-            yield container, stream
-    except av.EOFError as error:  # matroska without a single frame
-        raise UserError(f"{path} {EMPTY}") from error
-    except av.FFmpegError as error:
-        raise UserError(f"cannot read video {path}: {error.strerror}; {DAMAGED}") from error
-    except OSError as error:
-        raise UserError(f"cannot read video {path}: {error.strerror}; mend its name or permissions") from error
+def _check_times(path: Path, shown: Sequence[Packet], tick: float) -> None:
+    if any(packet.stamp is None for packet in shown):
+        raise UserError(f"{path}: the container gives no presentation times; re-encode the video to mp4")
+    keys = [packet.stamp for packet in shown if packet.key]
+    twice = len(keys) == len(shown)  # where every frame is a key frame, two may bear the same time
+    for before, after in itertools.pairwise(keys):
+        if after < before or (after == before and not twice):
+            raise UserError(
+                f"{path}: its times start anew, {after * tick:.2f} s comes after {before * tick:.2f} s; were files put "
+                "one behind the other? join them with ffmpeg's concat demuxer, or re-encode the video to mp4"
+            )
 
 
-def whole_packets(container: Any, stream: Any) -> Iterator[Any]:
-    """The stream's packets in the order of decoding, up to the place where the file breaks off."""
-    import av
-
-    with contextlib.suppress(av.InvalidDataError):
-        for packet in container.demux(stream):
-            if packet.size and not packet.is_corrupt:
-                yield packet
+class _Head(NamedTuple):
+    size: tuple[int, int]
+    upright: Upright
+    stamp: Any  # int, or None where the decoder tells none
 
 
-def decoded(container: Any, stream: Any) -> Iterator[Any]:
-    """The frames from where the container stands; a damaged packet yields none."""
-    import av
-
-    for packet in whole_packets(container, stream):
-        frames: list[Any] = []
-        with contextlib.suppress(av.InvalidDataError):
-            frames = stream.decode(packet)
-        yield from frames
-    with contextlib.suppress(av.InvalidDataError, av.EOFError):
-        yield from stream.decode(None)
-
-
-def _shown_size(path: Path, name: str) -> tuple[tuple[int, int], int]:
-    """(height, width) as shown and quarter turns, from the first frame; refuses avi with B-frames.
+def _head(path: Path, name: str) -> _Head:
+    """(height, width) as shown, orientation and stamp of the first frame; refuses avi with B-frames.
 
     Packets of an avi do not tell when they are shown, which only shows when their order is another one.
     """
     from av.video.frame import PictureType
 
-    with open_video(path) as (container, stream):
-        head = list(itertools.islice(decoded(container, stream), 32 if name == "avi" else 1))
-    if not head:
+    with open_video(path) as video:
+        frames = list(itertools.islice(video.frames(video.stream), 32 if name == "avi" else 1))
+    if not frames:
         raise UserError(f"{path}: not one frame can be decoded; {DAMAGED}")
-    if name == "avi" and any(frame.pict_type == PictureType.B for frame in head):
+    if name == "avi" and any(frame.pict_type == PictureType.B for frame in frames):
         raise UserError(f"{path}: an avi with B-frames does not tell when they are shown; re-encode it to mp4")
-    turns = round(head[0].rotation / 90) % 4
-    height, width = head[0].height, head[0].width
-    return ((width, height) if turns % 2 else (height, width)), turns
+    first = frames[0]
+    check_pixels((first.height, first.width), f"video {path}")
+    turned = upright(first)
+    return _Head(turned.size(first.height, first.width), turned, first.pts)
 
 
 def _last_gap(pts: np.ndarray, told: float) -> float:

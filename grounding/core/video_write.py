@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Iterable, Iterator
@@ -33,13 +34,18 @@ def write_video(path: str | Path, frames: Iterable[np.ndarray], fps: float, *, o
         UserError: If the name, the rate or a frame is not as above, the file exists, or it cannot be written.
     """
     path = Path(path)
-    if path.suffix.lower() != ".mp4":
-        raise UserError(f"cannot write {path}: only mp4 is written; give a name that ends in .mp4")
+    check_mp4(path)
     rate = Fraction(fps).limit_denominator(1001) if math.isfinite(fps) else Fraction(0)
     if not 0 < rate <= MAX_TICKS:
         raise UserError(f"fps must be a number between 0.001 and {MAX_TICKS}, got {fps!r}")
     with whole_file(path, overwrite=overwrite) as temporary:
         _encode(temporary, path, _checked(frames, path), rate)
+
+
+def check_mp4(path: Path) -> None:
+    """Refuse a name that is not that of an mp4."""
+    if path.suffix.lower() != ".mp4":
+        raise UserError(f"cannot write {path}: only mp4 is written; give a name that ends in .mp4")
 
 
 def _checked(frames: Iterable[np.ndarray], path: Path) -> Iterator[np.ndarray]:
@@ -56,19 +62,37 @@ def _checked(frames: Iterable[np.ndarray], path: Path) -> Iterator[np.ndarray]:
 
 
 def _encode(temporary: Path, path: Path, frames: Iterator[np.ndarray], rate: Fraction) -> None:
-    import av  # here, for whoever writes no video should not pay for FFmpeg
+    import av
 
     first = next(frames)
     height, width = (side + side % 2 for side in first.shape[:2])
+    with new_mp4(temporary, path) as container:
+        stream = add_stream(container, rate, height, width)
+        for frame in itertools.chain([first], frames):
+            padded = np.pad(frame, ((0, height - frame.shape[0]), (0, width - frame.shape[1]), (0, 0)), "edge")
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(padded, format="rgb24")))
+        container.mux(stream.encode())
+
+
+@contextlib.contextmanager
+def new_mp4(temporary: Path, path: Path) -> Iterator[Any]:
+    """Open an mp4 for writing.
+
+    Args:
+        temporary: Where it is written.
+        path: What it is called in errors.
+
+    Raises:
+        UserError: If the disk or the encoder refuses what the block writes.
+    """
+    import av  # here, for whoever writes no video should not pay for FFmpeg
+
     try:
         with av.open(f"file:{temporary}", "w", format="mp4", options={"movflags": "faststart"}) as container:
-            stream = add_stream(container, rate, height, width)
-            for frame in itertools.chain([first], frames):
-                padded = np.pad(frame, ((0, height - frame.shape[0]), (0, width - frame.shape[1]), (0, 0)), "edge")
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(padded, format="rgb24")))
-            container.mux(stream.encode())
+            yield container
     except av.FFmpegError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}; free some space or choose another place") from error
+        hint = "free some space or choose another place" if isinstance(error, OSError) else "the encoder refuses it"
+        raise UserError(f"cannot write {path}: {error.strerror}; {hint}") from error
 
 
 def add_stream(container: Any, rate: Fraction, height: int, width: int) -> Any:

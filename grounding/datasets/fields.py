@@ -10,8 +10,8 @@ from typing import Any
 
 from grounding.core.errors import UserError, UserErrors
 from grounding.core.intervals import Interval
+from grounding.core.tags import TAGS
 from grounding.datasets.problems import collecting
-from rewards.format import TAGS
 
 _LARGE = 1e9  # neither seconds nor pixels come near
 MAX_QUERY = 2000  # characters; a sentence has 200, and a model's context holds no book beside the video

@@ -28,9 +28,12 @@ class Media:
         root: The folder that no path may leave.
     """
 
-    root: Path
+    root: str | Path
     _videos: dict[str, VideoInfo | UserError] = field(default_factory=dict, init=False, repr=False)
     _masklets: dict[tuple[str, str], Masklets | UserError] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.root = Path(self.root)
 
     def find(self, relative: str) -> Path:
         """Where a path relative to the root leads.
@@ -38,7 +41,7 @@ class Media:
         Raises:
             UserError: If it leaves the root, also through a link, or leads to nothing.
         """
-        path = inside(self.root, relative)
+        path = inside(Path(self.root), relative)
         try:
             found = path.exists()
         except OSError:  # a name too long for the file system

@@ -139,7 +139,9 @@ def _look(samples: Sequence[Sample], media: Media, report: Report, progress: Pro
             report.findings.append(_kept("video", first, str(error)))
             continue
         states["good"] += 1
-        report.findings += [_kept("video", first, f"{video}: {line}") for line in _differences(first, info)]
+        report.findings += [
+            _kept("video", first, f"{video}: {line}") for line in (*info.flaws, *_differences(first, info))
+        ]
         report.findings += [found for sample in by_video[video] for found in _past_the_end(sample, info)]
     report.videos |= dict(states)
 

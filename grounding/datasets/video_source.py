@@ -61,13 +61,13 @@ class VideoSource:
     """
 
     samples: Sequence[Sample]
-    videos: Path
-    masklets: Path | None = None
+    videos: str | Path
+    masklets: str | Path | None = None
     fps: float = 2.0
     max_frames: int = 64
     max_pixels: int | None = None
     backend: str = "auto"
-    boxes: Path | None = None
+    boxes: str | Path | None = None
     merge_splits: bool = False
     beyond: Action = "clamp"
     skipped: list[Problem] = field(default_factory=list)
@@ -102,7 +102,8 @@ class VideoSource:
         info = self._media.video(video)
         if self.masklets is None:
             return Masklets(info.size, info.fps, info.pts, {})
-        path = self.masklets if MASKS.removesuffix(".json") in self._masks else self._masks.get(stem(video))
+        whole = MASKS.removesuffix(".json") in self._masks  # one file for all videos
+        path = Path(self.masklets) if whole else self._masks.get(stem(video))
         if path is None:
             raise UserError(f"no masks of {video} in {self.masklets}; name them {stem(video)}.masklets.json")
         return read_masklets(path, info)
@@ -138,7 +139,7 @@ class VideoSource:
             hint = "with masks of your own in data.masklets, give VidOR's annotations as data.boxes"
             raise UserError(f"no {name} of VidOR in {self.boxes}; add it, or, {hint}")
         boxed = with_boxes(sample, path)
-        return boxed if self.boxes == self.masklets else replace(boxed, truth=replace(boxed.truth, object_id=None))
+        return boxed if self._boxes == self._masks else replace(boxed, truth=replace(boxed.truth, object_id=None))
 
     def _clip(self, sample: Sample) -> Clip:
         """The sampled frames; where only a segment will be seen, those outside of it do not count as the most."""
@@ -204,13 +205,13 @@ def _check_seen(sample: Sample, masklets: Masklets) -> None:
         raise UserError(f"object {truth.object_id} is in no mask {shown(truth.interval)}; check masks and times")
 
 
-def masks_by_name(folder: Path) -> dict[str, Path]:
+def masks_by_name(folder: str | Path) -> dict[str, Path]:
     """The masks in and below a folder by the name of their video; what stands higher up goes first.
 
     Raises:
         UserError: If it is no folder.
     """
-    if not folder.is_dir():
+    if not Path(folder).is_dir():
         raise UserError(f"data.masklets={folder} is not a folder; give the folder that holds the masks")
     found: dict[str, Path] = {}
     for parent, folders, files in os.walk(folder):

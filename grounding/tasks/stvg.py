@@ -6,8 +6,8 @@ import re
 from dataclasses import replace
 
 from grounding.core import Answer, Interval, Masklets, ParseFailure, UserError
+from grounding.core.tags import TAGS
 from grounding.tasks.tags import last_answer
-from rewards.format import TAGS
 
 # One user turn, no system message, the video after the text.
 PROMPTS = {

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from grounding.core import UserError
-from grounding.core.files import write_text
+from grounding.core.files import check_free, write_text, writing
 from grounding.tracking.processes import in_processes
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".ts")
@@ -37,13 +37,16 @@ class Outcome:
     message: str = ""
 
 
-def find_videos(folder: Path, out: Path) -> dict[Path, Path]:
+def find_videos(folder: str | Path, out: str | Path) -> dict[Path, Path]:
     """All videos below a folder, by name, and the file that each is to become: out/same/place/name.masklets.json.
+
+    Links that lead nowhere and pipes of such names are among them: they fail, and are not passed over in silence.
 
     Raises:
         UserError: If there is none, or two would become the same file.
     """
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    folder, out = Path(folder), Path(out)
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and not path.is_dir())
     if not found:
         raise UserError(f"{folder} holds no videos ({', '.join(SUFFIXES)})")
     targets: dict[Path, Path] = {}
@@ -55,7 +58,7 @@ def find_videos(folder: Path, out: Path) -> dict[Path, Path]:
     return {video: target for target, video in targets.items()}
 
 
-def track_folder(folder: Path, out: Path, make: MakeWork, workers: int = 1) -> Iterator[Outcome]:
+def track_folder(folder: str | Path, out: str | Path, make: MakeWork, workers: int = 1) -> Iterator[Outcome]:
     """Turn every video below a folder into masklets.
 
     Args:
@@ -69,21 +72,32 @@ def track_folder(folder: Path, out: Path, make: MakeWork, workers: int = 1) -> I
         The outcome of every video, as soon as it is known.
 
     Raises:
-        UserError: As `find_videos`; if `workers` is below 1; if the models cannot be loaded.
+        UserError: As `find_videos`; if `workers` is below 1; if nothing can be written to `out`; if the models cannot
+            be loaded.
     """
+    folder, out = Path(folder), Path(out)
     if workers < 1:
         raise UserError(f"workers must be 1 or more, got {workers}")
     targets = find_videos(folder, out)
-    left = {video: target for video, target in targets.items() if not target.exists()}
+    left = {video: target for video, target in targets.items() if not _is_there(target)}
     yield from (Outcome(video, "skipped") for video in targets if video not in left)
     failures: list[Outcome] = []
-    (out / FAILED).unlink(missing_ok=True)
+    with writing(out / FAILED):
+        check_free(out / FAILED, overwrite=True)
+        (out / FAILED).unlink(missing_ok=True)
     for outcome in _outcomes(left, make, workers):
         if outcome.status == "failed":
             failures.append(outcome)
             lines = [json.dumps({"video": str(f.video.relative_to(folder)), "error": f.message}) for f in failures]
             write_text(out / FAILED, "\n".join(lines) + "\n", overwrite=True)
         yield outcome
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name too long for the file system: the work on it will say so
+        return False
 
 
 def _outcomes(left: dict[Path, Path], make: MakeWork, workers: int) -> Iterator[Outcome]:
@@ -101,6 +115,8 @@ def attempt(work: Work, item: tuple[Path, Path]) -> Outcome:
     """Work on one video; whatever goes wrong becomes its outcome, for the others are not to suffer."""
     video, target = item
     try:
+        with writing(target):
+            check_free(target)  # before the work
         return Outcome(video, "done", work(video, target))
     except UserError as error:
         return Outcome(video, "failed", str(error))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grounding.core import UserError
+from grounding.core.extras import needs
 from grounding.tracking.interfaces import Detector, Tracker
 from grounding.tracking.own_boxes import load_boxes
 
@@ -50,11 +51,12 @@ class ModelNames:
             worker: Number of the process from 0; several share out the GPUs.
 
         Raises:
-            UserError: If one is missing or of another kind.
+            UserError: If one is missing or of another kind, or torch is not installed.
         """
         own = None if self.boxes is None else load_boxes(self.boxes)  # quick to fail
-        from grounding.tracking.detectors import load_detector
-        from grounding.tracking.loading import turn
+        with needs("tracking"):
+            from grounding.tracking.detectors import load_detector
+            from grounding.tracking.loading import turn
 
         device = turn(self.device, worker)
         detector = own or load_detector(self.detector, self.prompt, threshold=self.threshold, device=device)

@@ -7,13 +7,13 @@ Frames count from 0, boxes are in pixels of the video. The frames named are the 
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from grounding.core import UserError
+from grounding.core.checks import number, shown, whole_text
 from grounding.core.reading import read_json
 from grounding.tracking.interfaces import Detections
 
@@ -49,23 +49,30 @@ class OwnBoxes:
         return found
 
 
-def load_boxes(path: Path) -> OwnBoxes:
+def load_boxes(path: str | Path) -> OwnBoxes:
     """Read a file of boxes.
 
     Raises:
         UserError: Naming the file, the frame and the box of the first thing that is not as documented above.
     """
+    path = Path(path)
     value = read_json(path, "boxes")
     if not isinstance(value, dict) or not value:
         raise UserError(f"boxes {path} must be an object of frame number: list of boxes, with at least one frame")
-    return OwnBoxes(path, dict(_read_frame(path, name, boxes) for name, boxes in value.items()))
+    found: dict[int, Detections] = {}
+    for name, boxes in value.items():
+        frame = whole_text(name, f"boxes {path}: a frame number")
+        if frame in found:
+            raise UserError(f"boxes {path}: frame {frame} stands there twice, once as {shown(name)}; join its boxes")
+        found[frame] = _read_frame(path, name, boxes)
+    return OwnBoxes(path, found)
 
 
-def _read_frame(path: Path, name: str, boxes: Any) -> tuple[int, Detections]:
-    if not (name.isascii() and name.isdigit() and len(name) < 16) or not isinstance(boxes, list):
-        raise UserError(f"boxes {path}: expected a frame number (0, 1, ...) with a list of boxes, got {name[:40]!r}")
+def _read_frame(path: Path, name: str, boxes: Any) -> Detections:
+    if not isinstance(boxes, list):
+        raise UserError(f"boxes {path}, frame {name} must be a list of boxes, got {shown(boxes)}")
     read = [_read_box(f"boxes {path}, frame {name}, box {at}", box) for at, box in enumerate(boxes)]
-    return int(name), Detections(
+    return Detections(
         np.array([box for box, _, _ in read], dtype=np.float64).reshape(-1, 4),
         np.array([score for _, score, _ in read], dtype=np.float64),
         tuple(label for _, _, label in read),
@@ -75,14 +82,11 @@ def _read_frame(path: Path, name: str, boxes: Any) -> tuple[int, Detections]:
 def _read_box(where: str, value: Any) -> tuple[list[float], float, str]:
     fields = value if isinstance(value, dict) else {"box": value}
     box, score, label = fields.get("box"), fields.get("score", 1.0), fields.get("label", "")
-    if not isinstance(box, list) or len(box) != 4 or not all(_is_number(side) for side in box):
-        raise UserError(f"{where} must be [x1, y1, x2, y2] in pixels, got {str(box)[:80]}")
-    if box[2] <= box[0] or box[3] <= box[1]:
-        raise UserError(f"{where} must have x1 < x2 and y1 < y2, got {box}")
-    if not _is_number(score) or not isinstance(label, str):
-        raise UserError(f"{where}: score must be a number and label a text")
-    return box, float(score), label
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and abs(value) < 1 << 53
+    if not isinstance(box, list) or len(box) != 4:
+        raise UserError(f"{where} must be [x1, y1, x2, y2] in pixels, got {shown(box)}")
+    sides = [number(side, f"{where}: each of x1, y1, x2, y2") for side in box]
+    if sides[2] <= sides[0] or sides[3] <= sides[1]:
+        raise UserError(f"{where} must have x1 < x2 and y1 < y2, got {shown(box)}")
+    if not isinstance(label, str):
+        raise UserError(f"{where}: label must be a text, got {shown(label)}")
+    return sides, number(score, f"{where}: score"), label

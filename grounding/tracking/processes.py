@@ -1,11 +1,14 @@
-"""Work shared out to processes, one piece at a time; a process that dies costs its piece only, Ctrl-C stops all."""
+"""Work shared out to processes, one piece at a time; one that dies costs its piece only, all end with their parent."""
 
 from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
@@ -108,14 +111,31 @@ def _received(worker: _Worker, died: Callable[[Any, int | None], Any]) -> Any:
 def _serve(pipe: Connection, make: Callable[[int], Any], attempt: Callable[[Any, Any], Any], number: int) -> None:
     """Work on what comes until nothing comes any more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that half-written files are removed
+    signal.signal(signal.SIGTERM, _stop)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         work = make(number)
-    except UserError as error:
-        pipe.send(UserError(str(error)))
-        return
-    try:
         while True:
             pipe.send(attempt(work, pipe.recv()))
+    except UserError as error:
+        pipe.send(UserError(str(error)))  # of `make`
     except (EOFError, BrokenPipeError):
-        return  # the parent is gone
+        pass  # the parent is gone
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # nothing is left that would have to be cleaned up
+
+
+def _stop(*_: object) -> None:
+    """Unwind, so that half-written files are removed; a second signal does not stop that."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(143)
+
+
+def _end_with_parent() -> None:
+    """Wait for the parent's end, and end then: one that was killed stops nobody, and a video may take hours."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(PATIENCE)
+        os._exit(143)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from grounding.core import UserError
+from grounding.core.reading import regular_file
 from grounding.tracking.loading import place
 from grounding.tracking.streaming import StreamingTracker
 
@@ -114,7 +115,7 @@ class Sam2PackageTracker(StreamingTracker):
         }
 
 
-def load_sam2(checkpoint: Path, config: str, device: str = "auto", dtype: str = "auto") -> Sam2PackageTracker:
+def load_sam2(checkpoint: str | Path, config: str, device: str = "auto", dtype: str = "auto") -> Sam2PackageTracker:
     """Load a checkpoint of the `sam2` package.
 
     Args:
@@ -127,6 +128,7 @@ def load_sam2(checkpoint: Path, config: str, device: str = "auto", dtype: str = 
         UserError: If the package, the yaml or the checkpoint is missing, or they do not fit together.
     """
     where, precision = place(device, dtype)
+    regular_file(checkpoint, "checkpoint")
     model = build_predictor(config)
     try:
         weights = torch.load(checkpoint, map_location="cpu", weights_only=True)

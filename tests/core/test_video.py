@@ -19,6 +19,7 @@ from grounding.core.intervals import nearest_frames
 from grounding.core.video import sample_times, shrunk_size
 from grounding.core.video_backends import BACKENDS, within
 from grounding.core.video_probe import VideoInfo
+from grounding.core.video_upright import Upright
 
 Film = Callable[..., Path]
 Numbered = Callable[[np.ndarray], int]
@@ -26,7 +27,7 @@ Numbered = Callable[[np.ndarray], int]
 
 def info_of(pts: list[float], duration: float) -> VideoInfo:
     stamps = np.arange(len(pts), dtype=np.int64)
-    return VideoInfo(Path("v.mp4"), "mov", (48, 64), 0, np.array(pts), stamps, stamps[:1], duration)
+    return VideoInfo(Path("v.mp4"), "mov", (48, 64), Upright(), np.array(pts), stamps, stamps[:1], duration)
 
 
 # Which times, which frames
@@ -198,7 +199,7 @@ def test_sound_only(tmp_path: Path) -> None:
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="does not exist") as caught:
+    with pytest.raises(UserError, match="No such file") as caught:
         read_clip(tmp_path / "gone.mp4")
     one_line(caught, tmp_path / "gone.mp4")
 

@@ -249,6 +249,53 @@ def test_decord_that_hangs_is_given_up(film: Film, monkeypatch: pytest.MonkeyPat
     for_ever.set()
 
 
+class OwnError(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OwnError("bad"), RuntimeError("Error reading v.mp4..."), IndexError("3"), StopIteration(), AssertionError()],
+)
+@pytest.mark.parametrize("late", [False, True])
+def test_whatever_decord_raises_is_one_line(
+    film: Film, monkeypatch: pytest.MonkeyPatch, error: Exception, late: bool
+) -> None:
+    class Reader:
+        def __init__(self, *_: object, **__: object) -> None:
+            if not late:
+                raise error
+
+        def __len__(self) -> int:
+            return 20
+
+        def get_frame_timestamp(self, frames: range) -> np.ndarray:
+            return np.stack([np.arange(20) / 10] * 2, axis=1)
+
+        def __getitem__(self, index: int) -> None:
+            raise error
+
+    monkeypatch.setitem(sys.modules, "decord", fake_decord(VideoReader=Reader, DECORDError=OwnError))
+    with pytest.raises(UserError, match=r"film\.mp4: decord fails \(.+\); use backend='pyav'"):
+        read_clip(film(), backend="decord")
+
+
+@pytest.mark.parametrize("error", [KeyError("pts"), TypeError("no stream"), AssertionError(), OSError("gone")])
+def test_whatever_torchcodec_raises_is_one_line(film: Film, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    use(monkeypatch, type("Failing", (FakeTorchcodec,), {"get_frames_played_at": fail}))
+    with pytest.raises(UserError, match=r"film\.mp4: torchcodec fails \(.+\); use backend='pyav'"):
+        read_clip(film(), backend="torchcodec")
+
+
+def test_pictures_of_another_shape_are_refused(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(BACKENDS, "decord", lambda info, wanted: iter([(0.0, np.zeros((1, 1, 96), np.uint8))]))
+    with pytest.raises(UserError, match=r"backend decord gives pictures of shape \(1, 1, 96\)"):
+        read_clip(film(), backend="decord")
+
+
 def test_decord_that_believes_in_more_frames_is_refused(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "decord", fake_decord(VideoReader=lambda *_, **__: range(999)))
     with pytest.raises(UserError, match="believes the container's 999 frames, the file holds 20"):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
-from grounding.core import UserError
+from grounding.core import UserError, read_clip
 from grounding.core.video import frame_times, probe
 
 Film = Callable[..., Path]
@@ -17,7 +18,7 @@ Film = Callable[..., Path]
 
 def test_probe_by_hand(film: Film) -> None:
     info = probe(film(count=20, fps=10, gop=6))
-    assert (info.size, info.turns, info.frame_count, info.container) == ((48, 64), 0, 20, "mov")
+    assert (info.size, info.upright, info.frame_count, info.container) == ((48, 64), (0, False), 20, "mov")
     assert info.fps == pytest.approx(10)
     assert info.duration == pytest.approx(2.0)
     np.testing.assert_allclose(info.pts, np.arange(20) / 10, atol=1e-9)
@@ -50,7 +51,7 @@ def test_rotated_size_is_as_shown(film: Film, turned: Callable) -> None:
     path = film()
     turned(path, (0, 1, -1, 0))
     info = probe(path)
-    assert (info.size, info.turns) == ((64, 48), 3)  # a quarter turn clockwise = three counter-clockwise
+    assert (info.size, info.upright) == ((64, 48), (3, False))  # a quarter turn clockwise = three counter-clockwise
 
 
 def test_frame_rate_of_a_single_frame(film: Film) -> None:
@@ -85,3 +86,105 @@ def test_damaged_pictures_without_one_sound_frame(film: Film) -> None:
     path.write_bytes(bytes(data))
     with pytest.raises(UserError, match=str(path)):
         probe(path)
+
+
+# What is hidden, and what is lost
+
+
+def shown_as(source: Path, path: Path, stamps: list[tuple[int, bool]]) -> Path:
+    """The packets of a VP8 film in another webm, at other times (ms); some a second time before, with `show` off."""
+    with av.open(str(source)) as film, av.open(str(path), "w") as out:
+        stream = out.add_stream_from_template(film.streams.video[0])
+        packets = [bytes(packet) for packet in film.demux(video=0) if packet.size]
+        for data, (stamp, hidden) in zip(packets, stamps, strict=True):
+            copies = [(bytes([data[0] & 0b1110_1111]) + data[1:], stamp - 3)] if hidden else []
+            for some, at in [*copies, (data, stamp)]:
+                packet = av.Packet(some)
+                packet.stream, packet.time_base, packet.pts, packet.dts = stream, Fraction(1, 1000), at, at
+                packet.is_keyframe = not some[0] & 1
+                out.mux(packet)
+    return path
+
+
+def test_hidden_packets_are_no_frames(film: Film, tmp_path: Path, numbered: Callable) -> None:
+    stamps = [(40 * k, k % 5 == 3) for k in range(20)]
+    path = shown_as(film("plain.webm", codec="libvpx"), tmp_path / "hidden.webm", stamps)
+    with av.open(str(path)) as container:
+        assert sum(1 for packet in container.demux(video=0) if packet.size) == 24
+    info = probe(path)
+    assert (info.frame_count, info.flaws) == (20, ())
+    np.testing.assert_allclose(info.pts, 0.04 * np.arange(20), atol=1e-9)
+    assert len(read_clip(path, fps=25, backend="pyav")) == 20
+
+
+def cut_off(path: Path, share: float) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+
+
+@pytest.mark.parametrize("name", ["film.mp4", "film.mkv", "film.webm", "film.avi", "film.flv"])
+def test_a_broken_off_file_says_so(film: Film, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    codec = {"film.webm": "libvpx", "film.avi": "mpeg4"}.get(name, "libx264")
+    path = film(name, codec=codec, noise=True)
+    assert probe(path).flaws == ()
+    cut_off(path, 0.6)
+    info = probe(path)
+    assert 5 < info.frame_count < 15
+    assert f"more than the {info.frame_count} frames that it holds; was it downloaded" in " ".join(info.flaws)
+    assert caplog.text.count("downloaded") == 1
+    probe(path)
+    assert caplog.text.count("downloaded") == 1  # once a process
+
+
+def test_a_fragmented_file_that_breaks_off_counts_its_damaged_packet(film: Film, tmp_path: Path) -> None:
+    path = tmp_path / "parts.mp4"
+    with (
+        av.open(str(film(noise=True))) as source,
+        av.open(str(path), "w", options={"movflags": "frag_keyframe+empty_moov"}) as out,
+    ):
+        stream = out.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                out.mux(packet)
+    assert probe(path).flaws == ()
+    cut_off(path, 0.6)
+    assert "damaged packets left out: 1" in probe(path).flaws
+
+
+def test_files_put_one_behind_the_other_are_refused(film: Film, tmp_path: Path) -> None:
+    """`cat a.ts b.ts`: times start anew, so no time line tells which frame is when."""
+    a, b = film("a.ts"), film("b.ts", count=8, gop=20)
+    for name, parts in (("aa.ts", (a, a)), ("ab.ts", (a, b)), ("ba.ts", (b, a)), ("bb.ts", (b, b))):
+        joined = tmp_path / name
+        joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+        with pytest.raises(UserError, match=r"its times start anew, 0\.\d\d s comes after"):
+            probe(joined)
+
+
+def test_frames_of_the_same_time_are_counted(film: Film, tmp_path: Path) -> None:
+    """Every frame is a key frame: frames 4 and 5 bear one time, so one of them is never shown."""
+    path = tmp_path / "twice.mkv"
+    with av.open(str(film(gop=1))) as source, av.open(str(path), "w") as out:
+        stream = out.add_stream_from_template(source.streams.video[0])
+        for index, packet in enumerate(p for p in source.demux(video=0) if p.size):
+            packet.stream, packet.time_base = stream, Fraction(1, 10)
+            packet.pts = packet.dts = 4 if index == 5 else index
+            packet.duration = 1
+            out.mux(packet)
+    info = probe(path)
+    assert info.frame_count == 19
+    assert info.flaws == ("frames left out because another has their time: 1 of 20",)
+
+
+def test_what_cannot_be_decoded_before_the_first_key_frame_is_no_frame(film: Film, numbered: Callable) -> None:
+    """A recording that begins in the middle: players show nothing before the first key frame."""
+    path = film("film.ts")
+    with av.open(str(path)) as container:
+        starts = [packet.pos for packet in container.demux(video=0) if packet.size]
+    head = path.read_bytes()[: 188 * 3]  # the tables that tell what streams there are
+    path.write_bytes(head + path.read_bytes()[starts[3] // 188 * 188 :])
+    info = probe(path)
+    assert info.frame_count == 14  # key frames are 0, 6, 12, 18: frames 6 to 19 are left
+    assert info.flaws == ("packets left out before the first picture that can be decoded: 3",)
+    assert len(read_clip(path, fps=10, backend="pyav")) == 14

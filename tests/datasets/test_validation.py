@@ -44,6 +44,16 @@ def test_a_good_dataset_has_no_findings(videos: Path) -> None:
     assert (report.rows, report.kept, report.counts) == (1, 1, {})
 
 
+def test_a_video_that_was_not_downloaded_whole_is_a_finding(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (20, 32, 48, 3), np.uint8)
+    write_video(tmp_path / "part.mp4", noise, 10.0)
+    whole = (tmp_path / "part.mp4").read_bytes()
+    (tmp_path / "part.mp4").write_bytes(whole[: len(whole) * 6 // 10])
+    report = validate(opened(sample(video="part.mp4", interval=Interval(0, 0.2))), videos=tmp_path)
+    assert report.videos == {"named": 1, "good": 1}
+    assert "part.mp4: its header promises" in messages(report, "video")[0]
+
+
 def test_each_video_is_looked_at_once(videos: Path) -> None:
     shown: list[Sequence[str]] = []
 

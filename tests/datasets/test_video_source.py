@@ -62,6 +62,13 @@ def test_a_tube_gets_the_id_of_its_masks(root: Path) -> None:
     assert loaded.clip.frames.shape == (4, 16, 24, 3)
 
 
+def test_paths_may_be_texts(root: Path) -> None:
+    one = sample(interval=Interval(0.2, 0.5), object_id=2)
+    loaded = VideoSource([one], f"{root}/videos", f"{root}/masks").load(one)
+    assert loaded.masklets.ids == [2, 5]
+    assert masks_by_name(str(root / "masks")) == masks_by_name(root / "masks")
+
+
 def test_an_id_gets_the_tube_of_its_masks() -> None:
     tube = completed(sample(interval=Interval(0.2, 0.5), object_id=2), masklets()).truth.tube
     assert tube is not None and tube.frames == range(2, 5) and tube.boxes.tolist() == [SQUARE] * 3

@@ -438,6 +438,13 @@ def test_masklets_of_another_size_are_refused() -> None:
         IdMarker().annotate_clip(clip, other)
 
 
+def test_what_is_no_clip_is_refused() -> None:
+    clip, masklets = moving_clip()
+    for pair, said in ((([clip.frames[0]], masklets), "got list and Masklets"), ((clip, {}), "got Clip and dict")):
+        with pytest.raises(UserError, match=said):
+            IdMarker().annotate_clip(*pair)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("size", [0, -1, float("nan"), float("inf")])
 def test_sizes_that_cannot_be_drawn_are_refused(size: float) -> None:
     with pytest.raises(UserError, match="marker size must be a finite number"):

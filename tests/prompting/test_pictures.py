@@ -8,7 +8,7 @@ import supervision as sv
 from PIL import Image
 
 from grounding.core import UserError
-from prompting import IdMarker
+from prompting import IdMarker, IdStream
 from prompting.pictures import masks_of, pixels_of
 
 MASKS = np.zeros((2, 40, 60), bool)
@@ -29,6 +29,7 @@ def test_all_kinds_of_masks_are_drawn_alike() -> None:
     assert (IdMarker().annotate(FRAME, list(MASKS), np.array([3, 8])) == expected).all()
     assert (IdMarker().annotate(FRAME, detections([3, 8])) == expected).all()
     assert (IdMarker().annotate(FRAME, detections([8, 3], MASKS[::-1])) == expected).all()
+    assert (IdStream().annotate(FRAME, detections([3, 8]), 0.0)[0] == expected).all()
 
 
 def test_a_pil_image_comes_back_as_one() -> None:
@@ -44,6 +45,22 @@ def test_an_image_from_a_file_is_drawn(tmp_path: Path) -> None:
     with Image.open(tmp_path / "frame.png") as image:
         drawn = IdMarker().annotate(image, MASKS, [3, 8])
     assert (np.asarray(drawn) == IdMarker().annotate(FRAME, MASKS, [3, 8])).all()
+
+
+def test_ids_in_place_of_those_of_the_tracker() -> None:
+    """Trackers that count from 0 are drawn with `ids=detections.tracker_id + 1`."""
+    expected = IdMarker().annotate(FRAME, {1: MASKS[0], 2: MASKS[1]})
+    found = detections([0, 1])
+    assert (IdMarker().annotate(FRAME, found, ids=found.tracker_id + 1) == expected).all()
+    assert (IdMarker().annotate(FRAME, detections(None), ids=[1, 2]) == expected).all()
+
+
+def test_detections_that_the_tracker_is_not_sure_of_are_left_out() -> None:
+    expected = IdMarker().annotate(FRAME, {8: MASKS[1]})
+    assert (IdMarker().annotate(FRAME, detections([-1, 8])) == expected).all()
+    found = detections([-1, 7])
+    assert (IdMarker().annotate(FRAME, found, ids=found.tracker_id + 1) == expected).all()
+    assert (IdMarker().annotate(FRAME, detections([-1, -1])) == FRAME).all()
 
 
 def test_detections_of_nothing_change_nothing() -> None:
@@ -100,7 +117,10 @@ def test_what_is_no_id_is_refused(wrong: int) -> None:
         (detections(None), None, "must have a tracker_id to be drawn as ids, got none; track them first"),
         (detections([1, 2], None), None, "must have a mask to be drawn as ids, got none; use a model that gives masks"),
         (detections([5, 5]), None, "object 5 comes twice"),
-        (detections([0, 1]), None, r"0 means 'no object'\), got"),
+        (detections([0, 1]), None, r"a tracker_id is 0; give ids=detections.tracker_id \+ 1"),
+        (detections([1, 2]), [1], "one id a mask, got 1 ids and 2 masks"),
+        (detections([1, 2]), [3, 0], r"0 means 'no object'\), got 0"),
+        (MASKS[0].astype(np.uint8), None, "of an id map make"),
     ],
 )
 def test_masks_and_ids_that_do_not_go_together(masks: object, ids: list[int] | None, said: str) -> None:

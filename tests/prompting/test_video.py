@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -145,18 +148,107 @@ def test_overwriting_files_when_told(video: Path, masklets: Masklets, tmp_path: 
     assert json.loads((tmp_path / "legend.json").read_text())["schema_version"] == 1
 
 
-def test_places_must_differ_also_from_the_video_itself(video: Path, masklets: Masklets, tmp_path: Path) -> None:
+def test_places_must_differ_also_from_what_is_read(video: Path, masklets: Masklets, tmp_path: Path) -> None:
+    masks = tmp_path / "masks.json"
+    masks.write_text("mine")
+    link, hard = tmp_path / "in" / "link.mp4", tmp_path / "in" / "hard.mp4"
+    link.symlink_to(video)
+    hard.hardlink_to(video)
     before = video.read_bytes()
     for outputs in (
         Outputs(video, overwrite=True),
         Outputs(tmp_path / "in" / ".." / "in" / "video.mp4", overwrite=True),
+        Outputs(link, overwrite=True),
+        Outputs(hard, overwrite=True),
         Outputs(tmp_path / "a.mp4", legend=tmp_path / "a.mp4"),
         Outputs(tmp_path / "a.mp4", frames=tmp_path / "b", legend=tmp_path / "b"),
         Outputs(tmp_path / "a.mp4", legend=video, overwrite=True),
+        Outputs(tmp_path / "a.mp4", legend=masks, overwrite=True, inputs=[masks]),
     ):
-        with pytest.raises(UserError, match="must be different places"):
+        with pytest.raises(UserError, match=r"is also an input|is named for two outputs"):
             draw_video(probe(video), masklets, MARKER, outputs)
-    assert video.read_bytes() == before
+    assert video.read_bytes() == before and masks.read_text() == "mine" and link.is_symlink()
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_links_are_never_written_through(video: Path, masklets: Masklets, tmp_path: Path, overwrite: bool) -> None:
+    """A link as output is refused, or replaced itself; what it leads to, or would lead to, stays as it is."""
+    other, away = tmp_path / "other.mp4", tmp_path / "away"
+    other.write_text("mine")
+    places = [tmp_path / name for name in ("soft.mp4", "hard.mp4", "dangling.mp4", "legend.json")]
+    places[0].symlink_to(other)
+    places[1].hardlink_to(other)
+    places[2].symlink_to(away)
+    places[3].symlink_to(away)
+    for place in places:
+        outputs = (
+            Outputs(tmp_path / "o.mp4", legend=place, overwrite=True) if place.suffix == ".json" else Outputs(place)
+        )
+        outputs = replace(outputs, overwrite=overwrite)
+        if overwrite:
+            draw_video(probe(video), masklets, MARKER, outputs)
+            assert not place.is_symlink()
+        else:
+            with pytest.raises(UserError, match="exists already"):
+                draw_video(probe(video), masklets, MARKER, outputs)
+    assert other.read_text() == "mine" and not away.exists()
+
+
+def test_stills_at_a_link_that_leads_nowhere(video: Path, masklets: Masklets, tmp_path: Path) -> None:
+    (tmp_path / "stills").symlink_to(tmp_path / "away")
+    with pytest.raises(UserError, match="stills exists already"):
+        draw_video(probe(video), masklets, MARKER, Outputs(tmp_path / "a.mp4", tmp_path / "stills"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "stills"]
+
+
+@pytest.mark.parametrize("late", ["a.mp4", "legend.json", "stills"])
+def test_what_appears_while_it_works_is_left_alone_and_nothing_else_appears(
+    video: Path, masklets: Masklets, tmp_path: Path, late: str
+) -> None:
+    def meanwhile(frames: Iterable[DrawnFrame]) -> Iterator[DrawnFrame]:
+        for frame in frames:
+            if frame.index == 8 and late == "stills":
+                (tmp_path / late).mkdir()
+                (tmp_path / late / "mine").touch()
+            elif frame.index == 8:
+                (tmp_path / late).write_text("mine")
+            yield frame
+
+    outputs = Outputs(tmp_path / "a.mp4", tmp_path / "stills", legend=tmp_path / "legend.json")
+    with pytest.raises(UserError, match=late):
+        draw_video(probe(video), masklets, MARKER, outputs, meanwhile)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["in", late])
+    assert (tmp_path / late / "mine").exists() if late == "stills" else (tmp_path / late).read_text() == "mine"
+
+
+@pytest.mark.parametrize(("broken", "named"), [("_stills", "stills"), ("_legend", "legend.json")])
+def test_a_full_disk_is_named_by_what_did_not_fit(
+    video: Path, masklets: Masklets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str, named: str
+) -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def fail(*_: object, **__: object) -> None:
+        raise full
+
+    target = "prompting.video.Image.Image.save" if broken == "_stills" else "prompting.video.json.dumps"
+    monkeypatch.setattr(target, fail)
+    outputs = Outputs(tmp_path / "a.mp4", tmp_path / "stills", legend=tmp_path / "legend.json")
+    with pytest.raises(UserError, match=f"cannot write .*{named}: No space left on device"):
+        draw_video(probe(video), masklets, MARKER, outputs)
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+
+
+def test_paths_may_be_texts(video: Path, masklets: Masklets, tmp_path: Path) -> None:
+    outputs = Outputs(f"{tmp_path}/a.mp4", f"{tmp_path}/stills", legend=f"{tmp_path}/l.json", inputs=[f"{tmp_path}/m"])
+    assert draw_video(probe(str(video)), masklets, MARKER, outputs) == FRAMES
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "in", "l.json", "stills"]
+
+
+def test_a_name_that_is_not_utf_8(video: Path, masklets: Masklets, tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    outputs = Outputs(tmp_path / f"{name}.mp4", tmp_path / name, legend=tmp_path / f"{name}.json")
+    assert draw_video(probe(video), masklets, MARKER, outputs) == FRAMES
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 @pytest.mark.parametrize("rate", [0.0, -1.0, float("nan"), float("inf")])

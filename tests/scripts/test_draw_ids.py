@@ -73,7 +73,7 @@ def test_a_mistake_is_one_line_and_status_2(command: Command, inputs: Path, chan
 
 
 def test_a_missing_video_and_a_missing_option(command: Command, inputs: Path) -> None:
-    assert "none.mp4 does not exist" in command("draw_ids.py", "none.mp4", "--masks", "m", "--out", "o.mp4").stderr
+    assert "none.mp4: No such file" in command("draw_ids.py", "none.mp4", "--masks", "m", "--out", "o.mp4").stderr
     assert command("draw_ids.py", "v.mp4", "--masks", "m.txt").returncode == 2
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -115,7 +116,7 @@ def test_a_folder(command: Command, video: Path, detector: Path, sam2_folder: Pa
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["no.mp4", "--prompt", "person"], "no.mp4 does not exist"),
+        (["no.mp4", "--prompt", "person"], "cannot read video no.mp4: No such file"),
         (["boxes.json", "--prompt", "person"], "boxes.json"),
         (["videos/a.mp4", "--boxes", "no.json"], "cannot read boxes no.json"),
         (["videos", "--boxes", "boxes.json"], "belongs to one video"),
@@ -139,3 +140,30 @@ def test_help(command: Command) -> None:
     done = command("track.py", "--help")
     assert done.returncode == 0
     assert all(option in done.stdout for option in ("--prompt", "--boxes", "--no-reentry", "--workers", "--similarity"))
+
+
+@pytest.mark.parametrize(
+    ("line", "extra"),
+    [
+        (["train.py", "--help"], "train"),
+        (["evaluate.py", "model=x"], "train"),
+        (["bench.py", "draw", "--quick"], "train"),
+        (["track.py", "videos/a.mp4", "--prompt", "a", "--out", "a.json"], "tracking"),
+    ],
+)
+def test_a_base_installation_says_what_is_missing(video: Path, tmp_path: Path, line: list[str], extra: str) -> None:
+    """As `command`, but where only the base packages are installed."""
+    script = Path(__file__).parents[2] / "scripts" / line[0]
+    program = f"""
+import runpy, sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "transformers", "trl", "hydra", "omegaconf"):
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Missing())
+sys.path.insert(0, {str(script.parent)!r})
+sys.argv = {[str(script), *line[1:]]!r}
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    refused(done, f"is not installed; get it with: pip install 'tubelet[{extra}]'")

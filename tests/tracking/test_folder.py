@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,50 @@ def test_no_videos(tmp_path: Path) -> None:
 def test_no_workers(videos: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="workers must be 1 or more, got 0"):
         list(track_folder(videos, tmp_path / "out", Maker(), workers=0))
+
+
+def test_paths_may_be_texts(videos: Path, tmp_path: Path) -> None:
+    assert len(list(track_folder(str(videos), f"{tmp_path}/out", Maker()))) == 3
+
+
+def test_out_that_is_a_file(videos: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("mine")
+    maker = Maker()
+    with pytest.raises(UserError, match=r"cannot write .*failed\.jsonl: Not a directory"):
+        list(track_folder(videos, tmp_path / "out", maker))
+    assert maker.loaded == 0 and (tmp_path / "out").read_text() == "mine"
+
+
+def test_a_list_of_failures_that_is_a_folder(videos: Path, tmp_path: Path) -> None:
+    (tmp_path / "out" / "failed.jsonl").mkdir(parents=True)
+    maker = Maker()
+    with pytest.raises(UserError, match=r"cannot write .*failed\.jsonl: it is a folder"):
+        list(track_folder(videos, tmp_path / "out", maker))
+    assert maker.loaded == 0
+
+
+def test_links_and_pipes_fail_by_name(videos: Path, tmp_path: Path) -> None:
+    """`Maker` opens no video; what matters is that they are handed over and not passed over in silence."""
+    (videos / "gone.mp4").symlink_to(tmp_path / "nothing")
+    os.mkfifo(videos / "pipe.mp4")
+    (videos / "folder.mp4").mkdir()
+    assert {path.name for path in find_videos(videos, tmp_path)} == {"a.mp4", "b.MKV", "c.mp4", "gone.mp4", "pipe.mp4"}
+
+
+def test_a_target_that_cannot_be_written_fails_before_the_work(videos: Path, tmp_path: Path) -> None:
+    out, maker = tmp_path / "out", Maker()
+    out.mkdir()
+    (out / "a.masklets.json").symlink_to(tmp_path / "nothing")
+    (videos / ("x" * 245 + ".mp4")).write_text("picture")
+    by_name = {outcome.video.name[:3]: outcome for outcome in track_folder(videos, out, maker)}
+    assert by_name["a.m"].status == by_name["xxx"].status == "failed"
+    assert "exists already" in by_name["a.m"].message and "File name too long" in by_name["xxx"].message
+    assert maker.worked == ["b.MKV", "c.mp4"] and not (tmp_path / "nothing").exists()
+
+
+def test_names_that_are_not_utf_8(videos: Path, tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.mp4")
+    (videos / name).write_text("picture")
+    outcomes = list(track_folder(videos, tmp_path / "out", Maker({name: UserError("no video")})))
+    assert statuses(outcomes)[name] == "failed"
+    assert failed(tmp_path / "out") == [{"video": name, "error": "no video"}]

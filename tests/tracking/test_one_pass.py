@@ -274,7 +274,7 @@ def test_a_frame_encoded_twice_is_noticed(film, tracker, detector) -> None:
 
 
 def test_no_video(tmp_path: Path, tracker, detector) -> None:
-    with pytest.raises(UserError, match="does not exist"):
+    with pytest.raises(UserError, match="No such file"):
         track_video(tmp_path / "no.mp4", detector(), tracker)
 
 

@@ -79,7 +79,8 @@ def test_models_that_cannot_be_loaded_end_it(tmp_path: Path) -> None:
     assert results(tmp_path, "unmade") == [["refused", "no such model"]]
 
 
-def test_ctrl_c(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_workers_end_with_their_parent(tmp_path: Path, number: signal.Signals) -> None:
     program = start(tmp_path, "long")
     deadline = time.monotonic() + 30
     while len(list(tmp_path.glob(".half*"))) < 2 and time.monotonic() < deadline:
@@ -87,7 +88,10 @@ def test_ctrl_c(tmp_path: Path) -> None:
     workers = psutil.Process(program.pid).children(recursive=True)
     assert len(list(tmp_path.glob(".half*"))) == 2 and len(workers) >= 2
     began = time.monotonic()
-    os.killpg(program.pid, signal.SIGINT)  # as a terminal does: to all of them
+    if number == signal.SIGINT:
+        os.killpg(program.pid, number)  # as a terminal does: to all of them
+    else:
+        program.send_signal(number)  # as a scheduler does: to the parent alone
     program.communicate(timeout=30)
     assert time.monotonic() - began < 10
     _, alive = psutil.wait_procs(workers, timeout=10)
