@@ -37,9 +37,9 @@ def main(
             paired bootstrap.
         truth: The benchmark's annotation.
         out: JSON file to write, and beside it the same name in .csv with a row a sample.
-        compat: How to score where there are several ways. hcstvg: definition (default), hcstvg (its script), tubedetr
-            (5 frames a second and a union that ends too early), sampled (5 frames a second). vidstg: definition,
-            tubedetr, sampled.
+        compat: How to score where there are several ways. hcstvg and vidstg: definition (default), tubedetr (its
+            script: 5 frames a second), tubedetr_2022 (that script before 25 May 2022, whose union ends too early);
+            hcstvg also hcstvg (the script of its challenge).
         strict: Stop at rows that are wrong and at missing ones instead of scoring the rest.
         skip_missing: Leave samples without a prediction out instead of scoring them 0.
         resamples: For the intervals.

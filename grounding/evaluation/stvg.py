@@ -3,8 +3,9 @@
     vIoU = sum of the box IoUs over the frames in both tubes / number of frames in either
 
 HC-STVG's script (`eval_hcvg.py`) divides by the frames from the first start to the last end; TubeDETR's evaluators
-look at 5 frames a second and end the union at the *earlier* end (`min` for `max`), so a prediction that runs on
-past the truth costs nothing. Numbers published with either are comparable with numbers of the same kind only.
+look at 5 frames a second. Until its authors mended it on 25 May 2022 (commit 3c32cc9), their union ended at the
+*earlier* end (`min` for `max`), so a prediction that ran on past the truth cost nothing. Numbers published with either
+are comparable with numbers of the same kind only.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def sampled_viou(prediction: FrameTube, truth: FrameTube, grid: np.ndarray, *, m
         prediction: With start and end in frames.
         truth: With start and end in frames.
         grid: The sampled frame numbers, ascending, shape (S,); see `sampled_frames`.
-        min_for_max: Make the mistake of TubeDETR's evaluators, and with them of the numbers of many papers.
+        min_for_max: Make the mistake of TubeDETR's evaluators before 25 May 2022, and of papers that used them.
 
     Returns:
         In [0, 1]. The union is from the first start to the last end; where that has a hole, nothing is shared anyway.

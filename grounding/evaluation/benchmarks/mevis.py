@@ -18,7 +18,7 @@ from grounding.datasets.entries import Entry, field, object_of
 from grounding.datasets.masks.mevis import MASKS, META
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure, mean
-from grounding.evaluation.entries import read_entries, text_id
+from grounding.evaluation.entries import predicted, read_entries, text_id
 from grounding.evaluation.segmentation import boundary_similarity, region_similarity
 
 Track = Sequence[bytes | None]  # compressed masks, None where empty, one a frame
@@ -110,7 +110,7 @@ def read_prediction(value: Any, truth: Truth) -> Track | None:
         return [_picture(inside(value, f"{name}.png"), truth.size) for name in truth.frames]
     if value is None:
         return None
-    masks = field(object_of(value, "a prediction"), "masks")
+    masks = predicted(object_of(value, "a prediction"), "masks")
     return None if masks is None else _track(masks, truth.size, len(truth.frames))
 
 

@@ -18,7 +18,7 @@ from grounding.datasets.entries import read_entries as rows_of
 from grounding.evaluation.answers import letter
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure
-from grounding.evaluation.entries import id_of, numbers, ordered, read_entries
+from grounding.evaluation.entries import NOTHING, id_of, numbers, ordered, predicted, read_entries
 from grounding.evaluation.grounded_qa import nextgqa_figures
 from grounding.evaluation.temporal import best_iop, best_iou, padded, union_iou
 
@@ -115,24 +115,28 @@ def read_entries_of(path: Path) -> list[Entry]:
 def read_prediction(value: Any, truth: Truth) -> Prediction | None:
     """`[start, end]` alone, or `{"span": [start, end], "prediction": option}`; the option as index, letter or text.
 
-    Several spans are allowed: the first counts, all of them in `mIoU_union`. null is no answer. An `answer` in the row
-    is the model's copy of the truth, and is not looked at.
+    Several spans are allowed: the first counts, all of them in `mIoU_union`. null, and spans of nulls without an
+    option, are no answer. An `answer` in the row is the model's copy of the truth, and is not looked at.
 
     Raises:
-        UserError: If a span is not finite or reversed, or the row has neither span nor prediction.
+        UserError: If a span is not finite or reversed or may be the truth, or the row has neither span nor prediction.
     """
-    if value is None:
+    if value in NOTHING:
         return None
     row = {"span": value} if isinstance(value, list) else object_of(value, "a prediction")
-    spans, said = row.get("span", row.get("glue")), row.get("prediction")
-    if spans is None and said is None:
+    given = {"span", "pred_span", "glue"} & row.keys()
+    spans, said = predicted(row, "span", own=("glue",)) if given else None, row.get("prediction")
+    if not given and said is None:
         raise UserError('"span" and "prediction" are missing; give one or both')
+    if spans in NOTHING and said is None:
+        return None
+    spans = [] if spans in NOTHING else spans
     if isinstance(spans, list) and spans and not isinstance(spans[0], list):
         spans = [spans]
     if not (said is None or isinstance(said, str) or type(said) is int):
         raise UserError(f'"prediction" must be an index, a letter or a text, got {reprlib.repr(said)}')
     chosen = None if said is None else _option(str(said), truth.options)
-    return Prediction(ordered(numbers(spans or [], "the spans", 2), "a span"), chosen, said is not None)
+    return Prediction(ordered(numbers(spans, "the spans", 2), "a span"), chosen, said is not None)
 
 
 def figures(truths: Sequence[Truth], answers: Sequence[Prediction | None], _mode: str) -> dict[str, Figure]:

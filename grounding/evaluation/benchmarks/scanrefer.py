@@ -18,7 +18,7 @@ from grounding.datasets.moments import whole_in
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.benchmarks.scans import scan_boxes
 from grounding.evaluation.bootstrap import Figure, mean
-from grounding.evaluation.entries import id_of, numbers, read_truths, text_id
+from grounding.evaluation.entries import id_of, numbers, predicted, read_truths, text_id
 from grounding.evaluation.scenes import box3d_iou
 
 PARTS = ("scene_id", "object_id", "ann_id")
@@ -54,7 +54,7 @@ def _truth(boxes_of: Callable[[str], Mapping[int, np.ndarray]], value: Any) -> T
     row = object_of(value, "a row")
     split = row.get("unique_multiple")
     if "bbox" in row or "box" in row:
-        box = read_box(row)
+        box = _box(field(row, "bbox", "box"))
     else:
         scene, number = text_id(field(row, "scene_id")), whole_in(field(row, "object_id"), "object_id")
         box = boxes_of(scene).get(number)
@@ -79,15 +79,18 @@ def identify(entry: Entry) -> str:
 
 
 def read_box(value: Any, _truth: Any = None) -> np.ndarray | None:
-    """The `bbox` of a row: the 8 corners, as ScanRefer's `predict.py` writes them, or `[cx, cy, cz, dx, dy, dz]`.
+    """The `bbox` of a prediction's row (see `predicted`): the 8 corners, as ScanRefer's `predict.py` writes them, or
+    `[cx, cy, cz, dx, dy, dz]`.
 
     A rotated box counts as the aligned one around its corners, as in ScanRefer's evaluator. null is no answer.
 
     Raises:
-        UserError: If it is neither, or a side is negative.
+        UserError: If it is neither, a side is negative, or it may be the truth.
     """
-    row = object_of(value, "a row") if value is not None else {"bbox": None}
-    box = field(row, "bbox", "box")
+    return None if value is None else _box(predicted(object_of(value, "a row"), "bbox", "box"))
+
+
+def _box(box: Any) -> np.ndarray | None:
     if box is None:
         return None
     if isinstance(box, list) and box and isinstance(box[0], list):

@@ -121,5 +121,5 @@ VIDSTG = Benchmark(
     truths=read_truth,
     answer=read_tube,
     figures=figures,
-    modes=("definition", "tubedetr", "sampled"),
+    modes=("definition", "tubedetr", "tubedetr_2022"),
 )

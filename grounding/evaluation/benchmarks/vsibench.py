@@ -56,7 +56,7 @@ def read_prediction(value: Any, _truth: Truth) -> str | None:
     Raises:
         UserError: If it is neither text nor finite number.
     """
-    said = field(object_of(value, "a prediction"), "prediction") if isinstance(value, dict) else value
+    said = field(object_of(value, "a prediction"), "prediction", "pred") if isinstance(value, dict) else value
     if said is None:
         return None
     if type(said) not in (str, int, float) or said in (np.inf, -np.inf) or said != said:
