@@ -25,7 +25,7 @@ def to_json(report: Report) -> dict[str, Any]:
     first = report.scored[0]
     value: dict[str, Any] = {name: first.value(name) for name in first.figures}
     value |= {"benchmark": report.benchmark, "compat": report.compat, "truth": str(report.truth)}
-    value |= {"hopeless": list(report.hopeless)} | _part(first, report)
+    value |= {"hopeless": list(report.hopeless), "gaps": list(report.gaps)} | _part(first, report)
     for second in report.scored[1:]:
         value["second"] = {name: second.value(name) for name in second.figures} | _part(second, report)
         value["difference"] = {
@@ -68,6 +68,8 @@ def show(report: Report) -> None:
             notes.print(f"not scored: {len(problems) - TOLD} more rows; --out of scripts/score.py lists them all")
     if report.hopeless:
         notes.print(f"{report.truth}: {len(report.hopeless)} of {len(report.ids)} truths are scored 0 whatever is said")
+    for gap in report.gaps:
+        notes.print(f"{report.truth}: {gap}")
     header, rows = table(report)
     shown = Table(*header, title=f"{report.benchmark} ({report.compat}), {len(report.ids)} samples")
     for row in rows:

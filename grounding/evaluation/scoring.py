@@ -98,6 +98,7 @@ class Report:
         samples: How many the truth holds; more than `ids` only where missing ones are skipped.
         scored: For one prediction file, or two.
         hopeless: Those of `ids` whose truth no answer can score on, such as an interval without length.
+        gaps: What their truths do not tell, in a line each.
         difference: Second minus first, where there are two.
     """
 
@@ -108,6 +109,7 @@ class Report:
     samples: int
     scored: Sequence[Scored]
     hopeless: Sequence[str] = ()
+    gaps: Sequence[str] = ()
     difference: Mapping[str, Estimate] = field(default_factory=dict)
 
 
@@ -145,7 +147,7 @@ def score_files(name: str, predictions: Sequence[Path], truth: Path, options: Op
     ]
     paired = differences(results[0], results[1], len(ids), **draws) if len(results) == 2 else {}
     hopeless = [one for one in ids if benchmark.hopeless(truths[one])]
-    return Report(name, mode, truth, ids, len(truths), scored, hopeless, paired)
+    return Report(name, mode, truth, ids, len(truths), scored, hopeless, benchmark.gaps(chosen), paired)
 
 
 def find(name: str) -> Benchmark:

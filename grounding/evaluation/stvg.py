@@ -10,6 +10,7 @@ are comparable with numbers of the same kind only.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,7 @@ from grounding.evaluation.temporal import interval_iou
 
 THRESHOLDS = (0.3, 0.5, 0.7)
 SAMPLED_FPS, SAMPLED_MOST = 5, 200  # TubeDETR's frames
+DENSE = 5.0  # boxes a second; a truth with fewer has boxes on some of its frames only
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +48,34 @@ def tiou(prediction: FrameTube, truth: FrameTube) -> float:
 
 
 def viou(prediction: FrameTube, truth: FrameTube) -> float:
-    """Volume IoU as it is defined, over the frames of both tubes, in [0, 1]; 0 where both are empty."""
-    ious = _shared_ious(prediction, truth)
-    union = len(prediction.frames) + len(truth.frames) - len(ious)
-    return float(ious.sum()) / union if union else 0.0
+    """Volume IoU as it is defined, over the frames of both tubes, in [0, 1]; 0 where nothing can be compared.
+
+    Where the truth has boxes on some of its frames only, the mean box IoU of the shared frames is that of those with a
+    true box, as in `Tube.viou`.
+    """
+    mine, theirs = _shared_boxes(prediction, truth)
+    compared = np.count_nonzero(~np.isnan(theirs[:, 0]))
+    union = len(prediction.frames) + len(truth.frames) - len(theirs)
+    return min(1.0, float(paired_box_iou(mine, theirs).sum()) * (len(theirs) / compared) / union) if compared else 0.0
+
+
+def is_sparse(truth: FrameTube) -> bool:
+    """Whether a truth in seconds has boxes on a few frames of its time only."""
+    return _boxes_a_second(truth) < DENSE
+
+
+def viou_in_seconds(prediction: FrameTube, truth: FrameTube) -> float:
+    """Volume IoU of tubes whose times are in seconds and whose frames are those with boxes, in [0, 1].
+
+    A dense prediction is compared with a sparse truth on the frames that have a true box: their mean IoU, a missing
+    box counting 0, times the true share of both times together. It is never above the temporal IoU.
+    """
+    if not is_sparse(truth) or _boxes_a_second(prediction) <= 2 * _boxes_a_second(truth):
+        return viou(prediction, truth)
+    mean_iou = float(paired_box_iou(*_shared_boxes(prediction, truth)).sum()) / max(_boxed(truth), 1)
+    length, said = truth.end - truth.start, prediction.end - prediction.start
+    both = max(0.0, min(truth.end, prediction.end) - max(truth.start, prediction.start))
+    return min(mean_iou * length, both) / (length + said - both)
 
 
 def hcstvg_scores(prediction: FrameTube, truth: FrameTube) -> tuple[float, float]:
@@ -57,7 +83,8 @@ def hcstvg_scores(prediction: FrameTube, truth: FrameTube) -> tuple[float, float
 
     The same as the definition where both tubes have a box in every frame.
     """
-    ious = _shared_ious(prediction, truth, boxed=True)
+    mine, theirs = _shared_boxes(prediction, truth)
+    ious = paired_box_iou(mine, theirs)[~np.isnan(mine[:, 0] + theirs[:, 0])]
     span = max(prediction.end, truth.end) - min(prediction.start, truth.start)
     return (len(ious) / span, float(ious.sum()) / span) if span > 0 else (0.0, 0.0)
 
@@ -123,12 +150,18 @@ def _share(reached: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(values), np.nan, reached)
 
 
-def _shared_ious(one: FrameTube, other: FrameTube, *, boxed: bool = False) -> np.ndarray:
-    """Box IoU on each frame that both tubes have; `boxed` leaves out frames where one of them has no box."""
+def _boxes_a_second(tube: FrameTube) -> float:
+    return _boxed(tube) / (tube.end - tube.start) if tube.end > tube.start else math.inf
+
+
+def _boxed(tube: FrameTube) -> int:
+    return np.count_nonzero(~np.isnan(tube.boxes[:, 0]))
+
+
+def _shared_boxes(one: FrameTube, other: FrameTube) -> tuple[np.ndarray, np.ndarray]:
+    """Both tubes' boxes on each frame that both have, shape (S, 4) each."""
     _, mine, theirs = np.intersect1d(one.frames, other.frames, assume_unique=True, return_indices=True)
-    a, b = one.boxes[mine], other.boxes[theirs]
-    ious = paired_box_iou(a, b)
-    return ious[~np.isnan(a[:, 0] + b[:, 0])] if boxed else ious
+    return one.boxes[mine], other.boxes[theirs]
 
 
 def _within(frames: np.ndarray, tube: FrameTube) -> np.ndarray:

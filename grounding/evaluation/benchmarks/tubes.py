@@ -13,7 +13,7 @@ from grounding.core import UserError
 from grounding.datasets.entries import field, object_of
 from grounding.evaluation.bootstrap import Figure
 from grounding.evaluation.entries import NOTHING, numbers, ordered, predicted
-from grounding.evaluation.stvg import FrameTube, hcstvg_scores, sampled_viou, stvg_figures, tiou, viou
+from grounding.evaluation.stvg import FrameTube, hcstvg_scores, sampled_viou, stvg_figures, tiou, viou, viou_in_seconds
 
 MODES = ("definition", "hcstvg", "tubedetr", "tubedetr_2022")
 LARGEST = 10**9  # number of a frame
@@ -61,7 +61,7 @@ def figures(truths: Sequence[TubeTruth], answers: Sequence[FrameTube | None], mo
 
 def _scores(truth: TubeTruth, answer: FrameTube, mode: str) -> tuple[float, float]:
     if mode == "definition":
-        return tiou(answer, truth.tube), viou(answer, truth.tube)
+        return tiou(answer, truth.tube), (viou_in_seconds if truth.seconds else viou)(answer, truth.tube)
     if mode == "hcstvg":
         return hcstvg_scores(answer, truth.tube)
     if truth.grid is None:

@@ -48,8 +48,8 @@ def test_tubedetr_by_hand(score):
     truth = {"a": {"bbox": [BOX] * 60, "st_frame": 1, "img_num": 600}}
     late = {"a": {"st_frame": 1, "ed_frame": 120, "bbox": {str(frame): BOX for frame in range(1, 121)}}}
     assert score("hcstvg", truth, late)["m_vIoU"] == pytest.approx(60 / 120)
-    assert score("hcstvg", truth, late, compat="sampled")["m_vIoU"] == pytest.approx(10 / 20)
-    assert score("hcstvg", truth, late, compat="tubedetr")["m_vIoU"] == pytest.approx(10 / 10)
+    assert score("hcstvg", truth, late, compat="tubedetr")["m_vIoU"] == pytest.approx(10 / 20)
+    assert score("hcstvg", truth, late, compat="tubedetr_2022")["m_vIoU"] == pytest.approx(10 / 10)
     assert score("hcstvg", truth, late, compat="tubedetr")["m_tIoU"] == pytest.approx(60 / 120)
 
 

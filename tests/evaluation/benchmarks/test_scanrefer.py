@@ -42,6 +42,13 @@ def test_by_hand(score):
     assert result["figures"]["unique Acc@0.5"]["samples"] == 1
 
 
+def test_rows_that_hold_the_truth_too_are_scored_by_the_prediction(score):
+    said = [TRUTH[0] | {"pred_bbox": [9, 9, 9, 1, 1, 1]}, TRUTH[1]]
+    assert score("scanrefer", TRUTH, said, strict=True)["Acc@0.25"] == 0.5
+    result = score("scanrefer", TRUTH, [TRUTH[0] | {"gt_bbox": [0.5, 0.5, 0.5, 1, 1, 1]}, TRUTH[1]])
+    assert '"bbox" may be the truth, for the row has "gt_bbox" too' in result["problems"][0]
+
+
 def test_a_turned_box_counts_as_the_aligned_one_around_it(score):
     # The unit cube turned by 45 degrees about its middle: its aligned box is sqrt(2) wide and deep.
     angle = np.pi / 4
