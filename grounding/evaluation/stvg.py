@@ -33,12 +33,18 @@ class FrameTube:
         end: Its end, exclusive, in the same unit.
         frames: Frame numbers, ascending, shape (K,).
         boxes: xyxy in pixels, shape (K, 4); a NaN row is a frame without a box.
+        whole: Its frames are all from start to end, and those not named have no box. Otherwise they are those named.
     """
 
     start: float
     end: float
     frames: np.ndarray
     boxes: np.ndarray
+    whole: bool = False
+
+    def __len__(self) -> int:
+        """The number of its frames."""
+        return int(self.end - self.start) if self.whole else len(self.frames)
 
 
 def tiou(prediction: FrameTube, truth: FrameTube) -> float:
@@ -50,13 +56,19 @@ def tiou(prediction: FrameTube, truth: FrameTube) -> float:
 def viou(prediction: FrameTube, truth: FrameTube) -> float:
     """Volume IoU as it is defined, over the frames of both tubes, in [0, 1]; 0 where nothing can be compared.
 
+    Either both tubes are `whole`, or neither is.
+
     Where the truth has boxes on some of its frames only, the mean box IoU of the shared frames is that of those with a
     true box, as in `Tube.viou`.
     """
     mine, theirs = _shared_boxes(prediction, truth)
-    compared = np.count_nonzero(~np.isnan(theirs[:, 0]))
-    union = len(prediction.frames) + len(truth.frames) - len(theirs)
-    return min(1.0, float(paired_box_iou(mine, theirs).sum()) * (len(theirs) / compared) / union) if compared else 0.0
+    if prediction.whole:
+        shared = max(0, int(min(prediction.end, truth.end) - max(prediction.start, truth.start)))
+        compared = np.count_nonzero(_within(truth.frames[_has_box(truth)], prediction))
+    else:
+        shared, compared = len(theirs), np.count_nonzero(~np.isnan(theirs[:, 0]))
+    union = len(prediction) + len(truth) - shared
+    return min(1.0, float(paired_box_iou(mine, theirs).sum()) * (shared / compared) / union) if compared else 0.0
 
 
 def is_sparse(truth: FrameTube) -> bool:
@@ -72,7 +84,9 @@ def viou_in_seconds(prediction: FrameTube, truth: FrameTube) -> float:
     """
     if not is_sparse(truth) or _boxes_a_second(prediction) <= 2 * _boxes_a_second(truth):
         return viou(prediction, truth)
-    mean_iou = float(paired_box_iou(*_shared_boxes(prediction, truth)).sum()) / max(_boxed(truth), 1)
+    mean_iou = float(paired_box_iou(*_shared_boxes(prediction, truth)).sum()) / max(
+        np.count_nonzero(_has_box(truth)), 1
+    )
     length, said = truth.end - truth.start, prediction.end - prediction.start
     both = max(0.0, min(truth.end, prediction.end) - max(truth.start, prediction.start))
     return min(mean_iou * length, both) / (length + said - both)
@@ -151,11 +165,11 @@ def _share(reached: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def _boxes_a_second(tube: FrameTube) -> float:
-    return _boxed(tube) / (tube.end - tube.start) if tube.end > tube.start else math.inf
+    return np.count_nonzero(_has_box(tube)) / (tube.end - tube.start) if tube.end > tube.start else math.inf
 
 
-def _boxed(tube: FrameTube) -> int:
-    return np.count_nonzero(~np.isnan(tube.boxes[:, 0]))
+def _has_box(tube: FrameTube) -> np.ndarray:
+    return np.asarray(~np.isnan(tube.boxes[:, 0]))
 
 
 def _shared_boxes(one: FrameTube, other: FrameTube) -> tuple[np.ndarray, np.ndarray]:

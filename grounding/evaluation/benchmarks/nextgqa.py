@@ -53,7 +53,7 @@ def read_truth(path: Path) -> dict[str, Truth]:
     named = _SPLIT.fullmatch(path.name)
     questions = path.with_name(f"{named.group(1)}.csv") if named else None
     answers = _read_questions(questions) if questions is not None and questions.is_file() else None
-    truths = {}
+    truths: dict[str, Truth] = {}
     for entry in read_entries(path):
         try:
             spans_of = object_of(field(object_of(entry.value, "a video"), "location"), "location")
@@ -61,6 +61,8 @@ def read_truth(path: Path) -> dict[str, Truth]:
                 sample = f"{entry.key}_{qid}"
                 if answers is not None and sample not in answers:
                     raise UserError(f"{questions} has no question {sample}; take both files from one split")
+                if sample in truths:
+                    raise UserError(f"the question {qid[:40]!r} stands twice; remove one of the two")
                 right, options = answers[sample] if answers is not None else (None, ())
                 truths[sample] = Truth(numbers(spans, "the spans", 2), right, options)
         except UserError as error:
@@ -70,7 +72,7 @@ def read_truth(path: Path) -> dict[str, Truth]:
 
 def _read_questions(path: Path) -> dict[str, tuple[int, tuple[str, ...]]]:
     """The right option, written as its text or its index, and the options, by `<video>_<qid>`."""
-    questions = {}
+    questions: dict[str, tuple[int, tuple[str, ...]]] = {}
     for entry in rows_of(path):
         with within(f"{path}, row {entry.row}"):
             row = object_of(entry.value)
@@ -78,7 +80,10 @@ def _read_questions(path: Path) -> dict[str, tuple[int, tuple[str, ...]]]:
             right = _option(field(row, "answer"), options)
             if right is None:
                 raise UserError(f"the answer {reprlib.repr(row['answer'])} is none of a0 to a4")
-            questions[f"{field(row, 'video_id')}_{field(row, 'qid')}"] = right, options
+            sample = f"{field(row, 'video_id')}_{field(row, 'qid')}"
+            if sample in questions:
+                raise UserError(f"the question {sample} stands twice; remove one of the two")
+            questions[sample] = right, options
     return questions
 
 
@@ -104,12 +109,14 @@ def read_entries_of(path: Path) -> list[Entry]:
     found = [sorted(path.glob(pattern)) for pattern in ("*_ground_*.json", "*-res.json")]
     if [len(files) for files in found] != [1, 1]:
         raise UserError(f"{path} must hold one *_ground_*.json and one *-res.json, as NExT-GQA's evaluator reads them")
-    said = {entry.key: entry.value for entry in read_entries(found[1][0])}
-    rows = []
-    for entry in read_entries(found[0][0]):
-        answer = said.get(entry.key)
-        rows.append(Entry(entry.row, {"span": entry.value, **(answer if isinstance(answer, dict) else {})}, entry.key))
-    return rows
+    said: dict[str | None, dict[str, Any]] = {}
+    again = []  # second rows for a question, to be told as such
+    for entry in read_entries(found[1][0]):
+        answer = entry.value if isinstance(entry.value, dict) else {}
+        if said.setdefault(entry.key, answer) is not answer:
+            again.append(Entry(entry.row, answer, entry.key))
+    spans = read_entries(found[0][0])
+    return [Entry(one.row, {"span": one.value, **said.get(one.key, {})}, one.key) for one in spans] + again
 
 
 def read_prediction(value: Any, truth: Truth) -> Prediction | None:

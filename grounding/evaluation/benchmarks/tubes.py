@@ -100,9 +100,8 @@ def read_tube(value: Any, truth: TubeTruth) -> FrameTube | None:
         tube = FrameTube(start, end, frames, rows)
     else:
         tube = tube_by_frames(row, boxes, predicted)
-    last = int(tube.frames[-1]) if len(tube.frames) else 0
-    if truth.frame_count is not None and last > truth.frame_count:
-        raise UserError(f"a box on frame {last}, but the video has {truth.frame_count} frames")
+    if truth.frame_count is not None and tube.whole and tube.end - 1 > truth.frame_count:
+        raise UserError(f"the tube goes to frame {tube.end - 1}, but the video has {truth.frame_count} frames")
     return tube
 
 
@@ -138,9 +137,7 @@ def whole_tube(start: int, end: int, boxes: Any) -> FrameTube:
         raise UserError(f"{len(frames)} boxes for {end - start} frames: frame {at} is not within {start} to {end - 1}")
     if isinstance(boxes, list) and len(boxes) != end - start:
         raise UserError(f"{len(boxes)} boxes for {end - start} frames; give one a frame, null where there is none")
-    filled = np.full((end - start, 4), np.nan)
-    filled[frames - start] = rows
-    return FrameTube(start, end, np.arange(start, end), filled)
+    return FrameTube(start, end, frames, rows, whole=True)
 
 
 def read_boxes(value: Any, first: int | None) -> tuple[np.ndarray, np.ndarray]:

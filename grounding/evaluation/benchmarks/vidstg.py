@@ -33,8 +33,13 @@ def read_truth(path: Path) -> dict[str, TubeTruth]:
         UserError: Naming the file and the entry that is not as expected, or the missing boxes.
     """
     value = read_json(path)
+    truths: dict[str, TubeTruth] = {}
     with within(str(path)):
-        return dict(_processed(value) if isinstance(value, dict) else _official(value, path))
+        for sample, truth in _processed(value) if isinstance(value, dict) else _official(value, path):
+            if sample in truths:
+                raise UserError(f"the id {sample} stands twice; give each sentence its own")
+            truths[sample] = truth
+    return truths
 
 
 def _official(value: Any, path: Path) -> Iterator[tuple[str, TubeTruth]]:

@@ -80,7 +80,7 @@ WRONG = [
     ({"st_frame": 5, "ed_frame": 6, "bbox": [BOX] * 3}, "3 boxes for 2 frames"),
     ({"st_frame": 5, "ed_frame": 6, "bbox": {"5": BOX, "6": BOX, "7": BOX}}, "3 boxes for 2 frames: frame 7 is not"),
     ({"st_frame": 5, "ed_frame": 7, "bbox": [BOX] * 2}, "2 boxes for 3 frames; give one a frame"),
-    ({"st_frame": 599, "ed_frame": 601, "bbox": [BOX] * 3}, "frame 601, but the video has 600 frames"),
+    ({"st_frame": 599, "ed_frame": 601, "bbox": [BOX] * 3}, "goes to frame 601, but the video has 600 frames"),
     ({"st_frame": 5, "ed_frame": 5, "bbox": {"5": [0, 0, float("nan"), 1]}}, "finite numbers, got [0, 0, nan, 1]"),
     ({"st_frame": 5, "ed_frame": 5, "bbox": {"5": [10, 0, 0, 10]}}, "must be [x1, y1, x2, y2]"),
     ({"st_frame": 5, "ed_frame": 5, "bbox": {"5": [1, 2, 3]}}, "lists of 4 finite numbers"),

@@ -72,6 +72,9 @@ def test_tubedetrs_processed_file(score):
         "vidstg", {"videos": [video], "trajectories": {"77": {"1": boxes}}}, {"3": tube(10, 12, (1, 2, 4, 6))}
     )
     assert result["declarative_m_vIoU"] == 1.0
+    twice = {"videos": [video, video], "trajectories": {"77": {"1": boxes}}}
+    with pytest.raises(UserError, match="the id 3 stands twice"):
+        score("vidstg", twice, {"3": tube(10, 12)})
 
 
 def test_no_questions_at_all(score, truth):
