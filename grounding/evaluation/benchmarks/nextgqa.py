@@ -50,8 +50,7 @@ def read_truth(path: Path) -> dict[str, Truth]:
     Raises:
         UserError: Naming file and row of the first thing that is not as NExT-GQA writes it.
     """
-    named = _SPLIT.fullmatch(path.name)
-    questions = path.with_name(f"{named.group(1)}.csv") if named else None
+    (questions,) = _beside(path) or (None,)
     answers = _read_questions(questions) if questions is not None and questions.is_file() else None
     truths: dict[str, Truth] = {}
     for entry in read_entries(path):
@@ -68,6 +67,12 @@ def read_truth(path: Path) -> dict[str, Truth]:
         except UserError as error:
             raise UserError(f"{path}, row {entry.row} ({entry.key}): {error}") from error
     return truths
+
+
+def _beside(truth: Path) -> tuple[Path, ...]:
+    """The CSV of the split of a truth."""
+    named = _SPLIT.fullmatch(truth.name)
+    return (truth.with_name(f"{named.group(1)}.csv"),) if named else ()
 
 
 def _read_questions(path: Path) -> dict[str, tuple[int, tuple[str, ...]]]:
@@ -175,4 +180,5 @@ NEXTGQA = Benchmark(
     figures=figures,
     entries=read_entries_of,
     identify=_identify,
+    beside=_beside,
 )

@@ -33,7 +33,7 @@ def read_truth(path: Path) -> dict[str, Truth]:
     Raises:
         UserError: Naming the file and the video or expression that is not as Ref-YouTube-VOS writes it.
     """
-    beside = path.parent / "meta_expressions" / path.name / META
+    (beside,) = _beside(path)
     meta = beside if beside.is_file() else path / META
     value = read_json(meta)
     with within(str(meta)):
@@ -43,6 +43,10 @@ def read_truth(path: Path) -> dict[str, Truth]:
         with within(f"{meta}: video {video[:40]}"):
             truths |= {f"{video}/{name}": truth for name, truth in _expressions(entry, inside(path / MASKS, video))}
     return truths
+
+
+def _beside(truth: Path) -> tuple[Path, ...]:
+    return (truth.parent / "meta_expressions" / truth.name / META,)
 
 
 def _expressions(entry: Any, folder: Path) -> Iterator[tuple[str, Truth]]:
@@ -95,4 +99,5 @@ REFYTVOS = Benchmark(
     answer=read_prediction,
     figures=figures,
     entries=read_submission,
+    beside=_beside,
 )

@@ -169,5 +169,6 @@ SCANREFER = Benchmark(
     answer=read_box,
     figures=figures,
     gaps=gaps,
+    beside=lambda truth: (truth.with_name(LABELS), truth.with_name("scans")),
     identify=identify,
 )

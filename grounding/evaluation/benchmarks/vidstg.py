@@ -42,8 +42,13 @@ def read_truth(path: Path) -> dict[str, TubeTruth]:
     return truths
 
 
+def _beside(truth: Path) -> tuple[Path, ...]:
+    """Where VidOR's boxes may lie."""
+    return truth.parent / "vidor", truth.parent.parent / "vidor"
+
+
 def _official(value: Any, path: Path) -> Iterator[tuple[str, TubeTruth]]:
-    vidor = {file.stem: file for folder in (path.parent, path.parent.parent) for file in folder.glob("vidor/**/*.json")}
+    vidor = {file.stem: file for folder in _beside(path) for file in folder.glob("**/*.json")}
     boxes: dict[str, dict[int, Boxes]] = {}
     for place, entry in enumerate(objects_of({"entries": value}, "entries")):
         with within(f"entry {place}"):
@@ -126,5 +131,6 @@ VIDSTG = Benchmark(
     truths=read_truth,
     answer=read_tube,
     figures=figures,
+    beside=_beside,
     modes=("definition", "tubedetr", "tubedetr_2022"),
 )
