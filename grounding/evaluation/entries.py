@@ -14,11 +14,12 @@ import numpy as np
 
 from grounding.core import UserError
 from grounding.datasets.entries import Entry, field, json_entries, object_of
-from grounding.datasets.records import checked_name
+from grounding.datasets.records import checked_name, one_line
 
 T = TypeVar("T")
 LARGE = 1e15  # no second, pixel, metre or score comes near
 TRUE = ("target", "gt", "ans", "solution", "ground_truth", "relevant_windows")  # keys of the truth in a result's row
+OWN = ("prediction", "pred")  # keys of the prediction
 NOTHING: tuple[Any, ...] = (None, [], [None, None], [[]], [[None, None]])  # how rows say that there is no answer
 
 
@@ -59,7 +60,7 @@ def read_truths(
     """
     truths: dict[str, T] = {}
     for entry in read_entries(path) if entries is None else entries:
-        sample = entry.key
+        sample = None if entry.key is None else one_line(entry.key)
         try:
             if isinstance(entry.value, UserError):
                 raise entry.value
@@ -123,9 +124,9 @@ def predicted(row: Mapping[str, Any], *shared: str, own: Sequence[str] = ()) -> 
 
 
 def _truth_beside(row: Mapping[str, Any], shared: Sequence[str]) -> str | None:
-    """A key, none of `shared`, that shows that a row holds the truth: by its name, or by a prediction of its own."""
+    """A key, none of `shared`, that shows that a row holds the truth: by its name, or for the prediction has another."""
     others = (name for name in row if name not in shared)
-    return next((n for n in others if n in TRUE or n.startswith("gt_") or f"pred_{n}" in row), None)
+    return next((n for n in others if n in TRUE or n == "pred" or n.startswith("gt_") or f"pred_{n}" in row), None)
 
 
 def numbers(value: Any, name: str, width: int | None = None) -> np.ndarray:

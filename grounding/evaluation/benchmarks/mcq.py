@@ -16,7 +16,7 @@ from grounding.datasets.entries import field, object_of
 from grounding.evaluation.answers import letter
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure, mean
-from grounding.evaluation.entries import predicted, read_truths
+from grounding.evaluation.entries import OWN, predicted, read_truths
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def read_letter(value: Any, _truth: Any = None) -> str | None:
     """
     said = value
     if isinstance(value, dict):
-        said = predicted(object_of(value, "a prediction"), "answer", own=("prediction", "pred"))
+        said = predicted(object_of(value, "a prediction"), "answer", own=OWN)
     return _letter(said)
 
 

@@ -19,7 +19,7 @@ from grounding.datasets.entries import Entry, field, list_of, object_of
 from grounding.datasets.masks.mevis import MASKS, META
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure, mean
-from grounding.evaluation.entries import predicted, read_entries, text_id
+from grounding.evaluation.entries import OWN, predicted, read_entries, text_id
 from grounding.evaluation.segmentation import boundary_similarity, region_similarity
 
 NUMBERS = ("1", "L", "P", "I", "I;16", "I;16B")  # Pillow's modes whose pixels are one number each
@@ -118,7 +118,7 @@ def read_prediction(value: Any, truth: Truth) -> Track | None:
         return [_picture(inside(value, f"{name}.png"), truth.size) for name in truth.frames]
     if value is None:
         return None
-    masks = predicted(object_of(value, "a prediction"), "masks")
+    masks = predicted(object_of(value, "a prediction"), "masks", own=OWN)
     return None if masks is None else _track(masks, truth.size, len(truth.frames))
 
 

@@ -15,6 +15,7 @@ from grounding.core import UserError
 from grounding.core.checks import within
 from grounding.datasets.entries import Entry, field, object_of
 from grounding.datasets.entries import read_entries as rows_of
+from grounding.datasets.records import one_line
 from grounding.evaluation.answers import letter
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure
@@ -65,7 +66,7 @@ def read_truth(path: Path) -> dict[str, Truth]:
                 right, options = answers[sample] if answers is not None else (None, ())
                 truths[sample] = Truth(numbers(spans, "the spans", 2), right, options)
         except UserError as error:
-            raise UserError(f"{path}, row {entry.row} ({entry.key}): {error}") from error
+            raise UserError(f"{path}, row {entry.row} ({one_line(entry.key or '')}): {error}") from error
     return truths
 
 
@@ -136,8 +137,8 @@ def read_prediction(value: Any, truth: Truth) -> Prediction | None:
     if value in NOTHING:
         return None
     row = {"span": value} if isinstance(value, list) else object_of(value, "a prediction")
-    given = {"span", "pred_span", "glue"} & row.keys()
-    spans, said = predicted(row, "span", own=("glue",)) if given else None, row.get("prediction")
+    given = {"span", "pred_span", "glue", "pred"} & row.keys()
+    spans, said = predicted(row, "span", own=("glue", "pred")) if given else None, row.get("prediction")
     if not given and said is None:
         raise UserError('"span" and "prediction" are missing; give one or both')
     if spans in NOTHING and said is None:

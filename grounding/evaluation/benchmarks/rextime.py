@@ -16,7 +16,7 @@ from grounding.datasets.entries import field, object_of
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.benchmarks.vtg import read_interval, stacked
 from grounding.evaluation.bootstrap import Figure
-from grounding.evaluation.entries import id_of, numbers, predicted, read_truths
+from grounding.evaluation.entries import OWN, id_of, numbers, predicted, read_truths
 from grounding.evaluation.grounded_qa import rextime_figures
 from grounding.evaluation.temporal import best_iou, padded
 
@@ -53,11 +53,11 @@ def read_prediction(value: Any, _truth: Pair) -> Pair | None:
         UserError: If a window is not finite or reversed, `ans` is no text or may be the truth, or the row has neither.
     """
     row = object_of(value, "a prediction")
-    answered = {"ans", "pred_ans"} & row.keys()
+    answered = {"ans", "pred_ans", *OWN} & row.keys()
     if not answered and "pred_relevant_windows" not in row:
         raise UserError('"pred_relevant_windows" and "ans" are missing; give one or both')
     window = read_interval(row["pred_relevant_windows"]) if "pred_relevant_windows" in row else None
-    said = predicted(row, "ans") if answered else None
+    said = predicted(row, "ans", own=OWN) if answered else None
     if window is None and said is None:
         return None
     return Pair(None if window is None else window[None], None if said is None else _letter(said))

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from grounding.core import UserError
-from grounding.core.checks import shown, whole_text
+from grounding.core.checks import shown
 from grounding.core.files import inside
 from grounding.core.reading import read_bytes, read_text
 from grounding.datasets.entries import Entry
@@ -94,12 +94,12 @@ def read_prediction(value: Path, truth: np.ndarray) -> Instances:
 def _line(line: str, where: str) -> tuple[str, int, float]:
     try:
         name, label, score = line.split()
-        confidence = float(score)
+        values = name, int(label), float(score)
     except ValueError as error:
         raise UserError(f"{where}: expected 'relative/mask.txt label confidence', got {line[:80]!r}") from error
-    if not math.isfinite(confidence):
+    if not math.isfinite(values[2]):
         raise UserError(f"{where}: the confidence must be a finite number, got {shown(score)}")
-    return name, whole_text(label, f"{where}: the label"), confidence
+    return values
 
 
 def figures(

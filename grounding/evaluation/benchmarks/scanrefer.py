@@ -20,7 +20,7 @@ from grounding.datasets.moments import whole_in
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.benchmarks.scans import object_classes, scan_boxes
 from grounding.evaluation.bootstrap import Figure, mean
-from grounding.evaluation.entries import id_of, numbers, predicted, read_entries, read_truths, text_id
+from grounding.evaluation.entries import OWN, id_of, numbers, predicted, read_entries, read_truths, text_id
 from grounding.evaluation.scenes import box3d_iou
 
 PARTS = ("scene_id", "object_id", "ann_id")
@@ -121,7 +121,7 @@ def read_box(value: Any, _truth: Any = None) -> np.ndarray | None:
     Raises:
         UserError: If it is neither, a side is negative, or it may be the truth.
     """
-    return None if value is None else _box(predicted(object_of(value, "a row"), "bbox", "box"))
+    return None if value is None else _box(predicted(object_of(value, "a row"), "bbox", "box", own=OWN))
 
 
 def _box(box: Any) -> np.ndarray | None:

@@ -12,7 +12,7 @@ import numpy as np
 from grounding.core import UserError
 from grounding.datasets.entries import field, object_of
 from grounding.evaluation.bootstrap import Figure
-from grounding.evaluation.entries import NOTHING, numbers, ordered, predicted
+from grounding.evaluation.entries import NOTHING, OWN, numbers, ordered, predicted
 from grounding.evaluation.stvg import FrameTube, hcstvg_scores, sampled_viou, stvg_figures, tiou, viou, viou_in_seconds
 
 MODES = ("definition", "hcstvg", "tubedetr", "tubedetr_2022")
@@ -79,8 +79,8 @@ def read_tube(value: Any, truth: TubeTruth) -> FrameTube | None:
         {"interval": [0.1, 0.2], "boxes": {"3": [x1, y1, x2, y2], ...}}           seconds
 
     where a list of boxes (null: none) stands for one a frame from the first on. null, or boxes that are null or
-    empty, mean that there is no answer. In rows that hold the truth too, keys of predictions begin with `pred_`; see
-    `predicted`.
+    empty, mean that there is no answer. In rows that hold the truth too, the tube is under `pred` or `prediction`, or
+    its keys begin with `pred_`; see `predicted`.
 
     Raises:
         UserError: If it is something else, reversed, has boxes where it has no frames, or may be the truth.
@@ -88,11 +88,12 @@ def read_tube(value: Any, truth: TubeTruth) -> FrameTube | None:
     if value is None:
         return None
     row = object_of(value, "a prediction")
+    row = next((row[name] for name in OWN if isinstance(row.get(name), dict)), row)
     boxes = predicted(row, "bbox", "boxes")
     if boxes is None or boxes in ({}, []):
         return None
     if truth.seconds:
-        span = predicted(row, "interval", own=("pred",))
+        span = predicted(row, "interval", own=OWN)
         if span in NOTHING:
             return None
         start, end = ordered(numbers([span], "interval", 2), "interval")[0].tolist()

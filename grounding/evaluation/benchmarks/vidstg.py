@@ -89,7 +89,9 @@ def _processed(value: Mapping[str, Any]) -> Iterator[tuple[str, TubeTruth]]:
     trajectories = field(value, "trajectories")
     for place, row in enumerate(objects_of(dict(value), "videos")):
         with within(f"videos, place {place}"):
-            track = field(field(trajectories, str(field(row, "original_video_id"))), str(field(row, "target_id")))
+            track = field(
+                field(trajectories, text_id(field(row, "original_video_id"))), text_id(field(row, "target_id"))
+            )
             frames, _ = read_boxes(dict.fromkeys(object_of(track, "a trajectory")), None)
             xywh = numbers([field(track[str(frame)], "bbox") for frame in frames], "bbox", 4)
             corners = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1).tolist()

@@ -14,7 +14,7 @@ from grounding.core import UserError
 from grounding.datasets.entries import field, object_of
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure, macro, mean
-from grounding.evaluation.entries import read_truths
+from grounding.evaluation.entries import OWN, read_truths
 from rewards.mra import mean_relative_accuracies
 
 NUMBERS = ("object_abs_distance", "object_counting", "object_size_estimation", "room_size_estimation")
@@ -56,7 +56,7 @@ def read_prediction(value: Any, _truth: Truth) -> str | None:
     Raises:
         UserError: If it is neither text nor finite number.
     """
-    said = field(object_of(value, "a prediction"), "prediction", "pred") if isinstance(value, dict) else value
+    said = field(object_of(value, "a prediction"), *OWN) if isinstance(value, dict) else value
     if said is None:
         return None
     if type(said) not in (str, int, float) or said in (np.inf, -np.inf) or said != said:

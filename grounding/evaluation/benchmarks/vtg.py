@@ -15,7 +15,7 @@ from grounding.datasets.entries import Entry, field, list_of, object_of
 from grounding.datasets.entries import read_entries as lines_of
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure, mean
-from grounding.evaluation.entries import NOTHING, TRUE, numbers, ordered, predicted, read_entries, read_truths
+from grounding.evaluation.entries import NOTHING, OWN, TRUE, numbers, ordered, predicted, read_entries, read_truths
 from grounding.evaluation.temporal import THRESHOLDS, interval_iou
 
 SPANS = ("interval", "timestamp", "span")
@@ -125,7 +125,7 @@ def read_interval(value: Any, _truth: Any = None) -> np.ndarray | None:
     """
     if isinstance(value, dict):
         row = object_of(value, "a prediction")
-        value = predicted(row, *SPANS, own=("pred_relevant_windows", "prediction", "pred"))
+        value = predicted(row, *SPANS, own=("pred_relevant_windows", *OWN))
     if isinstance(value, list) and value and isinstance(value[0], list):
         value = value[0][:2]
     if value in NOTHING:
@@ -157,7 +157,7 @@ def _benchmark(truth: str) -> Benchmark:
         truths=read_truth,
         answer=read_interval,
         figures=figures,
-        entries=lambda path: list(read_sentences(path, lambda video: predicted(video, "timestamps"))),
+        entries=lambda path: list(read_sentences(path, lambda video: predicted(video, "timestamps", own=OWN))),
         hopeless=has_no_length,
     )
 

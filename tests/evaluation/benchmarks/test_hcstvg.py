@@ -58,6 +58,23 @@ def test_sampled_frames_need_the_number_of_frames(score):
         score("hcstvg", GOLD, GOLD, compat="tubedetr")
 
 
+def test_rows_that_hold_the_truth_too_are_scored_by_the_prediction(score):
+    late = {"st_frame": 7, "ed_frame": 10, "bbox": {str(frame): BOX for frame in range(7, 11)}}
+    named = {f"pred_{name}": value for name, value in late.items()}
+    for said in (GOLD["a.mp4"] | {"pred": late}, GOLD["a.mp4"] | named):
+        result = score("hcstvg", TRUTH, {"a.mp4": said}, skip_missing=True)
+        assert (result["m_tIoU"], result["m_vIoU"]) == (pytest.approx(2 / 6), pytest.approx(2 / 6))
+    result = score("hcstvg", TRUTH, {"a.mp4": GOLD["a.mp4"] | {"pred_st_frame": 7}, "b.mp4": GOLD["b.mp4"]})
+    assert '"bbox" may be the truth, for the row has "st_frame" too' in result["problems"][0]
+
+
+def test_frames_decide_where_the_seconds_disagree(score):
+    # Its seconds are those of the frames 374 to 448 of 500 in 20 s, but the boxes are on 66 frames from 372 on.
+    truth = {"a.mp4": {"bbox": [BOX] * 66, "st_frame": 372, "img_num": 500, "st_time": 14.92, "ed_time": 17.92}}
+    said = {"a.mp4": {"st_frame": 373, "ed_frame": 448, "bbox": {str(frame): BOX for frame in range(373, 449)}}}
+    assert score("hcstvg", truth, said)["m_tIoU"] == pytest.approx(65 / 77)  # 373 to 437 of 372 to 448
+
+
 def test_other_forms_of_a_tube(score):
     rows = [
         {"id": "a.mp4", "sted": [5, 9], "boxes": [BOX] * 4},

@@ -66,6 +66,11 @@ def test_rows_of_masks_are_the_same(score, truth):
     assert score("mevis", truth, rows, ("unused", "preds.jsonl"), strict=True)["J&F"] == 1.0
 
 
+def test_rows_that_hold_the_truth_too_are_scored_by_the_prediction(score, truth):
+    said = [{"id": "v1/0", "masks": [coco(BOTH), coco(LEFT)], "pred_masks": [coco(LEFT), coco(LEFT)]}]
+    assert score("mevis", truth, said, ("unused", "preds.jsonl"), skip_missing=True)["J"] == 3 / 4
+
+
 def test_by_hand(score, truth, tmp_path):
     # Expression 0: frame 0 half of both (J 1 / 2), frame 1 all (1): 3 / 4. F of frame 0: the boundary of LEFT, column
     # 9, is one of the two columns 9 and 19 of the truth (the right object touches the border): precision 1,

@@ -127,6 +127,12 @@ def test_a_question_of_two_videos_of_one_name(score, tmp_path):
         score("nextgqa", truth, {"77_0": [2, 6]})
 
 
+@pytest.mark.parametrize("name", ["glue", "pred", "pred_span"])
+def test_rows_that_hold_the_truth_too_are_scored_by_the_prediction(score, truth, name):
+    result = score("nextgqa", truth, {"77_0": {"span": [2, 6], name: [4, 8]}}, skip_missing=True)
+    assert result["mIoU"] == pytest.approx(100 * 2 / 6)
+
+
 @pytest.mark.parametrize("value", [[None, None], {"span": [None, None]}, {"span": [], "prediction": None}])
 def test_ways_to_say_nothing(score, truth, value):
     result = score("nextgqa", truth, {"77_0": value, "77_3": [0, 10]}, strict=True)

@@ -52,6 +52,8 @@ def test_one_part_only(score):
 def test_the_answer_of_a_row_that_holds_the_truth_too(score):
     said = [{**one, "pred_relevant_windows": one["relevant_windows"], "pred_ans": "A"} for one in TRUTH]
     assert score("rextime", TRUTH, said, NAMES, strict=True)["vqa_acc"] == 0.5
+    said = [{"qid": one["qid"], "ans": one["ans"], "pred": "A"} for one in TRUTH]
+    assert score("rextime", TRUTH, said, NAMES, strict=True)["vqa_acc"] == 0.5
 
 
 @pytest.mark.parametrize(

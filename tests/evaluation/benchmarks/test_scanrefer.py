@@ -43,8 +43,9 @@ def test_by_hand(score):
 
 
 def test_rows_that_hold_the_truth_too_are_scored_by_the_prediction(score):
-    said = [TRUTH[0] | {"pred_bbox": [9, 9, 9, 1, 1, 1]}, TRUTH[1]]
-    assert score("scanrefer", TRUTH, said, strict=True)["Acc@0.25"] == 0.5
+    for name in ("pred_bbox", "pred", "prediction"):
+        said = [TRUTH[0] | {name: [9, 9, 9, 1, 1, 1]}, TRUTH[1]]
+        assert score("scanrefer", TRUTH, said, strict=True)["Acc@0.25"] == 0.5
     result = score("scanrefer", TRUTH, [TRUTH[0] | {"gt_bbox": [0.5, 0.5, 0.5, 1, 1, 1]}, TRUTH[1]])
     assert '"bbox" may be the truth, for the row has "gt_bbox" too' in result["problems"][0]
 

@@ -39,6 +39,10 @@ def test_rows_that_hold_the_truth_too_are_scored_by_the_prediction(score):
     said = [{**TRUTH[0], "pred_interval": [2.0, 4.0], "pred_boxes": boxes}]
     result = score("stvg", TRUTH, said, NAMES, skip_missing=True)
     assert (result["m_tIoU"], result["m_vIoU"]) == (pytest.approx(1 / 3), pytest.approx(2 / 4))
+    said = [{**TRUTH[0], "prediction": {"interval": [2.0, 4.0], "boxes": boxes}}]
+    assert score("stvg", TRUTH, said, NAMES, skip_missing=True)["m_tIoU"] == pytest.approx(1 / 3)
+    nothing = [{**TRUTH[0], "pred_interval": [None, None], "pred_boxes": boxes}]
+    assert score("stvg", TRUTH, nothing, NAMES, skip_missing=True)["counts"]["unanswered"] == 1
 
 
 def test_truths_with_few_boxes_are_told_and_compared_where_they_have_some(score):
@@ -57,6 +61,7 @@ def test_truths_with_few_boxes_are_told_and_compared_where_they_have_some(score)
     [
         ({**TRUTH[0], "pred_interval": [7.0, 9.0]}, '"boxes" may be the truth, for the row has "interval" too'),
         ({**TRUTH[0], "pred_boxes": {"1": BOX}}, '"interval" may be the truth, for the row has "boxes" too'),
+        ({**TRUTH[0], "pred": [1, 2]}, '"boxes" may be the truth, for the row has "interval" too'),
         ({**TRUTH[0], "gt": [1, 2]}, 'the row has "gt" too'),
         ({"id": "a", "interval": [3.0, 1.0], "boxes": {"1": BOX}}, "interval is reversed: it starts at 3.0"),
         ({"id": "a", "interval": [3.0], "boxes": {"1": BOX}}, "lists of 2 finite numbers"),

@@ -116,6 +116,10 @@ def test_rows_that_hold_the_truth_too_are_scored_by_the_prediction(score):
     assert (result["counts"]["answered"], result["counts"]["unanswered"]) == (1, 1)
     video = {"AAAAA": {"timestamps": [[0.0, 10.0]], "pred_timestamps": [[0.0, 5.0]]}}
     assert score("charades", video, video, strict=True)["mIoU"] == 0.5
+    video = {"AAAAA": {"timestamps": [[0.0, 10.0]], "pred": [[0.0, 5.0]]}}
+    assert score("charades", video, video, strict=True)["mIoU"] == 0.5
+    result = score("charades", TRUTH, TRUTH | {"AAAAA": TRUTH["AAAAA"] | {"gt": []}})
+    assert '"timestamps" may be the truth, for the row has "gt" too' in result["problems"][0]
 
 
 def test_a_truth_with_two_intervals_is_refused(score):
