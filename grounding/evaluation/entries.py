@@ -124,7 +124,7 @@ def predicted(row: Mapping[str, Any], *shared: str, own: Sequence[str] = ()) -> 
 
 
 def _truth_beside(row: Mapping[str, Any], shared: Sequence[str]) -> str | None:
-    """A key, none of `shared`, that shows that a row holds the truth: by its name, or for the prediction has another."""
+    """A key, none of `shared`, that shows that a row holds the truth: by its name, or as the prediction has another."""
     others = (name for name in row if name not in shared)
     return next((n for n in others if n in TRUE or n == "pred" or n.startswith("gt_") or f"pred_{n}" in row), None)
 

@@ -89,9 +89,8 @@ def _processed(value: Mapping[str, Any]) -> Iterator[tuple[str, TubeTruth]]:
     trajectories = field(value, "trajectories")
     for place, row in enumerate(objects_of(dict(value), "videos")):
         with within(f"videos, place {place}"):
-            track = field(
-                field(trajectories, text_id(field(row, "original_video_id"))), text_id(field(row, "target_id"))
-            )
+            video, target = (text_id(field(row, key)) for key in ("original_video_id", "target_id"))
+            track = field(field(trajectories, video), target)
             frames, _ = read_boxes(dict.fromkeys(object_of(track, "a trajectory")), None)
             xywh = numbers([field(track[str(frame)], "bbox") for frame in frames], "bbox", 4)
             corners = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1).tolist()

@@ -61,7 +61,7 @@ def test_truths_with_few_boxes_are_told_and_compared_where_they_have_some(score)
     [
         ({**TRUTH[0], "pred_interval": [7.0, 9.0]}, '"boxes" may be the truth, for the row has "interval" too'),
         ({**TRUTH[0], "pred_boxes": {"1": BOX}}, '"interval" may be the truth, for the row has "boxes" too'),
-        ({**TRUTH[0], "pred": [1, 2]}, '"boxes" may be the truth, for the row has "interval" too'),
+        ({**TRUTH[0], "pred": [1, 2]}, '"boxes" may be the truth, for the row has "pred" too'),
         ({**TRUTH[0], "gt": [1, 2]}, 'the row has "gt" too'),
         ({"id": "a", "interval": [3.0, 1.0], "boxes": {"1": BOX}}, "interval is reversed: it starts at 3.0"),
         ({"id": "a", "interval": [3.0], "boxes": {"1": BOX}}, "lists of 2 finite numbers"),

@@ -118,7 +118,7 @@ def test_rows_that_hold_the_truth_too_are_scored_by_the_prediction(score):
     assert score("charades", video, video, strict=True)["mIoU"] == 0.5
     video = {"AAAAA": {"timestamps": [[0.0, 10.0]], "pred": [[0.0, 5.0]]}}
     assert score("charades", video, video, strict=True)["mIoU"] == 0.5
-    result = score("charades", TRUTH, TRUTH | {"AAAAA": TRUTH["AAAAA"] | {"gt": []}})
+    result = score("charades", TRUTH, {"AAAAA": TRUTH["AAAAA"] | {"gt": []}, "BBBBB_0": [1, 2]})
     assert '"timestamps" may be the truth, for the row has "gt" too' in result["problems"][0]
 
 
