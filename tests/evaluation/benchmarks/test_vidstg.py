@@ -72,6 +72,12 @@ def test_tubedetrs_processed_file(score):
         "vidstg", {"videos": [video], "trajectories": {"77": {"1": boxes}}}, {"3": tube(10, 12, (1, 2, 4, 6))}
     )
     assert result["declarative_m_vIoU"] == 1.0
+    padded = {frame.zfill(4): box for frame, box in boxes.items()}
+    truth = {"videos": [video], "trajectories": {"77": {"1": padded}}}
+    assert score("vidstg", truth, {"3": tube(10, 12, (1, 2, 4, 6))})["m_vIoU"] == 1.0
+    truth["trajectories"]["77"]["1"] = boxes | padded
+    with pytest.raises(UserError, match="boxes name a frame twice"):
+        score("vidstg", truth, {"3": tube(10, 12)})
     twice = {"videos": [video, video], "trajectories": {"77": {"1": boxes}}}
     with pytest.raises(UserError, match="the id 3 stands twice"):
         score("vidstg", twice, {"3": tube(10, 12)})
