@@ -7,8 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
+import numpy as np
+
 from grounding.core import Answer, ParseFailure
 from rewards.base import Meta, compare, reward
+from rewards.mra import mean_relative_accuracies
 
 Letters = frozenset[str]
 PERCENT = 100.0  # PRIMO's R_max: a progress of nothing to all
@@ -122,17 +125,14 @@ def relative_accuracy(answer: Answer | ParseFailure, truth: Answer, meta: Meta) 
 
 @reward(range=(0.0, 1.0))
 def mean_relative_accuracy(answer: Answer | ParseFailure, truth: Answer, meta: Meta) -> float | None:
-    """Share of thresholds t = .50, .55, ..., .95 with |p - y| / |y| < 1 - t: MRA (VSI-Bench).
+    """MRA (VSI-Bench), see `rewards.mra.mean_relative_accuracies`.
 
     Returns:
         A multiple of 0.1 in [0, 1], None where the truth has no number. Where y = 0, 1 for exactly 0 and else 0.
     """
 
     def score(said: float, true: float) -> float:
-        if true == 0:
-            return float(said == 0)
-        # In whole percent: 1 - 0.95 is not 0.05 in floats.
-        return sum(100 * abs(said - true) < (100 - t) * abs(true) for t in range(50, 100, 5)) / 10
+        return float(mean_relative_accuracies(np.array([said], float), np.array([true], float))[0])
 
     return compare(answer, truth, number, score)
 

@@ -9,9 +9,10 @@ import tyro
 
 from grounding.cli import run
 from grounding.core import UserError
+from grounding.core.checks import printable
 from grounding.evaluation.benchmarks.table import BENCHMARKS
-from grounding.evaluation.scores_out import free, show, write
-from grounding.evaluation.scoring import Options, score_files
+from grounding.evaluation.scores_out import check_outputs, show, write
+from grounding.evaluation.scoring import Options, inputs_of, score_files
 
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
@@ -36,10 +37,10 @@ def main(
         predictions: The file, in the benchmark's submission format; with a second one the two are compared with a
             paired bootstrap.
         truth: The benchmark's annotation.
-        out: JSON file to write, and beside it the same name in .csv with a row a sample.
-        compat: How to score where there are several ways. hcstvg: definition (default), hcstvg (its script), tubedetr
-            (5 frames a second and a union that ends too early), sampled (5 frames a second). vidstg: definition,
-            tubedetr, sampled.
+        out: JSON file to write, and beside it the same name in .csv with a row a sample. Never one that is read.
+        compat: How to score where there are several ways. hcstvg and vidstg: definition (default), tubedetr (its
+            script: 5 frames a second), tubedetr_2022 (that script before 25 May 2022, whose union ends too early);
+            hcstvg also hcstvg (the script of its challenge).
         strict: Stop at rows that are wrong and at missing ones instead of scoring the rest.
         skip_missing: Leave samples without a prediction out instead of scoring them 0.
         resamples: For the intervals.
@@ -51,11 +52,11 @@ def main(
     if not 1 <= resamples <= 1_000_000 or seed < 0:
         raise UserError(f"--resamples must be 1 to 1000000 and --seed 0 or more, got {resamples} and {seed}")
     if out is not None:
-        free(out, overwrite=overwrite)
+        check_outputs(out, inputs_of(benchmark, predictions, truth), overwrite=overwrite)
     report = score_files(benchmark, predictions, truth, Options(compat, strict, skip_missing, resamples, seed))
     show(report)
     if out is not None:
-        print("wrote " + ", ".join(map(str, write(report, out, overwrite=overwrite))))
+        print(printable("wrote " + ", ".join(map(str, write(report, out, overwrite=overwrite)))))
 
 
 def _benchmarks() -> str:

@@ -6,18 +6,21 @@ What is wrong with one row is told with that row; what is wrong with the whole f
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
 from grounding.core import UserError
-from grounding.datasets.entries import Entry, json_entries, object_of
-from grounding.datasets.records import checked_name
+from grounding.datasets.entries import Entry, field, json_entries, object_of
+from grounding.datasets.records import checked_name, one_line
 
 T = TypeVar("T")
 LARGE = 1e15  # no second, pixel, metre or score comes near
+TRUE = ("target", "gt", "ans", "solution", "ground_truth", "relevant_windows")  # keys of the truth in a result's row
+OWN = ("prediction", "pred")  # keys of the prediction
+NOTHING: tuple[Any, ...] = (None, [], [None, None], [[]], [[None, None]])  # how rows say that there is no answer
 
 
 def read_entries(path: Path) -> list[Entry]:
@@ -57,7 +60,7 @@ def read_truths(
     """
     truths: dict[str, T] = {}
     for entry in read_entries(path) if entries is None else entries:
-        sample = entry.key
+        sample = None if entry.key is None else one_line(entry.key)
         try:
             if isinstance(entry.value, UserError):
                 raise entry.value
@@ -92,6 +95,38 @@ def id_of(entry: Entry, names: Sequence[str] = ("id", "qid", "sample_id")) -> st
         if name in row:
             return text_id(row[name])
     raise UserError(f'"{names[0]}" is missing; say which sample the row is about')
+
+
+def predicted(row: Mapping[str, Any], *shared: str, own: Sequence[str] = ()) -> Any:
+    """What a row predicts. Rows of results often hold the truth as well, and tools differ in which key is which.
+
+    Args:
+        row: The row.
+        shared: Keys that truths have too, such as `interval`. They count only in rows without the truth.
+        own: Keys that only predictions have. They come first, as does each of `shared` with `pred_` before it.
+
+    Raises:
+        UserError: If it has none of these keys, or none but shared ones beside the truth, or two that differ.
+    """
+    for name in (*(f"pred_{name}" for name in shared), *own):
+        if name in row:
+            return row[name]
+    found = [name for name in shared if name in row]
+    if not found:
+        return field(row, *shared, *own)
+    if (true := _truth_beside(row, shared)) is not None:
+        clearer = f'"pred_{found[0]}"'
+        raise UserError(f'"{found[0]}" may be the truth, for the row has "{true}" too; call the prediction {clearer}')
+    for name in found[1:]:
+        if row[name] != row[found[0]]:
+            raise UserError(f'the row says "{found[0]}" and "{name}", which differ; call the prediction "pred_{name}"')
+    return row[found[0]]
+
+
+def _truth_beside(row: Mapping[str, Any], shared: Sequence[str]) -> str | None:
+    """A key, none of `shared`, that shows that a row holds the truth: by its name, or as the prediction has another."""
+    others = (name for name in row if name not in shared)
+    return next((n for n in others if n in TRUE or n == "pred" or n.startswith("gt_") or f"pred_{n}" in row), None)
 
 
 def numbers(value: Any, name: str, width: int | None = None) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 
 from grounding.core import Answer, Sample
 from grounding.evaluation import answers, highlights, metrics, stvg, temporal
+from rewards.mra import mean_relative_accuracies
 
 VERY_GOOD = 4  # from this score on a clip counts for QVHighlights' headline
 _SLACK = 1e-9
@@ -49,7 +50,7 @@ def _what(truth: Answer) -> dict[str, float]:
     values = {}
     if truth.number is not None:
         number = np.array([truth.number])
-        values["MRA"] = float(answers.mean_relative_accuracy(number, number)[0])
+        values["MRA"] = float(mean_relative_accuracies(number, number)[0])
     if truth.choices is not None and len(truth.choices) == 1:
         values["accuracy"] = float(answers.letter(*truth.choices) in truth.choices)
     return values

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from grounding.core import UserError
-from grounding.core.files import write_json, write_text
+from grounding.core.checks import printable
+from grounding.core.files import check_free, staged
 from grounding.evaluation.bootstrap import Estimate
 from grounding.evaluation.scoring import TOLD, Collected, Report, Scored, find
 
@@ -25,7 +28,7 @@ def to_json(report: Report) -> dict[str, Any]:
     first = report.scored[0]
     value: dict[str, Any] = {name: first.value(name) for name in first.figures}
     value |= {"benchmark": report.benchmark, "compat": report.compat, "truth": str(report.truth)}
-    value |= {"hopeless": list(report.hopeless)} | _part(first, report)
+    value |= {"hopeless": list(report.hopeless), "gaps": list(report.gaps)} | _part(first, report)
     for second in report.scored[1:]:
         value["second"] = {name: second.value(name) for name in second.figures} | _part(second, report)
         value["difference"] = {
@@ -60,53 +63,78 @@ def table(report: Report) -> tuple[list[str], list[list[str]]]:
 def show(report: Report) -> None:
     """What a command says of a report: a table and what became of the rows; on stderr the first rows not scored."""
     notes, console = (Console(stderr=stderr, markup=False, highlight=False, soft_wrap=True) for stderr in (True, False))
-    for one in report.scored:
-        problems = one.collected.problems
-        for problem in problems[:TOLD]:
-            notes.print(f"not scored: {problem.line()}")
-        if len(problems) > TOLD:
-            notes.print(f"not scored: {len(problems) - TOLD} more rows; --out of scripts/score.py lists them all")
-    if report.hopeless:
-        notes.print(f"{report.truth}: {len(report.hopeless)} of {len(report.ids)} truths are scored 0 whatever is said")
+    for line in _notes(report):
+        notes.print(printable(line))
     header, rows = table(report)
-    shown = Table(*header, title=f"{report.benchmark} ({report.compat}), {len(report.ids)} samples")
+    title = f"{report.benchmark} ({report.compat}), {len(report.ids)} samples"
+    shown = Table(*map(printable, header), title=title)
     for row in rows:
-        shown.add_row(*row)
+        shown.add_row(*map(printable, row))
     console.print(shown, soft_wrap=False)
     for one in report.scored:
-        console.print(counted(one.collected, report))
+        console.print(printable(counted(one.collected, report)))
+
+
+def _notes(report: Report) -> Iterator[str]:
+    for one in report.scored:
+        problems = one.collected.problems
+        yield from (f"not scored: {problem.line()}" for problem in problems[:TOLD])
+        if len(problems) > TOLD:
+            yield f"not scored: {len(problems) - TOLD} more rows; --out of scripts/score.py lists them all"
+    if report.hopeless:
+        yield f"{report.truth}: {len(report.hopeless)} of {len(report.ids)} truths are scored 0 whatever is said"
+    yield from (f"{report.truth}: {gap}" for gap in report.gaps)
 
 
 def write(report: Report, out: Path, *, overwrite: bool = False) -> list[Path]:
-    """Write `out` (JSON) and, beside it, the same name with `.csv` (a row a sample).
+    """Write `out` (JSON) and, beside it, the same name with `.csv` (a row a sample): both or neither.
 
     Raises:
-        UserError: If one of them exists and `overwrite` is false, or cannot be written.
+        UserError: As `check_outputs`, or if they cannot be written.
     """
-    sheet = free(out, overwrite=overwrite)
-    write_json(out, to_json(report), overwrite=overwrite)
-    write_text(sheet, to_csv(report), overwrite=overwrite)
-    return [out, sheet]
+    paths = check_outputs(out, report.inputs, overwrite=overwrite)
+    with staged(paths, overwrite=overwrite) as (values, sheet):
+        values.write_text(json.dumps(to_json(report), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        sheet.write_text(to_csv(report), encoding="utf-8")
+    return paths
 
 
-def free(out: Path, *, overwrite: bool = False) -> Path:
-    """The name of the CSV file beside `out`, if both can be written; to be asked before a long scoring, too.
+def check_outputs(out: Path, inputs: Sequence[Path], *, overwrite: bool = False) -> list[Path]:
+    """The JSON file and the CSV file beside it, if both can be written; to be asked before a long scoring, too.
+
+    Args:
+        out: The JSON file.
+        inputs: Files and folders that are read.
+        overwrite: Whether files that exist are replaced.
 
     Raises:
-        UserError: If one of them exists and `overwrite` is false, or both have one name.
+        UserError: If one exists and `overwrite` is false, is an input or in a folder that is, or both have one name.
     """
-    sheet = out.with_suffix(".csv")
-    if sheet == out:
+    paths = [out, out.with_suffix(".csv")]
+    if paths[0] == paths[1]:
         raise UserError(f"{out} is the name of the CSV file, which goes beside the JSON file; give a name in .json")
-    taken = [path for path in (out, sheet) if path.exists()]
-    if taken and not overwrite:
-        raise UserError(f"{taken[0]} exists already; choose another name or remove it first")
-    return sheet
+    for path in paths:
+        if os.path.exists(path):  # noqa: PTH110 -- Path.exists fails where a folder may not be looked into
+            _refuse_inputs(path, inputs)
+        try:
+            check_free(path, overwrite=overwrite)
+        except OSError as error:
+            raise UserError(f"cannot write {path}: {error.strerror or error}") from error
+    return paths
+
+
+def _refuse_inputs(path: Path, inputs: Sequence[Path]) -> None:
+    for source in inputs:
+        if path.samefile(source) or path.resolve().is_relative_to(source.resolve()):
+            raise UserError(f"the output {path} is also an input ({source}); choose another output")
 
 
 def to_csv(report: Report) -> str:
-    """Id, status and every per-sample value; empty where a sample takes no part; a second file's end in `_2`."""
-    columns: dict[str, Sequence[Any]] = {"id": report.ids}
+    """Id, status and every per-sample value; empty where a sample takes no part; a second file's end in `_2`.
+
+    A text of the data that a spreadsheet would take for a formula has an apostrophe in front.
+    """
+    columns: dict[str, Sequence[Any]] = {"id": [_no_formula(sample) for sample in report.ids]}
     for number, one in enumerate(report.scored, start=1):
         end = "" if number == 1 else f"_{number}"
         columns["status" + end] = [one.collected.status(sample) for sample in report.ids]
@@ -115,7 +143,7 @@ def to_csv(report: Report) -> str:
                 columns[name + end] = [_plain(value) for value in figure.values.tolist()]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
+    writer.writerow(map(_no_formula, columns))
     writer.writerows(zip(*columns.values(), strict=True))
     return text.getvalue()
 
@@ -172,6 +200,10 @@ def _cell(one: Estimate | None) -> str:
 
 def _plain(value: float) -> str:
     return "" if math.isnan(value) else format(value, ".10g")
+
+
+def _no_formula(text: str) -> str:
+    return "'" + text if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def _interval(one: Estimate) -> dict[str, float | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -95,19 +96,23 @@ class Report:
         compat: The mode.
         truth: The file.
         ids: The samples that are scored, in the order of the truth.
+        inputs: All files and folders that were read.
         samples: How many the truth holds; more than `ids` only where missing ones are skipped.
         scored: For one prediction file, or two.
         hopeless: Those of `ids` whose truth no answer can score on, such as an interval without length.
+        gaps: What their truths do not tell, in a line each.
         difference: Second minus first, where there are two.
     """
 
     benchmark: str
     compat: str
     truth: Path
+    inputs: Sequence[Path]
     ids: Sequence[str]
     samples: int
     scored: Sequence[Scored]
     hopeless: Sequence[str] = ()
+    gaps: Sequence[str] = ()
     difference: Mapping[str, Estimate] = field(default_factory=dict)
 
 
@@ -145,7 +150,14 @@ def score_files(name: str, predictions: Sequence[Path], truth: Path, options: Op
     ]
     paired = differences(results[0], results[1], len(ids), **draws) if len(results) == 2 else {}
     hopeless = [one for one in ids if benchmark.hopeless(truths[one])]
-    return Report(name, mode, truth, ids, len(truths), scored, hopeless, paired)
+    read = inputs_of(name, predictions, truth)
+    return Report(name, mode, truth, read, ids, len(truths), scored, hopeless, benchmark.gaps(chosen), paired)
+
+
+def inputs_of(name: str, predictions: Sequence[Path], truth: Path) -> list[Path]:
+    """All files and folders that `score_files` reads, as far as they exist."""
+    read = (truth, *predictions, *find(name).beside(truth))
+    return [path for path in read if os.path.exists(path)]  # noqa: PTH110 -- Path.exists fails in a closed folder
 
 
 def find(name: str) -> Benchmark:

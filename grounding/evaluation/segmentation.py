@@ -31,12 +31,13 @@ def boundary_similarity(prediction: np.ndarray, truth: np.ndarray) -> float:
         prediction: bool, shape (H, W).
         truth: bool, shape (H, W).
     """
-    mine, theirs = boundary(prediction), boundary(truth)
+    around = _around(prediction | truth)
+    mine, theirs = boundary(prediction[around]), boundary(truth[around])
     if not mine.any() or not theirs.any():
         return float(mine.any() == theirs.any())
-    disk = _disk(math.ceil(BOUNDARY * math.hypot(*truth.shape)))
-    precision = np.count_nonzero(mine & _dilated(theirs, disk)) / np.count_nonzero(mine)
-    recall = np.count_nonzero(theirs & _dilated(mine, disk)) / np.count_nonzero(theirs)
+    radius = math.ceil(BOUNDARY * math.hypot(*truth.shape))
+    precision = np.count_nonzero(mine & _near(theirs, radius)) / np.count_nonzero(mine)
+    recall = np.count_nonzero(theirs & _near(mine, radius)) / np.count_nonzero(theirs)
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
@@ -53,10 +54,15 @@ def boundary(mask: np.ndarray) -> np.ndarray:
     return (mask ^ grown[:-1, 1:]) | (mask ^ grown[1:, :-1]) | (mask ^ grown[1:, 1:])
 
 
-def _disk(radius: int) -> np.ndarray:
-    steps = np.arange(-radius, radius + 1)
-    return (np.add.outer(steps**2, steps**2) <= radius**2).astype(np.uint8)
+def _around(mask: np.ndarray) -> tuple[slice, slice]:
+    """The part of the picture that holds the mask and a pixel around it; the first pixel for an empty mask."""
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return slice(1), slice(1)
+    return slice(max(rows[0] - 1, 0), rows[-1] + 2), slice(max(columns[0] - 1, 0), columns[-1] + 2)
 
 
-def _dilated(edge: np.ndarray, disk: np.ndarray) -> np.ndarray:
-    return cv2.dilate(edge.astype(np.uint8), disk).astype(bool)
+def _near(edge: np.ndarray, radius: int) -> np.ndarray:
+    """Where an edge lies within `radius` pixels: as dilated by a disk, in time that does not grow with the disk."""
+    away = cv2.distanceTransform((~edge).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return away**2 < radius**2 + 0.5  # squared distances are whole numbers

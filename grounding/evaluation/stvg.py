@@ -3,12 +3,14 @@
     vIoU = sum of the box IoUs over the frames in both tubes / number of frames in either
 
 HC-STVG's script (`eval_hcvg.py`) divides by the frames from the first start to the last end; TubeDETR's evaluators
-look at 5 frames a second and end the union at the *earlier* end (`min` for `max`), so a prediction that runs on
-past the truth costs nothing. Numbers published with either are comparable with numbers of the same kind only.
+look at 5 frames a second. Until its authors mended it on 25 May 2022 (commit 3c32cc9), their union ended at the
+*earlier* end (`min` for `max`), so a prediction that ran on past the truth cost nothing. Numbers published with either
+are comparable with numbers of the same kind only.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +21,7 @@ from grounding.evaluation.temporal import interval_iou
 
 THRESHOLDS = (0.3, 0.5, 0.7)
 SAMPLED_FPS, SAMPLED_MOST = 5, 200  # TubeDETR's frames
+DENSE = 5.0  # boxes a second; a truth with fewer has boxes on some of its frames only
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,12 +33,18 @@ class FrameTube:
         end: Its end, exclusive, in the same unit.
         frames: Frame numbers, ascending, shape (K,).
         boxes: xyxy in pixels, shape (K, 4); a NaN row is a frame without a box.
+        whole: Its frames are all from start to end, and those not named have no box. Otherwise they are those named.
     """
 
     start: float
     end: float
     frames: np.ndarray
     boxes: np.ndarray
+    whole: bool = False
+
+    def __len__(self) -> int:
+        """The number of its frames."""
+        return int(self.end - self.start) if self.whole else len(self.frames)
 
 
 def tiou(prediction: FrameTube, truth: FrameTube) -> float:
@@ -45,10 +54,42 @@ def tiou(prediction: FrameTube, truth: FrameTube) -> float:
 
 
 def viou(prediction: FrameTube, truth: FrameTube) -> float:
-    """Volume IoU as it is defined, over the frames of both tubes, in [0, 1]; 0 where both are empty."""
-    ious = _shared_ious(prediction, truth)
-    union = len(prediction.frames) + len(truth.frames) - len(ious)
-    return float(ious.sum()) / union if union else 0.0
+    """Volume IoU as it is defined, over the frames of both tubes, in [0, 1]; 0 where nothing can be compared.
+
+    Either both tubes are `whole`, or neither is.
+
+    Where the truth has boxes on some of its frames only, the mean box IoU of the shared frames is that of those with a
+    true box, as in `Tube.viou`.
+    """
+    mine, theirs = _shared_boxes(prediction, truth)
+    if prediction.whole:
+        shared = max(0, int(min(prediction.end, truth.end) - max(prediction.start, truth.start)))
+        compared = np.count_nonzero(_within(truth.frames[_has_box(truth)], prediction))
+    else:
+        shared, compared = len(theirs), np.count_nonzero(~np.isnan(theirs[:, 0]))
+    union = len(prediction) + len(truth) - shared
+    return min(1.0, float(paired_box_iou(mine, theirs).sum()) * (shared / compared) / union) if compared else 0.0
+
+
+def is_sparse(truth: FrameTube) -> bool:
+    """Whether a truth in seconds has boxes on a few frames of its time only."""
+    return _boxes_a_second(truth) < DENSE
+
+
+def viou_in_seconds(prediction: FrameTube, truth: FrameTube) -> float:
+    """Volume IoU of tubes whose times are in seconds and whose frames are those with boxes, in [0, 1].
+
+    A dense prediction is compared with a sparse truth on the frames that have a true box: their mean IoU, a missing
+    box counting 0, times the true share of both times together. It is never above the temporal IoU.
+    """
+    if not is_sparse(truth) or _boxes_a_second(prediction) <= 2 * _boxes_a_second(truth):
+        return viou(prediction, truth)
+    mean_iou = float(paired_box_iou(*_shared_boxes(prediction, truth)).sum()) / max(
+        np.count_nonzero(_has_box(truth)), 1
+    )
+    length, said = truth.end - truth.start, prediction.end - prediction.start
+    both = max(0.0, min(truth.end, prediction.end) - max(truth.start, prediction.start))
+    return min(mean_iou * length, both) / (length + said - both)
 
 
 def hcstvg_scores(prediction: FrameTube, truth: FrameTube) -> tuple[float, float]:
@@ -56,7 +97,8 @@ def hcstvg_scores(prediction: FrameTube, truth: FrameTube) -> tuple[float, float
 
     The same as the definition where both tubes have a box in every frame.
     """
-    ious = _shared_ious(prediction, truth, boxed=True)
+    mine, theirs = _shared_boxes(prediction, truth)
+    ious = paired_box_iou(mine, theirs)[~np.isnan(mine[:, 0] + theirs[:, 0])]
     span = max(prediction.end, truth.end) - min(prediction.start, truth.start)
     return (len(ious) / span, float(ious.sum()) / span) if span > 0 else (0.0, 0.0)
 
@@ -68,7 +110,7 @@ def sampled_viou(prediction: FrameTube, truth: FrameTube, grid: np.ndarray, *, m
         prediction: With start and end in frames.
         truth: With start and end in frames.
         grid: The sampled frame numbers, ascending, shape (S,); see `sampled_frames`.
-        min_for_max: Make the mistake of TubeDETR's evaluators, and with them of the numbers of many papers.
+        min_for_max: Make the mistake of TubeDETR's evaluators before 25 May 2022, and of papers that used them.
 
     Returns:
         In [0, 1]. The union is from the first start to the last end; where that has a hole, nothing is shared anyway.
@@ -122,12 +164,18 @@ def _share(reached: np.ndarray, values: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(values), np.nan, reached)
 
 
-def _shared_ious(one: FrameTube, other: FrameTube, *, boxed: bool = False) -> np.ndarray:
-    """Box IoU on each frame that both tubes have; `boxed` leaves out frames where one of them has no box."""
+def _boxes_a_second(tube: FrameTube) -> float:
+    return np.count_nonzero(_has_box(tube)) / (tube.end - tube.start) if tube.end > tube.start else math.inf
+
+
+def _has_box(tube: FrameTube) -> np.ndarray:
+    return np.asarray(~np.isnan(tube.boxes[:, 0]))
+
+
+def _shared_boxes(one: FrameTube, other: FrameTube) -> tuple[np.ndarray, np.ndarray]:
+    """Both tubes' boxes on each frame that both have, shape (S, 4) each."""
     _, mine, theirs = np.intersect1d(one.frames, other.frames, assume_unique=True, return_indices=True)
-    a, b = one.boxes[mine], other.boxes[theirs]
-    ious = paired_box_iou(a, b)
-    return ious[~np.isnan(a[:, 0] + b[:, 0])] if boxed else ious
+    return one.boxes[mine], other.boxes[theirs]
 
 
 def _within(frames: np.ndarray, tube: FrameTube) -> np.ndarray:

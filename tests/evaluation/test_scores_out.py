@@ -7,7 +7,7 @@ import json
 import pytest
 
 from grounding.core import UserError
-from grounding.evaluation.scores_out import counted, table, to_csv, to_json, write
+from grounding.evaluation.scores_out import check_outputs, counted, table, to_csv, to_json, write
 from grounding.evaluation.scoring import Options, score_files
 
 TRUTH = [
@@ -122,3 +122,24 @@ def test_nothing_is_overwritten_without_being_told(report, tmp_path):
         write(result, tmp_path / "scores.json")
     with pytest.raises(UserError, match="the name of the CSV file"):
         write(result, tmp_path / "scores.csv", overwrite=True)
+
+
+def test_both_files_or_none(report, tmp_path, monkeypatch):
+    result = report({"a": "A"})
+    monkeypatch.setattr("grounding.evaluation.scores_out.to_csv", lambda report: "\ud800")
+    with pytest.raises(UserError, match="cannot write"):
+        write(result, tmp_path / "scores.json")
+    assert not list(tmp_path.glob("*scores*"))
+
+
+def test_an_input_is_never_replaced(report, tmp_path):
+    result = report({"a": "A"})
+    for name in ("truth.json", "preds1.json"):
+        with pytest.raises(UserError, match=f"the output .*{name} is also an input"):
+            write(result, tmp_path / name, overwrite=True)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "x.csv").write_text("mine")
+    with pytest.raises(UserError, match=r"x.csv is also an input .*folder"):
+        check_outputs(folder / "x.json", [folder], overwrite=True)
+    assert check_outputs(folder / "y.json", [folder]) == [folder / "y.json", folder / "y.csv"]

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import math
+import time
+
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -79,3 +83,32 @@ def test_both_are_bounded_symmetric_and_1_for_the_same(one, other):
         assert 0 <= similarity(a, b) <= 1
         assert similarity(a, b) == pytest.approx(similarity(b, a))
         assert similarity(a, a) == 1.0
+
+
+masks = st.tuples(st.integers(1, 60), st.integers(1, 60), st.integers(0, 2**32 - 1), st.sampled_from([0, 0.01, 0.3, 1]))
+
+
+@given(masks, st.integers(0, 2**32 - 1))
+def test_boundaries_near_each_other_are_those_that_a_disk_reaches(one, seed):
+    """The same as with the official code's dilation."""
+    height, width, first, share = one
+    a, b = (np.random.default_rng(n).random((height, width)) < share for n in (first, seed))
+    radius = math.ceil(0.008 * math.hypot(height, width))
+    steps = np.arange(-radius, radius + 1)
+    disk = (np.add.outer(steps**2, steps**2) <= radius**2).astype(np.uint8)
+    mine, theirs = boundary(a), boundary(b)
+    if not mine.any() or not theirs.any():
+        expected = float(mine.any() == theirs.any())
+    else:
+        near, far = (cv2.dilate(edge.astype(np.uint8), disk).astype(bool) for edge in (theirs, mine))
+        precision, recall = (mine & near).sum() / mine.sum(), (theirs & far).sum() / theirs.sum()
+        expected = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+    assert boundary_similarity(a, b) == pytest.approx(expected)
+
+
+def test_a_small_mask_in_a_large_picture_takes_no_time():
+    mask = np.zeros((8000, 8000), bool)
+    mask[10:50, 10:50] = True
+    started = time.process_time()
+    assert boundary_similarity(mask, mask) == 1.0
+    assert time.process_time() - started < 2  # dilated by a disk of 91 pixels: minutes

@@ -9,11 +9,13 @@ from grounding.core import Tube
 from grounding.evaluation.stvg import (
     FrameTube,
     hcstvg_scores,
+    is_sparse,
     sampled_frames,
     sampled_viou,
     stvg_figures,
     tiou,
     viou,
+    viou_in_seconds,
 )
 
 BOX, HALF = (0, 0, 10, 10), (0, 0, 10, 5)
@@ -38,9 +40,39 @@ def test_by_hand():
     assert tiou(tube(2, 6, HALF), tube(4, 8)) == pytest.approx(2 / 6)
 
 
-def test_a_frame_without_a_box_adds_nothing_but_counts():
+def test_a_predicted_frame_without_a_box_adds_nothing_but_counts():
     assert viou(tube(0, 4, without=[1]), tube(0, 4)) == pytest.approx(3 / 4)
-    assert viou(tube(0, 4), tube(0, 4, without=[1, 2])) == pytest.approx(2 / 4)
+
+
+def test_a_true_frame_without_a_box_is_not_compared():
+    assert viou(tube(0, 4), tube(0, 4, without=[1, 2])) == 1.0
+    assert viou(tube(0, 8), tube(0, 4, without=[1, 2])) == pytest.approx(4 / 8)
+    assert viou(tube(0, 4, HALF), tube(0, 4, without=[1, 2])) == pytest.approx(0.5)
+    assert viou(tube(0, 4), tube(0, 4, without=range(4))) == 0.0
+
+
+def boxed(start, end, frames, box=BOX):
+    return FrameTube(start, end, np.array(frames), np.tile(box, (len(frames), 1)).astype(float))
+
+
+def test_a_dense_prediction_and_a_sparse_truth_in_seconds():
+    # 30 frames a second; the truth is 0 to 9.6 s with boxes on frames 0, 1, 2 of 288. Counting frames gives 3 / 288.
+    truth = boxed(0.0, 9.6, range(3))
+    assert is_sparse(truth)
+    assert viou_in_seconds(boxed(0.0, 9.6, range(288)), truth) == pytest.approx(1.0)
+    assert viou_in_seconds(boxed(0.0, 9.6, range(288), HALF), truth) == pytest.approx(0.5)
+    assert viou_in_seconds(boxed(0.0, 19.2, range(576)), truth) == pytest.approx(9.6 / 19.2)
+    assert viou_in_seconds(boxed(0.0, 9.6, range(1, 288)), truth) == pytest.approx(2 / 3)  # a box is missing
+    assert viou_in_seconds(boxed(9.6, 19.2, range(288)), truth) == 0.0  # boxes outside its own time
+    assert viou_in_seconds(boxed(1.0, 1.0, range(288)), truth) == 0.0
+
+
+def test_tubes_in_seconds_of_one_density_are_compared_by_frames():
+    # A box a second each, and 30 a second each: 2 of 4 frames, whatever the times say.
+    assert viou_in_seconds(boxed(1.0, 4.0, [30, 60, 90]), boxed(0.0, 3.0, [0, 30, 60])) == pytest.approx(2 / 4)
+    dense = boxed(0.0, 1.0, range(30))
+    assert not is_sparse(dense)
+    assert viou_in_seconds(boxed(0.0, 1.0, range(90)), dense) == pytest.approx(30 / 90)
 
 
 def test_frames_that_are_far_apart_count_as_what_they_are():

@@ -72,17 +72,40 @@ def test_many_wrong_rows_are_counted(command: Command, files: tuple[Path, Path])
         (TRUTH, ["--truth", "none.json"], "cannot read none.json"),
         (TRUTH, ["--resamples", "0"], "--resamples must be 1 to 1000000"),
         (TRUTH, ["--predictions", "a", "b", "c"], "give one prediction file, or two to compare, got 3"),
-        (TRUTH, ["--out", "truth.json"], "truth.json exists already"),
+        (TRUTH, ["--out", "truth.json"], "the output truth.json is also an input ("),
+        (TRUTH, ["--out", "truth.json", "--overwrite"], "the output truth.json is also an input"),
+        (TRUTH, ["--out", "./preds.json", "--overwrite"], "the output preds.json is also an input"),
+        (TRUTH, ["--out", "other.json"], "other.json exists already"),
+        (TRUTH, ["--out", "link.json", "--overwrite"], "the output link.json is also an input"),
+        (TRUTH, ["--out", "hard.json", "--overwrite"], "the output hard.json is also an input"),
+        (TRUTH, ["--out", "a" * 300 + ".json"], "File name too long"),
     ],
 )
 def test_a_mistake_is_one_line_and_status_2(
     command: Command, files: tuple[Path, Path], changed: object, more: list[str], named: str
 ) -> None:
     put(files[1], changed)
+    put(files[0].with_name("other.json"), "mine")
+    files[0].with_name("link.json").symlink_to(files[0])
+    files[0].with_name("hard.json").hardlink_to(files[1])
+    before = files[0].read_text(), files[1].read_text()
     done = command("score.py", *arguments(*files), *more)
     assert done.returncode == 2
+    assert (files[0].read_text(), files[1].read_text()) == before
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
     assert named in done.stderr and done.stdout == ""
+
+
+def test_data_cannot_write_to_the_terminal_or_make_formulas(command: Command, tmp_path: Path) -> None:
+    rows = [{"id": "=1+1", "answer": "A", "group": "\x1b[2Jx"}, {"id": "-5", "answer": "B"}]
+    truth = put(tmp_path / "truth.json", rows)
+    said = put(tmp_path / "preds.json", {"=1+1": "A", "-5": "B", "\x1b[31mred": "C", "z": "\x1b[2J"})
+    done = command(
+        "score.py", "--benchmark", "mcq", "--truth", str(truth), "--predictions", str(said), "--out", "s.json"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+    assert [line.split(",")[0] for line in (tmp_path / "s.csv").read_text().splitlines()] == ["id", "'=1+1", "'-5"]
 
 
 def test_help_names_every_benchmark(command: Command) -> None:

@@ -27,6 +27,8 @@ class Benchmark:
         entries: The rows of `--predictions`.
         identify: The id of a row.
         hopeless: Whether no answer to a truth can score, so that the best file stays below 1; the user is told.
+        gaps: What the truths do not tell and is scored in another way or not at all, in a line each; the user is told.
+        beside: Other files and folders that are read where they lie beside the truth.
         main: The figures that a table for people shows; all of them if empty.
         modes: Ways to score, the first by default; see `--compat`.
     """
@@ -39,5 +41,7 @@ class Benchmark:
     entries: Callable[[Path], Iterable[Entry]] = read_entries
     identify: Callable[[Entry], str] = id_of
     hopeless: Callable[[Any], bool] = lambda truth: False
+    gaps: Callable[[Sequence[Any]], Sequence[str]] = lambda truths: ()
+    beside: Callable[[Path], Sequence[Path]] = lambda truth: ()
     main: tuple[str, ...] = ()
     modes: tuple[str, ...] = ("official",)

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from grounding.core import UserError
+from grounding.core.checks import shown
 from grounding.datasets.entries import field, object_of
 from grounding.evaluation.answers import letter
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure, mean
-from grounding.evaluation.entries import read_truths
+from grounding.evaluation.entries import OWN, predicted, read_truths
 
 
 @dataclass(frozen=True)
@@ -37,21 +38,27 @@ def read_truth(path: Path) -> dict[str, Truth]:
 
 def _truth(value: Any) -> Truth:
     row = object_of(value, "a row")
-    right = read_letter(field(row, "answer"))
+    right = _letter(field(row, "answer"))
     if not right:
         raise UserError(f'"answer" must be a letter, got {reprlib.repr(row["answer"])}')
     return Truth(right, str(row.get("group") or ""))
 
 
 def read_letter(value: Any, _truth: Any = None) -> str | None:
-    """A letter, alone or under `answer` or `prediction`; None, no answer, for null and for a text that is no letter.
+    """A letter, alone or under `prediction`, `pred` or `answer`; null and a text that is no letter are no answer, None.
 
     Raises:
-        UserError: If it is no text.
+        UserError: If it is no text, or only an `answer` beside the truth (see `predicted`).
     """
-    said = field(object_of(value, "a prediction"), "answer", "prediction") if isinstance(value, dict) else value
+    said = value
+    if isinstance(value, dict):
+        said = predicted(object_of(value, "a prediction"), "answer", own=OWN)
+    return _letter(said)
+
+
+def _letter(said: Any) -> str | None:
     if not (said is None or isinstance(said, str)):
-        raise UserError(f'"answer" must be a letter, got {reprlib.repr(said)}')
+        raise UserError(f"an answer must be a letter, got {shown(said)}")
     return None if said is None else letter(said)
 
 

@@ -7,20 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from grounding.core import UserError, rle
-from grounding.core.checks import within
+from grounding.core.checks import shown, whole, within
 from grounding.core.files import inside
+from grounding.core.limits import check_pixels
+from grounding.core.pictures import open_picture
 from grounding.core.reading import read_json
-from grounding.datasets.entries import Entry, field, object_of
+from grounding.datasets.entries import Entry, field, list_of, object_of
 from grounding.datasets.masks.mevis import MASKS, META
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure, mean
-from grounding.evaluation.entries import read_entries, text_id
+from grounding.evaluation.entries import OWN, predicted, read_entries, text_id
 from grounding.evaluation.segmentation import boundary_similarity, region_similarity
 
+NUMBERS = ("1", "L", "P", "I", "I;16", "I;16B")  # Pillow's modes whose pixels are one number each
 Track = Sequence[bytes | None]  # compressed masks, None where empty, one a frame
 
 
@@ -47,7 +49,7 @@ def read_truth(path: Path) -> dict[str, Truth]:
         with within(f"{path / META}: video {video[:40]}"):
             frames = [text_id(name) for name in filled_list(entry, "frames")]
             expressions = object_of(field(entry, "expressions"), "expressions")
-            named = {name: [str(n) for n in filled_list(one, "anno_id")] for name, one in expressions.items()}
+            named = {name: _annotations(one) for name, one in expressions.items()}
             size, tracks = _tracks({n for ids in named.values() for n in ids}, masks, len(frames))
             for name, ids in named.items():
                 truths[f"{video}/{name}"] = Truth(frames, size, [tracks[n] for n in ids])
@@ -66,6 +68,11 @@ def filled_list(row: Any, name: str) -> list[Any]:
     return value
 
 
+def _annotations(expression: Any) -> list[str]:
+    """The annotations that an expression means; none where it means no object of the video, as some of MeViS v2 do."""
+    return [str(whole(one, "anno_id")) for one in list_of(field(expression, "anno_id"), "anno_id")]
+
+
 def _tracks(ids: set[str], masks: Mapping[str, Any], count: int) -> tuple[tuple[int, int], dict[str, Track]]:
     """The one size of a video's masks, and the masks by annotation."""
     seen = [mask for n in sorted(ids) for mask in filled_list(masks, n) if mask is not None]
@@ -73,7 +80,8 @@ def _tracks(ids: set[str], masks: Mapping[str, Any], count: int) -> tuple[tuple[
         raise UserError("no object has a mask; take a split with masks")
     size = field(seen[0], "size")
     if not (isinstance(size, list) and len(size) == 2 and all(type(n) is int and n > 0 for n in size)):
-        raise UserError(f"a mask's size must be [height, width], got {size!r}")
+        raise UserError(f"a mask's size must be [height, width], got {shown(size)}")
+    check_pixels((size[0], size[1]), "a mask")
     return (size[0], size[1]), {n: _track(masks[n], (size[0], size[1]), count) for n in ids}
 
 
@@ -101,30 +109,25 @@ def read_predictions(path: Path) -> list[Entry]:
 
 
 def read_prediction(value: Any, truth: Truth) -> Track | None:
-    """Masks of all frames; whatever is not 0 in a PNG is mask. null is no answer.
+    """Masks of all frames; whatever is not 0 in a PNG (grey, palette or colour) is mask. null is no answer.
 
     Raises:
-        UserError: If a frame is missing, is no picture, or has another size than the truth.
+        UserError: If a frame is missing, is no PNG, or has another size than the truth.
     """
     if isinstance(value, Path):
         return [_picture(inside(value, f"{name}.png"), truth.size) for name in truth.frames]
     if value is None:
         return None
-    masks = field(object_of(value, "a prediction"), "masks")
+    masks = predicted(object_of(value, "a prediction"), "masks", own=OWN)
     return None if masks is None else _track(masks, truth.size, len(truth.frames))
 
 
 def _picture(path: Path, size: tuple[int, int]) -> bytes:
-    try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    picture = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else None
-    if picture is None:
-        raise UserError(f"{path} is no picture that can be read; write a PNG")
-    if picture.shape != size:
-        raise UserError(f"{path} has {picture.shape[1]} x {picture.shape[0]} pixels, the truth {size[1]} x {size[0]}")
-    return rle.encode(picture > 0)
+    with open_picture(path, str(path), ("PNG",)) as image:
+        if (image.height, image.width) != size:  # before decoding: a header can promise gigabytes
+            raise UserError(f"{path} has {image.width} x {image.height} pixels, the truth {size[1]} x {size[0]}")
+        mask = np.asarray(image if image.mode in NUMBERS else image.convert("RGB")) > 0
+    return rle.encode(mask if mask.ndim == 2 else mask.any(axis=2))
 
 
 def figures(truths: Sequence[Truth], answers: Sequence[Track | None], _mode: str) -> dict[str, Figure]:

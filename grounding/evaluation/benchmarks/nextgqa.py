@@ -15,10 +15,11 @@ from grounding.core import UserError
 from grounding.core.checks import within
 from grounding.datasets.entries import Entry, field, object_of
 from grounding.datasets.entries import read_entries as rows_of
+from grounding.datasets.records import one_line
 from grounding.evaluation.answers import letter
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure
-from grounding.evaluation.entries import id_of, numbers, ordered, read_entries
+from grounding.evaluation.entries import NOTHING, id_of, numbers, ordered, predicted, read_entries
 from grounding.evaluation.grounded_qa import nextgqa_figures
 from grounding.evaluation.temporal import best_iop, best_iou, padded, union_iou
 
@@ -50,10 +51,9 @@ def read_truth(path: Path) -> dict[str, Truth]:
     Raises:
         UserError: Naming file and row of the first thing that is not as NExT-GQA writes it.
     """
-    named = _SPLIT.fullmatch(path.name)
-    questions = path.with_name(f"{named.group(1)}.csv") if named else None
+    (questions,) = _beside(path) or (None,)
     answers = _read_questions(questions) if questions is not None and questions.is_file() else None
-    truths = {}
+    truths: dict[str, Truth] = {}
     for entry in read_entries(path):
         try:
             spans_of = object_of(field(object_of(entry.value, "a video"), "location"), "location")
@@ -61,16 +61,24 @@ def read_truth(path: Path) -> dict[str, Truth]:
                 sample = f"{entry.key}_{qid}"
                 if answers is not None and sample not in answers:
                     raise UserError(f"{questions} has no question {sample}; take both files from one split")
+                if sample in truths:
+                    raise UserError(f"the question {qid[:40]!r} stands twice; remove one of the two")
                 right, options = answers[sample] if answers is not None else (None, ())
                 truths[sample] = Truth(numbers(spans, "the spans", 2), right, options)
         except UserError as error:
-            raise UserError(f"{path}, row {entry.row} ({entry.key}): {error}") from error
+            raise UserError(f"{path}, row {entry.row} ({one_line(entry.key or '')}): {error}") from error
     return truths
+
+
+def _beside(truth: Path) -> tuple[Path, ...]:
+    """The CSV of the split of a truth."""
+    named = _SPLIT.fullmatch(truth.name)
+    return (truth.with_name(f"{named.group(1)}.csv"),) if named else ()
 
 
 def _read_questions(path: Path) -> dict[str, tuple[int, tuple[str, ...]]]:
     """The right option, written as its text or its index, and the options, by `<video>_<qid>`."""
-    questions = {}
+    questions: dict[str, tuple[int, tuple[str, ...]]] = {}
     for entry in rows_of(path):
         with within(f"{path}, row {entry.row}"):
             row = object_of(entry.value)
@@ -78,7 +86,10 @@ def _read_questions(path: Path) -> dict[str, tuple[int, tuple[str, ...]]]:
             right = _option(field(row, "answer"), options)
             if right is None:
                 raise UserError(f"the answer {reprlib.repr(row['answer'])} is none of a0 to a4")
-            questions[f"{field(row, 'video_id')}_{field(row, 'qid')}"] = right, options
+            sample = f"{field(row, 'video_id')}_{field(row, 'qid')}"
+            if sample in questions:
+                raise UserError(f"the question {sample} stands twice; remove one of the two")
+            questions[sample] = right, options
     return questions
 
 
@@ -104,35 +115,41 @@ def read_entries_of(path: Path) -> list[Entry]:
     found = [sorted(path.glob(pattern)) for pattern in ("*_ground_*.json", "*-res.json")]
     if [len(files) for files in found] != [1, 1]:
         raise UserError(f"{path} must hold one *_ground_*.json and one *-res.json, as NExT-GQA's evaluator reads them")
-    said = {entry.key: entry.value for entry in read_entries(found[1][0])}
-    rows = []
-    for entry in read_entries(found[0][0]):
-        answer = said.get(entry.key)
-        rows.append(Entry(entry.row, {"span": entry.value, **(answer if isinstance(answer, dict) else {})}, entry.key))
-    return rows
+    said: dict[str | None, dict[str, Any]] = {}
+    again = []  # second rows for a question, to be told as such
+    for entry in read_entries(found[1][0]):
+        answer = entry.value if isinstance(entry.value, dict) else {}
+        if said.setdefault(entry.key, answer) is not answer:
+            again.append(Entry(entry.row, answer, entry.key))
+    spans = read_entries(found[0][0])
+    return [Entry(one.row, {"span": one.value, **said.get(one.key, {})}, one.key) for one in spans] + again
 
 
 def read_prediction(value: Any, truth: Truth) -> Prediction | None:
     """`[start, end]` alone, or `{"span": [start, end], "prediction": option}`; the option as index, letter or text.
 
-    Several spans are allowed: the first counts, all of them in `mIoU_union`. null is no answer. An `answer` in the row
-    is the model's copy of the truth, and is not looked at.
+    Several spans are allowed: the first counts, all of them in `mIoU_union`. null, and spans of nulls without an
+    option, are no answer. An `answer` in the row is the model's copy of the truth, and is not looked at.
 
     Raises:
-        UserError: If a span is not finite or reversed, or the row has neither span nor prediction.
+        UserError: If a span is not finite or reversed or may be the truth, or the row has neither span nor prediction.
     """
-    if value is None:
+    if value in NOTHING:
         return None
     row = {"span": value} if isinstance(value, list) else object_of(value, "a prediction")
-    spans, said = row.get("span", row.get("glue")), row.get("prediction")
-    if spans is None and said is None:
+    given = {"span", "pred_span", "glue", "pred"} & row.keys()
+    spans, said = predicted(row, "span", own=("glue", "pred")) if given else None, row.get("prediction")
+    if not given and said is None:
         raise UserError('"span" and "prediction" are missing; give one or both')
+    if spans in NOTHING and said is None:
+        return None
+    spans = [] if spans in NOTHING else spans
     if isinstance(spans, list) and spans and not isinstance(spans[0], list):
         spans = [spans]
     if not (said is None or isinstance(said, str) or type(said) is int):
         raise UserError(f'"prediction" must be an index, a letter or a text, got {reprlib.repr(said)}')
     chosen = None if said is None else _option(str(said), truth.options)
-    return Prediction(ordered(numbers(spans or [], "the spans", 2), "a span"), chosen, said is not None)
+    return Prediction(ordered(numbers(spans, "the spans", 2), "a span"), chosen, said is not None)
 
 
 def figures(truths: Sequence[Truth], answers: Sequence[Prediction | None], _mode: str) -> dict[str, Figure]:
@@ -164,4 +181,5 @@ NEXTGQA = Benchmark(
     figures=figures,
     entries=read_entries_of,
     identify=_identify,
+    beside=_beside,
 )

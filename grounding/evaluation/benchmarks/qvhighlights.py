@@ -1,12 +1,14 @@
 """QVHighlights: moment retrieval and highlight detection, by the names and to the digits of its evaluator.
 
+Charades-STA, TACoS and ActivityNet Captions in the same form have no saliency: of them the windows are scored.
+
 Two cases differ from it on purpose: a query without a row, and one whose list of windows is empty, score 0 here; its
 evaluator refuses the first and leaves the second out of the mAP.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from grounding.core import UserError
+from grounding.core.checks import number
 from grounding.datasets.entries import field, object_of
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure, mean
@@ -25,7 +28,9 @@ CLIP_SECONDS = 2
 MOST_WINDOWS = 10  # that count for mAP
 RANGES = {"full": (-np.inf, np.inf), "short": (0, 10), "middle": (10, 30), "long": (30, 150)}  # seconds, (low, high]
 LEVELS = {"Fair": 2, "Good": 3, "VeryGood": 4}  # least saliency of a highlight
+LONGEST = 86_400  # seconds of a video with saliency; a day
 _BLOCK = 4096  # queries at a time
+_CLIPS = 1 << 20  # clips at a time
 MAIN = (
     *(f"MR-full-{name}" for name in ("R1@0.5", "R1@0.7", "mAP", "mAP@0.5", "mAP@0.75")),
     *(f"MR-{name}-mAP" for name in ("long", "middle", "short")),
@@ -34,11 +39,27 @@ MAIN = (
 
 
 @dataclass(frozen=True, eq=False)
+class Saliency:
+    """How many clips a video has, those that are relevant, shape (K,), and their scores, shape (K, 3); others are 0."""
+
+    count: int
+    clips: np.ndarray
+    scores: np.ndarray
+
+    def dense(self, count: int) -> np.ndarray:
+        """The scores of all clips, shape (count, 3), -1 for those that the video has not."""
+        result = np.full((count, 3), -1.0)
+        result[: self.count] = 0.0
+        result[self.clips] = self.scores
+        return result
+
+
+@dataclass(frozen=True, eq=False)
 class Truth:
-    """Gold windows, shape (G, 2) in seconds, and the saliency of each 2-second clip, shape (C, 3)."""
+    """Gold windows, shape (G, 2) in seconds, and the saliency of the 2-second clips; None where the file has none."""
 
     windows: np.ndarray
-    saliency: np.ndarray
+    saliency: Saliency | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +72,7 @@ class Prediction:
 
 
 def read_truth(path: Path) -> dict[str, Truth]:
-    """`highlight_val_release.jsonl` (or train).
+    """`highlight_val_release.jsonl` (or train), or a file in its form without saliency.
 
     Raises:
         UserError: Naming file and row of the first that lacks something, as all rows of the test split do.
@@ -61,14 +82,20 @@ def read_truth(path: Path) -> dict[str, Truth]:
 
 def _truth(value: Any) -> Truth:
     row = object_of(value, "a row")
-    duration = numbers([field(row, "duration")], "duration")[0]
+    windows = numbers(field(row, "relevant_windows"), "relevant_windows", 2)
+    return Truth(windows, _saliency(row) if {"saliency_scores", "relevant_clip_ids"} & row.keys() else None)
+
+
+def _saliency(row: Mapping[str, Any]) -> Saliency:
+    duration = number(field(row, "duration"), "duration")
+    if not 0 < duration <= LONGEST:
+        raise UserError(f"duration must be above 0 and at most {LONGEST} seconds, got {duration:g}")
+    count = int(duration / CLIP_SECONDS)
     clips = numbers(field(row, "relevant_clip_ids"), "relevant_clip_ids").astype(int)
     scores = numbers(field(row, "saliency_scores"), "saliency_scores", 3)
-    saliency = np.zeros((int(duration / CLIP_SECONDS), 3))
-    if len(clips) != len(scores) or (clips < 0).any() or (clips >= len(saliency)).any():
-        raise UserError(f"relevant_clip_ids must be {len(scores)} clips, each below {len(saliency)}")
-    saliency[clips] = scores
-    return Truth(numbers(field(row, "relevant_windows"), "relevant_windows", 2), saliency)
+    if len(clips) != len(scores) or (clips < 0).any() or (clips >= count).any():
+        raise UserError(f"relevant_clip_ids must be {len(scores)} clips, each below {count}")
+    return Saliency(count, clips, scores)
 
 
 def read_prediction(value: Any, _truth: Truth) -> Prediction | None:
@@ -105,7 +132,7 @@ def figures(truths: Sequence[Truth], answers: Sequence[Prediction | None], _mode
     result: dict[str, Figure] = {}
     if any(one is not None and one.listed is not None for one in answers):
         result |= _moments(truths, answers)
-    if any(one is not None and one.saliency is not None for one in answers):
+    if any(one is not None and one.saliency is not None for one in answers) and any(t.saliency for t in truths):
         result |= _highlights(truths, answers)
     return result
 
@@ -138,32 +165,63 @@ def _blocks(ranked: np.ndarray, gold: np.ndarray) -> np.ndarray:
 
 
 def _highlights(truths: Sequence[Truth], answers: Sequence[Prediction | None]) -> dict[str, Figure]:
-    clips = max(len(truth.saliency) for truth in truths)
-    saliency = np.full((len(truths), clips, 3), -1.0)
-    scores = np.full((len(truths), clips), -np.inf)
-    top = np.full(len(truths), -1)
-    for place, (truth, answer) in enumerate(zip(truths, answers, strict=True)):
+    names = [f"HL-min-{level}-{name}" for level in LEVELS for name in ("mAP", "Hit1")]
+    values = np.full((len(truths), len(names)), np.nan)
+    for places in _like_long(truths):
+        values[places] = _highlight_values([truths[n] for n in places], [answers[n] for n in places])
+    return {name: mean(column, percent=True, digits=2) for name, column in zip(names, values.T, strict=True)}
+
+
+def _like_long(truths: Sequence[Truth]) -> Iterator[list[int]]:
+    """The places of truths with saliency, videos of similar length together, as many at a time as fit into memory."""
+    counts = {place: truth.saliency.count for place, truth in enumerate(truths) if truth.saliency is not None}
+    block: list[int] = []
+    for place in sorted(counts, key=lambda n: counts[n]):
+        if block and (len(block) + 1) * counts[place] > _CLIPS:
+            yield block
+            block = []
+        block.append(place)
+    if block:
+        yield block
+
+
+def _highlight_values(truths: Sequence[Truth], answers: Sequence[Prediction | None]) -> np.ndarray:
+    """AP and hit of each level in turn, shape (n, 2 x levels)."""
+    known = [truth.saliency for truth in truths if truth.saliency is not None]
+    most = max(one.count for one in known)
+    saliency = np.full((len(known), most, 3), -1.0)
+    scores = np.full((len(known), most), -np.inf)
+    top = np.full(len(known), -1)
+    for place, (true, answer) in enumerate(zip(known, answers, strict=True)):
         if answer is not None and answer.saliency is not None and len(answer.saliency):
-            count = len(truth.saliency)
-            saliency[place, :count] = truth.saliency
-            scores[place, :count] = 0.0  # clips that the prediction leaves out, as in the official evaluator
-            given = answer.saliency[:count]
+            saliency[place] = true.dense(most)
+            scores[place, : true.count] = 0.0  # clips that the prediction leaves out, as in the official evaluator
+            given = answer.saliency[: true.count]
             scores[place, : len(given)] = given
             top[place] = int(answer.saliency.argmax())
-    result = {}
-    for name, least in LEVELS.items():
+    columns = []
+    for least in LEVELS.values():
         relevant = saliency >= least
-        ap = np.mean([highlight_ap(scores, relevant[..., person]) for person in range(3)], axis=0)
-        result[f"HL-min-{name}-mAP"] = mean(ap, percent=True, digits=2)
-        result[f"HL-min-{name}-Hit1"] = mean(hit_at_1(top, relevant), percent=True, digits=2)
-    return result
+        columns.append(np.mean([highlight_ap(scores, relevant[..., person]) for person in range(3)], axis=0))
+        columns.append(hit_at_1(top, relevant))
+    return np.stack(columns, axis=1)
+
+
+def gaps(truths: Sequence[Truth]) -> list[str]:
+    """Says how many truths have no saliency."""
+    without = sum(truth.saliency is None for truth in truths)
+    if not without:
+        return []
+    which = "" if without == len(truths) else f" for {without} of {len(truths)} queries"
+    return [f"highlights are not in the file{which}; windows are scored"]
 
 
 QVHIGHLIGHTS = Benchmark(
-    truth="highlight_val_release.jsonl",
+    truth="highlight_val_release.jsonl; or Charades-STA, TACoS, ActivityNet in its form, without saliency",
     predictions="the submission file, JSON lines with qid, pred_relevant_windows, pred_saliency_scores",
     truths=read_truth,
     answer=read_prediction,
     figures=figures,
+    gaps=gaps,
     main=MAIN,
 )

@@ -6,7 +6,7 @@ without the object is right where the prediction is empty, is MeViS's rule. Not 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from grounding.datasets.entries import Entry, field, object_of
 from grounding.datasets.masks.mevis import META
 from grounding.datasets.moments import whole_in
 from grounding.evaluation.benchmarks.benchmark import Benchmark
-from grounding.evaluation.benchmarks.mevis import Track, Truth, figures, filled_list, read_prediction, read_predictions
+from grounding.evaluation.benchmarks.mevis import Truth, figures, filled_list, read_prediction, read_predictions
 from grounding.evaluation.entries import text_id
 
 MASKS = "Annotations"
@@ -33,7 +33,7 @@ def read_truth(path: Path) -> dict[str, Truth]:
     Raises:
         UserError: Naming the file and the video or expression that is not as Ref-YouTube-VOS writes it.
     """
-    beside = path.parent / "meta_expressions" / path.name / META
+    (beside,) = _beside(path)
     meta = beside if beside.is_file() else path / META
     value = read_json(meta)
     with within(str(meta)):
@@ -45,22 +45,42 @@ def read_truth(path: Path) -> dict[str, Truth]:
     return truths
 
 
+def _beside(truth: Path) -> tuple[Path, ...]:
+    return (truth.parent / "meta_expressions" / truth.name / META,)
+
+
 def _expressions(entry: Any, folder: Path) -> Iterator[tuple[str, Truth]]:
     frames = [text_id(name) for name in filled_list(entry, "frames")]
-    maps = [read_id_map(inside(folder, f"{name}.png")) for name in frames]
-    if len({one.shape for one in maps}) > 1:
-        raise UserError(f"the pictures in {folder} differ in size; fetch them anew")
-    tracks: dict[int, Track] = {}
-    for name, said in object_of(field(entry, "expressions"), "expressions").items():
-        with within(f"expression {name[:40]}"):
-            number = whole_in(field(said, "obj_id"), "obj_id")
-            if number == 0:
-                raise UserError("obj_id must be 1 or more, for 0 is the ground")
-            if number not in tracks:
-                tracks[number] = [rle.encode(one == number) if (one == number).any() else None for one in maps]
-            if not any(tracks[number]):
-                raise UserError(f"object {number} is on no frame of {folder}; take both from one split")
-            yield name, Truth(frames, (maps[0].shape[0], maps[0].shape[1]), [tracks[number]])
+    said = object_of(field(entry, "expressions"), "expressions")
+    objects = {name: _object(name, one) for name, one in said.items()}
+    size, tracks = _tracks([inside(folder, f"{name}.png") for name in frames], set(objects.values()))
+    for name, number in objects.items():
+        if not any(tracks[number]):
+            raise UserError(
+                f"expression {name[:40]}: object {number} is on no frame of {folder}; take one split's files"
+            )
+        yield name, Truth(frames, size, [tracks[number]])
+
+
+def _object(name: str, said: Any) -> int:
+    with within(f"expression {name[:40]}"):
+        number = whole_in(field(said, "obj_id"), "obj_id")
+        if number == 0:
+            raise UserError("obj_id must be 1 or more, for 0 is the ground")
+        return number
+
+
+def _tracks(paths: Sequence[Path], objects: set[int]) -> tuple[tuple[int, int], dict[int, list[bytes | None]]]:
+    """The one size of a video's id maps, and the masks of each object; one map in memory at a time."""
+    size = None
+    tracks: dict[int, list[bytes | None]] = {number: [] for number in objects}
+    for path in paths:
+        ids = read_id_map(path, size)
+        size = ids.shape[0], ids.shape[1]
+        for number, track in tracks.items():
+            mask = ids == number
+            track.append(rle.encode(mask) if mask.any() else None)
+    return size or (0, 0), tracks
 
 
 def read_submission(path: Path) -> list[Entry]:
@@ -79,4 +99,5 @@ REFYTVOS = Benchmark(
     answer=read_prediction,
     figures=figures,
     entries=read_submission,
+    beside=_beside,
 )

@@ -16,7 +16,7 @@ from grounding.datasets.entries import field, object_of
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.benchmarks.vtg import read_interval, stacked
 from grounding.evaluation.bootstrap import Figure
-from grounding.evaluation.entries import id_of, numbers, read_truths
+from grounding.evaluation.entries import OWN, id_of, numbers, predicted, read_truths
 from grounding.evaluation.grounded_qa import rextime_figures
 from grounding.evaluation.temporal import best_iou, padded
 
@@ -47,15 +47,20 @@ def _truth(value: Any) -> Pair:
 def read_prediction(value: Any, _truth: Pair) -> Pair | None:
     """`{"qid", "pred_relevant_windows": [[start, end]], "ans": "A"}`, either or both; the first window counts.
 
+    In a row that holds the truth too, such as `relevant_windows`, the answer must be under `pred_ans`.
+
     Raises:
-        UserError: If a window is not finite or reversed, `ans` is no text, or the row has neither.
+        UserError: If a window is not finite or reversed, `ans` is no text or may be the truth, or the row has neither.
     """
     row = object_of(value, "a prediction")
-    if "ans" not in row and "pred_relevant_windows" not in row:
+    answered = {"ans", "pred_ans", *OWN} & row.keys()
+    if not answered and "pred_relevant_windows" not in row:
         raise UserError('"pred_relevant_windows" and "ans" are missing; give one or both')
-    window = read_interval(row) if "pred_relevant_windows" in row else None
-    said = _letter(row["ans"]) if row.get("ans") is not None else None
-    return None if window is None and said is None else Pair(None if window is None else window[None], said)
+    window = read_interval(row["pred_relevant_windows"]) if "pred_relevant_windows" in row else None
+    said = predicted(row, "ans", own=OWN) if answered else None
+    if window is None and said is None:
+        return None
+    return Pair(None if window is None else window[None], None if said is None else _letter(said))
 
 
 def _letter(value: Any) -> str:

@@ -11,7 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from grounding.core import UserError
+from grounding.core.checks import shown
 from grounding.core.files import inside
+from grounding.core.reading import read_bytes, read_text
 from grounding.datasets.entries import Entry
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure
@@ -49,10 +51,7 @@ def read_ids(path: Path) -> np.ndarray:
     Raises:
         UserError: Naming the file.
     """
-    try:
-        words = path.read_bytes().split()
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    words = read_bytes(path).split()
     if not words or not all(word.isdigit() and len(word) < 15 for word in words):
         raise UserError(f"{path} must hold one whole number of 0 or more a line")
     return np.array(words, np.int64)
@@ -78,11 +77,7 @@ def read_prediction(value: Path, truth: np.ndarray) -> Instances:
     """
     masks, labels, scores = [], [], []
     seen: set[str] = set()
-    try:
-        lines = value.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read {value}: {error}") from error
-    for row, line in enumerate(lines, start=1):
+    for row, line in enumerate(read_text(value).splitlines(), start=1):
         if line.strip():
             name, label, score = _line(line, f"{value.name}, line {row}")
             mask = read_ids(inside(value.parent, name)) != 0
@@ -103,7 +98,7 @@ def _line(line: str, where: str) -> tuple[str, int, float]:
     except ValueError as error:
         raise UserError(f"{where}: expected 'relative/mask.txt label confidence', got {line[:80]!r}") from error
     if not math.isfinite(values[2]):
-        raise UserError(f"{where}: the confidence must be a finite number, got {score}")
+        raise UserError(f"{where}: the confidence must be a finite number, got {shown(score)}")
     return values
 
 

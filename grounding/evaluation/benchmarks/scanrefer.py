@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import reprlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -12,17 +13,19 @@ from typing import Any
 import numpy as np
 
 from grounding.core import UserError
+from grounding.core.checks import shown
 from grounding.core.files import inside
 from grounding.datasets.entries import Entry, field, object_of
 from grounding.datasets.moments import whole_in
 from grounding.evaluation.benchmarks.benchmark import Benchmark
-from grounding.evaluation.benchmarks.scans import scan_boxes
+from grounding.evaluation.benchmarks.scans import object_classes, scan_boxes
 from grounding.evaluation.bootstrap import Figure, mean
-from grounding.evaluation.entries import id_of, numbers, read_truths, text_id
+from grounding.evaluation.entries import OWN, id_of, numbers, predicted, read_entries, read_truths, text_id
 from grounding.evaluation.scenes import box3d_iou
 
 PARTS = ("scene_id", "object_id", "ann_id")
 SPLITS = ("unique", "multiple")
+LABELS = "scannetv2-labels.combined.tsv"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,23 +41,54 @@ def read_truth(path: Path) -> dict[str, Truth]:
     unique, the only object of its class in the scene, or 1. Boxes are those of the aligned scene.
 
     ScanRefer's own `ScanRefer_filtered_val.json` has neither. Boxes are then those of the scans beside it, in
-    `scans/<scene_id>` (see `scan_boxes`), and there is no split.
+    `scans/<scene_id>` (see `scan_boxes`), and the split is that of its code, which needs ScanNet's names of objects,
+    `scannetv2-labels.combined.tsv`, beside it: unique is the only object of its class among those that the file names.
 
     Raises:
         UserError: Naming file and row of the first that is not so, or whose ids are taken.
     """
-    return read_truths(path, partial(_truth, cache(partial(_scan, path.parent / "scans"))), identify)
+    rows = read_entries(path)
+    labels = path.with_name(LABELS)
+    split_of = _splits(rows, object_classes(labels)) if labels.is_file() else lambda row: ""
+    boxes_of = cache(partial(_scan, path.parent / "scans"))
+    return read_truths(path, partial(_truth, boxes_of, split_of), identify, rows)
 
 
 def _scan(folder: Path, scene: str) -> dict[int, np.ndarray]:
     return scan_boxes(inside(folder, scene))
 
 
-def _truth(boxes_of: Callable[[str], Mapping[int, np.ndarray]], value: Any) -> Truth:
+def _splits(entries: Sequence[Entry], classes: Mapping[str, str]) -> Callable[[Mapping[str, Any]], str]:
+    """ScanRefer's rule: how often a class is in a scene, each object counted once, by the name in its first row."""
+    objects: dict[tuple[str, str], str] = {}
+    for entry in entries:
+        row = entry.value
+        if isinstance(row, dict) and {"scene_id", "object_id", "object_name"} <= row.keys():
+            objects.setdefault((str(row["scene_id"]), str(row["object_id"])), _class(row, classes))
+    counts = Counter((scene, kind) for (scene, _), kind in objects.items())
+
+    def split(row: Mapping[str, Any]) -> str:
+        if "object_name" not in row:
+            return ""
+        kind = _class(row, classes)
+        if not kind:
+            raise UserError(f"{LABELS} has no object {shown(row['object_name'])}; take ScanNet's own file")
+        return SPLITS[int(counts[str(row["scene_id"]), kind] != 1)]
+
+    return split
+
+
+def _class(row: Mapping[str, Any], classes: Mapping[str, str]) -> str:
+    return classes.get(" ".join(str(row["object_name"]).split("_")), "")
+
+
+def _truth(
+    boxes_of: Callable[[str], Mapping[int, np.ndarray]], split_of: Callable[[Mapping[str, Any]], str], value: Any
+) -> Truth:
     row = object_of(value, "a row")
     split = row.get("unique_multiple")
     if "bbox" in row or "box" in row:
-        box = read_box(row)
+        box = _box(field(row, "bbox", "box"))
     else:
         scene, number = text_id(field(row, "scene_id")), whole_in(field(row, "object_id"), "object_id")
         box = boxes_of(scene).get(number)
@@ -64,7 +98,7 @@ def _truth(boxes_of: Callable[[str], Mapping[int, np.ndarray]], value: Any) -> T
         raise UserError(f'"unique_multiple" must be 0 or 1, got {reprlib.repr(split)}')
     if box is None:
         raise UserError('"bbox" is null; a truth needs a box')
-    return Truth(box, "" if split is None else SPLITS[int(split)])
+    return Truth(box, split_of(row) if split is None else SPLITS[int(split)])
 
 
 def identify(entry: Entry) -> str:
@@ -79,15 +113,18 @@ def identify(entry: Entry) -> str:
 
 
 def read_box(value: Any, _truth: Any = None) -> np.ndarray | None:
-    """The `bbox` of a row: the 8 corners, as ScanRefer's `predict.py` writes them, or `[cx, cy, cz, dx, dy, dz]`.
+    """The `bbox` of a prediction's row (see `predicted`): the 8 corners, as ScanRefer's `predict.py` writes them, or
+    `[cx, cy, cz, dx, dy, dz]`.
 
     A rotated box counts as the aligned one around its corners, as in ScanRefer's evaluator. null is no answer.
 
     Raises:
-        UserError: If it is neither, or a side is negative.
+        UserError: If it is neither, a side is negative, or it may be the truth.
     """
-    row = object_of(value, "a row") if value is not None else {"bbox": None}
-    box = field(row, "bbox", "box")
+    return None if value is None else _box(predicted(object_of(value, "a row"), "bbox", "box", own=OWN))
+
+
+def _box(box: Any) -> np.ndarray | None:
     if box is None:
         return None
     if isinstance(box, list) and box and isinstance(box[0], list):
@@ -117,11 +154,21 @@ def figures(truths: Sequence[Truth], answers: Sequence[np.ndarray | None], _mode
     return result
 
 
+def gaps(truths: Sequence[Truth]) -> list[str]:
+    """Says of how many truths the split is unknown."""
+    without = sum(not truth.split for truth in truths)
+    which = "" if without == len(truths) else f" for {without} of {len(truths)} rows"
+    return [f"unique and multiple are not in the file{which}; put ScanNet's {LABELS} beside it"] if without else []
+
+
 SCANREFER = Benchmark(
-    truth="rows with scene_id, object_id, ann_id, bbox, unique_multiple; or ScanRefer_filtered_val.json beside scans/",
+    truth="rows with scene_id, object_id, ann_id, bbox, unique_multiple; or ScanRefer_filtered_val.json beside scans/ "
+    f"and, for the split, {LABELS}",
     predictions="pred.json, a list of rows with scene_id, object_id, ann_id and bbox (8 corners or centre and sides)",
     truths=read_truth,
     answer=read_box,
     figures=figures,
+    gaps=gaps,
+    beside=lambda truth: (truth.with_name(LABELS), truth.with_name("scans")),
     identify=identify,
 )

@@ -1,9 +1,12 @@
-"""The true 3D boxes of a ScanNet scene, from the scan's own files: all vertices of each object, axes aligned.
+"""The true 3D boxes of a ScanNet scene, from the scan's own files, and ScanNet's 18 classes of objects.
+
+A box is around all vertices of an object, axes aligned.
 
 <scene>_vh_clean_2.ply                         the vertices
 <scene>_vh_clean_2.0.010000.segs.json          the segment of each vertex
 <scene>.aggregation.json                       {"segGroups": [{"objectId", "segments": [...]}]}
 <scene>.txt                                    the matrix axisAlignment; without it the scene stays as it is
+scannetv2-labels.combined.tsv                  of all scenes: the names of objects and their NYU40 classes
 """
 
 from __future__ import annotations
@@ -14,10 +17,13 @@ import numpy as np
 
 from grounding.core import UserError
 from grounding.core.checks import whole, within
-from grounding.core.reading import read_json
+from grounding.core.reading import read_json, read_text
 from grounding.datasets.entries import field, list_of
 from grounding.datasets.masks.shared import objects_of
+from grounding.evaluation.benchmarks.scannet import CLASSES
 from lift3d.scenes.scannet import alignment, superpoints, surface
+
+OTHER = "otherfurniture"
 
 
 def scan_boxes(folder: Path) -> dict[int, np.ndarray]:
@@ -49,3 +55,21 @@ def _groups(value: object) -> list[tuple[int, list[int]]]:
     numbers = [whole(field(row, "objectId"), "objectId") for row in rows]
     listed = [list_of(field(row, "segments"), "segments") for row in rows]
     return list(zip(numbers, [[whole(one, "a segment") for one in row] for row in listed], strict=True))
+
+
+def object_classes(path: Path) -> dict[str, str]:
+    """The class of each name that annotators gave to objects: one of the 18 of ScanNet's benchmark, or `OTHER`.
+
+    Args:
+        path: `scannetv2-labels.combined.tsv`.
+
+    Raises:
+        UserError: Naming the file that has not the columns raw_category and nyu40class.
+    """
+    lines = [line.split("\t") for line in read_text(path).splitlines()]
+    names = lines[0] if lines else []
+    if not {"raw_category", "nyu40class"} <= set(names):
+        raise UserError(f"{path} must have the columns raw_category and nyu40class; take ScanNet's own file")
+    raw, nyu = names.index("raw_category"), names.index("nyu40class")
+    rows = [line for line in lines[1:] if len(line) > max(raw, nyu)]
+    return {line[raw]: line[nyu] if line[nyu] in CLASSES.values() else OTHER for line in rows}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,10 @@ import numpy as np
 from grounding.core import UserError
 from grounding.datasets.entries import field, object_of
 from grounding.evaluation.bootstrap import Figure
-from grounding.evaluation.entries import numbers, ordered
-from grounding.evaluation.stvg import FrameTube, hcstvg_scores, sampled_viou, stvg_figures, tiou, viou
+from grounding.evaluation.entries import NOTHING, OWN, numbers, ordered, predicted
+from grounding.evaluation.stvg import FrameTube, hcstvg_scores, sampled_viou, stvg_figures, tiou, viou, viou_in_seconds
 
-MODES = ("definition", "hcstvg", "tubedetr", "sampled")
+MODES = ("definition", "hcstvg", "tubedetr", "tubedetr_2022")
 LARGEST = 10**9  # number of a frame
 MAX_FRAMES = 1_000_000  # of a tube; 9 hours at 30 frames a second
 
@@ -45,8 +45,8 @@ def figures(truths: Sequence[TubeTruth], answers: Sequence[FrameTube | None], mo
     Args:
         truths: One a sample.
         answers: In the same order; None scores 0.
-        mode: `definition`: native frames. `sampled`: TubeDETR's frames. `tubedetr`: the same, with the mistake in its
-            union. `hcstvg`: HC-STVG's script.
+        mode: `definition`: native frames. `hcstvg`: HC-STVG's script. `tubedetr`: TubeDETR's script, on its frames.
+            `tubedetr_2022`: that script before 25 May 2022, whose union ends too early.
     """
     pairs = zip(truths, answers, strict=True)
     values = np.array([(0.0, 0.0) if answer is None else _scores(truth, answer, mode) for truth, answer in pairs])
@@ -61,12 +61,12 @@ def figures(truths: Sequence[TubeTruth], answers: Sequence[FrameTube | None], mo
 
 def _scores(truth: TubeTruth, answer: FrameTube, mode: str) -> tuple[float, float]:
     if mode == "definition":
-        return tiou(answer, truth.tube), viou(answer, truth.tube)
+        return tiou(answer, truth.tube), (viou_in_seconds if truth.seconds else viou)(answer, truth.tube)
     if mode == "hcstvg":
         return hcstvg_scores(answer, truth.tube)
     if truth.grid is None:
         raise UserError(f"--compat {mode} needs the frame count of the videos; take a truth with img_num")
-    return tiou(answer, truth.tube), sampled_viou(answer, truth.tube, truth.grid, min_for_max=mode == "tubedetr")
+    return tiou(answer, truth.tube), sampled_viou(answer, truth.tube, truth.grid, min_for_max=mode == "tubedetr_2022")
 
 
 def read_tube(value: Any, truth: TubeTruth) -> FrameTube | None:
@@ -79,39 +79,48 @@ def read_tube(value: Any, truth: TubeTruth) -> FrameTube | None:
         {"interval": [0.1, 0.2], "boxes": {"3": [x1, y1, x2, y2], ...}}           seconds
 
     where a list of boxes (null: none) stands for one a frame from the first on. null, or boxes that are null or
-    empty, mean that there is no answer.
+    empty, mean that there is no answer. In rows that hold the truth too, the tube is under `pred` or `prediction`, or
+    its keys begin with `pred_`; see `predicted`.
 
     Raises:
-        UserError: If it is something else, reversed, or has boxes where it has no frames.
+        UserError: If it is something else, reversed, has boxes where it has no frames, or may be the truth.
     """
     if value is None:
         return None
     row = object_of(value, "a prediction")
-    boxes = field(row, "bbox", "boxes")
+    row = next((row[name] for name in OWN if isinstance(row.get(name), dict)), row)
+    boxes = predicted(row, "bbox", "boxes")
     if boxes is None or boxes in ({}, []):
         return None
     if truth.seconds:
-        start, end = ordered(numbers([field(row, "interval", "pred_interval")], "interval", 2), "interval")[0].tolist()
+        span = predicted(row, "interval", own=OWN)
+        if span in NOTHING:
+            return None
+        start, end = ordered(numbers([span], "interval", 2), "interval")[0].tolist()
         frames, rows = read_boxes(boxes, None)
         tube = FrameTube(start, end, frames, rows)
     else:
-        tube = tube_by_frames(row, boxes)
-    last = int(tube.frames[-1]) if len(tube.frames) else 0
-    if truth.frame_count is not None and last > truth.frame_count:
-        raise UserError(f"a box on frame {last}, but the video has {truth.frame_count} frames")
+        tube = tube_by_frames(row, boxes, predicted)
+    if truth.frame_count is not None and tube.whole and tube.end - 1 > truth.frame_count:
+        raise UserError(f"the tube goes to frame {tube.end - 1}, but the video has {truth.frame_count} frames")
     return tube
 
 
-def tube_by_frames(row: Mapping[str, Any], boxes: Any) -> FrameTube:
+def tube_by_frames(row: Mapping[str, Any], boxes: Any, read: Callable[..., Any] = field) -> FrameTube:
     """A tube with its first and last frame in one of the two forms that `read_tube` names.
+
+    Args:
+        row: Holds the range.
+        boxes: See `whole_tube`.
+        read: Takes a key's value out of the row; `predicted` for predictions.
 
     Raises:
         UserError: See `whole_tube`; or if the range is missing, reversed or no range.
     """
-    if "sted" in row:
-        start, end = _frame_range(row["sted"], "sted")
+    if {"sted", "pred_sted"} & row.keys():
+        start, end = _frame_range(read(row, "sted"), "sted")
     else:
-        start, end = _frame_range([field(row, "st_frame"), field(row, "ed_frame")], "st_frame to ed_frame")
+        start, end = _frame_range([read(row, "st_frame"), read(row, "ed_frame")], "st_frame to ed_frame")
         end += 1
     return whole_tube(start, end, boxes)
 
@@ -129,9 +138,7 @@ def whole_tube(start: int, end: int, boxes: Any) -> FrameTube:
         raise UserError(f"{len(frames)} boxes for {end - start} frames: frame {at} is not within {start} to {end - 1}")
     if isinstance(boxes, list) and len(boxes) != end - start:
         raise UserError(f"{len(boxes)} boxes for {end - start} frames; give one a frame, null where there is none")
-    filled = np.full((end - start, 4), np.nan)
-    filled[frames - start] = rows
-    return FrameTube(start, end, np.arange(start, end), filled)
+    return FrameTube(start, end, frames, rows, whole=True)
 
 
 def read_boxes(value: Any, first: int | None) -> tuple[np.ndarray, np.ndarray]:

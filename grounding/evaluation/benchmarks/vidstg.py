@@ -33,12 +33,22 @@ def read_truth(path: Path) -> dict[str, TubeTruth]:
         UserError: Naming the file and the entry that is not as expected, or the missing boxes.
     """
     value = read_json(path)
+    truths: dict[str, TubeTruth] = {}
     with within(str(path)):
-        return dict(_processed(value) if isinstance(value, dict) else _official(value, path))
+        for sample, truth in _processed(value) if isinstance(value, dict) else _official(value, path):
+            if sample in truths:
+                raise UserError(f"the id {sample} stands twice; give each sentence its own")
+            truths[sample] = truth
+    return truths
+
+
+def _beside(truth: Path) -> tuple[Path, ...]:
+    """Where VidOR's boxes may lie."""
+    return truth.parent / "vidor", truth.parent.parent / "vidor"
 
 
 def _official(value: Any, path: Path) -> Iterator[tuple[str, TubeTruth]]:
-    vidor = {file.stem: file for folder in (path.parent, path.parent.parent) for file in folder.glob("vidor/**/*.json")}
+    vidor = {file.stem: file for folder in _beside(path) for file in folder.glob("**/*.json")}
     boxes: dict[str, dict[int, Boxes]] = {}
     for place, entry in enumerate(objects_of({"entries": value}, "entries")):
         with within(f"entry {place}"):
@@ -79,11 +89,13 @@ def _processed(value: Mapping[str, Any]) -> Iterator[tuple[str, TubeTruth]]:
     trajectories = field(value, "trajectories")
     for place, row in enumerate(objects_of(dict(value), "videos")):
         with within(f"videos, place {place}"):
-            track = field(field(trajectories, str(field(row, "original_video_id"))), str(field(row, "target_id")))
-            frames, _ = read_boxes(dict.fromkeys(object_of(track, "a trajectory")), None)
-            xywh = numbers([field(track[str(frame)], "bbox") for frame in frames], "bbox", 4)
+            video, target = (text_id(field(row, key)) for key in ("original_video_id", "target_id"))
+            track = field(field(trajectories, video), target)
+            named = object_of(track, "a trajectory")
+            xywh = numbers([field(one, "bbox") for one in named.values()], "bbox", 4)
             corners = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1).tolist()
-            boxes = dict(zip(frames.tolist(), corners, strict=True))
+            frames, rows = read_boxes(dict(zip(named, corners, strict=True)), None)
+            boxes = dict(zip(frames.tolist(), rows.tolist(), strict=True))
             bounds = _checked([field(row, key) for key in ("tube_start_frame", "tube_end_frame")])
             grid = _grid([field(row, key) for key in ("start_frame", "end_frame")], field(row, "fps"))
             yield text_id(field(row, "video_id")), _truth(boxes, bounds, grid, str(field(row, "qtype")))
@@ -121,5 +133,6 @@ VIDSTG = Benchmark(
     truths=read_truth,
     answer=read_tube,
     figures=figures,
-    modes=("definition", "tubedetr", "sampled"),
+    beside=_beside,
+    modes=("definition", "tubedetr", "tubedetr_2022"),
 )

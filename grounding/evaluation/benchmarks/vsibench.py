@@ -12,10 +12,10 @@ import numpy as np
 
 from grounding.core import UserError
 from grounding.datasets.entries import field, object_of
-from grounding.evaluation.answers import mean_relative_accuracy
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure, macro, mean
-from grounding.evaluation.entries import read_truths
+from grounding.evaluation.entries import OWN, read_truths
+from rewards.mra import mean_relative_accuracies
 
 NUMBERS = ("object_abs_distance", "object_counting", "object_size_estimation", "room_size_estimation")
 DIRECTION = "object_rel_direction"
@@ -56,7 +56,7 @@ def read_prediction(value: Any, _truth: Truth) -> str | None:
     Raises:
         UserError: If it is neither text nor finite number.
     """
-    said = field(object_of(value, "a prediction"), "prediction") if isinstance(value, dict) else value
+    said = field(object_of(value, "a prediction"), *OWN) if isinstance(value, dict) else value
     if said is None:
         return None
     if type(said) not in (str, int, float) or said in (np.inf, -np.inf) or said != said:
@@ -89,7 +89,7 @@ def _scores(truths: Sequence[Truth], answers: Sequence[str | None]) -> np.ndarra
     pairs = zip(truths, answers, strict=True)
     equal = [answer is not None and answer.lower() == truth.right.lower() for truth, answer in pairs]
     numeric = np.array([truth.kind in NUMBERS for truth in truths])
-    return np.where(numeric, mean_relative_accuracy(said, right), equal)
+    return np.where(numeric, mean_relative_accuracies(said, right), equal)
 
 
 def _number(text: str | None) -> float:

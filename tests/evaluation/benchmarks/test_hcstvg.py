@@ -48,14 +48,31 @@ def test_tubedetr_by_hand(score):
     truth = {"a": {"bbox": [BOX] * 60, "st_frame": 1, "img_num": 600}}
     late = {"a": {"st_frame": 1, "ed_frame": 120, "bbox": {str(frame): BOX for frame in range(1, 121)}}}
     assert score("hcstvg", truth, late)["m_vIoU"] == pytest.approx(60 / 120)
-    assert score("hcstvg", truth, late, compat="sampled")["m_vIoU"] == pytest.approx(10 / 20)
-    assert score("hcstvg", truth, late, compat="tubedetr")["m_vIoU"] == pytest.approx(10 / 10)
+    assert score("hcstvg", truth, late, compat="tubedetr")["m_vIoU"] == pytest.approx(10 / 20)
+    assert score("hcstvg", truth, late, compat="tubedetr_2022")["m_vIoU"] == pytest.approx(10 / 10)
     assert score("hcstvg", truth, late, compat="tubedetr")["m_tIoU"] == pytest.approx(60 / 120)
 
 
 def test_sampled_frames_need_the_number_of_frames(score):
     with pytest.raises(UserError, match="needs the frame count of the videos"):
         score("hcstvg", GOLD, GOLD, compat="tubedetr")
+
+
+def test_rows_that_hold_the_truth_too_are_scored_by_the_prediction(score):
+    late = {"st_frame": 7, "ed_frame": 10, "bbox": {str(frame): BOX for frame in range(7, 11)}}
+    named = {f"pred_{name}": value for name, value in late.items()}
+    for said in (GOLD["a.mp4"] | {"pred": late}, GOLD["a.mp4"] | named):
+        result = score("hcstvg", TRUTH, {"a.mp4": said}, skip_missing=True)
+        assert (result["m_tIoU"], result["m_vIoU"]) == (pytest.approx(2 / 6), pytest.approx(2 / 6))
+    result = score("hcstvg", TRUTH, {"a.mp4": GOLD["a.mp4"] | {"pred_st_frame": 7}, "b.mp4": GOLD["b.mp4"]})
+    assert '"bbox" may be the truth, for the row has "st_frame" too' in result["problems"][0]
+
+
+def test_frames_decide_where_the_seconds_disagree(score):
+    # Its seconds are those of the frames 374 to 448 of 500 in 20 s, but the boxes are on 66 frames from 372 on.
+    truth = {"a.mp4": {"bbox": [BOX] * 66, "st_frame": 372, "img_num": 500, "st_time": 14.92, "ed_time": 17.92}}
+    said = {"a.mp4": {"st_frame": 373, "ed_frame": 448, "bbox": {str(frame): BOX for frame in range(373, 449)}}}
+    assert score("hcstvg", truth, said)["m_tIoU"] == pytest.approx(65 / 77)  # 373 to 437 of 372 to 448
 
 
 def test_other_forms_of_a_tube(score):
@@ -80,7 +97,7 @@ WRONG = [
     ({"st_frame": 5, "ed_frame": 6, "bbox": [BOX] * 3}, "3 boxes for 2 frames"),
     ({"st_frame": 5, "ed_frame": 6, "bbox": {"5": BOX, "6": BOX, "7": BOX}}, "3 boxes for 2 frames: frame 7 is not"),
     ({"st_frame": 5, "ed_frame": 7, "bbox": [BOX] * 2}, "2 boxes for 3 frames; give one a frame"),
-    ({"st_frame": 599, "ed_frame": 601, "bbox": [BOX] * 3}, "frame 601, but the video has 600 frames"),
+    ({"st_frame": 599, "ed_frame": 601, "bbox": [BOX] * 3}, "goes to frame 601, but the video has 600 frames"),
     ({"st_frame": 5, "ed_frame": 5, "bbox": {"5": [0, 0, float("nan"), 1]}}, "finite numbers, got [0, 0, nan, 1]"),
     ({"st_frame": 5, "ed_frame": 5, "bbox": {"5": [10, 0, 0, 10]}}, "must be [x1, y1, x2, y2]"),
     ({"st_frame": 5, "ed_frame": 5, "bbox": {"5": [1, 2, 3]}}, "lists of 4 finite numbers"),

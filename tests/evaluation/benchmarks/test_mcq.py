@@ -28,8 +28,16 @@ def test_questions_without_groups(score):
     assert list(result["figures"]) == ["accuracy"] and result["accuracy"] == 1.0
 
 
+def test_rows_that_hold_the_truth_too_are_scored_by_the_prediction(score):
+    rows = [{"id": "a", "answer": "B", "prediction": "A", "pred": "A"}, {"id": "b", "answer": "C", "pred_answer": "C"}]
+    assert score("mcq", TRUTH, rows, skip_missing=True)["accuracy"] == 0.5
+    for key in ("gt", "target", "ans", "solution", "ground_truth"):
+        result = score("mcq", TRUTH, {"a": {"answer": "B", key: "B"}, "b": "C"})
+        assert f'"answer" may be the truth, for the row has "{key}" too' in result["problems"][0]
+
+
 def test_mistakes(score):
     result = score("mcq", TRUTH, {"a": "B", "b": 2})
-    assert 'row 2 (b): "answer" must be a letter, got 2' in result["problems"][0]
+    assert "row 2 (b): an answer must be a letter, got '2'" in result["problems"][0]
     with pytest.raises(UserError, match=r"row 1 \(a\): \"answer\" must be a letter"):
         score("mcq", [{"id": "a", "answer": "the dog"}], {})

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import json
+import os
+import struct
+import zlib
 
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from grounding.core import UserError
 from grounding.core.rle import encode, to_json
@@ -62,6 +66,11 @@ def test_rows_of_masks_are_the_same(score, truth):
     assert score("mevis", truth, rows, ("unused", "preds.jsonl"), strict=True)["J&F"] == 1.0
 
 
+def test_rows_that_hold_the_truth_too_are_scored_by_the_prediction(score, truth):
+    said = [{"id": "v1/0", "masks": [coco(BOTH), coco(LEFT)], "pred_masks": [coco(LEFT), coco(LEFT)]}]
+    assert score("mevis", truth, said, ("unused", "preds.jsonl"), skip_missing=True)["J"] == 3 / 4
+
+
 def test_by_hand(score, truth, tmp_path):
     # Expression 0: frame 0 half of both (J 1 / 2), frame 1 all (1): 3 / 4. F of frame 0: the boundary of LEFT, column
     # 9, is one of the two columns 9 and 19 of the truth (the right object touches the border): precision 1,
@@ -78,6 +87,47 @@ def test_nothing_is_right_where_nothing_is(score, truth, tmp_path):
     # Expression 1 has no mask on frame 1: an empty prediction is 1 there, and 0 on frame 0.
     folder = submitted(tmp_path / "out", e1=[EMPTY, EMPTY])
     assert score("mevis", truth, folder, skip_missing=True)["J"] == 0.5
+
+
+def test_an_expression_without_objects(score, truth, tmp_path):
+    meta = json.loads((truth / "meta_expressions.json").read_text())
+    meta["videos"]["v1"]["expressions"]["1"]["anno_id"] = []
+    (truth / "meta_expressions.json").write_text(json.dumps(meta))
+    folder = submitted(tmp_path / "out", e1=[EMPTY, LEFT])
+    assert score("mevis", truth, folder, skip_missing=True)["J"] == 0.5
+
+
+def test_kinds_of_pictures(score, truth, tmp_path):
+    # Whatever is not 0 is mask: a palette's index also where its colour is black, grey of 1 bit, and colours.
+    folder = submitted(tmp_path / "out", e0=[BOTH, LEFT])
+    palette = Image.fromarray(BOTH.astype(np.uint8), "P")
+    palette.putpalette([0, 0, 0, 0, 0, 0])
+    palette.save(folder / "v1" / "0" / "00000.png")
+    for picture in (Image.fromarray(LEFT), Image.fromarray(LEFT[..., None] * np.array([0, 0, 9], np.uint8))):
+        picture.save(folder / "v1" / "0" / "00001.png")
+        assert score("mevis", truth, folder, skip_missing=True)["J&F"] == 1.0
+
+
+def test_a_picture_is_measured_before_it_is_decoded(score, truth, tmp_path):
+    # The header says 8000 x 8000; decoding it would fail, for nonsense follows.
+    folder = submitted(tmp_path / "out", e0=[BOTH, LEFT], e1=[RIGHT, EMPTY])
+    path = folder / "v1" / "1" / "00000.png"
+    chunks = {b"IHDR": struct.pack(">IIBBBBB", 8000, 8000, 8, 0, 0, 0, 0), b"IDAT": b"none"}
+    parts = [struct.pack(">I", len(v)) + k + v + struct.pack(">I", zlib.crc32(k + v)) for k, v in chunks.items()]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+    (problem,) = score("mevis", truth, folder)["problems"]
+    assert "has 8000 x 8000 pixels, the truth 30 x 20" in problem
+    path.unlink()
+    os.mkfifo(path)
+    (problem,) = score("mevis", truth, folder)["problems"]
+    assert "it is a named pipe" in problem
+
+
+def test_a_truth_of_too_many_pixels(score, truth, tmp_path):
+    masks = {"7": [{"size": [100_000, 100_000], "counts": [10**10]}] * 2, "8": [None, None]}
+    (truth / "mask_dict.json").write_text(json.dumps(masks))
+    with pytest.raises(UserError, match="more than the limit"):
+        score("mevis", truth, submitted(tmp_path / "out", e0=[BOTH, LEFT]))
 
 
 def test_a_frame_is_missing(score, truth, tmp_path):

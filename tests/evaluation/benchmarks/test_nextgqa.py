@@ -68,6 +68,9 @@ def test_the_official_folder(score, truth, tmp_path):
     # The file claims that 0 is the right answer to 77_0; the truth says 1.
     result = score("nextgqa", truth, folder, strict=True)
     assert (result["Acc@QA"], result["Acc@GQA"], result["mIoP"]) == (50.0, 50.0, 100.0)
+    (folder / "val-res.json").write_text(json.dumps(said)[:-1] + ', "77_0": {"prediction": 1}}')
+    result = score("nextgqa", truth, folder)
+    assert (result["Acc@QA"], result["counts"]["duplicate"]) == (50.0, 1)
     (folder / "val_ground_ada.json").write_text("{}")
     with pytest.raises(UserError, match=r"must hold one \*_ground_\*.json"):
         score("nextgqa", truth, folder)
@@ -90,6 +93,7 @@ def test_what_is_no_option_is_wrong_but_no_mistake(score, truth, said):
     ("value", "message"),
     [
         ([6, 2], "a span is reversed"),
+        ({"span": [2, 6], "gt": [2, 6]}, '"span" may be the truth, for the row has "gt" too'),
         ([2], "finite"),
         ({"answer": 1}, '"span" and "prediction" are missing'),
         ({"span": [2, 6], "prediction": [1]}, "must be an index, a letter or a text"),
@@ -106,6 +110,7 @@ def test_a_wrong_row_is_named(score, truth, value, message):
     [
         (CSV.replace("to eat,0", "to fly,0"), r"val.csv, row 2: the answer 'to fly' is none of a0 to a4"),
         (CSV.replace("a4", "b4"), r'val.csv, row 2: "a4" is missing'),
+        (CSV + CSV.splitlines()[1] + "\n", "val.csv, row 4: the question 77_0 stands twice"),
         (CSV.rpartition("77,")[0], r"gsub_val.json, row 1 \(77\): .*val.csv has no question 77_3"),
     ],
 )
@@ -113,6 +118,25 @@ def test_a_csv_that_does_not_fit(score, truth, changed, message):
     truth.with_name("val.csv").write_text(changed)
     with pytest.raises(UserError, match=message):
         score("nextgqa", truth, {"77_0": [2, 6]})
+
+
+def test_a_question_of_two_videos_of_one_name(score, tmp_path):
+    truth = tmp_path / "gsub_val.json"
+    truth.write_text(json.dumps(SPANS)[:-1] + ', "77": {"location": {"3": [[1, 2]]}}}')
+    with pytest.raises(UserError, match=r"gsub_val.json, row 2 \(77\): .*twice"):
+        score("nextgqa", truth, {"77_0": [2, 6]})
+
+
+@pytest.mark.parametrize("name", ["glue", "pred", "pred_span"])
+def test_rows_that_hold_the_truth_too_are_scored_by_the_prediction(score, truth, name):
+    result = score("nextgqa", truth, {"77_0": {"span": [2, 6], name: [4, 8]}}, skip_missing=True)
+    assert result["mIoU"] == pytest.approx(100 * 2 / 6)
+
+
+@pytest.mark.parametrize("value", [[None, None], {"span": [None, None]}, {"span": [], "prediction": None}])
+def test_ways_to_say_nothing(score, truth, value):
+    result = score("nextgqa", truth, {"77_0": value, "77_3": [0, 10]}, strict=True)
+    assert (result["mIoU"], result["counts"]["unanswered"]) == (50.0, 1)
 
 
 @pytest.mark.shared_data

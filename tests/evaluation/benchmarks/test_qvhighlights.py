@@ -115,13 +115,44 @@ def test_a_wrong_row_is_named_and_scores_0(score, row, message):
 
 
 def test_a_test_split_has_no_truth(score):
-    with pytest.raises(UserError, match=r'truth.jsonl, row 1 \(5\): "relevant_clip_ids" is missing'):
+    with pytest.raises(UserError, match=r'truth.jsonl, row 1 \(5\): "relevant_windows" is missing'):
         score("qvhighlights", [{"qid": 5, "query": "a", "duration": 20}], [], NAMES)
 
 
 def test_a_clip_past_the_end_of_the_truth(score):
     with pytest.raises(UserError, match="each below 10"):
         score("qvhighlights", [truth(1, [[0, 4]], (10,))], [prediction(1, [])], NAMES)
+
+
+@pytest.mark.parametrize("duration", [-1, 0, 1e8, 1e300, float("nan"), "20"])
+def test_a_duration_that_is_none(score, duration):
+    with pytest.raises(UserError, match=r"truth.jsonl, row 1 \(1\): duration must be"):
+        score("qvhighlights", [truth(1, [[0, 4]], (0,), duration)], [prediction(1, [])], NAMES)
+
+
+def test_videos_of_very_different_lengths(score):
+    # A day of clips beside a thousand short ones: in one array they would take 1 GB.
+    truths = [truth(0, [[0, 4]], (0, 1), 86_400), *(truth(n, [[0, 4]], (0, 1)) for n in range(1, 1000))]
+    rows = [prediction(n, None, [0.9, 0.7, 0.8]) for n in range(1000)]
+    result = score("qvhighlights", truths, rows, NAMES, strict=True)
+    assert result["HL-min-Fair-mAP"] == 83.33  # (1 + 2 / 3) / 2 in each
+
+
+def test_without_saliency_the_windows_are_scored(score):
+    truths = [{"qid": n, "query": "a dog", "duration": 30.96, "vid": "x", "relevant_windows": [[0, 8]]} for n in (1, 2)]
+    rows = [prediction(1, [[0, 8, 0.9]], [0.5]), prediction(2, [[8, 16, 0.9]], [0.5])]
+    result = score("qvhighlights", truths, rows, NAMES, strict=True)
+    assert result["MR-full-R1@0.5"] == 50.0
+    assert not any(name.startswith("HL") for name in result)
+    assert result["gaps"] == ["highlights are not in the file; windows are scored"]
+
+
+def test_highlights_of_the_queries_that_have_saliency(score):
+    truths = [truth(1, [[0, 4]], (0,)), {"qid": 2, "duration": 20, "relevant_windows": [[0, 4]]}]
+    rows = [prediction(1, None, [0.5]), prediction(2, None, [0.5])]
+    result = score("qvhighlights", truths, rows, NAMES, strict=True)
+    assert (result["HL-min-Fair-Hit1"], result["figures"]["HL-min-Fair-Hit1"]["samples"]) == (100.0, 1)
+    assert result["gaps"] == ["highlights are not in the file for 1 of 2 queries; windows are scored"]
 
 
 @pytest.mark.shared_data

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -68,6 +70,31 @@ def test_by_hand(score, truth, tmp_path):
     assert result["J&F"] == pytest.approx((result["J"] + result["F"]) / 2)
 
 
+@pytest.mark.parametrize("bits", [2, 4])
+def test_ids_in_grey_of_few_bits(score, truth, tmp_path, bits):
+    # Pillow reads the numbers 1 and 3 of a 4-bit grey PNG as 17 and 51.
+    for frame, columns in (("00000", {1: LEFT, 3: RIGHT}), ("00005", {1: LEFT})):
+        ids = np.zeros(SIZE, np.uint8)
+        for number, where in columns.items():
+            ids[:, where] = number
+        (truth / "Annotations" / "v1" / f"{frame}.png").write_bytes(grey_png(ids, bits))
+    folder = submitted(tmp_path / "out", e0=[LEFT, LEFT], e1=[RIGHT, NOWHERE])
+    assert score("refytvos", truth, folder, strict=True)["J&F"] == 1.0
+
+
+def grey_png(ids, bits):
+    """A grey PNG of less than 8 bits a pixel."""
+    spread = (ids[..., None] >> np.arange(bits - 1, -1, -1)) & 1
+    rows = np.packbits(spread.reshape(len(ids), -1).astype(np.uint8), axis=1)
+    parts = {
+        b"IHDR": struct.pack(">IIBBBBB", ids.shape[1], ids.shape[0], bits, 0, 0, 0, 0),
+        b"IDAT": zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows)),
+        b"IEND": b"",
+    }
+    chunks = (struct.pack(">I", len(p)) + n + p + struct.pack(">I", zlib.crc32(n + p)) for n, p in parts.items())
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
 def test_the_servers_archive_and_the_official_folders(score, truth, tmp_path):
     (truth / "meta_expressions.json").unlink()
     write_meta(tmp_path / "meta_expressions" / "train")
@@ -103,7 +130,7 @@ def test_pictures_that_are_no_index_images_or_differ_in_size(score, truth, tmp_p
     with pytest.raises(UserError, match=r"00005.png is a colour picture, not an index image"):
         score("refytvos", truth, folder)
     Image.fromarray(np.zeros((5, 5), np.uint8)).save(path)
-    with pytest.raises(UserError, match=r"the pictures in .* differ in size"):
+    with pytest.raises(UserError, match=r"00005.png is 5 x 5 pixels, expected 30 x 20"):
         score("refytvos", truth, folder)
 
 

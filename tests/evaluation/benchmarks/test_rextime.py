@@ -49,9 +49,20 @@ def test_one_part_only(score):
     assert "vqa_acc" not in score("rextime", TRUTH, windows, NAMES, strict=True)
 
 
+def test_the_answer_of_a_row_that_holds_the_truth_too(score):
+    said = [{**one, "pred_relevant_windows": one["relevant_windows"], "pred_ans": "A"} for one in TRUTH]
+    assert score("rextime", TRUTH, said, NAMES, strict=True)["vqa_acc"] == 0.5
+    said = [{"qid": one["qid"], "ans": one["ans"], "pred": "A"} for one in TRUTH]
+    assert score("rextime", TRUTH, said, NAMES, strict=True)["vqa_acc"] == 0.5
+
+
 @pytest.mark.parametrize(
     ("one", "message"),
     [
+        (
+            {**row("anet_val1", [0, 10], "A"), "relevant_windows": [[0, 10]]},
+            '"ans" may be the truth, for the row has "relevant_windows" too',
+        ),
         ({"qid": "anet_val1", "ans": 1}, "must be a letter, got 1"),
         ({"qid": "anet_val1"}, '"pred_relevant_windows" and "ans" are missing'),
         (row("anet_val1", [9, 2], "A"), "reversed"),

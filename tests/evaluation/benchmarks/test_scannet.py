@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from grounding.core import UserError
@@ -77,7 +79,10 @@ def test_a_scene_without_a_file_is_missing(score, truth, predict):
     [
         ("masks/scene0001_00_0.txt 5\n", "line 1: expected 'relative/mask.txt label confidence'"),
         ("masks/scene0001_00_0.txt chair 0.5\n", "line 1: expected"),
-        ("masks/scene0001_00_0.txt 5 nan\n", "the confidence must be a finite number, got nan"),
+        ("masks/scene0001_00_0.txt 5 nan\n", "the confidence must be a finite number, got 'nan'"),
+        ("masks/scene0001_00_0.txt " + "9" * 5000 + " 0.5\n", "line 1: expected"),
+        ("masks/pipe.txt 5 0.5\n", "it is a named pipe"),
+        ("masks/" + "n" * 300 + " 5 0.5\n", "File name too long"),
         ("masks/none.txt 5 0.5\n", "cannot read"),
         ("../gt/scene0002_00.txt 5 0.5\n", "leaves its root"),
         ("masks/scene0001_00_0.txt 5 0.5\n\nmasks/scene0001_00_0.txt 5 0.4\n", "line 3: mask .* is listed twice"),
@@ -90,6 +95,7 @@ def test_a_wrong_file_is_named(score, truth, predict, lines, message):
     folder = predict("scene0002_00", (CHAIR, 0.9, 0, 200))
     (folder / "masks" / "short.txt").write_text("1\n0\n")
     (folder / "masks" / "words.txt").write_text("1\nyes\n")
+    os.mkfifo(folder / "masks" / "pipe.txt")
     (folder / "scene0001_00.txt").write_text(lines)
     with pytest.raises(UserError, match=message):
         score("scannet", truth, folder, strict=True)

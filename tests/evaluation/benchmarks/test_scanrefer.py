@@ -42,6 +42,14 @@ def test_by_hand(score):
     assert result["figures"]["unique Acc@0.5"]["samples"] == 1
 
 
+def test_rows_that_hold_the_truth_too_are_scored_by_the_prediction(score):
+    for name in ("pred_bbox", "pred", "prediction"):
+        said = [TRUTH[0] | {name: [9, 9, 9, 1, 1, 1]}, TRUTH[1]]
+        assert score("scanrefer", TRUTH, said, strict=True)["Acc@0.25"] == 0.5
+    result = score("scanrefer", TRUTH, [TRUTH[0] | {"gt_bbox": [0.5, 0.5, 0.5, 1, 1, 1]}, TRUTH[1]])
+    assert '"bbox" may be the truth, for the row has "gt_bbox" too' in result["problems"][0]
+
+
 def test_a_turned_box_counts_as_the_aligned_one_around_it(score):
     # The unit cube turned by 45 degrees about its middle: its aligned box is sqrt(2) wide and deep.
     angle = np.pi / 4
@@ -112,6 +120,34 @@ def test_boxes_of_the_scans_beside_the_official_file(score, tmp_path):
     result = score("scanrefer", [official(0), official(4)], said, strict=True)
     assert (result["Acc@0.25"], result["Acc@0.5"]) == (1.0, 0.5)
     assert not any(name.startswith(("unique", "multiple")) for name in result)
+    assert "unique and multiple are not in the file; put" in result["gaps"][0]
+
+
+def test_the_split_of_the_official_file(score, tmp_path):
+    # Named are two chairs, one of which as an office chair, a table, a toaster and a vase of no class of their own; the
+    # same objects in another scene stand alone. The table has two rows.
+    named = [("1", "office_chair"), ("2", "chair"), ("3", "table"), ("3", "table"), ("4", "toaster"), ("5", "vase")]
+    rows = [
+        row(number, [0.5, 0.5, 0.5, 1, 1, 1], object_name=name) | {"ann_id": str(place)}
+        for place, (number, name) in enumerate(named)
+    ]
+    rows.append(rows[1] | {"scene_id": "scene0012_00"})
+    table = [
+        "id\traw_category\tcategory\tcount\tnyu40id\teigen13id\tnyuClass\tnyu40class",
+        *(
+            f"1\t{name}\tx\t1\t1\t1\tx\t{kind}"
+            for name, kind in [("office chair", "chair"), ("chair", "chair"), ("table", "table")]
+        ),
+        *(f"1\t{name}\tx\t1\t40\t1\tx\totherprop" for name in ("toaster", "vase")),
+    ]
+    (tmp_path / "scannetv2-labels.combined.tsv").write_text("\n".join(table) + "\n")
+    result = score("scanrefer", rows, rows, strict=True)
+    samples = {name: result["figures"][f"{name} Acc@0.5"]["samples"] for name in ("unique", "multiple")}
+    assert samples == {"unique": 3, "multiple": 4}  # both rows of the table, and the chair that is alone
+    assert result["gaps"] == []
+    rows[4]["object_name"] = "spaceship"
+    with pytest.raises(UserError, match=r"row 5 .*has no object 'spaceship'"):
+        score("scanrefer", rows, rows)
 
 
 def test_a_scan_without_alignment_stays_as_it_is(score, tmp_path):

@@ -34,9 +34,35 @@ def test_by_hand(score):
     assert result["vIoU@0.5"] == 0.5 and result["vIoU>=0.5"] == 1.0
 
 
+def test_rows_that_hold_the_truth_too_are_scored_by_the_prediction(score):
+    boxes = {str(frame): BOX for frame in (20, 30, 40)}
+    said = [{**TRUTH[0], "pred_interval": [2.0, 4.0], "pred_boxes": boxes}]
+    result = score("stvg", TRUTH, said, NAMES, skip_missing=True)
+    assert (result["m_tIoU"], result["m_vIoU"]) == (pytest.approx(1 / 3), pytest.approx(2 / 4))
+    said = [{**TRUTH[0], "prediction": {"interval": [2.0, 4.0], "boxes": boxes}}]
+    assert score("stvg", TRUTH, said, NAMES, skip_missing=True)["m_tIoU"] == pytest.approx(1 / 3)
+    nothing = [{**TRUTH[0], "pred_interval": [None, None], "pred_boxes": boxes}]
+    assert score("stvg", TRUTH, nothing, NAMES, skip_missing=True)["counts"]["unanswered"] == 1
+
+
+def test_truths_with_few_boxes_are_told_and_compared_where_they_have_some(score):
+    # 30 frames a second for 4 s, true boxes on frames 0 to 2.
+    truth = [row("a", [0.0, 4.0], range(3)), row("b", [0.0, 1.0], range(30))]
+    result = score("stvg", truth, [row("a", [0.0, 4.0], range(120)), row("b", [0.0, 1.0], range(30))], NAMES)
+    assert result["m_vIoU"] == 1.0
+    assert result["gaps"] == [
+        "1 of 2 tubes have boxes on fewer than 5 frames a second; vIoU compares them on the frames that have boxes"
+    ]
+    assert score("stvg", truth[1:], truth[1:], NAMES)["gaps"] == []
+
+
 @pytest.mark.parametrize(
     ("prediction", "message"),
     [
+        ({**TRUTH[0], "pred_interval": [7.0, 9.0]}, '"boxes" may be the truth, for the row has "interval" too'),
+        ({**TRUTH[0], "pred_boxes": {"1": BOX}}, '"interval" may be the truth, for the row has "boxes" too'),
+        ({**TRUTH[0], "pred": [1, 2]}, '"boxes" may be the truth, for the row has "pred" too'),
+        ({**TRUTH[0], "gt": [1, 2]}, 'the row has "gt" too'),
         ({"id": "a", "interval": [3.0, 1.0], "boxes": {"1": BOX}}, "interval is reversed: it starts at 3.0"),
         ({"id": "a", "interval": [3.0], "boxes": {"1": BOX}}, "lists of 2 finite numbers"),
         ({"id": "a", "boxes": {"1": BOX}}, '"interval" is missing'),

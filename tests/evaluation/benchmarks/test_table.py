@@ -24,7 +24,7 @@ TRUTHS = {
     "st_align": st_align.ClipTruth(SECONDS.tube, clip=st_align.SampledClip("a.mp4", 0, 9, (2, 2))),
     "mevis": mevis.Truth(["0", "1"], (2, 2), []),
     "refytvos": mevis.Truth(["0", "1"], (2, 2), []),
-    "qvhighlights": qvhighlights.Truth(np.zeros((1, 2)), np.zeros((3, 3))),
+    "qvhighlights": qvhighlights.Truth(np.zeros((1, 2))),
     "nextgqa": nextgqa.Truth(np.zeros((1, 2)), 0, ("a", "b", "c", "d", "e")),
     "rextime": rextime.Pair(np.zeros((1, 2)), "A"),
 }

@@ -40,7 +40,7 @@ def tube(first, end, box=(0, 0, 10, 10)):
 
 
 def test_the_truth_scores_everything(score, truth):
-    for compat in ("definition", "tubedetr", "sampled"):
+    for compat in ("definition", "tubedetr", "tubedetr_2022"):
         result = score("vidstg", truth, {"0_c0": tube(10, 20), "0_q0": tube(10, 20)}, compat=compat, strict=True)
         assert [result[prefix + "m_vIoU"] for prefix in ("", "declarative_", "interrogative_")] == [1.0, 1.0, 1.0]
 
@@ -58,8 +58,8 @@ def test_tubedetr_by_hand(score, truth):
     # Every second frame of 0..39. Truth 10, ..., 18 (5), predicted 10, ..., 28 (10), all 5 shared: 5 / 10, and 5 / 5
     # with the union that ends with the truth.
     late = {"0_c0": tube(10, 30), "0_q0": tube(10, 30)}
-    assert score("vidstg", truth, late, compat="sampled")["m_vIoU"] == pytest.approx(5 / 10)
-    assert score("vidstg", truth, late, compat="tubedetr")["m_vIoU"] == 1.0
+    assert score("vidstg", truth, late, compat="tubedetr")["m_vIoU"] == pytest.approx(5 / 10)
+    assert score("vidstg", truth, late, compat="tubedetr_2022")["m_vIoU"] == 1.0
 
 
 def test_tubedetrs_processed_file(score):
@@ -72,6 +72,15 @@ def test_tubedetrs_processed_file(score):
         "vidstg", {"videos": [video], "trajectories": {"77": {"1": boxes}}}, {"3": tube(10, 12, (1, 2, 4, 6))}
     )
     assert result["declarative_m_vIoU"] == 1.0
+    padded = {frame.zfill(4): box for frame, box in boxes.items()}
+    truth = {"videos": [video], "trajectories": {"77": {"1": padded}}}
+    assert score("vidstg", truth, {"3": tube(10, 12, (1, 2, 4, 6))})["m_vIoU"] == 1.0
+    truth["trajectories"]["77"]["1"] = boxes | padded
+    with pytest.raises(UserError, match="boxes name a frame twice"):
+        score("vidstg", truth, {"3": tube(10, 12)})
+    twice = {"videos": [video, video], "trajectories": {"77": {"1": boxes}}}
+    with pytest.raises(UserError, match="the id 3 stands twice"):
+        score("vidstg", twice, {"3": tube(10, 12)})
 
 
 def test_no_questions_at_all(score, truth):

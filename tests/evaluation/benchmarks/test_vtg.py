@@ -46,13 +46,32 @@ def test_the_truth_scores_everything_but_the_reversed_row(score):
         {"span": [0.0, 10]},
         {"pred_relevant_windows": [[0.0, 10.0, 0.9], [3.0, 4.0, 0.1]]},
         {"pred_relevant_windows": [[0.0, 10.0]]},
+        {"timestamp": [[0.0, 10.0], [3.0, 4.0]], "query": "a dog", "vid": "x.mp4"},  # TimeChat's and VTG-LLM's results
+        {"timestamp": [1.0, 4.0], "pred": [0.0, 10.0]},  # Time-R1's, with the truth
+        {"interval": [1.0, 4.0], "pred_interval": [0.0, 10.0]},
+        {"target": [1.0, 4.0], "pred": [0.0, 10.0]},
+        {"relevant_windows": [[1, 4]], "pred_relevant_windows": [[0.0, 10.0]]},
+        {"interval": [0, 10], "timestamp": [0, 10]},
     ],
 )
 def test_ways_to_say_an_interval(score, value):
     assert score("vtg", {"a": {"interval": [0.0, 10.0]}}, {"a": value}, strict=True)["mIoU"] == 1.0
 
 
-@pytest.mark.parametrize("value", [None, [], {"interval": None}, {"pred_relevant_windows": []}])
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        [],
+        [None, None],
+        [[None, None]],
+        {"interval": None},
+        {"pred_relevant_windows": []},
+        {"timestamp": []},
+        {"timestamp": [1.0, 4.0], "pred": [None, None]},
+        {"timestamp": [1.0, 4.0], "pred": None},
+    ],
+)
 def test_ways_to_say_nothing(score, value):
     result = score("vtg", {"a": {"interval": [0.0, 10.0]}}, {"a": value}, strict=True)
     assert result["mIoU"] == 0.0 and result["counts"]["unanswered"] == 1
@@ -70,13 +89,56 @@ def test_ways_to_say_nothing(score, value):
         ([0.0, 1.0, 2.0], "finite"),
         ("0 to 10", "finite"),
         ({"start": 0, "end": 10}, '"interval" is missing'),
-        ({"pred_relevant_windows": [3, 4]}, "finite"),
+        ({"pred_relevant_windows": [[3]]}, "finite"),
+        ({"pred": [3.0, None]}, "finite"),
+        ({"timestamp": [0, 10], "ans": [3, 4]}, 'the row has "ans" too'),
+        ({"timestamp": [0, 10], "target": [3, 4]}, 'the row has "target" too'),
+        ({"interval": [0, 10], "gt": [3, 4]}, 'the row has "gt" too'),
+        ({"span": [0, 10], "solution": [3, 4]}, 'the row has "solution" too'),
+        ({"span": [0, 10], "gt_span": [3, 4]}, 'the row has "gt_span" too'),
+        ({"interval": [0, 10], "timestamp": [3, 4]}, "which differ"),
     ],
 )
 def test_a_wrong_row_is_named_and_scores_0(score, value, message):
     result = score("vtg", {"a": [0.0, 10.0], "b": [0.0, 10.0]}, {"b": [0.0, 10.0], "a": value})
     assert result["mIoU"] == 0.5
     assert "preds.json, row 2 (a): " in result["problems"][0] and message in result["problems"][0]
+
+
+def test_rows_that_hold_the_truth_too_are_scored_by_the_prediction(score):
+    # Time-R1's rows as truth and as predictions: 0..10 against 0..5, and 20..30 against nothing.
+    rows = [
+        {"qid": "0", "timestamp": [0.0, 10.0], "pred": [0.0, 5.0]},
+        {"qid": "1", "timestamp": [20.0, 30.0], "pred": [None, None]},
+    ]
+    result = score("vtg", rows, rows, strict=True)
+    assert result["mIoU"] == pytest.approx((0.5 + 0) / 2)
+    assert (result["counts"]["answered"], result["counts"]["unanswered"]) == (1, 1)
+    video = {"AAAAA": {"timestamps": [[0.0, 10.0]], "pred_timestamps": [[0.0, 5.0]]}}
+    assert score("charades", video, video, strict=True)["mIoU"] == 0.5
+    video = {"AAAAA": {"timestamps": [[0.0, 10.0]], "pred": [[0.0, 5.0]]}}
+    assert score("charades", video, video, strict=True)["mIoU"] == 0.5
+    result = score("charades", TRUTH, {"AAAAA": TRUTH["AAAAA"] | {"gt": []}, "BBBBB_0": [1, 2]})
+    assert '"timestamps" may be the truth, for the row has "gt" too' in result["problems"][0]
+
+
+def test_a_truth_with_two_intervals_is_refused(score):
+    row = {"id": "a", "timestamp": [0.0, 10.0], "ans": [5.0, 15.0]}
+    with pytest.raises(UserError, match=r'row 1 \(a\): the row has a second interval under "ans"'):
+        score("vtg", [row], {"a": [0.0, 10.0]})
+    assert score("vtg", [row | {"ans": "A"}], {"a": [0.0, 10.0]}, strict=True)["mIoU"] == 1.0  # a letter is no interval
+
+
+def test_truths_in_qvhighlights_form(score):
+    row = {"qid": 7, "query": "a dog", "duration": 30.0, "vid": "x", "relevant_windows": [[0.0, 10.0]]}
+    assert score("vtg", [row], {"7": [0.0, 5.0]}, strict=True)["mIoU"] == 0.5
+    with pytest.raises(UserError, match="one window is scored here"):
+        score("vtg", [row | {"relevant_windows": [[0, 1], [2, 3]]}], {"7": [0.0, 5.0]})
+
+
+def test_timechats_truth(score):
+    rows = {"annotations": [{"image_id": "x.mp4", "caption": "a dog", "timestamp": [0.0, 10.0], "id": 7}]}
+    assert score("vtg", rows, {"7": {"timestamp": [[0.0, 5.0]]}}, strict=True)["mIoU"] == 0.5
 
 
 def test_truths_that_nobody_can_answer_are_told(score):
