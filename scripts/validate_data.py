@@ -110,7 +110,8 @@ def own(root: Path, annotations: str, split: str | None) -> Opened:
     """Somebody's own rows; what `data=jsonl` would refuse becomes findings."""
     source = open_jsonl(root, annotations, split=split, fps=1.0, max_frames=1, max_pixels=None, on_error="skip")
     bad = [Finding("row", "rejected", one.row, one.sample_id, one.message) for one in source.skipped]
-    return Opened("jsonl", Path(annotations), source.samples, bad, len(source.samples) + len(bad))
+    few = [Finding("box", "kept", one.row, one.sample_id, one.message) for one in source.notes]
+    return Opened("jsonl", Path(annotations), source.samples, [*bad, *few], len(source.samples) + len(bad))
 
 
 def add_boxes(opened: Opened, folder: Path) -> None:

@@ -28,6 +28,7 @@ from grounding.datasets.media import Media
 from grounding.datasets.moments import stem
 from grounding.datasets.problems import Problem, collecting
 from grounding.datasets.records import Action
+from grounding.datasets.truth import sparse
 from grounding.datasets.vidstg import with_boxes
 from prompting.assign import MIN_OVERLAP, assign, merged
 
@@ -58,6 +59,7 @@ class VideoSource:
             with it, but do not evaluate.
         beyond: What is done with a truth that reaches past the end of the video file, see `records.Policy`.
         skipped: The rows that `usable` left out.
+        notes: What it found to be known of the others: whose boxes are few.
     """
 
     samples: Sequence[Sample]
@@ -71,6 +73,7 @@ class VideoSource:
     merge_splits: bool = False
     beyond: Action = "clamp"
     skipped: list[Problem] = field(default_factory=list)
+    notes: list[Problem] = field(default_factory=list)
     _media: Media = field(init=False, repr=False)
     _masks: dict[str, Path] = field(init=False, repr=False)
     _boxes: dict[str, Path] = field(init=False, repr=False)
@@ -168,24 +171,30 @@ def usable(
         UserErrors: If rows are bad and `on_error` is "stop".
     """
     file, problems = str(opened.file), rejected(opened)
-    good = set[str]()
+    notes, good = list[Problem](), set[str]()
     masklets_of = lru_cache(maxsize=1)(source.masklets_of)
     by_video = sorted(source.samples, key=lambda sample: sample.video)  # so the masks of each are read once
     for sample in progress(by_video):
         errors: list[str] = []
         with collecting(errors):
-            _check_seen(*source.whole(sample, masklets_of(sample.video)))
+            whole, masklets = source.whole(sample, masklets_of(sample.video))
+            _check_seen(whole, masklets)
             good.add(sample.id)
+            annotated = sample.truth.tube is not None or source.boxes is not None  # other tubes are those of the masks
+            if annotated and whole.truth.tube is not None and (note := sparse(whole.truth.tube)):
+                notes.append(Problem(file, sample.meta["row"], sample.id, note))
         if errors:
             problems.append(Problem(file, sample.meta["row"], sample.id, "; ".join(errors)))
-    problems.sort(key=lambda problem: problem.row)
+    for found in (problems, notes):
+        found.sort(key=lambda problem: problem.row)
     summary = f"{file}: {len(problems)} of {opened.rows} rows cannot be used"
     if problems and on_error == "stop":
         told = [problem.line() for problem in problems[:TOLD]]
         raise UserErrors([*told, f"{summary}; mend them, or leave them out with data.on_error=skip"])
     if not good:
         raise UserError(f"{summary}, so none is left; the first: {problems[0].line()}")
-    return replace(source, samples=[sample for sample in source.samples if sample.id in good], skipped=problems)
+    samples = [sample for sample in source.samples if sample.id in good]
+    return replace(source, samples=samples, skipped=problems, notes=notes)
 
 
 def rejected(opened: Opened) -> list[Problem]:
