@@ -22,7 +22,7 @@ from grounding.datasets.moments import VIDEO_SUFFIXES, stem
 from grounding.datasets.nextgqa import read_nextgqa
 from grounding.datasets.qvhighlights import read_qvhighlights
 from grounding.datasets.records import Finding, Policy, Read, Record, Refused, one_line, renamed, sample_of
-from grounding.datasets.referit3d import read_referit3d
+from grounding.datasets.referit3d import read_nr3d, read_sr3d
 from grounding.datasets.refytvos import read_refytvos
 from grounding.datasets.rextime import read_rextime
 from grounding.datasets.scanqa import read_scanqa
@@ -80,8 +80,8 @@ DATASETS: dict[str, Dataset] = {
     "timelens": Dataset(read_timelens, ("{split}-timelens.json", "timelens-100k.jsonl"), ("interval",)),
     "timerft": Dataset(read_timerft, ("{split}.jsonl", "{split}.json"), ("interval",)),
     "scanrefer": Dataset(read_scanrefer, ("ScanRefer_filtered_{split}.json",), ("object_id",), videos=False),
-    "nr3d": Dataset(read_referit3d, ("nr3d_{split}.csv", "nr3d.csv"), ("object_id",), videos=False),
-    "sr3d": Dataset(read_referit3d, ("sr3d_{split}.csv", "sr3d.csv"), ("object_id",), videos=False),
+    "nr3d": Dataset(read_nr3d, ("nr3d_{split}.csv", "nr3d.csv"), ("object_id",), videos=False),
+    "sr3d": Dataset(read_sr3d, ("sr3d_{split}.csv", "sr3d.csv"), ("object_id",), videos=False),
     "sqa3d": Dataset(read_sqa3d, (_QUESTIONS, f"balanced/{_QUESTIONS}"), ("text",), videos=False),
     "scanqa": Dataset(read_scanqa, ("ScanQA_v1.0_{split}.json",), ("text",), videos=False),
     "vsibench": Dataset(read_vsibench, ("{split}.jsonl",), ("choices", "number")),

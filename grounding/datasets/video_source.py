@@ -14,7 +14,7 @@ import numpy as np
 
 from grounding.core.clip import Clip
 from grounding.core.errors import UserError, UserErrors
-from grounding.core.intervals import Interval
+from grounding.core.intervals import Interval, frames_within
 from grounding.core.masklets import Masklets
 from grounding.core.samples import LoadedSample, Sample
 from grounding.core.tubes import Tube
@@ -116,9 +116,14 @@ class VideoSource:
         Raises:
             UserError: If the truth does not fit the video, or VidOR's boxes are missing.
         """
+        video = self._media.video(sample.video)
+        if "segment" in sample.meta:
+            segment = Interval(*sample.meta["segment"])
+            if not frames_within(segment, video.pts, video.fps):
+                raise UserError(f"the video, {video.duration:g} s long, has no frame {shown(segment)}, its segment")
         if self.boxes is not None:
             sample = self._boxed(sample)
-        return replace(sample, truth=within_video(sample.truth, self._media.video(sample.video), self.beyond))
+        return replace(sample, truth=within_video(sample.truth, video, self.beyond))
 
     def whole(self, sample: Sample, masklets: Masklets) -> tuple[Sample, Masklets]:
         """The sample with its truth completed, and the masklets with split objects merged, if they are to be.
@@ -147,9 +152,11 @@ class VideoSource:
         """The sampled frames; where only a segment will be seen, those outside of it do not count as the most."""
         fps, most = self.fps, self.max_frames
         if "segment" in sample.meta:
+            duration = self._media.video(sample.video).duration
             begin, end = sample.meta["segment"]
-            fps = min(max(fps, 1 / (end - begin)), most / (end - begin))
-            most = math.ceil(self._media.video(sample.video).duration * fps) + 1
+            lasts = min(end, duration) - begin
+            fps = min(max(fps, 1 / lasts), most / lasts)
+            most = math.ceil(duration * fps) + 1
         path = self._media.find(sample.video)
         return read_clip(path, fps=fps, max_frames=most, max_pixels=self.max_pixels, backend=self.backend)
 
