@@ -1,7 +1,7 @@
 """ActivityNet Captions: `{"v_<id>": {"duration": 55.15, "timestamps": [[0, 4.14], ...], "sentences": [...]}}`.
 
-The form of QVHighlights is read, too. Sentences come with spaces around them, which go. Seen on the official val_2 (111 of its 17,031 ends lie beyond the
-video).
+The form of QVHighlights is read, too. Sentences come with spaces around them, which go. Seen on the official val_2 (111
+of its 17,031 ends lie beyond the video) and train.
 """
 
 from __future__ import annotations

@@ -59,7 +59,9 @@ class Dataset:
 _QUESTIONS = "v1_balanced_questions_{split}_scannetv2.json"
 
 DATASETS: dict[str, Dataset] = {
-    "hcstvg": Dataset(read_hcstvg, ("{split}.json", "{split}_v2.json", "{split}_proc.json"), ("interval", "tube")),
+    "hcstvg": Dataset(
+        read_hcstvg, ("{split}.json", "{split}_v2.json", "{split}v2.json", "{split}_proc.json"), ("interval", "tube")
+    ),
     "vidstg": Dataset(
         read_vidstg, ("{split}_annotations.json", "{split}.json"), ("interval", "object_id"), checked=True
     ),
@@ -75,20 +77,23 @@ DATASETS: dict[str, Dataset] = {
         read_rextime,
         ("rextime_{split}.json", "rextime_{split}.jsonl", "rextime_{split}_release.json"),
         ("interval", "choices"),
+        checked=True,
     ),
     "tvgbench": Dataset(read_tvgbench, ("tvgbench.json",), ("interval",), checked=True),
     "timelens": Dataset(read_timelens, ("{split}-timelens.json", "timelens-100k.jsonl"), ("interval",)),
-    "timerft": Dataset(read_timerft, ("{split}.jsonl", "{split}.json"), ("interval",)),
+    "timerft": Dataset(read_timerft, ("{split}.jsonl", "{split}.json"), ("interval",), checked=True),
     "scanrefer": Dataset(read_scanrefer, ("ScanRefer_filtered_{split}.json",), ("object_id",), videos=False),
     "nr3d": Dataset(read_nr3d, ("nr3d_{split}.csv", "nr3d.csv"), ("object_id",), videos=False),
     "sr3d": Dataset(read_sr3d, ("sr3d_{split}.csv", "sr3d.csv"), ("object_id",), videos=False),
-    "sqa3d": Dataset(read_sqa3d, (_QUESTIONS, f"balanced/{_QUESTIONS}"), ("text",), videos=False),
+    "sqa3d": Dataset(read_sqa3d, (_QUESTIONS, f"balanced/{_QUESTIONS}"), ("text",), checked=True, videos=False),
     "scanqa": Dataset(read_scanqa, ("ScanQA_v1.0_{split}.json",), ("text",), videos=False),
     "vsibench": Dataset(read_vsibench, ("{split}.jsonl",), ("choices", "number")),
     "seedbench": Dataset(
         read_seedbench, ("{split}.jsonl", "validation_{split}.jsonl", "training_6k.jsonl"), ("choices",)
     ),
-    "videohallu": Dataset(read_videohallu, ("{split}.json", "{split}.jsonl"), ("text", "choices", "number")),
+    "videohallu": Dataset(
+        read_videohallu, ("{split}.json", "{split}.jsonl"), ("text", "choices", "number"), checked=True
+    ),
 }
 
 

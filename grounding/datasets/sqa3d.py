@@ -5,7 +5,7 @@
     v1_balanced_sqa_annotations_<split>_scannetv2.json  {"annotations": [{"question_id", "answers": [{"answer"}, ...],
                                                          "position", "rotation"}, ...]}, looked for beside it
 
-From the authors' description; rows of the official test questions were seen to be so, no whole file was read.
+Seen on both official files of the test split.
 """
 
 from __future__ import annotations

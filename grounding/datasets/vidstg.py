@@ -49,7 +49,8 @@ def _records(entry: Entry) -> Iterator[Record]:
     begin, end = _range(row, "used_segment")
     note = None
     if first < begin or last > end + 1:  # the official files end a frame early
-        note = f"the segment, frames {begin} to {end}, does not hold the truth, frames {first} to {last - 1}; it is widened"
+        truth = f"the truth, frames {first} to {last - 1}"
+        note = f"the segment, frames {begin} to {end}, does not hold {truth}; it is widened"
     start, stop = min(begin, first), min(max(end, last), count)
     if start >= stop:
         raise UserError(f"used_segment, frames {begin} to {end}, holds none of the {count} frames of the video")

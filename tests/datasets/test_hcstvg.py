@@ -80,7 +80,13 @@ def test_the_first_and_the_last_frame(tmp_path: Path) -> None:
 
 
 def test_a_box_out_of_the_picture_and_a_frame_too_many_are_cut(tmp_path: Path) -> None:
-    row = {**V1, "st_frame": 599, "st_time": 19.95, "ed_time": 20, "bbox": [[620, 20, 30, 40], [-5, 20, 30, 40], [1, 2, 3, 4]]}
+    row = {
+        **V1,
+        "st_frame": 599,
+        "st_time": 19.95,
+        "ed_time": 20,
+        "bbox": [[620, 20, 30, 40], [-5, 20, 30, 40], [1, 2, 3, 4]],
+    }
     made = opened(tmp_path, {"a.mp4": row})
     (sample,) = made.samples
     assert sample.truth.tube is not None and sample.truth.tube.frames == range(598, 600)
