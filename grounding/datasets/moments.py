@@ -50,7 +50,7 @@ def window_moment(place: int, row: dict[str, Any], **more: Any) -> Record:
 
 
 def windows(said: Any) -> dict[str, Any]:
-    """The `span` of a record, from [start, end] or [[start, end]], or its `spans`, from a longer list; None for none."""
+    """The `span` of a record, from [start, end] or [[start, end]], or its `spans`, from a longer list."""
     if not isinstance(said, list) or not said or not isinstance(said[0], list):
         return {"span": said}
     return {"span": said[0]} if len(said) == 1 else {"spans": said}

@@ -7,8 +7,8 @@
 
 or as a table or lines. The numbers name a row of videos, not a question: our ids are the number for its first question
 and `<number>_1`, `<number>_2`, ... for the others. Names of generators are written in one way (Kling and KLing are
-one). Seen on the official files (benchmark as table and lines, both training splits): 424 of the 1,000 rows of PhysBench
-have a null question, and all training videos are videos of the benchmark, so split by video.
+one). Seen on the official files (benchmark as table and lines, both training splits): 424 of the 1,000 rows of
+PhysBench have a null question, and all training videos are videos of the benchmark, so split by video.
 """
 
 from __future__ import annotations
