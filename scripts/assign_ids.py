@@ -70,11 +70,18 @@ def main(
     for line in doubtful(report)[:SHOWN]:
         notes.print(line, markup=False, highlight=False, soft_wrap=True)
     Console().print(table(report))
-    ceilings = f"{report.ceiling:.3f}; with split objects merged: {report.merged_ceiling:.3f}"
-    print(f"m_vIoU at most, with the right ID and time: {ceilings}")
+    print(ceilings(report))
     if out is not None:
         write_text(out, "".join(json.dumps(row.to_json()) + "\n" for row in report.rows))
         print(f"wrote {out}")
+
+
+def ceilings(report: AssignmentReport) -> str:
+    """The best score that the tracking allows."""
+    if report.ceiling is None:
+        return f"all of the {report.given} rows that can be read name their ID: there is nothing to assign"
+    merged = f"with split objects merged: {report.merged_ceiling:.3f}"
+    return f"m_vIoU at most, with the right ID and time: {report.ceiling:.3f}; {merged}"
 
 
 def doubtful(report: AssignmentReport) -> list[str]:

@@ -20,7 +20,7 @@ from grounding.core.samples import LoadedSample, Sample
 from grounding.core.tubes import Tube
 from grounding.core.video import read_clip
 from grounding.datasets.catalog import Opened
-from grounding.datasets.cut import cut, shown, within_video
+from grounding.datasets.cut import cut, shown, timed, within_video
 from grounding.datasets.jsonl import TOLD
 from grounding.datasets.masks import read_masklets
 from grounding.datasets.masks.mevis import MASKS
@@ -113,6 +113,8 @@ class VideoSource:
     def annotated(self, sample: Sample) -> Sample:
         """The sample with all that its annotators say of its truth, within the video file; masks are not looked at.
 
+        Where they drew boxes frame by frame, the file tells when these frames are shown.
+
         Raises:
             UserError: If the truth does not fit the video, or VidOR's boxes are missing.
         """
@@ -123,7 +125,7 @@ class VideoSource:
                 raise UserError(f"the video, {video.duration:g} s long, has no frame {shown(segment)}, its segment")
         if self.boxes is not None:
             sample = self._boxed(sample)
-        return replace(sample, truth=within_video(sample.truth, video, self.beyond))
+        return replace(sample, truth=within_video(timed(sample.truth, video), video, self.beyond))
 
     def whole(self, sample: Sample, masklets: Masklets) -> tuple[Sample, Masklets]:
         """The sample with its truth completed, and the masklets with split objects merged, if they are to be.
