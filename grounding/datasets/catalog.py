@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from grounding.core.errors import UserError
+from grounding.core.reading import is_file, is_folder
 from grounding.core.samples import Sample
 from grounding.datasets.activitynet import read_activitynet
 from grounding.datasets.charades import read_charades
@@ -192,15 +193,15 @@ def find_annotations(name: str, path: Path, split: str | None) -> Path:
     Raises:
         UserError: If there is none, naming where it was looked for.
     """
-    if path.is_file():
+    if is_file(path):
         return path
-    if not path.is_dir():
+    if not is_folder(path):
         raise UserError(f"data.annotations={path} is neither a file nor a folder; mend the path")
     if split is not None and not all(part.isalnum() or part in "_-." for part in split):
         raise UserError(f"a split must be a plain name such as train or val, got {split[:80]!r}")
     named = [one for one in DATASETS[name].files if split is not None or "{split}" not in one]
     tried = [one.format(split=split) for one in named]
-    found = next((path / one for one in tried if (path / one).is_file()), None)
+    found = next((path / one for one in tried if is_file(path / one)), None)
     if found is None:
         hint = f"none of {', '.join(tried)}" if tried else "name the split, or the file itself"
         raise UserError(f"no annotations of {name} in the folder {path}: {hint}")
@@ -221,7 +222,7 @@ class Located:
         self._by_name: dict[str, list[str]] = {}
         if root is None:
             return
-        if not root.is_dir():
+        if not is_folder(root):
             raise UserError(f"data.root={root} is not a folder; give the folder that holds the videos")
         for folder, _, files in os.walk(root):
             for file in files:

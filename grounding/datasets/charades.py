@@ -17,6 +17,7 @@ from pathlib import Path
 
 from grounding.core.checks import within
 from grounding.core.errors import UserError
+from grounding.core.reading import is_file
 from grounding.datasets.entries import Entry, object_of, read_entries
 from grounding.datasets.moments import moments, number_in, video_file
 from grounding.datasets.records import Read, Record, checked_name, read_records
@@ -45,7 +46,7 @@ def read_charades(path: Path) -> Read:
 def _durations(folder: Path) -> dict[str, float]:
     """Seconds of each video, as far as Charades' own tables are there."""
     found = {}
-    for table in filter(Path.is_file, (folder / f"Charades_v1_{split}.csv" for split in ("train", "test"))):
+    for table in filter(is_file, (folder / f"Charades_v1_{split}.csv" for split in ("train", "test"))):
         for entry in read_entries(table):
             with within(f"{table}, row {entry.row}"):
                 row = object_of(entry.value)

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from grounding.core.checks import number, whole
-from grounding.datasets.entries import Entry, field, list_of, object_of, pairs_of
+from grounding.datasets.entries import Entry, RowDecoder, field, list_of, object_of
 from grounding.datasets.moments import video_file
 from grounding.datasets.records import Read, Record, checked_name, read_records, xyxy_of_xywh
 
@@ -84,11 +84,8 @@ def _size(row: dict[str, Any]) -> tuple[Any, Any] | None:
     return (row["height"], row["width"]) if {"height", "width"} <= row.keys() else None
 
 
-class BoxDecoder(json.JSONDecoder):
+class BoxDecoder(RowDecoder):
     """Gives boxes in whole pixels as an array: an object for each number would take most of the time."""
-
-    def __init__(self) -> None:
-        super().__init__(object_pairs_hook=pairs_of)
 
     def raw_decode(self, s: str, idx: int = 0) -> tuple[Any, int]:
         """The value that begins at `idx` and where it ends; what is no plain row with boxes is read as ever."""

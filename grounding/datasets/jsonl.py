@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from grounding.core.errors import UserError, UserErrors
+from grounding.core.reading import is_file, is_folder
 from grounding.core.samples import LoadedSample, Sample
 from grounding.core.video import read_clip
 from grounding.datasets.media import Media
@@ -154,10 +155,10 @@ def wanted_rows(root: Path, annotations: str, split: str | None) -> tuple[list[R
 
 
 def _find_annotations(root: Path, annotations: str) -> Path:
-    if not root.is_dir():
+    if not is_folder(root):
         raise UserError(f"data.root={root} is not a folder; give the folder that holds the videos")
     for path in (root / annotations, Path(annotations)):
-        if path.is_file():
+        if is_file(path):
             return path
     raise UserError(f"data.annotations={annotations} is no file, neither in {root} nor as it stands; mend the path")
 

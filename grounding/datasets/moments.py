@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from grounding.core.checks import shown
 from grounding.core.errors import UserError
 from grounding.datasets.entries import Entry, field, list_of, object_of
 from grounding.datasets.records import Record, checked_name
@@ -85,7 +86,7 @@ def number_in(value: Any, name: str) -> float:
             return float(value)
     except (ValueError, OverflowError):
         pass
-    raise UserError(f"{name} must be a number, got {str(value)[:40]!r}")
+    raise UserError(f"{name} must be a number, got {shown(value)}")
 
 
 def whole_in(value: Any, name: str) -> int:
@@ -96,5 +97,5 @@ def whole_in(value: Any, name: str) -> int:
     """
     found = number_in(value, name)
     if not 0 <= found < 1e9 or found != int(found):
-        raise UserError(f"{name} must be a whole number of 0 or more, got {str(value)[:40]!r}")
+        raise UserError(f"{name} must be a whole number of 0 or more, got {shown(value)}")
     return int(found)

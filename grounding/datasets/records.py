@@ -6,7 +6,6 @@ the picture. For each a `Policy` says what is done. Nothing else is mended: such
 
 from __future__ import annotations
 
-import json
 import math
 import reprlib
 from collections.abc import Callable, Iterator
@@ -21,7 +20,7 @@ from grounding.core.errors import UserError
 from grounding.core.intervals import Interval
 from grounding.core.samples import Answer, Sample
 from grounding.core.tubes import Tube
-from grounding.datasets.entries import DECODER, Entry, read_entries
+from grounding.datasets.entries import Entry, RowDecoder, read_entries
 from grounding.datasets.fields import MAX_QUERY, RESERVED
 
 Action = Literal["keep", "clamp", "reject"]
@@ -131,7 +130,7 @@ class Record:
 Read = Iterator["Record | Finding"]
 
 
-def read_records(path: Path, convert: Callable[[Entry], Iterator[Record]], decoder: json.JSONDecoder = DECODER) -> Read:
+def read_records(path: Path, convert: Callable[[Entry], Iterator[Record]], decoder: RowDecoder | None = None) -> Read:
     """The records of every row of a file, and a finding for each row that is none.
 
     Args:

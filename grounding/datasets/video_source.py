@@ -16,6 +16,7 @@ from grounding.core.clip import Clip
 from grounding.core.errors import UserError, UserErrors
 from grounding.core.intervals import Interval, frames_within
 from grounding.core.masklets import Masklets
+from grounding.core.reading import is_folder
 from grounding.core.samples import LoadedSample, Sample
 from grounding.core.tubes import Tube
 from grounding.core.video import read_clip
@@ -228,7 +229,7 @@ def masks_by_name(folder: Path) -> dict[str, Path]:
     Raises:
         UserError: If it is no folder.
     """
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise UserError(f"data.masklets={folder} is not a folder; give the folder that holds the masks")
     found: dict[str, Path] = {}
     for parent, folders, files in os.walk(folder):

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from grounding.core.checks import shown
 from grounding.core.errors import UserError
 from grounding.datasets.entries import Entry, field, object_of
 from grounding.datasets.moments import number_in
@@ -74,4 +75,4 @@ def _video(said: Any) -> str:
 def _text(said: Any) -> str:
     if isinstance(said, str) and said.strip():
         return said.strip()
-    raise UserError(f"the answer must be a text that is not empty, got {said!r:.80}")
+    raise UserError(f"the answer must be a text that is not empty, got {shown(said)}")
