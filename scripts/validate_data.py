@@ -66,10 +66,8 @@ def main() -> None:
         notes.print(printable(line), markup=False, highlight=False, soft_wrap=True)
     Console().print(table(report))
     write_json(out, report.to_json())
-    print(
-        printable(f"wrote {out}")
-        + f": {report.kept} of {report.rows} rows make samples, {len(report.findings)} findings"
-    )
+    told = f"{report.kept} of {report.rows} rows make samples, {len(report.findings)} findings"
+    print(f"wrote {printable(str(out))}: {told}")
 
 
 def parse(arguments: list[str]) -> dict[str, str]:

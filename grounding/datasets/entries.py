@@ -25,7 +25,7 @@ CHUNK = 1 << 20  # characters read at a time
 MAX_VALUE = 1 << 28  # characters of one row; more is no annotation
 _SPACE = " \t\r\n"
 _AFTER = _SPACE + ",:]}"  # what may follow a value
-_TOO_MUCH = "not JSON that can be read: numbers too long or brackets too deep"
+_TOO_MUCH = "numbers too long or brackets too deep"
 
 
 class RowDecoder(json.JSONDecoder):
@@ -177,7 +177,7 @@ def _parsed(line: str, decoder: RowDecoder) -> Any:
     except json.JSONDecodeError as error:
         return UserError(f"the line is not JSON: {error.msg} at column {error.colno}")
     except (ValueError, RecursionError):
-        return UserError(f"the line is {_TOO_MUCH}")
+        return UserError(f"the line is no JSON that can be read: {_TOO_MUCH}")
 
 
 def _table(path: Path) -> Iterator[Entry]:
