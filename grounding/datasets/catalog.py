@@ -83,9 +83,11 @@ DATASETS: dict[str, Dataset] = {
     "tvgbench": Dataset(read_tvgbench, ("tvgbench.json",), ("interval",), checked=True),
     "timelens": Dataset(read_timelens, ("{split}-timelens.json", "timelens-100k.jsonl"), ("interval",)),
     "timerft": Dataset(read_timerft, ("{split}.jsonl", "{split}.json"), ("interval",), checked=True),
-    "scanrefer": Dataset(read_scanrefer, ("ScanRefer_filtered_{split}.json",), ("object_id",), videos=False),
-    "nr3d": Dataset(read_nr3d, ("nr3d_{split}.csv", "nr3d.csv"), ("object_id",), videos=False),
-    "sr3d": Dataset(read_sr3d, ("sr3d_{split}.csv", "sr3d.csv"), ("object_id",), videos=False),
+    "scanrefer": Dataset(
+        read_scanrefer, ("ScanRefer_filtered_{split}.json",), ("object_id",), checked=True, videos=False
+    ),
+    "nr3d": Dataset(read_nr3d, ("nr3d_{split}.csv", "nr3d.csv"), ("object_id",), checked=True, videos=False),
+    "sr3d": Dataset(read_sr3d, ("sr3d_{split}.csv", "sr3d.csv"), ("object_id",), checked=True, videos=False),
     "sqa3d": Dataset(read_sqa3d, (_QUESTIONS, f"balanced/{_QUESTIONS}"), ("text",), checked=True, videos=False),
     "scanqa": Dataset(read_scanqa, ("ScanQA_v1.0_{split}.json",), ("text",), videos=False),
     "vsibench": Dataset(read_vsibench, ("{split}.jsonl",), ("choices", "number")),

@@ -1,11 +1,11 @@
 """Nr3D and Sr3D (ReferIt3D): utterances that tell one object of a ScanNet scene from others of its class.
 
-    assignmentid,stimulus_id,utterance,scan_id,instance_type,target_id,...           a table; Sr3D has no assignmentid
-    Input.stimulus_id,Answer.response,...                                            Nr3D as it was collected
+    stimulus_id,utterance,scan_id,instance_type,target_id,mentions_target_class,...   a table
+    Input.stimulus_id,Answer.response,assignmentid,...                                Nr3D as it was collected
 
 `stimulus_id` is `<scene>-<class>-<objects of the class>-<target>-<others>`; more than two are hard. What it says need
-not stand in columns of their own. Our id is `target_id + 1`, as for ScanRefer. From the authors' loading code, no file
-was read.
+not stand in columns of its own. Our id is `target_id + 1`, as for ScanRefer. Seen on tables of Nr3D (test) and Sr3D
+(test, by kinds of reference); the second form is from the authors' loading code.
 """
 
 from __future__ import annotations
