@@ -21,7 +21,7 @@ from rewards.format import box_format, glue_format, planned_think_format, think_
 from rewards.presets import PRESETS
 from rewards.segments import best_segment_iou, segments_f1, segments_in_order, segments_iou
 from rewards.shaping import length_bonus, overlong, repetition
-from rewards.spatial import box_giou, box_iou, id_match, id_set_f1, mean_box_iou, point_in_mask, tube_viou
+from rewards.spatial import box_giou, box_iou, id_match, id_set_f1, point_in_mask, tube_viou
 from rewards.temporal import boundary_iou, shaped_iou, temporal_iop, temporal_iou, temporal_recall, time_proximity
 from rewards.weighted import WeightedSum
 
@@ -53,7 +53,6 @@ __all__ = [
     "id_set_f1",
     "interval_ious",
     "length_bonus",
-    "mean_box_iou",
     "mean_relative_accuracy",
     "overlong",
     "planned_think_format",

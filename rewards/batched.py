@@ -41,8 +41,10 @@ def tube_vious(said: Sequence[Tube], true: Sequence[Tube]) -> np.ndarray:
     if not said:
         return np.zeros(0)
     pairs = [a.shared_boxes(b) for a, b in zip(said, true, strict=True)]
-    shared = [len(mine) for mine, _ in pairs]
-    ious = paired_box_iou(*map(np.concatenate, zip(*pairs, strict=True)))
-    sums = np.bincount(np.repeat(np.arange(len(pairs)), shared), ious, len(pairs))
-    unions = [len(a.boxes) + len(b.boxes) - count for a, b, count in zip(said, true, shared, strict=True)]
-    return sums / np.maximum(unions, 1)
+    shared = np.array([len(mine) for mine, _ in pairs])
+    said_boxes, true_boxes = map(np.concatenate, zip(*pairs, strict=True))
+    pair = np.repeat(np.arange(len(pairs)), shared)
+    sums = np.bincount(pair, paired_box_iou(said_boxes, true_boxes), len(pairs))
+    compared = np.bincount(pair, ~np.isnan(true_boxes[:, 0]), len(pairs))
+    unions = np.array([len(a.boxes) + len(b.boxes) for a, b in zip(said, true, strict=True)]) - shared
+    return np.minimum(sums * (shared / np.maximum(compared, 1)) / np.maximum(unions, 1), 1)

@@ -11,6 +11,7 @@ import importlib.util
 from pathlib import Path
 
 from grounding.core import UserError
+from grounding.core.reading import is_file
 from rewards.base import REWARDS, Reward
 
 
@@ -35,7 +36,7 @@ def find(name: str) -> Reward:
 
 
 def _load(path: Path, function: str, name: str) -> Reward:
-    if not path.is_file():
+    if not is_file(path):
         raise UserError(f"reward {name}: there is no file {path.resolve()}")
     before = set(REWARDS)
     spec = importlib.util.spec_from_file_location(path.stem, path)

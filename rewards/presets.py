@@ -34,7 +34,8 @@ PRESETS: dict[str, Mapping[str, float]] = {
     "videotg_r1": {"temporal_iou": 1.0, FORM: 1.0},
     "videochat_r1": {"temporal_iou": 1.0, FORM: 1.0},
     "videochat_r1_gqa": {"choice_match": 1.0, "segments_iou": 1.0, "glue_format": 1.0},
-    "videochat_r1_tracking": {"mean_box_iou": 1.0, FORM: 1.0},
+    # Theirs is the mean box IoU on the true frames, which an interval of the whole video gets in full; ours counts all.
+    "videochat_r1_tracking": {"tube_viou": 1.0, FORM: 1.0},
     # The shaped advantage of gold answers is its own matter; that the form weighs 1 is our default.
     "tempsamp_r1": {"shaped_iou": 1.0, FORM: 1.0},
     # Its code's plain sum. Of times cited for a true range, where it asks that they lie within, ours takes the middle.

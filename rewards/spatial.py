@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from grounding.core import Answer, ParseFailure, Tube
-from grounding.core.boxes import paired_box_iou
 from rewards.base import Meta, compare, reward
 
 Box = tuple[float, float, float, float]
@@ -60,22 +57,6 @@ def tube_viou(answer: Answer | ParseFailure, truth: Answer, meta: Meta) -> float
 
 
 @reward(range=(0.0, 1.0))
-def mean_box_iou(answer: Answer | ParseFailure, truth: Answer, meta: Meta) -> float | None:
-    """Mean box IoU over the frames on which the truth has a box (VideoChat-R1's tracking term).
-
-    A frame without an answer's box counts as 0; frames outside of the truth do not count, so this judges no time.
-
-    Returns:
-        [0, 1], None where the truth has no box.
-    """
-
-    def score(said: Tube, true: Tube) -> float:
-        return float(paired_box_iou(*said.shared_boxes(true)).sum()) / int((~np.isnan(true.boxes[:, 0])).sum())
-
-    return compare(answer, truth, _boxed_tube, score)
-
-
-@reward(range=(0.0, 1.0))
 def box_iou(answer: Answer | ParseFailure, truth: Answer, meta: Meta) -> float | None:
     """Intersection over union of two boxes in an image (Scene-R1's second stage).
 
@@ -119,11 +100,6 @@ def point_in_mask(answer: Answer | ParseFailure, truth: Answer, meta: Meta) -> f
 
 def _tube(answer: Answer) -> Tube | None:
     return answer.tube
-
-
-def _boxed_tube(answer: Answer) -> Tube | None:
-    """The tube, if it has a box at all."""
-    return answer.tube if answer.tube is not None and not np.isnan(answer.tube.boxes).all() else None
 
 
 def _area(x1: float, y1: float, x2: float, y2: float) -> float:

@@ -14,7 +14,8 @@ from rich.table import Table
 
 from grounding.cli import run
 from grounding.core import UserError
-from grounding.core.files import write_text
+from grounding.core.checks import printable
+from grounding.core.files import check_free, write_text
 from grounding.datasets.assignments import AssignmentReport, assign_rows, assign_samples
 from grounding.datasets.catalog import open_dataset
 from grounding.datasets.video_source import VideoSource
@@ -51,6 +52,8 @@ def main(
         out: Write every row's assignment to this file as JSON lines.
     """
     notes = Console(stderr=True)
+    if out is not None:
+        check_free(out)
 
     def progress(rows: Sequence[Any]) -> Iterable[Any]:
         return track(rows, "Assigning IDs", console=notes)
@@ -66,15 +69,22 @@ def main(
         boxes = boxes or (masklets if dataset == "vidstg" else None)
         report = assign_samples(VideoSource(opened.samples, root, masklets, boxes=boxes), opened, progress=progress)
     for problem in report.problems[:SHOWN]:
-        notes.print(f"cannot be read: {problem.line()}", markup=False, highlight=False, soft_wrap=True)
+        notes.print(printable(f"cannot be read: {problem.line()}"), markup=False, highlight=False, soft_wrap=True)
     for line in doubtful(report)[:SHOWN]:
-        notes.print(line, markup=False, highlight=False, soft_wrap=True)
+        notes.print(printable(line), markup=False, highlight=False, soft_wrap=True)
     Console().print(table(report))
-    ceilings = f"{report.ceiling:.3f}; with split objects merged: {report.merged_ceiling:.3f}"
-    print(f"m_vIoU at most, with the right ID and time: {ceilings}")
+    print(ceilings(report))
     if out is not None:
         write_text(out, "".join(json.dumps(row.to_json()) + "\n" for row in report.rows))
-        print(f"wrote {out}")
+        print(printable(f"wrote {out}"))
+
+
+def ceilings(report: AssignmentReport) -> str:
+    """The best score that the tracking allows."""
+    if report.ceiling is None:
+        return f"all of the {report.given} rows that can be read name their ID: there is nothing to assign"
+    merged = f"with split objects merged: {report.merged_ceiling:.3f}"
+    return f"m_vIoU at most, with the right ID and time: {report.ceiling:.3f}; {merged}"
 
 
 def doubtful(report: AssignmentReport) -> list[str]:

@@ -59,7 +59,7 @@ PARSERS: dict[str, Parser] = {
 WANTED = {"stvg": stvg.GRAMMAR, "range": RANGES, "choices": LETTERS, "number": NUMBERS, "box": BOXES}
 FORMS = ("think_answer_format", "planned_think_format", "evidence_format", "overlong", "repetition")
 FOR: dict[str, tuple[str, ...]] = {  # the rewards that look at what a parser reads
-    "stvg": ("temporal_iou", "id_match", "tube_viou", "mean_box_iou"),
+    "stvg": ("temporal_iou", "id_match", "tube_viou"),
     "range": ("temporal_iou", "boundary_iou", "shaped_iou", "temporal_iop", "temporal_recall", "time_proximity"),
     "ranges": ("segments_iou", "segments_f1", "segments_in_order", "best_segment_iou", "time_proximity"),
     "id": ("id_match",),

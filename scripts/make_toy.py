@@ -20,7 +20,7 @@ def main(out: tyro.conf.Positional[Path], *, clips: int = 12, level: int = 1, ob
 
     Args:
         out: Folder to write, new or empty.
-        clips: How many clips, 1 or more; none of them is a held-out clip of data=toy.
+        clips: How many clips, 1 to 100,000; none of them is a held-out clip of data=toy.
         level: 1: all shapes look different. 2: with twins, told apart by motion or by who comes or leaves first.
         objects: Objects in a clip, 1 to 4 (level 2 needs at least 2).
     """

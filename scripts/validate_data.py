@@ -22,12 +22,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
 from grounding.cli import run
 from grounding.core import Sample, UserError
-from grounding.core.files import write_json
+from grounding.core.checks import printable
+from grounding.core.files import check_free, write_json
 from grounding.datasets.catalog import DATASETS, Opened, open_dataset
 from grounding.datasets.gold import gold_failures
 from grounding.datasets.jsonl import open_jsonl
@@ -50,8 +52,7 @@ def main() -> None:
         return
     options = parse([one for one in arguments if one != "--no-videos"])
     out = Path(options.get("out", f"validation_{options['data']}.json"))
-    if out.exists():
-        raise UserError(f"{out} exists already; choose another name with out=FILE.json or remove it first")
+    check_free(out)
     notes = Console(stderr=True)
     opened, root = opened_of(options), options.get("data.root")
     report = validate(
@@ -62,10 +63,11 @@ def main() -> None:
         progress=lambda videos: track(videos, "Looking at videos", console=notes),
     )
     for line in lines(report):
-        notes.print(line, markup=False, highlight=False, soft_wrap=True)
+        notes.print(printable(line), markup=False, highlight=False, soft_wrap=True)
     Console().print(table(report))
     write_json(out, report.to_json())
-    print(f"wrote {out}: {report.kept} of {report.rows} rows make samples, {len(report.findings)} findings")
+    told = f"{report.kept} of {report.rows} rows make samples, {len(report.findings)} findings"
+    print(f"wrote {printable(str(out))}: {told}")
 
 
 def parse(arguments: list[str]) -> dict[str, str]:
@@ -110,7 +112,8 @@ def own(root: Path, annotations: str, split: str | None) -> Opened:
     """Somebody's own rows; what `data=jsonl` would refuse becomes findings."""
     source = open_jsonl(root, annotations, split=split, fps=1.0, max_frames=1, max_pixels=None, on_error="skip")
     bad = [Finding("row", "rejected", one.row, one.sample_id, one.message) for one in source.skipped]
-    return Opened("jsonl", Path(annotations), source.samples, bad, len(source.samples) + len(bad))
+    few = [Finding("box", "kept", one.row, one.sample_id, one.message) for one in source.notes]
+    return Opened("jsonl", Path(annotations), source.samples, [*bad, *few], len(source.samples) + len(bad))
 
 
 def add_boxes(opened: Opened, folder: Path) -> None:
@@ -166,7 +169,7 @@ def table(report: Report) -> Table:
     for state, count in report.videos.items():
         shown.add_row(f"videos {state}", str(count), "")
     for name, shared in report.leakage.items():
-        shown.add_row(f"videos also in {name}", str(len(shared)), "")
+        shown.add_row(escape(printable(f"videos also in {name}")), str(len(shared)), "")
     if report.dataset in DATASETS and not DATASETS[report.dataset].checked:
         shown.caption = "this reader follows a description, it was not run on official files yet"
     return shown

@@ -45,6 +45,23 @@ def regular_file(path: str | Path, what: str = "") -> Path:
     return path
 
 
+def is_file(path: str | Path) -> bool:
+    """Whether a regular file is there; False also where no file can have this name, or it cannot be looked at."""
+    return _mode(path) == stat.S_IFREG
+
+
+def is_folder(path: str | Path) -> bool:
+    """Whether a folder is there, as `is_file`."""
+    return _mode(path) == stat.S_IFDIR
+
+
+def _mode(path: str | Path) -> int | None:
+    try:
+        return stat.S_IFMT(os.stat(path).st_mode)  # noqa: PTH116 -- as above
+    except (OSError, ValueError):
+        return None
+
+
 def read_bytes(path: str | Path, what: str = "") -> bytes:
     """All bytes of a file.
 

@@ -51,12 +51,16 @@ class Tube:
     def viou(self, truth: Tube) -> float:
         """Volume IoU of two tubes, in [0, 1]: box IoUs summed over the shared frames, divided by the union's frames.
 
-        The HC-STVG definition: S_u is the union of both frame sets, whether or not a frame has a box. Two empty
+        The HC-STVG definition: S_u is the union of both frame sets. Where the truth has boxes on some of its frames
+        only, the mean box IoU of the shared frames is that of those with a true box; without any it is 0. Two empty
         tubes overlap by 0.
         """
         mine, theirs = self.shared_boxes(truth)
         union = len(self.boxes) + len(truth.boxes) - len(mine)
-        return float(paired_box_iou(mine, theirs).sum()) / union if union else 0.0
+        compared = int((~np.isnan(theirs[:, 0])).sum())
+        if not compared:
+            return 0.0
+        return min(1.0, float(paired_box_iou(mine, theirs).sum()) * (len(mine) / compared) / union)
 
 
 def _check_absent(boxes: np.ndarray) -> None:

@@ -90,14 +90,17 @@ class AssignmentReport:
         return {verdict: counted[verdict] for verdict in VERDICTS}
 
     @property
-    def ceiling(self) -> float:
-        """Mean over all rows with boxes, the unmatched ones included: no answer with one ID has a higher m_vIoU."""
-        return float(np.mean([row.ceiling for row in self.rows]))
+    def ceiling(self) -> float | None:
+        """Mean over all rows with boxes, the unmatched ones included: no answer with one ID has a higher m_vIoU.
+
+        None where all rows name their ID.
+        """
+        return float(np.mean([row.ceiling for row in self.rows])) if self.rows else None
 
     @property
-    def merged_ceiling(self) -> float:
+    def merged_ceiling(self) -> float | None:
         """The same if the parts of split objects were one."""
-        return float(np.mean([row.merged_ceiling for row in self.rows]))
+        return float(np.mean([row.merged_ceiling for row in self.rows])) if self.rows else None
 
 
 def assign_rows(
@@ -116,7 +119,7 @@ def assign_rows(
         progress: Wraps the rows on their way, to show how far the work is.
 
     Raises:
-        UserError: If a folder or the file is missing, or no row has boxes and can be read.
+        UserError: If a folder or the file is missing, or no row can be read that has boxes or names its object.
     """
     rows, problems = wanted_rows(root, annotations, split)
     media, found = Media(root), list[RowAssignment]()
@@ -144,7 +147,7 @@ def assign_samples(
         progress: Wraps the samples on their way, to show how far the work is.
 
     Raises:
-        UserError: If no sample has a tube and can be read.
+        UserError: If no sample can be read that has a tube or names its object.
     """
     problems, found, given = rejected(opened), list[RowAssignment](), 0
     masklets_of = lru_cache(maxsize=1)(source.masklets_of)
@@ -178,7 +181,7 @@ def _row(name: str, row: int, found: Assignment, tube: Tube, interval: Interval,
 
 def _report(file: str, rows: int, found: list[RowAssignment], given: int, problems: list[Problem]) -> AssignmentReport:
     problems.sort(key=lambda problem: problem.row)
-    if not found:
+    if not found and not given:
         first = f"; the first problem: {problems[0].line()}" if problems else ""
         raise UserError(f"{file}: no row has boxes that could be assigned, of {rows} rows{first}")
     found.sort(key=lambda entry: entry.row)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from grounding.core.errors import UserError
+from grounding.core.reading import is_file, is_folder
 from grounding.core.samples import Sample
 from grounding.datasets.activitynet import read_activitynet
 from grounding.datasets.charades import read_charades
@@ -22,7 +23,7 @@ from grounding.datasets.moments import VIDEO_SUFFIXES, stem
 from grounding.datasets.nextgqa import read_nextgqa
 from grounding.datasets.qvhighlights import read_qvhighlights
 from grounding.datasets.records import Finding, Policy, Read, Record, Refused, one_line, renamed, sample_of
-from grounding.datasets.referit3d import read_referit3d
+from grounding.datasets.referit3d import read_nr3d, read_sr3d
 from grounding.datasets.refytvos import read_refytvos
 from grounding.datasets.rextime import read_rextime
 from grounding.datasets.scanqa import read_scanqa
@@ -59,7 +60,9 @@ class Dataset:
 _QUESTIONS = "v1_balanced_questions_{split}_scannetv2.json"
 
 DATASETS: dict[str, Dataset] = {
-    "hcstvg": Dataset(read_hcstvg, ("{split}.json", "{split}_v2.json", "{split}_proc.json"), ("interval", "tube")),
+    "hcstvg": Dataset(
+        read_hcstvg, ("{split}.json", "{split}_v2.json", "{split}v2.json", "{split}_proc.json"), ("interval", "tube")
+    ),
     "vidstg": Dataset(
         read_vidstg, ("{split}_annotations.json", "{split}.json"), ("interval", "object_id"), checked=True
     ),
@@ -75,20 +78,25 @@ DATASETS: dict[str, Dataset] = {
         read_rextime,
         ("rextime_{split}.json", "rextime_{split}.jsonl", "rextime_{split}_release.json"),
         ("interval", "choices"),
+        checked=True,
     ),
     "tvgbench": Dataset(read_tvgbench, ("tvgbench.json",), ("interval",), checked=True),
     "timelens": Dataset(read_timelens, ("{split}-timelens.json", "timelens-100k.jsonl"), ("interval",)),
-    "timerft": Dataset(read_timerft, ("{split}.jsonl", "{split}.json"), ("interval",)),
-    "scanrefer": Dataset(read_scanrefer, ("ScanRefer_filtered_{split}.json",), ("object_id",), videos=False),
-    "nr3d": Dataset(read_referit3d, ("nr3d_{split}.csv", "nr3d.csv"), ("object_id",), videos=False),
-    "sr3d": Dataset(read_referit3d, ("sr3d_{split}.csv", "sr3d.csv"), ("object_id",), videos=False),
-    "sqa3d": Dataset(read_sqa3d, (_QUESTIONS, f"balanced/{_QUESTIONS}"), ("text",), videos=False),
+    "timerft": Dataset(read_timerft, ("{split}.jsonl", "{split}.json"), ("interval",), checked=True),
+    "scanrefer": Dataset(
+        read_scanrefer, ("ScanRefer_filtered_{split}.json",), ("object_id",), checked=True, videos=False
+    ),
+    "nr3d": Dataset(read_nr3d, ("nr3d_{split}.csv", "nr3d.csv"), ("object_id",), checked=True, videos=False),
+    "sr3d": Dataset(read_sr3d, ("sr3d_{split}.csv", "sr3d.csv"), ("object_id",), checked=True, videos=False),
+    "sqa3d": Dataset(read_sqa3d, (_QUESTIONS, f"balanced/{_QUESTIONS}"), ("text",), checked=True, videos=False),
     "scanqa": Dataset(read_scanqa, ("ScanQA_v1.0_{split}.json",), ("text",), videos=False),
     "vsibench": Dataset(read_vsibench, ("{split}.jsonl",), ("choices", "number")),
     "seedbench": Dataset(
         read_seedbench, ("{split}.jsonl", "validation_{split}.jsonl", "training_6k.jsonl"), ("choices",)
     ),
-    "videohallu": Dataset(read_videohallu, ("{split}.json", "{split}.jsonl"), ("text", "choices", "number")),
+    "videohallu": Dataset(
+        read_videohallu, ("{split}.json", "{split}.jsonl"), ("text", "choices", "number"), checked=True
+    ),
 }
 
 
@@ -187,15 +195,15 @@ def find_annotations(name: str, path: Path, split: str | None) -> Path:
     Raises:
         UserError: If there is none, naming where it was looked for.
     """
-    if path.is_file():
+    if is_file(path):
         return path
-    if not path.is_dir():
+    if not is_folder(path):
         raise UserError(f"data.annotations={path} is neither a file nor a folder; mend the path")
     if split is not None and not all(part.isalnum() or part in "_-." for part in split):
         raise UserError(f"a split must be a plain name such as train or val, got {split[:80]!r}")
     named = [one for one in DATASETS[name].files if split is not None or "{split}" not in one]
     tried = [one.format(split=split) for one in named]
-    found = next((path / one for one in tried if (path / one).is_file()), None)
+    found = next((path / one for one in tried if is_file(path / one)), None)
     if found is None:
         hint = f"none of {', '.join(tried)}" if tried else "name the split, or the file itself"
         raise UserError(f"no annotations of {name} in the folder {path}: {hint}")
@@ -216,7 +224,7 @@ class Located:
         self._by_name: dict[str, list[str]] = {}
         if root is None:
             return
-        if not root.is_dir():
+        if not is_folder(root):
             raise UserError(f"data.root={root} is not a folder; give the folder that holds the videos")
         for folder, _, files in os.walk(root):
             for file in files:

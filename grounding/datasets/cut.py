@@ -15,6 +15,15 @@ from grounding.core.video import VideoInfo
 from grounding.datasets.records import Action
 
 
+def timed(truth: Answer, video: VideoInfo) -> Answer:
+    """The truth with the time of its tube's frames in the file; as it is where it has none or frames past the end."""
+    frames = range(0) if truth.tube is None else truth.tube.frames
+    if not frames or frames.stop > video.frame_count:
+        return truth
+    ends = np.append(video.pts, video.pts[-1] + 1 / video.fps)
+    return replace(truth, interval=Interval(float(video.pts[frames.start]), float(ends[frames.stop])))
+
+
 def within_video(truth: Answer, video: VideoInfo, beyond: Action) -> Answer:
     """The truth within the video file itself, which may be shorter than its annotation says.
 

@@ -6,8 +6,10 @@ A large JSON file is never read as a whole: the values of its list or object are
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import reprlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,35 +17,34 @@ from io import TextIOBase
 from pathlib import Path
 from typing import Any
 
+from grounding.core.checks import shown
 from grounding.core.errors import UserError
+from grounding.core.reading import regular_file
 
 CHUNK = 1 << 20  # characters read at a time
 MAX_VALUE = 1 << 28  # characters of one row; more is no annotation
 _SPACE = " \t\r\n"
 _AFTER = _SPACE + ",:]}"  # what may follow a value
-_TOO_MUCH = "not JSON that can be read: numbers too long or brackets too deep"
+_TOO_MUCH = "numbers too long or brackets too deep"
 
 
-class Repeated(dict[str, Any]):
-    """A JSON object that names a key twice.
+class RowDecoder(json.JSONDecoder):
+    """Reads JSON and knows whether an object in it names a key twice: the last one would win in silence."""
 
-    Args:
-        pairs: All that it says.
-    """
+    def __init__(self) -> None:
+        super().__init__(object_pairs_hook=self._object)
+        self._twice: str | None = None
 
-    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
-        super().__init__(pairs)
-        names = [name for name, _ in pairs]
-        self.twice = next(name for name in names if names.count(name) > 1)
+    def checked(self, value: Any) -> Any:
+        """A value that was just read, or a `UserError` if it names a key twice."""
+        twice, self._twice = self._twice, None
+        return value if twice is None else UserError(f"the row names {shown(twice)} twice; remove one of the two")
 
-
-def pairs_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object, for a decoder's `object_pairs_hook`: one that names a key twice is known as such."""
-    value = dict(pairs)
-    return value if len(value) == len(pairs) else Repeated(pairs)
-
-
-DECODER = json.JSONDecoder(object_pairs_hook=pairs_of)
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        value = dict(pairs)
+        if len(value) < len(pairs):
+            self._twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        return value
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,12 @@ class Entry:
     key: str | None = None
 
 
-def read_entries(path: Path, decoder: json.JSONDecoder = DECODER) -> Iterator[Entry]:
+def read_entries(path: Path, decoder: RowDecoder | None = None) -> Iterator[Entry]:
     """All rows of an annotation file; `.jsonl`, `.csv`, `.tsv` and `.txt` by name, otherwise a JSON list or object.
 
     Args:
         path: The file.
-        decoder: Reads a value of JSON.
+        decoder: Reads a value of JSON; a `RowDecoder` if not given.
 
     Raises:
         UserError: Naming the file, and the row where it stops being readable.
@@ -75,20 +76,21 @@ def read_entries(path: Path, decoder: json.JSONDecoder = DECODER) -> Iterator[En
         yield from _table(path)
     elif path.suffix == ".txt":
         with _opened(path) as file:
-            yield from (Entry(row, line.rstrip("\r\n")) for row, line in enumerate(file, 1) if line.strip())
+            yield from (Entry(row, line.rstrip("\r\n")) for row, line in _lines(file, path) if line.strip())
     else:
         yield from json_entries(path, lines=path.suffix == ".jsonl", decoder=decoder)
 
 
-def json_entries(path: Path, *, lines: bool, decoder: json.JSONDecoder = DECODER) -> Iterator[Entry]:
+def json_entries(path: Path, *, lines: bool, decoder: RowDecoder | None = None) -> Iterator[Entry]:
     """All rows of a file of JSON, whatever its name: one a line, or a JSON list or object.
 
     Raises:
         UserError: As `read_entries`; a line that cannot be read is an entry instead.
     """
+    decoder = decoder or RowDecoder()
     with _opened(path) as file:
         if lines:
-            yield from (Entry(row, _parsed(line, decoder)) for row, line in enumerate(file, 1) if line.strip())
+            yield from (Entry(row, _parsed(line, decoder)) for row, line in _lines(file, path) if line.strip())
         else:
             yield from _Stream(file, path, decoder).entries()
 
@@ -97,26 +99,27 @@ def read_member(path: Path, name: str) -> Any:
     """What stands under one key of a file that is a JSON object, such as `videos` or `questions`.
 
     Raises:
-        UserError: If the file cannot be read or has no such key.
+        UserError: If the file cannot be read, or has no such key, or has it twice.
     """
-    for entry in read_entries(path):
-        if entry.key == name:
-            return entry.value
-    raise UserError(f'{path}: "{name}" is missing; take the official annotation file')
+    found = [entry.value for entry in read_entries(path) if entry.key == name]
+    if not found:
+        raise UserError(f'{path}: "{name}" is missing; take the official annotation file')
+    wrong = next((value for value in found if isinstance(value, UserError)), None)
+    if wrong is not None:
+        raise UserError(f"{path}: {wrong}") from wrong
+    return found[0]
 
 
 def object_of(value: Any, name: str = "the row") -> dict[str, Any]:
-    """A JSON object without repeated keys.
+    """A JSON object.
 
     Raises:
-        UserError: Naming it, if it is something else, names a key twice, or could not be read.
+        UserError: Naming it, if it is something else, or could not be read.
     """
     if isinstance(value, UserError):
         raise value
     if not isinstance(value, dict):
         raise UserError(f"{name} must be a JSON object {{...}}, got {reprlib.repr(value)}")
-    if isinstance(value, Repeated):
-        raise UserError(f"{name} names {reprlib.repr(value.twice)} twice; remove one of the two")
     return value
 
 
@@ -148,7 +151,7 @@ def field(row: Any, *names: str) -> Any:
 @contextmanager
 def _opened(path: Path) -> Iterator[TextIOBase]:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with regular_file(path).open(encoding="utf-8-sig", newline="") as file:
             yield file
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from error
@@ -156,13 +159,25 @@ def _opened(path: Path) -> Iterator[TextIOBase]:
         raise UserError(f"{path} is not UTF-8; save it as UTF-8") from error
 
 
-def _parsed(line: str, decoder: json.JSONDecoder) -> Any:
+def _lines(file: TextIOBase, path: Path) -> Iterator[tuple[int, str]]:
+    """Numbered lines; one without an end would fill the memory."""
+    for row in itertools.count(1):
+        line = file.readline(MAX_VALUE + 1)
+        if not line:
+            return
+        if len(line) > MAX_VALUE:
+            raise UserError(f"{path}, line {row}: longer than 256 MB; write one row a line")
+        yield row, line
+
+
+def _parsed(line: str, decoder: RowDecoder) -> Any:
     try:
-        return decoder.decode(line.rstrip())  # an end of line would put what is missing before it at column 1
+        line = line.rstrip()  # an end of line would put what is missing before it at column 1
+        return decoder.checked(decoder.decode(line))
     except json.JSONDecodeError as error:
         return UserError(f"the line is not JSON: {error.msg} at column {error.colno}")
     except (ValueError, RecursionError):
-        return UserError(f"the line is {_TOO_MUCH}")
+        return UserError(f"the line is no JSON that can be read: {_TOO_MUCH}")
 
 
 def _table(path: Path) -> Iterator[Entry]:
@@ -183,13 +198,13 @@ def _table(path: Path) -> Iterator[Entry]:
 class _Stream:
     """The values of a JSON list or object, parsed while the file is read."""
 
-    def __init__(self, file: TextIOBase, path: Path, decoder: json.JSONDecoder) -> None:
+    def __init__(self, file: TextIOBase, path: Path, decoder: RowDecoder) -> None:
         self.file, self.path, self.decoder = file, path, decoder
         self.text, self.at, self.row = "", 0, 0
         self.lines, self.columns = 0, 0  # that were forgotten: whole lines, and characters of the line after
 
     def entries(self) -> Iterator[Entry]:
-        """Every value, with its key in an object."""
+        """Every value, with its key in an object; instead of a value whose key came before, what is wrong with it."""
         opening = self._next()
         if not opening:
             raise UserError(f"{self.path} is empty; it should hold a JSON list or object")
@@ -197,10 +212,15 @@ class _Stream:
             raise self._wrong("expected a JSON list or object")
         closing = "]" if opening == "[" else "}"
         self.at += 1
+        keys = set[str]()
         while self._next() != closing:
             self.row += 1
             key = self._key() if opening == "{" else None
-            yield Entry(self.row, self._value(), key)
+            value = self._value()
+            if key is not None:
+                value = UserError(f"the file names {shown(key)} twice; remove one of the two") if key in keys else value
+                keys.add(key)
+            yield Entry(self.row, value, key)
             if self._next() == ",":
                 self.at += 1
                 if self._next() == closing:
@@ -246,7 +266,7 @@ class _Stream:
                 # A number may go on in the next chunk: 1 in 1.5, 1 in 1e5.
                 if (end < len(self.text) and self.text[end] in _AFTER) or not self._more(CHUNK):
                     self.at = end
-                    return value
+                    return self.decoder.checked(value)
 
     def _more(self, size: int) -> bool:
         """Read on, forgetting what was parsed; whether there was more."""

@@ -5,7 +5,9 @@
                      "width", "height" (v1) or "img_size": [height, width] (v2)}}
 
 `st_frame` counts from 1, so the first box is on our frame `st_frame - 1`, and `st_frame - 1 + len(bbox)` is the end,
-exclusive. Seen on real files: the test queries; the rest is the official description.
+exclusive. These frames are the truth, as in the benchmark; where the seconds say otherwise, that is a finding.
+TubeDETR's `*_proc.json` is read, too. Seen on real files: the test queries; the rest is the official description and
+what the loaders of TubeDETR and CG-STVG read.
 """
 
 from __future__ import annotations
@@ -18,12 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from grounding.core.checks import whole
-from grounding.datasets.entries import Entry, field, list_of, object_of, pairs_of
+from grounding.core.checks import number, whole
+from grounding.datasets.entries import Entry, RowDecoder, field, list_of, object_of
 from grounding.datasets.moments import video_file
 from grounding.datasets.records import Read, Record, checked_name, read_records, xyxy_of_xywh
 
 CLIP_SECONDS = 20.0  # of every clip
+ROUNDED = 1.5  # frames by which seconds and frames of the official rows differ
 _LARGE = 1e9  # no pixel comes near
 _NEAR = 4096  # characters before and after the boxes of a row, at most
 _STAND_IN = '"\\u0000"'
@@ -35,23 +38,42 @@ def read_hcstvg(path: Path) -> Read:
 
 
 def _records(entry: Entry) -> Iterator[Record]:
-    name = checked_name(entry.key)
+    name = checked_name(field(entry.value, "original_video_id") if entry.key is None else entry.key)
     if isinstance(entry.value, str):
         yield Record(entry.row, name, video_file(name), entry.value)
         return
     row = object_of(entry.value)
+    boxes = xyxy_of_xywh(field(row, "bbox", "trajectory"))
+    first = whole(field(row, "st_frame", "tube_start_frame"), "st_frame (counted from 1)", 1) - 1
+    said = [field(row, "st_time", "tube_start_time"), field(row, "ed_time", "tube_end_time")]
+    count = row.get("img_num", row.get("frame_count"))
+    span, note = _span(first, len(boxes), count, said)
     yield Record(
         entry.row,
         name,
         video_file(name),
         field(row, "English", "caption"),
-        span=[field(row, "st_time"), field(row, "ed_time")],
-        boxes=xyxy_of_xywh(field(row, "bbox")),
-        first_frame=whole(field(row, "st_frame"), "st_frame (counted from 1)", 1) - 1,
+        span=span,
+        boxes=boxes,
+        first_frame=first,
         duration=CLIP_SECONDS,
-        frame_count=row.get("img_num"),
+        frame_count=count,
         size=_size(row),
+        note=note,
     )
+
+
+def _span(first: int, boxes: int, count: Any, said: list[Any]) -> tuple[list[Any], str | None]:
+    """The time of the boxes in seconds, and what to say where the row's own seconds differ; these without a count."""
+    if count is None:
+        return said, None
+    fps = whole(count, "the number of frames", 1) / CLIP_SECONDS
+    span = [first / fps, (first + boxes) / fps]
+    apart = max(abs(number(mine, "st_time and ed_time") - other) for mine, other in zip(said, span, strict=True))
+    if apart * fps <= ROUNDED:
+        return span, None
+    shown = [f"[{start:.2f}, {end:.2f}] s" for start, end in (said, span)]
+    return span, f"the row says {shown[0]}, but its boxes stand in {shown[1]}, {apart:.2f} s apart; the boxes count"
 
 
 def _size(row: dict[str, Any]) -> tuple[Any, Any] | None:
@@ -62,11 +84,8 @@ def _size(row: dict[str, Any]) -> tuple[Any, Any] | None:
     return (row["height"], row["width"]) if {"height", "width"} <= row.keys() else None
 
 
-class BoxDecoder(json.JSONDecoder):
+class BoxDecoder(RowDecoder):
     """Gives boxes in whole pixels as an array: an object for each number would take most of the time."""
-
-    def __init__(self) -> None:
-        super().__init__(object_pairs_hook=pairs_of)
 
     def raw_decode(self, s: str, idx: int = 0) -> tuple[Any, int]:
         """The value that begins at `idx` and where it ends; what is no plain row with boxes is read as ever."""

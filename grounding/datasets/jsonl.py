@@ -7,17 +7,18 @@ mistakes are known together.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from grounding.core.errors import UserError, UserErrors
+from grounding.core.reading import is_file, is_folder
 from grounding.core.samples import LoadedSample, Sample
 from grounding.core.video import read_clip
 from grounding.datasets.media import Media
 from grounding.datasets.problems import Problem, collecting
 from grounding.datasets.rows import Row, read_rows
-from grounding.datasets.truth import checked_truth, row_masklets
+from grounding.datasets.truth import checked_truth, row_masklets, sparse
 
 TOLD = 100  # bad rows that are told of when they stop; a file that is no annotations has thousands
 
@@ -38,6 +39,7 @@ class JsonlSource:
         max_pixels: Most pixels of a frame, or None for all.
         backend: Video decoder, see `grounding.core.video.read_clip`.
         merge_splits: Whether ids that the boxes of a row follow one after another are made one.
+        notes: What to know of good rows: whose boxes are few.
     """
 
     samples: Sequence[Sample]
@@ -50,6 +52,7 @@ class JsonlSource:
     max_pixels: int | None
     backend: str
     merge_splits: bool = False
+    notes: list[Problem] = field(default_factory=list)
 
     def load(self, sample: Sample) -> LoadedSample:
         """Read the clip and masklets of one of `samples`, and complete its truth with the tube.
@@ -109,21 +112,26 @@ def open_jsonl(
     wanted, skipped = wanted_rows(root, annotations, split)
     media = Media(root)
     samples: dict[str, Sample] = {}
+    notes: list[Problem] = []
     for row in sorted(wanted, key=lambda row: (row.video, row.masklets)):  # each file is read once
         errors: list[str] = []
         with collecting(errors):
             truth = checked_truth(row, media, merge_splits=merge_splits)
             samples[row.id] = Sample(row.id, row.video, row.query, truth, row.meta)
+            if truth.tube is not None and (note := sparse(truth.tube)):
+                notes.append(Problem(annotations, row.number, row.id, note))
         if errors:
             skipped.append(Problem(annotations, row.number, row.id, "; ".join(errors)))
-    skipped.sort(key=lambda problem: problem.row)
+    for found in (skipped, notes):
+        found.sort(key=lambda problem: problem.row)
     if skipped and on_error == "stop":
         raise UserErrors(_told(skipped))
     if not samples:
         raise UserError(_nothing_good(skipped, annotations))
     good = {row.id: row for row in wanted if row.id in samples}
     ordered = [samples[sample_id] for sample_id in good]
-    return JsonlSource(ordered, skipped, annotations, media, good, fps, max_frames, max_pixels, backend, merge_splits)
+    reading = (fps, max_frames, max_pixels, backend)
+    return JsonlSource(ordered, skipped, annotations, media, good, *reading, merge_splits, notes)
 
 
 def wanted_rows(root: Path, annotations: str, split: str | None) -> tuple[list[Row], list[Problem]]:
@@ -147,10 +155,10 @@ def wanted_rows(root: Path, annotations: str, split: str | None) -> tuple[list[R
 
 
 def _find_annotations(root: Path, annotations: str) -> Path:
-    if not root.is_dir():
+    if not is_folder(root):
         raise UserError(f"data.root={root} is not a folder; give the folder that holds the videos")
     for path in (root / annotations, Path(annotations)):
-        if path.is_file():
+        if is_file(path):
             return path
     raise UserError(f"data.annotations={annotations} is no file, neither in {root} nor as it stands; mend the path")
 

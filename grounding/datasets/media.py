@@ -10,6 +10,7 @@ from typing import TypeVar
 from grounding.core.errors import UserError
 from grounding.core.files import inside
 from grounding.core.masklets import Masklets
+from grounding.core.reading import is_file
 from grounding.core.video import VideoInfo, probe
 from grounding.datasets.masks import read_masklets
 
@@ -74,7 +75,7 @@ class Media:
 
     def _probe(self, relative: str) -> VideoInfo:
         path = self.find(relative)
-        if not path.is_file():
+        if not is_file(path):
             raise UserError(f"{relative!r} in {self.root} is not a file; give a video")
         return probe(path)
 

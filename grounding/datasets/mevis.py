@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from grounding.core.checks import whole, within
+from grounding.core.checks import within
 from grounding.core.errors import UserError
 from grounding.datasets.entries import field, list_of, object_of, read_member
-from grounding.datasets.moments import video_file
+from grounding.datasets.moments import video_file, whole_in
 from grounding.datasets.records import Finding, Read, Record, checked_name
 
 
@@ -66,4 +66,4 @@ def frame_count(entry: dict[str, Any]) -> int:
 
 
 def _ids(said: dict[str, Any]) -> list[int]:
-    return [whole(one, "an anno_id") for one in list_of(said["anno_id"], "anno_id")]
+    return [whole_in(one, "an anno_id") for one in list_of(said["anno_id"], "anno_id")]

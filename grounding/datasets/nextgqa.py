@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from grounding.core.errors import UserError
+from grounding.core.reading import is_file
 from grounding.datasets.entries import Entry, field, object_of, read_entries
 from grounding.datasets.moments import video_file, whole_in
 from grounding.datasets.options import letter, lettered, options_of
@@ -33,7 +34,7 @@ def read_nextgqa(path: Path) -> Read:
 
 
 def _members(path: Path) -> dict[str, Any]:
-    return {entry.key or "": entry.value for entry in read_entries(path)} if path.is_file() else {}
+    return {entry.key or "": entry.value for entry in read_entries(path)} if is_file(path) else {}
 
 
 def _records(entry: Entry, spans: dict[str, Any], folders: dict[str, Any]) -> Iterator[Record]:

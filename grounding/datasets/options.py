@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from grounding.core.checks import shown
 from grounding.core.errors import UserError
 from grounding.datasets.entries import list_of
 
@@ -27,7 +28,7 @@ def lettered(value: Any, options: int) -> dict[str, frozenset[str]]:
     """
     said = value.strip(" ().").upper() if isinstance(value, str) else ""
     if len(said) != 1 or said not in [letter(place) for place in range(options)]:
-        raise UserError(f"the answer must be the letter of one of {options} options, got {str(value)[:40]!r}")
+        raise UserError(f"the answer must be the letter of one of {options} options, got {shown(value)}")
     return {"choices": frozenset(said)}
 
 
@@ -47,7 +48,7 @@ def checked_option(said: Any) -> str:
         UserError: If it is no text.
     """
     if not isinstance(said, str) or not said.strip():
-        raise UserError(f"an option must be a text that is not empty, got {said!r:.80}")
+        raise UserError(f"an option must be a text that is not empty, got {shown(said)}")
     head, space, rest = said.strip().partition(" ")
     bare = head.strip("().")
     marked = space and len(bare) == 1 and bare.isascii() and bare.isupper() and head[-1] in ".)"

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from grounding.core.checks import printable
 from grounding.core.errors import UserError, UserErrors
 from grounding.core.files import write_text
 
@@ -29,9 +30,9 @@ class Problem:
     message: str
 
     def line(self) -> str:
-        """The problem in one line: `annotations.jsonl, row 3 (schoolgirls_02): ...`."""
+        """The problem in one printable line: `annotations.jsonl, row 3 (schoolgirls_02): ...`."""
         named = f" ({self.sample_id})" if self.sample_id is not None else ""
-        return f"{self.file}, row {self.row}{named}: {' '.join(self.message.split())}"
+        return printable(f"{self.file}, row {self.row}{named}: {' '.join(self.message.split())}")
 
 
 @contextlib.contextmanager

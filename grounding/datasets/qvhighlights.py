@@ -3,7 +3,8 @@
     {"qid": 2579, "query": "...", "vid": "<youtube>_<start>_<end>", "duration": 150, "relevant_windows": [[82, 150]],
      "relevant_clip_ids": [41, ...], "saliency_scores": [[1, 1, 2], ...]}
 
-Windows are in seconds of the cut clip, scores are 0 to 4 by three annotators. The test split has none of these three.
+Windows are in seconds of the cut clip, scores are 0 to 4 by three annotators. The test split has none of these three,
+and Charades, TACoS and ActivityNet in this form have windows alone.
 Seen on the official validation split.
 """
 
@@ -15,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from grounding.core.errors import UserError
-from grounding.datasets.entries import Entry, field, object_of
-from grounding.datasets.moments import video_file
-from grounding.datasets.records import Read, Record, checked_name, read_records
+from grounding.datasets.entries import Entry, object_of
+from grounding.datasets.moments import window_moment
+from grounding.datasets.records import Read, Record, read_records
 
 
 def read_qvhighlights(path: Path) -> Read:
@@ -36,15 +37,7 @@ def _records(entry: Entry) -> Iterator[Record]:
         if len(clips) != len(scores) or any(outside):
             raise UserError('"saliency_scores" must give each of "relevant_clip_ids" scores of 0 to 4')
         meta = {"relevant_clip_ids": clips.astype(np.int16), "saliency_scores": scores.astype(np.int8)}
-    yield Record(
-        entry.row,
-        checked_name(field(row, "qid")),
-        video_file(field(row, "vid")),
-        field(row, "query"),
-        spans=row.get("relevant_windows"),
-        duration=field(row, "duration"),
-        meta=meta,
-    )
+    yield window_moment(entry.row, row, spans=row.get("relevant_windows"), meta=meta)
 
 
 def _whole_numbers(value: object, depth: int) -> np.ndarray:

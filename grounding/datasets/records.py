@@ -6,7 +6,6 @@ the picture. For each a `Policy` says what is done. Nothing else is mended: such
 
 from __future__ import annotations
 
-import json
 import math
 import reprlib
 from collections.abc import Callable, Iterator
@@ -21,11 +20,13 @@ from grounding.core.errors import UserError
 from grounding.core.intervals import Interval
 from grounding.core.samples import Answer, Sample
 from grounding.core.tubes import Tube
-from grounding.datasets.entries import DECODER, Entry, read_entries
+from grounding.datasets.entries import Entry, RowDecoder, read_entries
 from grounding.datasets.fields import MAX_QUERY, RESERVED
 
 Action = Literal["keep", "clamp", "reject"]
-MAX_NAME = 300  # characters of an id or a path
+MAX_NAME = 3000  # characters of an id or a path; TimeRFT's ids hold a sentence
+_SHOWN = 300  # characters of it in a message
+_NOTHING = [None, None]  # a span that nobody said
 _LARGE = 1e9  # neither seconds nor pixels come near
 
 
@@ -60,7 +61,7 @@ class Finding:
     """Something wrong with a row, and what was done about it.
 
     Args:
-        kind: A field of `Policy`; or `query`, `id`, `row` (ill-formed), `duplicate`, `video`, `gold`.
+        kind: A field of `Policy`; or `query`, `id`, `row` (ill-formed), `time`, `duplicate`, `video`, `gold`.
         action: `kept`, `clamped` or `rejected`.
         row: Where in the file, 1-based; 0 for the file's videos.
         sample_id: The sample, or None where it has no id.
@@ -107,6 +108,7 @@ class Record:
         frame_count: Likewise.
         size: (height, width) of the video, likewise.
         meta: What else is worth keeping.
+        note: What is odd about its times but kept, to be told.
     """
 
     row: int
@@ -122,12 +124,13 @@ class Record:
     frame_count: Any = None
     size: tuple[Any, Any] | None = None
     meta: dict[str, Any] = field(default_factory=dict)
+    note: str | None = None
 
 
 Read = Iterator["Record | Finding"]
 
 
-def read_records(path: Path, convert: Callable[[Entry], Iterator[Record]], decoder: json.JSONDecoder = DECODER) -> Read:
+def read_records(path: Path, convert: Callable[[Entry], Iterator[Record]], decoder: RowDecoder | None = None) -> Read:
     """The records of every row of a file, and a finding for each row that is none.
 
     Args:
@@ -154,14 +157,14 @@ def sample_of(record: Record, policy: Policy) -> tuple[Sample, list[Finding]]:
     Raises:
         Refused: Why there is no sample.
     """
-    found: list[Finding] = []
+    found = [Finding("time", "kept", record.row, one_line(record.id), record.note)] if record.note else []
     try:
         query = _query(record.query)
         record.duration = _positive(record.duration, "duration")
         record.meta.update(_known(record))
         raw = [record.span] if record.spans is None else record.spans
         truth = Answer(**record.truth, **_times(record, policy, found), tube=_tube(record, policy, found))
-        if any(one.kind != "box" and one.action != "kept" for one in found):
+        if any(one.kind != "box" and one.action == "clamped" for one in found):
             record.meta["raw_spans"] = raw
         return Sample(checked_name(record.id), _path(record.video), query, truth, record.meta), found
     except Refused:
@@ -171,7 +174,7 @@ def sample_of(record: Record, policy: Policy) -> tuple[Sample, list[Finding]]:
 
 
 def checked_name(value: Any, what: str = "an id or name") -> str:
-    """An id or a path: a printable text of at most 300 characters, or a whole number.
+    """An id or a path: a printable text of at most 3,000 characters, or a whole number.
 
     Args:
         value: What the file says.
@@ -180,8 +183,8 @@ def checked_name(value: Any, what: str = "an id or name") -> str:
     Raises:
         UserError: If it is something else.
     """
-    if type(value) is int and abs(value) < 10**15:
-        return str(value)
+    if type(value) in (int, float) and abs(value) < 10**15 and value == int(value):  # tables write 76 as 76.0
+        return str(int(value))
     if isinstance(value, str) and 0 < len(value) <= MAX_NAME and value.isprintable():
         return value
     form = f"a text of at most {MAX_NAME} characters or a whole number"
@@ -189,8 +192,8 @@ def checked_name(value: Any, what: str = "an id or name") -> str:
 
 
 def one_line(name: str) -> str:
-    """An id of whatever kind, to name a broken row by: printable and short."""
-    return name[:MAX_NAME] if name.isprintable() else ascii(name[:MAX_NAME])
+    """An id of whatever kind, to name a row by: printable and short."""
+    return name[:_SHOWN] if name.isprintable() else ascii(name[:_SHOWN])
 
 
 def xyxy_of_xywh(boxes: Any) -> np.ndarray:
@@ -206,6 +209,8 @@ def xyxy_of_xywh(boxes: Any) -> np.ndarray:
     if found.ndim != 2 or found.shape[1] != 4 or found.dtype.kind not in "iuf":
         raise UserError(f"boxes must be a list of [x, y, width, height] in pixels, got {reprlib.repr(boxes)}")
     found = found.astype(float)
+    if not (np.abs(found) < _LARGE).all():  # NaN, too
+        raise UserError("boxes must be finite numbers of pixels, got one that is infinite, too large or no number")
     found[:, 2:] += found[:, :2]
     return found
 
@@ -254,8 +259,10 @@ def _times(record: Record, policy: Policy, found: list[Finding]) -> dict[str, An
     if record.spans is not None:
         if not isinstance(record.spans, list):
             raise UserError(f"the spans must be a list of [start, end], got {reprlib.repr(record.spans)}")
+        if record.spans == [_NOTHING]:
+            return {}
         return {"intervals": tuple([_interval(span, record, policy, found) for span in record.spans])}
-    return {} if record.span is None else {"interval": _interval(record.span, record, policy, found)}
+    return {} if record.span in (None, _NOTHING) else {"interval": _interval(record.span, record, policy, found)}
 
 
 def _interval(span: Any, record: Record, policy: Policy, found: list[Finding]) -> Interval:

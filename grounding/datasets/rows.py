@@ -23,6 +23,7 @@ from typing import Any
 
 from grounding.core.errors import UserError
 from grounding.core.intervals import Interval
+from grounding.core.reading import regular_file
 from grounding.datasets.fields import Box, read_fields, read_id
 from grounding.datasets.problems import Problem, collecting
 
@@ -91,7 +92,7 @@ def read_rows(path: Path, name: str) -> tuple[list[Row], list[Problem]]:
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """Numbered lines that are not blank; of one that is too long only the beginning, so that memory stays bounded."""
-    with path.open("rb") as file:
+    with regular_file(path, "annotations").open("rb") as file:
         for number in itertools.count(1):
             line = part = file.readline(MAX_LINE + 1)
             if not line:

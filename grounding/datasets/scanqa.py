@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from grounding.core.checks import shown
 from grounding.core.errors import UserError
 from grounding.datasets.entries import Entry, field, list_of, object_of
 from grounding.datasets.records import Read, Record, checked_name, read_records
@@ -42,5 +43,5 @@ def answered(answers: list[Any]) -> list[str]:
         UserError: If there is none, or one is no text.
     """
     if not answers or not all(isinstance(one, str) and one.strip() for one in answers):
-        raise UserError(f"the answers must be one or more texts, got {answers!r:.80}")
+        raise UserError(f"the answers must be one or more texts, got {shown(answers)}")
     return answers

@@ -4,7 +4,7 @@
       "description": "..."}, ...]
 
 ScanNet counts objects from 0: our id is `object_id + 1`, as in its benchmark's `label * 1000 + instance`. The box is in
-the scene's own files. Not seen on real files.
+the scene's own files. Seen on the test file, and on a thousand rows each of training and validation.
 """
 
 from __future__ import annotations

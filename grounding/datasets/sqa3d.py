@@ -5,7 +5,7 @@
     v1_balanced_sqa_annotations_<split>_scannetv2.json  {"annotations": [{"question_id", "answers": [{"answer"}, ...],
                                                          "position", "rotation"}, ...]}, looked for beside it
 
-From the authors' description; rows of the official test questions were seen to be so, no whole file was read.
+Seen on both official files of the test split.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from grounding.core.checks import within
 from grounding.core.errors import UserError
+from grounding.core.reading import is_file
 from grounding.datasets.entries import field, list_of, object_of, read_member
 from grounding.datasets.records import Finding, Read, Record, checked_name
 from grounding.datasets.scanqa import answered
@@ -42,7 +43,7 @@ def read_sqa3d(path: Path) -> Read:
 
 def _answers(path: Path, questions: Path) -> dict[str, list[str]]:
     """The answers by question; none where the file is not there, as for a challenge's test split."""
-    if path == questions or not path.is_file():
+    if path == questions or not is_file(path):
         return {}
     found = {}
     for place, value in enumerate(list_of(read_member(path, "annotations"), "annotations"), 1):

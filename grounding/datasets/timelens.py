@@ -12,9 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from grounding.core.errors import UserError
 from grounding.datasets.entries import Entry, field, list_of, object_of
-from grounding.datasets.moments import stem, video_moments
+from grounding.datasets.moments import stem, video_moments, windows
 from grounding.datasets.records import Read, Record, checked_name, read_records
 
 
@@ -32,15 +31,12 @@ def _training(entry: Entry) -> Iterator[Record]:
     video = checked_name(field(row, "video_path"))
     for place, value in enumerate(list_of(field(row, "events"), "events")):
         event = object_of(value)
-        spans = list_of(field(event, "span"), "span")
-        if len(spans) != 1:
-            raise UserError(f"event {place} must have one span, got {len(spans)}")
         yield Record(
             entry.row,
             f"{stem(video)}_{place}",
             video,
             field(event, "query"),
-            span=spans[0],
+            **windows(field(event, "span")),
             duration=field(row, "duration"),
             meta={"source": row.get("source")},
         )

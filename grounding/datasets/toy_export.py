@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from grounding.core import LoadedSample, Sample, UserError, save_masklets, write_video
-from grounding.core.files import write_text
+from grounding.core.files import staged, write_text
 from grounding.datasets.toy import FPS, ToySource
+
+ANNOTATIONS = "annotations.jsonl"
+MOST = 100_000  # clips; they take 4 kB each and a fifth of a second
 
 
 def export_toy(
     source: ToySource, folder: Path, progress: Callable[[Sequence[Sample]], Iterable[Sample]] = iter
 ) -> Path:
-    """Write every clip as `videos/NNNN.mp4` and `masklets/NNNN.masklets.json`, and last `annotations.jsonl`.
+    """Write every clip as `videos/NNNN.mp4` and `masklets/NNNN.masklets.json`, and `annotations.jsonl`: all or nothing.
 
     The truth is the object's id, so the tube read back is that of its visible mask.
 
@@ -28,23 +31,16 @@ def export_toy(
         The annotation file.
 
     Raises:
-        UserError: If frames are left out, the folder is not empty or no folder, or it cannot be written.
+        UserError: If frames are left out, there are too many clips, or the folder is not empty or cannot be written.
     """
     if source.fps != FPS:
         raise UserError(f"only a toy source of {FPS:g} frames a second holds every frame, got {source.fps:g}")
-    _check_empty(folder)
-    rows = [_export(number, source.load(sample), folder) for number, sample in enumerate(progress(source.samples))]
-    annotations = folder / "annotations.jsonl"
-    write_text(annotations, "".join(json.dumps(row) + "\n" for row in rows))
-    return annotations
-
-
-def _check_empty(folder: Path) -> None:
-    try:
-        if folder.exists() and any(folder.iterdir()):
-            raise UserError(f"{folder} is not empty; choose another folder or empty it first")
-    except OSError as error:
-        raise UserError(f"cannot write into {folder}: {error.strerror or error}; choose another folder") from error
+    if len(source.samples) > MOST:
+        raise UserError(f"at most {MOST:,} clips are written, got {len(source.samples):,}")
+    with staged(folders=[folder]) as (hidden,):
+        rows = [_export(number, source.load(sample), hidden) for number, sample in enumerate(progress(source.samples))]
+        write_text(hidden / ANNOTATIONS, "".join(json.dumps(row) + "\n" for row in rows))
+    return folder / ANNOTATIONS
 
 
 def _export(number: int, loaded: LoadedSample, folder: Path) -> dict[str, Any]:

@@ -123,6 +123,14 @@ def drawn_tube(boxes: Mapping[int, Box], interval: Interval, masklets: Masklets)
     return Tube(frames.start, np.array(drawn))
 
 
+def sparse(tube: Tube) -> str | None:
+    """What to say of a tube with boxes on fewer than half of its frames; None for any other."""
+    frames, boxed = len(tube.boxes), int((~np.isnan(tube.boxes[:, 0])).sum())
+    if 2 * boxed >= frames:
+        return None
+    return f"there are boxes on {boxed} of the {frames} frames of its time, and only there are tubes compared; add more"
+
+
 def _checked_id(object_id: int, interval: Interval, masklets: Masklets) -> int:
     if object_id not in masklets.tracks:
         known = ", ".join(map(str, masklets.ids[:20])) or "none"

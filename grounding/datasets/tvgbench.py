@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from grounding.core.checks import shown
 from grounding.core.errors import UserError
 from grounding.datasets.entries import Entry, field, object_of
 from grounding.datasets.moments import number_in, video_file
@@ -41,5 +42,5 @@ def _records(entry: Entry) -> Iterator[Record]:
 def _span(said: Any) -> list[float]:
     parts = said.split("-") if isinstance(said, str) else []
     if len(parts) != 2:
-        raise UserError(f"the answer must be 'start-end' in seconds, got {str(said)[:40]!r}")
+        raise UserError(f"the answer must be 'start-end' in seconds, got {shown(said)}")
     return [number_in(parts[0], "the start"), number_in(parts[1], "the end")]

@@ -14,13 +14,14 @@ import numpy as np
 
 from grounding.core.clip import Clip
 from grounding.core.errors import UserError, UserErrors
-from grounding.core.intervals import Interval
+from grounding.core.intervals import Interval, frames_within
 from grounding.core.masklets import Masklets
+from grounding.core.reading import is_folder
 from grounding.core.samples import LoadedSample, Sample
 from grounding.core.tubes import Tube
 from grounding.core.video import read_clip
 from grounding.datasets.catalog import Opened
-from grounding.datasets.cut import cut, shown, within_video
+from grounding.datasets.cut import cut, shown, timed, within_video
 from grounding.datasets.jsonl import TOLD
 from grounding.datasets.masks import read_masklets
 from grounding.datasets.masks.mevis import MASKS
@@ -28,6 +29,7 @@ from grounding.datasets.media import Media
 from grounding.datasets.moments import stem
 from grounding.datasets.problems import Problem, collecting
 from grounding.datasets.records import Action
+from grounding.datasets.truth import sparse
 from grounding.datasets.vidstg import with_boxes
 from prompting.assign import MIN_OVERLAP, assign, merged
 
@@ -58,6 +60,7 @@ class VideoSource:
             with it, but do not evaluate.
         beyond: What is done with a truth that reaches past the end of the video file, see `records.Policy`.
         skipped: The rows that `usable` left out.
+        notes: What it found to be known of the others: whose boxes are few.
     """
 
     samples: Sequence[Sample]
@@ -71,6 +74,7 @@ class VideoSource:
     merge_splits: bool = False
     beyond: Action = "clamp"
     skipped: list[Problem] = field(default_factory=list)
+    notes: list[Problem] = field(default_factory=list)
     _media: Media = field(init=False, repr=False)
     _masks: dict[str, Path] = field(init=False, repr=False)
     _boxes: dict[str, Path] = field(init=False, repr=False)
@@ -111,12 +115,19 @@ class VideoSource:
     def annotated(self, sample: Sample) -> Sample:
         """The sample with all that its annotators say of its truth, within the video file; masks are not looked at.
 
+        Where they drew boxes frame by frame, the file tells when these frames are shown.
+
         Raises:
             UserError: If the truth does not fit the video, or VidOR's boxes are missing.
         """
+        video = self._media.video(sample.video)
+        if "segment" in sample.meta:
+            segment = Interval(*sample.meta["segment"])
+            if not frames_within(segment, video.pts, video.fps):
+                raise UserError(f"the video, {video.duration:g} s long, has no frame {shown(segment)}, its segment")
         if self.boxes is not None:
             sample = self._boxed(sample)
-        return replace(sample, truth=within_video(sample.truth, self._media.video(sample.video), self.beyond))
+        return replace(sample, truth=within_video(timed(sample.truth, video), video, self.beyond))
 
     def whole(self, sample: Sample, masklets: Masklets) -> tuple[Sample, Masklets]:
         """The sample with its truth completed, and the masklets with split objects merged, if they are to be.
@@ -145,9 +156,11 @@ class VideoSource:
         """The sampled frames; where only a segment will be seen, those outside of it do not count as the most."""
         fps, most = self.fps, self.max_frames
         if "segment" in sample.meta:
+            duration = self._media.video(sample.video).duration
             begin, end = sample.meta["segment"]
-            fps = min(max(fps, 1 / (end - begin)), most / (end - begin))
-            most = math.ceil(self._media.video(sample.video).duration * fps) + 1
+            lasts = min(end, duration) - begin
+            fps = min(max(fps, 1 / lasts), most / lasts)
+            most = math.ceil(duration * fps) + 1
         path = self._media.find(sample.video)
         return read_clip(path, fps=fps, max_frames=most, max_pixels=self.max_pixels, backend=self.backend)
 
@@ -169,24 +182,30 @@ def usable(
         UserErrors: If rows are bad and `on_error` is "stop".
     """
     file, problems = str(opened.file), rejected(opened)
-    good = set[str]()
+    notes, good = list[Problem](), set[str]()
     masklets_of = lru_cache(maxsize=1)(source.masklets_of)
     by_video = sorted(source.samples, key=lambda sample: sample.video)  # so the masks of each are read once
     for sample in progress(by_video):
         errors: list[str] = []
         with collecting(errors):
-            _check_seen(*source.whole(sample, masklets_of(sample.video)))
+            whole, masklets = source.whole(sample, masklets_of(sample.video))
+            _check_seen(whole, masklets)
             good.add(sample.id)
+            annotated = sample.truth.tube is not None or source.boxes is not None  # other tubes are those of the masks
+            if annotated and whole.truth.tube is not None and (note := sparse(whole.truth.tube)):
+                notes.append(Problem(file, sample.meta["row"], sample.id, note))
         if errors:
             problems.append(Problem(file, sample.meta["row"], sample.id, "; ".join(errors)))
-    problems.sort(key=lambda problem: problem.row)
+    for found in (problems, notes):
+        found.sort(key=lambda problem: problem.row)
     summary = f"{file}: {len(problems)} of {opened.rows} rows cannot be used"
     if problems and on_error == "stop":
         told = [problem.line() for problem in problems[:TOLD]]
         raise UserErrors([*told, f"{summary}; mend them, or leave them out with data.on_error=skip"])
     if not good:
         raise UserError(f"{summary}, so none is left; the first: {problems[0].line()}")
-    return replace(source, samples=[sample for sample in source.samples if sample.id in good], skipped=problems)
+    samples = [sample for sample in source.samples if sample.id in good]
+    return replace(source, samples=samples, skipped=problems, notes=notes)
 
 
 def rejected(opened: Opened) -> list[Problem]:
@@ -211,7 +230,7 @@ def masks_by_name(folder: str | Path) -> dict[str, Path]:
     Raises:
         UserError: If it is no folder.
     """
-    if not Path(folder).is_dir():
+    if not is_folder(folder):
         raise UserError(f"data.masklets={folder} is not a folder; give the folder that holds the masks")
     found: dict[str, Path] = {}
     for parent, folders, files in os.walk(folder):

@@ -45,9 +45,16 @@ def _records(entry: Entry) -> Iterator[Record]:
     fps = number(field(row, "fps"), "fps")
     if fps <= 0:
         raise UserError(f"fps must be above 0, got {fps:g}")
-    begin, end = _range(row, "used_segment")
-    segment = (begin / fps, max(end, last) / fps)
     count = whole(field(row, "frame_count"), "frame_count", 1)
+    begin, end = _range(row, "used_segment")
+    note = None
+    if first < begin or last > end + 1:  # the official files end a frame early
+        truth = f"the truth, frames {first} to {last - 1}"
+        note = f"the segment, frames {begin} to {end}, does not hold {truth}; it is widened"
+    start, stop = min(begin, first), min(max(end, last), count)
+    if start >= stop:
+        raise UserError(f"used_segment, frames {begin} to {end}, holds none of the {count} frames of the video")
+    segment = (start / fps, stop / fps)
     for key, (initial, kind) in KINDS.items():
         for place, said in enumerate(list_of(row.get(key) or [], key)):
             sentence = object_of(said)
@@ -62,6 +69,7 @@ def _records(entry: Entry) -> Iterator[Record]:
                 frame_count=count,
                 size=(field(row, "height"), field(row, "width")),
                 meta={"kind": kind, "segment": segment, "frames": frames, "fps": fps},
+                note=note,
             )
 
 
@@ -80,7 +88,7 @@ def with_boxes(sample: Sample, path: Path) -> Sample:
     first, last = sample.meta["frames"]
     tid = (sample.truth.object_id or 0) - 1
     frames = _trajectories(path)[first:last]
-    boxes = np.full((last - first, 4), np.nan)
+    boxes = np.full((len(frames), 4), np.nan)  # the row may name frames past the end of the video
     for place, entries in enumerate(frames):
         with within(f"{path}, frame {first + place}"):
             for entry in map(object_of, list_of(entries, "trajectories")):

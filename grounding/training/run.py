@@ -22,6 +22,7 @@ from transformers.utils.logging import disable_progress_bar
 import grounding
 from grounding.core import UserError
 from grounding.core.files import write_json, write_text
+from grounding.datasets.jsonl import TOLD
 from grounding.datasets.problems import write_skipped
 from grounding.evaluation.bootstrap import Estimate, shown
 from grounding.evaluation.evaluate import Evaluation, evaluate
@@ -149,6 +150,8 @@ def describe(tools: Tools) -> None:
         (tools.folder / "skipped.jsonl").unlink(missing_ok=True)
         write_skipped(tools.folder / "skipped.jsonl", tools.sources.skipped)
         tools.log.say(f"{len(tools.sources.skipped)} broken rows were left out: {tools.folder / 'skipped.jsonl'}")
+    for note in tools.sources.notes[:TOLD]:
+        tools.log.say(f"note: {note.line()}")
     held_out = len(tools.sources.held_out.samples)
     tools.log.say(
         f"{len(tools.sources.train.samples)} training samples, {held_out} to evaluate; run folder {tools.folder}"

@@ -27,11 +27,13 @@ class Sources:
         train: Training samples.
         held_out: Evaluated before and after; without an `eval_split` of their own, the training samples.
         skipped: Broken rows that were left out, each once.
+        notes: What to know of good rows, each once.
     """
 
     train: Source
     held_out: Source
     skipped: list[Problem]
+    notes: list[Problem]
 
 
 def open_sources(data: DataConfig, seed: int, frame_pixels: int, progress: Progress = iter) -> Sources:
@@ -48,12 +50,13 @@ def open_sources(data: DataConfig, seed: int, frame_pixels: int, progress: Progr
     """
     if isinstance(data, ToyConfig):
         train = _toy(data, PER_SEED * (seed + 1), data.train_clips)
-        return Sources(train, _toy(data, HELD_OUT.start, data.eval_samples), [])
+        return Sources(train, _toy(data, HELD_OUT.start, data.eval_samples), [], [])
     training = _open_split(data, "train_split", frame_pixels, progress)
     same = isinstance(data, JsonlConfig) and data.train_split == data.eval_split and not data.merge_splits
     held_out = training if same else _open_split(data, "eval_split", frame_pixels, progress)
     skipped = list(dict.fromkeys([*training.skipped, *held_out.skipped]))
-    return Sources(training, _choose(held_out, data.eval_samples), skipped)
+    notes = list(dict.fromkeys([*training.notes, *held_out.notes]))
+    return Sources(training, _choose(held_out, data.eval_samples), skipped, notes)
 
 
 def open_held_out(data: DataConfig, frame_pixels: int) -> tuple[Source, list[Problem]]:

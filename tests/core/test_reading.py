@@ -10,7 +10,7 @@ import pytest
 
 from grounding.core import UserError
 from grounding.core.files import write_json
-from grounding.core.reading import parse_json, read_bytes, read_json, read_text, regular_file
+from grounding.core.reading import is_file, is_folder, parse_json, read_bytes, read_json, read_text, regular_file
 
 
 def test_read_json(tmp_path: Path) -> None:
@@ -87,3 +87,13 @@ def test_finding_the_key_that_stands_twice_takes_no_time() -> None:
     keys = ", ".join(f'"{n}": 0' for n in [*range(200_000), 199_999])
     with pytest.raises(UserError, match="the key '199999' stands twice"):
         parse_json("{" + keys + "}", "x")
+
+
+def test_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("x")
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    os.mkfifo(tmp_path / "pipe")
+    for name, file, folder in (("a", True, False), ("link", True, False), ("", False, True), ("pipe", False, False)):
+        assert (is_file(tmp_path / name), is_folder(tmp_path / name)) == (file, folder), name
+    for name in ("none", "x" * 300, "." * 1000, "a\0b", "a/b", "\ud800"):
+        assert not is_file(tmp_path / name) and not is_folder(tmp_path / name)

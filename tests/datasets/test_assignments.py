@@ -45,7 +45,7 @@ def test_every_verdict_is_counted_and_the_ceiling_is_of_all_rows(annotate: Annot
         {**base, "id": "parts", "boxes": boxes(30, 16, range(12))},  # half of the frames each: 0.5, merged 1
         {**base, "id": "gone", "boxes": boxes(15, 2, range(12))},  # nothing is there
         {**base, "id": "clear", "interval": [0, 0.6], "boxes": boxes(35, 16, range(6))},  # 50 / 150
-        {**base, "id": "half", "interval": [0, 1.2], "boxes": boxes(30, 16, range(3))},  # 3 boxes, 12 frames: 0.25
+        {**base, "id": "half", "interval": [0, 1.2], "boxes": boxes(30, 16, range(3))},  # 3 boxes, compared alone: 1
         {**base, "id": "named", "object_id": 1},
         {**base, "id": "broken", "video": "none.mp4", "boxes": boxes(2, 2, range(12))},
         b"{",
@@ -54,10 +54,10 @@ def test_every_verdict_is_counted_and_the_ceiling_is_of_all_rows(annotate: Annot
     assert [row.id for row in report.rows] == ["twins", "parts", "gone", "clear", "half"]
     assert [row.found.verdict for row in report.rows] == ["ambiguous", "split", "unmatched", "ok", "ok"]
     assert report.counts == {"ok": 2, "ambiguous": 1, "split": 1, "unmatched": 1}
-    assert [row.ceiling for row in report.rows] == pytest.approx([1, 0.5, 0, 1 / 3, 0.25])
-    assert [row.merged_ceiling for row in report.rows] == pytest.approx([1, 1, 0, 1 / 3, 0.25])
-    assert report.ceiling == pytest.approx((1 + 0.5 + 0 + 1 / 3 + 0.25) / 5)
-    assert report.merged_ceiling == pytest.approx((1 + 1 + 0 + 1 / 3 + 0.25) / 5)
+    assert [row.ceiling for row in report.rows] == pytest.approx([1, 0.5, 0, 1 / 3, 1])
+    assert [row.merged_ceiling for row in report.rows] == pytest.approx([1, 1, 0, 1 / 3, 1])
+    assert report.ceiling == pytest.approx((1 + 0.5 + 0 + 1 / 3 + 1) / 5)
+    assert report.merged_ceiling == pytest.approx((1 + 1 + 0 + 1 / 3 + 1) / 5)
     assert report.given == 1
     assert [(problem.row, problem.sample_id) for problem in report.problems] == [(7, "broken"), (8, None)]
 
@@ -109,8 +109,8 @@ def test_splits_and_progress(annotate: Annotate, masks: str) -> None:
 
 
 def test_without_a_row_to_assign_it_says_so(annotate: Annotate, good_row: dict[str, Any]) -> None:
-    with pytest.raises(UserError, match=r"no row has boxes that could be assigned, of 1 rows$"):
-        assign_rows(annotate([good_row]), "annotations.jsonl")
+    report = assign_rows(annotate([good_row]), "annotations.jsonl")  # it names its object
+    assert (report.given, report.rows, report.ceiling, report.merged_ceiling) == (1, [], None, None)
     broken = {**good_row, "object_id": None, "boxes": {"99": [1, 1, 2, 2]}}
     with pytest.raises(
         UserError, match=r"of 1 rows; the first problem: annotations\.jsonl, row 1 \(fine\): .*frame 99"

@@ -45,7 +45,8 @@ def test_a_video_that_comes_twice_has_its_ids_once(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("{" + one % "first" + "," + one % "second" + "}")
     made = open_dataset("charades", tmp_path / "a.json")
     assert [sample.query for sample in made.samples] == ["first"]
-    assert [(one.kind, one.row, one.message) for one in made.findings] == [("id", 2, "the id is used by row 1 already")]
+    message = "the file names 'X' twice; remove one of the two"
+    assert [(one.kind, one.row, one.message) for one in made.findings] == [("row", 2, message)]
 
 
 @pytest.mark.parametrize(

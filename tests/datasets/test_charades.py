@@ -86,6 +86,28 @@ def test_a_broken_length_names_its_table_and_row(folder: Path) -> None:
         open_dataset("charades", folder, split="train")
 
 
+def test_charades_cd_calls_the_duration_otherwise(tmp_path: Path) -> None:
+    value = {"timestamps": [[39.3, 45.0]], "sentences": ["a"], "video_duration": 47.625, "video_fps": -1.0}
+    (tmp_path / "charades_test_ood.json").write_text(json.dumps({"N14BK": value}))
+    (sample,) = open_dataset("charades", tmp_path / "charades_test_ood.json").samples
+    assert (sample.id, sample.truth.interval, sample.meta["duration"]) == ("N14BK_0", Interval(39.3, 45), 47.625)
+
+
+@pytest.mark.parametrize("name", ["charades", "activitynet", "qvhighlights"])
+def test_the_form_of_qvhighlights_without_saliency(tmp_path: Path, name: str) -> None:
+    row = {"query": "person turn a light on.", "duration": 30.96, "vid": "3MSZA"}
+    windows = [[[24.3, 30.4]], [[0, 1], [2, 3]], [[None, None]]]
+    lines = [{"qid": n, **row, "relevant_windows": said} for n, said in enumerate(windows)] + [{"qid": 3, **row}]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    made = open_dataset(name, tmp_path / "a.jsonl")
+    assert made.findings == [] and [s.id for s in made.samples] == ["0", "1", "2", "3"]
+    one, several, nobody, test = (s.truth for s in made.samples)
+    assert one.segments == (Interval(24.3, 30.4),) and (one.interval is None) == (name == "qvhighlights")
+    assert several.intervals == (Interval(0, 1), Interval(2, 3))
+    assert nobody.segments is None and test.segments is None
+    assert made.samples[0].video == "3MSZA.mp4" and made.samples[0].meta["duration"] == 30.96
+
+
 @pytest.mark.shared_data
 def test_the_official_test_split(shared_data: Path) -> None:
     folder = shared_data / "vtg" / "charades"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -43,9 +44,11 @@ def test_a_list_an_object_and_lines_give_the_same_values(tmp_path: Path) -> None
     assert [one.row for one in found] == [1, 3, 5, 7, 9, 11]  # lines as an editor counts them
 
 
-def test_a_key_that_comes_twice_gives_two_entries(tmp_path: Path) -> None:
-    path = write(tmp_path, "a.json", '{"v": 1, "v": 2}')
-    assert [(one.key, one.value) for one in read_entries(path)] == [("v", 1), ("v", 2)]
+def test_a_key_that_comes_twice_is_refused_the_second_time(tmp_path: Path) -> None:
+    first, second = read_entries(write(tmp_path, "a.json", '{"v": 1, "v": 2}'))
+    assert (first.key, first.value, second.key) == ("v", 1, "v")
+    with pytest.raises(UserError, match="the file names 'v' twice; remove one of the two"):
+        object_of(second.value)
 
 
 def test_a_key_that_comes_twice_within_a_row_is_noticed(tmp_path: Path) -> None:
@@ -54,8 +57,22 @@ def test_a_key_that_comes_twice_within_a_row_is_noticed(tmp_path: Path) -> None:
         first, second = read_entries(path)
         with pytest.raises(UserError, match="the row names 'id' twice; remove one of the two"):
             object_of(first.value)
-        with pytest.raises(UserError, match="b names 'c' twice"):
-            object_of(object_of(second.value)["b"], "b")
+        with pytest.raises(UserError, match="the row names 'c' twice"):
+            object_of(second.value)
+
+
+def test_after_a_row_with_a_key_twice_the_next_is_read(tmp_path: Path) -> None:
+    rows = '{"b": [[{"c": 1, "c": 1}]]}', '{"c": 1}'
+    for path in (write(tmp_path, "a.json", f"[{','.join(rows)}]"), write(tmp_path, "a.jsonl", "\n".join(rows))):
+        first, second = read_entries(path)
+        assert isinstance(first.value, UserError) and second.value == {"c": 1}
+
+
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    for name in ("a.json", "a.jsonl", "a.csv", "a.txt"):
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(UserError, match="it is a named pipe; give the path of a file"):
+            next(read_entries(tmp_path / name))
 
 
 def test_json_is_read_as_lines_or_not_whatever_its_name(tmp_path: Path) -> None:
@@ -170,6 +187,9 @@ def test_one_member_of_an_object(tmp_path: Path) -> None:
     assert read_member(path, "videos") == {"a": 2}
     with pytest.raises(UserError, match='"questions" is missing; take the official annotation file'):
         read_member(path, "questions")
+    for text in ('{"videos": 1, "info": 1, "videos": 2}', '{"videos": {"a": {"b": 1, "b": 2}}}'):
+        with pytest.raises(UserError, match=r"a\.json: the (file names 'videos'|row names 'b') twice"):
+            read_member(write(tmp_path, "a.json", text), "videos")
 
 
 def test_small_readers_say_what_they_expected() -> None:

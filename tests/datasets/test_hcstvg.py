@@ -40,6 +40,38 @@ def test_frames_count_from_one_and_boxes_are_left_top_width_height(tmp_path: Pat
     assert sample.meta == {"row": 1, "duration": 20.0, "frame_count": 600, "size": (480, 640)}
 
 
+@pytest.mark.parametrize(
+    ("seconds", "note"),
+    [
+        ([8.9, 9.0], None),
+        ([8.88, 9.04], None),  # 0.02 s and 0.04 s at 30 frames a second: 1.2 frames
+        ([8.9, 9.5], "the row says [8.90, 9.50] s, but its boxes stand in [8.90, 9.00] s, 0.50 s apart"),
+        ([8.8, 9.0], "the row says [8.80, 9.00] s, but its boxes stand in [8.90, 9.00] s, 0.10 s apart"),
+    ],
+)
+def test_the_boxes_say_when(tmp_path: Path, seconds: list[float], note: str | None) -> None:
+    made = opened(tmp_path, {"a.mp4": {**V1, "st_time": seconds[0], "ed_time": seconds[1]}})
+    assert made.samples[0].truth.interval == Interval(8.9, 9.0)  # 267 / 30 and 270 / 30
+    assert [(one.kind, one.action) for one in made.findings] == ([("time", "kept")] if note else [])
+    assert all(note in one.message for one in made.findings)
+    assert "raw_spans" not in made.samples[0].meta
+
+
+def test_without_a_number_of_frames_the_seconds_say_when(tmp_path: Path) -> None:
+    made = opened(tmp_path, {"a.mp4": {**V1, "img_num": None, "ed_time": 9.5}})
+    assert made.samples[0].truth.interval == Interval(8.9, 9.5) and made.findings == []
+
+
+def test_the_form_of_tubedetr(tmp_path: Path) -> None:
+    row = {"original_video_id": "3_5Mxj", "frame_count": 600, "width": 640, "height": 480, "video_id": 0}
+    row |= {"tube_start_frame": 268, "tube_end_frame": 271, "tube_start_time": 8.9, "tube_end_time": 9.0}
+    row |= {"caption": "The man stands up.", "trajectory": V1["bbox"], "video_path": "1/3_5Mxj.mp4"}
+    (sample,), (other,) = opened(tmp_path, [row]).samples, opened(tmp_path, {"3_5Mxj.mp4": V1}).samples
+    assert (sample.id, sample.video, sample.query, sample.meta) == ("3_5Mxj", other.video, other.query, other.meta)
+    assert sample.truth.interval == other.truth.interval
+    assert sample.truth.tube is not None and sample.truth.tube.viou(other.truth.tube) == 1
+
+
 def test_the_first_and_the_last_frame(tmp_path: Path) -> None:
     first = {**V1, "st_frame": 1, "st_time": 0, "ed_time": 0.1}
     last = {**V1, "st_frame": 598, "st_time": 19.9, "ed_time": 20}
@@ -48,12 +80,20 @@ def test_the_first_and_the_last_frame(tmp_path: Path) -> None:
 
 
 def test_a_box_out_of_the_picture_and_a_frame_too_many_are_cut(tmp_path: Path) -> None:
-    row = {**V1, "st_frame": 599, "bbox": [[620, 20, 30, 40], [-5, 20, 30, 40], [1, 2, 3, 4]]}
+    row = {
+        **V1,
+        "st_frame": 599,
+        "st_time": 19.95,
+        "ed_time": 20,
+        "bbox": [[620, 20, 30, 40], [-5, 20, 30, 40], [1, 2, 3, 4]],
+    }
     made = opened(tmp_path, {"a.mp4": row})
     (sample,) = made.samples
     assert sample.truth.tube is not None and sample.truth.tube.frames == range(598, 600)
     assert sample.truth.tube.boxes.tolist() == [[620, 20, 640, 60], [0, 20, 25, 60]]
-    assert [(one.kind, one.amount) for one in made.findings] == [("beyond", 1), ("box", 10)]  # 650 - 640
+    assert [(one.kind, one.amount) for one in made.findings] == [
+        *[("beyond", 601 / 30 - 20), ("beyond", 1), ("box", 10)]  # frames 598 to 600; 650 - 640
+    ]
 
 
 def test_queries_alone_have_no_truth(tmp_path: Path) -> None:
@@ -150,7 +190,9 @@ def test_a_key_that_a_row_names_twice_is_told(tmp_path: Path) -> None:
         ({"st_frame": 1.5}, r"st_frame \(counted from 1\) must be a whole number"),
         ({"bbox": [[1, 2, 3]]}, "boxes must be a list of"),
         ({"bbox": [[9, 9, -4, 2]]}, "x1 <= x2"),
-        ({"st_time": None}, "a span must be two finite numbers"),
+        ({"st_time": None}, "st_time and ed_time must be a finite number"),
+        ({"st_time": None, "img_num": None}, "a span must be two finite numbers"),
+        *[({"bbox": [[1, 2, 3, bad]]}, "boxes must be finite") for bad in (float("inf"), float("nan"), 1e300)],
         ({"img_num": "600"}, "the number of frames must be a whole number"),
         ({"width": "640"}, "the width must be a whole number"),
         ({"caption": None}, "the query must be a text"),

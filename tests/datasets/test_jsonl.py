@@ -386,3 +386,15 @@ def test_schoolgirls_tubes_are_those_of_the_id_maps(shared_data: Path, number: i
         y, x = np.nonzero(np.asarray(Image.open(root / "masks" / f"{frame:05}.png")) == object_id)
         expected = [x.min(), y.min(), x.max() + 1, y.max() + 1] if len(x) else [np.nan] * 4
         np.testing.assert_array_equal(box, expected)
+
+
+@pytest.mark.parametrize(("frames", "noted"), [((2,), True), ((2, 5), False)])
+def test_a_row_with_few_boxes_is_noted(annotate: Annotate, good_row: dict[str, Any], frames, noted) -> None:
+    # 0.2 to 0.6 s are frames 2 to 5; object 1's box on frame t is [2 + t, 4, 10 + t, 12].
+    boxes = {str(frame): [2 + frame, 4, 10 + frame, 12] for frame in frames}
+    source = open_(annotate([{**good_row, "id": "b", "object_id": None, "boxes": boxes}, good_row]))
+    assert [sample.id for sample in source.samples] == ["b", "fine"]
+    lines = [note.line() for note in source.notes]
+    assert len(lines) == noted and all("row 1 (b): there are boxes on 1 of the 4 frames" in line for line in lines)
+    tube = source.load(source.samples[0]).masklets.tube(1, source.samples[0].truth.interval)
+    assert tube.viou(source.samples[0].truth.tube) == 1  # the right answer is not capped by what nobody drew

@@ -68,3 +68,15 @@ def test_a_broken_video_is_told_and_the_next_is_read(tmp_path: Path) -> None:
 def test_what_is_no_meta_expressions(tmp_path: Path, videos: Any, message: str) -> None:
     with pytest.raises(UserError, match=r"meta_expressions\.json" + message):
         open_dataset("mevis", write(tmp_path, videos), split="valid_u")
+
+
+def test_the_numbers_of_masks_may_be_texts(tmp_path: Path) -> None:
+    """The authors' loader takes either."""
+    video = {"expressions": {"0": expression("a", "30", 12), "1": expression("b", "x")}, "frames": ["00000"]}
+    (tmp_path / "meta_expressions.json").write_text(json.dumps({"videos": {"v": {**video}}}))
+    with pytest.raises(UserError, match="none of 1 rows"):
+        open_dataset("mevis", tmp_path / "meta_expressions.json")
+    del video["expressions"]["1"]
+    (tmp_path / "meta_expressions.json").write_text(json.dumps({"videos": {"v": video}}))
+    (sample,) = open_dataset("mevis", tmp_path / "meta_expressions.json").samples
+    assert sample.truth.object_ids == frozenset([1, 2]) and sample.meta["anno_id"] == [30, 12]

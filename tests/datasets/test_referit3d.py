@@ -26,6 +26,16 @@ def test_nr3d(tmp_path: Path) -> None:
     assert samples[0].query == "the plant by the wall" and samples[0].meta["object_name"] == "plant"
 
 
+def test_nr3d_as_it_was_collected_says_all_in_its_stimulus(tmp_path: Path) -> None:
+    rows = ["scene0525_00-trash can-3-9-10-11,the bin by the wall", "scene0525_00-desk-1-4,the desk"]
+    (tmp_path / "nr3d.csv").write_text("Input.stimulus_id,Answer.response\n" + "\n".join(rows))
+    samples = open_dataset("nr3d", tmp_path).samples
+    assert [(s.id, s.video, s.truth.object_id, s.meta["object_name"]) for s in samples] == [
+        ("nr3d_1", "scene0525_00", 10, "trash can"),
+        ("nr3d_2", "scene0525_00", 5, "desk"),
+    ]
+
+
 def test_sr3d_has_no_ids(tmp_path: Path) -> None:
     row = 'scene0525_00,9,"the plant, far",scene0525_00-plant-2-9-10,plant\n'
     (tmp_path / "sr3d.csv").write_text(SR3D + row * 2)

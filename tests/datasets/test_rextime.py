@@ -35,6 +35,19 @@ def test_a_list_or_lines(tmp_path: Path, name: str) -> None:
     assert sample.meta["options"][2] == "hot tour" and sample.meta["type"] == "sequential"
 
 
+def test_the_form_of_the_official_evaluation(tmp_path: Path) -> None:
+    row = {"qid": "anet_val92", "query": "What does she do before?", "duration": 100.5, "vid": "v_ZMTi498qnPc"}
+    row |= {"relevant_windows": [[5, 8]], "ans": "D"}
+    lines = [row, {**row, "qid": "b", "relevant_windows": [[5, 8], [9, 12]]}, {**row, "qid": "bad", "ans": "E"}]
+    (tmp_path / "rextime_val.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    made = open_dataset("rextime", tmp_path, split="val")
+    first, second = made.samples
+    assert (first.id, first.video, first.query) == ("anet_val92", "v_ZMTi498qnPc.mp4", "What does she do before?")
+    assert (first.truth.interval, first.truth.choices) == (Interval(5, 8), frozenset("D"))
+    assert second.truth.intervals == (Interval(5, 8), Interval(9, 12))
+    assert [(one.row, one.sample_id) for one in made.findings] == [(3, None)]  # of four options none is E
+
+
 def test_the_test_split_has_no_truth(tmp_path: Path) -> None:
     row = {key: value for key, value in ROW.items() if key not in ("span", "ans", "duration")}
     (tmp_path / "rextime_test_release.json").write_text(json.dumps([row]))

@@ -40,8 +40,18 @@ def test_training(tmp_path: Path) -> None:
     assert samples[0].meta["source"] == "cosmo_cap" and samples[1].meta["duration"] == 117.42
 
 
-@pytest.mark.parametrize("span", [[], [[0, 1], [2, 3]], 7])
-def test_an_event_has_one_span(tmp_path: Path, span: Any) -> None:
+@pytest.mark.parametrize(
+    ("span", "said"),
+    [([[0, 5]], [(0, 5)]), ([0, 5], [(0, 5)]), ([[0, 1], [2, 3]], [(0, 1), (2, 3)]), ([[None, None]], None)],
+)
+def test_an_event_has_one_span_or_several(tmp_path: Path, span: Any, said: list[tuple[int, int]] | None) -> None:
+    (tmp_path / "a.jsonl").write_text(json.dumps({**LINE, "events": [{"query": "x", "span": span}]}))
+    (sample,) = open_dataset("timelens", tmp_path / "a.jsonl").samples
+    assert sample.truth.segments == (said and tuple(Interval(*one) for one in said))
+
+
+@pytest.mark.parametrize("span", [[], [[]], [[0, 1], 7], 7])
+def test_an_event_without_a_span_is_told(tmp_path: Path, span: Any) -> None:
     bad = {**LINE, "events": [{"query": "x", "span": span}]}
     (tmp_path / "a.jsonl").write_text(json.dumps(bad) + "\n" + json.dumps(LINE))
     made = open_dataset("timelens", tmp_path / "a.jsonl")

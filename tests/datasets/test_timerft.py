@@ -34,6 +34,13 @@ def test_a_row(tmp_path: Path, name: str) -> None:
     assert "pred" not in sample.meta
 
 
+def test_an_id_that_holds_a_long_sentence(tmp_path: Path) -> None:
+    row = {**ROW, "sentence": "so " * 600, "qid": "my|cosmo|v|" + "so " * 600}
+    (tmp_path / "a.json").write_text(json.dumps([row, {**row, "qid": row["qid"] + "2"}]))
+    made = open_dataset("timerft", tmp_path / "a.json")
+    assert [len(s.id) for s in made.samples] == [1811, 1812] and made.findings == []
+
+
 def test_a_second_row_of_one_id_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps([ROW, {**ROW, "sentence": "other"}, {**ROW, "qid": "b"}]))
     made = open_dataset("timerft", tmp_path / "a.json")

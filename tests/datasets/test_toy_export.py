@@ -75,28 +75,38 @@ def test_needs_every_source_frame(tmp_path: Path) -> None:
 
 def test_refuses_a_folder_that_is_not_empty(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(UserError, match="is not empty"):
+    with pytest.raises(UserError, match="exists already; choose another folder or empty it first"):
         export_toy(SOURCE, tmp_path)
     assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
 
 
 def test_refuses_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
     (tmp_path / "toy").write_text("mine")
-    with pytest.raises(UserError, match="cannot write into"):
+    with pytest.raises(UserError, match="exists already; choose another folder"):
         export_toy(SOURCE, tmp_path / "toy")
 
 
-def test_annotations_come_last(tmp_path: Path) -> None:
-    """A folder whose writing was stopped has no annotations, so nobody takes it for a whole one."""
+@pytest.mark.parametrize("there", [False, True])
+def test_when_it_is_stopped_nothing_is_left_and_the_next_try_works(tmp_path: Path, there: bool) -> None:
+    folder = tmp_path / "toy"
+    if there:
+        folder.mkdir()
 
     def stop(samples):  # type: ignore[no-untyped-def]
         yield samples[0]
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        export_toy(SOURCE, tmp_path, stop)
-    assert (tmp_path / "videos" / "0000.mp4").is_file()
-    assert not (tmp_path / "annotations.jsonl").exists()
+        export_toy(SOURCE, folder, stop)
+    assert [path.name for path in tmp_path.rglob("*")] == ["toy"] * there
+    export_toy(SOURCE, folder)
+    assert len((folder / "annotations.jsonl").read_text().splitlines()) == 3
+
+
+def test_refuses_more_clips_than_anybody_wants(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="at most 100,000 clips are written, got 1,000,000,000"):
+        export_toy(toy_source(HELD_OUT.stop, 10**9, fps=FPS), tmp_path / "toy")
+    assert not (tmp_path / "toy").exists()
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -111,7 +121,7 @@ def test_command_writes_training_clips(tmp_path: Path) -> None:
     assert [row["id"] for row in rows] == ["toy-2-2-1000000", "toy-2-2-1000001"]  # numbers below are held out
 
 
-@pytest.mark.parametrize("arguments", [("--objects", "9"), ("--level", "0"), ("--clips", "0")])
+@pytest.mark.parametrize("arguments", [("--objects", "9"), ("--level", "0"), ("--clips", "0"), ("--clips", "9" * 9)])
 def test_command_says_mistakes_in_one_line(tmp_path: Path, arguments: tuple[str, str]) -> None:
     done = command(str(tmp_path / "toy"), *arguments)
     assert (done.returncode, done.stdout) == (2, "")
@@ -122,4 +132,4 @@ def test_command_says_mistakes_in_one_line(tmp_path: Path, arguments: tuple[str,
 def test_command_does_not_write_into_what_is_there(exported: Path) -> None:
     done = command(str(exported))
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == f"error: {exported} is not empty; choose another folder or empty it first\n"
+    assert done.stderr == f"error: {exported} exists already; choose another folder or empty it first\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from dataclasses import replace
@@ -277,6 +278,27 @@ def test_frames_outside_of_the_segment_do_not_count(vidstg: Path, most: int, tak
     """The segment lasts 2.4 s, which is 12 frames at 5 a second."""
     source = vidstg_source(vidstg, masklets=vidstg / "vidor", boxes=vidstg / "vidor", max_frames=most)
     assert len(source.load(source.samples[0]).clip) == taken
+
+
+def test_a_short_segment_is_seen_at_any_rate(vidstg: Path) -> None:
+    source = vidstg_source(vidstg, masklets=vidstg / "vidor", boxes=vidstg / "vidor")
+    for first, count, fps in itertools.product((20, 23, 39), (1, 2, 3, 70), (0.1, 0.7, 2.0, 60.0)):
+        segment = (first / 10, (first + count) / 10)
+        short = replace(source.samples[0], meta={**source.samples[0].meta, "segment": segment})
+        loaded = replace(source, fps=fps).load(short)
+        assert 1 <= len(loaded.clip) <= count, (segment, fps)
+
+
+def test_a_segment_past_the_end_of_the_file_is_a_broken_row(vidstg: Path) -> None:
+    """The annotation says that the video has 400 frames; the file has 40, which end after 4 s."""
+    entry = json.loads((vidstg / "train_annotations.json").read_text())[0]
+    late = {name: {"begin_fid": 50, "end_fid": 60} for name in ("used_segment", "temporal_gt")}
+    (vidstg / "late.json").write_text(json.dumps([entry, {**entry, **late, "frame_count": 400}]))
+    opened = open_dataset("vidstg", vidstg / "late.json", videos=vidstg / "videos")
+    source = VideoSource(opened.samples, vidstg / "videos", vidstg / "vidor", boxes=vidstg / "vidor")
+    found = usable(source, opened, "skip")
+    assert [sample.id for sample in found.samples] == ["0_c0"]
+    assert "the video, 4 s long, has no frame within [5, 6] s, its segment" in found.skipped[0].message
 
 
 def test_vidstg_with_masks_of_ones_own(vidstg: Path) -> None:

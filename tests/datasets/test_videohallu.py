@@ -42,6 +42,18 @@ def test_the_benchmark(tmp_path: Path) -> None:
     assert sample.meta["generator"] == "kling" and sample.meta["type"] == "physics"
 
 
+@pytest.mark.parametrize("kind", ["json", "jsonl", "csv"])
+def test_questions_about_one_video_share_a_number(tmp_path: Path, kind: str) -> None:
+    rows = [{**BENCH, "RowID": number, "Question": f"what {n}?"} for n, number in enumerate([62.0, "62", 64, 62])]
+    lines = [json.dumps(row) for row in rows]
+    if kind == "csv":
+        lines = [",".join(BENCH), *(",".join(f'"{value}"' for value in row.values()) for row in rows[1:])]
+    (tmp_path / f"a.{kind}").write_text(f"[{','.join(lines)}]" if kind == "json" else "\n".join(lines))
+    made = open_dataset("videohallu", tmp_path / f"a.{kind}")
+    assert made.findings == []
+    assert [s.id for s in made.samples] == ["62", "62_1", "64", "62_2"] if kind != "csv" else ["62", "64", "62_1"]
+
+
 def test_training_rows_by_kind(tmp_path: Path) -> None:
     choice = {**TRAIN, "problem_id": 6, "problem_type": "multiple choice", "options": ["A. up", "B. down"]}
     rows = [TRAIN, {**choice, "solution": "<answer>B</answer>"}]

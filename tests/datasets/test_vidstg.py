@@ -68,6 +68,40 @@ def test_the_tube_is_the_target_on_the_frames_of_the_truth(tmp_path: Path) -> No
     assert np.isnan(tube.boxes[1:9]).all()
 
 
+@pytest.mark.parametrize(
+    ("segment", "seconds", "noted"),
+    [
+        ((10, 39), (1.0, 4.0), False),  # the official files end a frame early
+        ((35, 39), (3.0, 4.0), True),  # begins inside the truth, frames 30 to 39
+        ((10, 32), (1.0, 4.0), True),
+        ((30, 30), (3.0, 4.0), True),
+        ((0, 10**9), (0.0, 4.0), False),  # cut off at the video's end
+    ],
+)
+def test_the_segment_holds_the_truth(tmp_path: Path, segment: tuple[int, int], seconds: Any, noted: bool) -> None:
+    entry = {**ENTRY, "used_segment": dict(zip(("begin_fid", "end_fid"), segment, strict=True)), "questions": []}
+    made = open_dataset("vidstg", write(tmp_path, [entry]))
+    assert made.samples[0].meta["segment"] == seconds
+    assert [(one.kind, one.action) for one in made.findings] == [("time", "kept")] * noted
+    assert all("does not hold the truth, frames 30 to 39; it is widened" in one.message for one in made.findings)
+
+
+def test_a_segment_without_a_frame_is_refused(tmp_path: Path) -> None:
+    late = {"begin_fid": 50, "end_fid": 60}
+    entry = {**ENTRY, "temporal_gt": late, "used_segment": late}
+    made = open_dataset("vidstg", write(tmp_path, [entry, ENTRY]))
+    assert [sample.id for sample in made.samples] == ["1_c0", "1_q0", "1_q1"]
+    assert made.findings[0].message == "used_segment, frames 50 to 60, holds none of the 40 frames of the video"
+
+
+def test_frames_past_the_end_need_no_memory(tmp_path: Path) -> None:
+    entry = {**ENTRY, "temporal_gt": {"begin_fid": 30, "end_fid": 10**9}}
+    sample = open_dataset("vidstg", write(tmp_path, [entry])).samples[0]
+    assert sample.truth.interval == Interval(3.0, 4.0)
+    tube = with_boxes(sample, vidor(tmp_path, {30: [1, 2, 11, 12]})).truth.tube
+    assert tube is not None and tube.frames == range(30, 40)
+
+
 def test_boxes_of_another_object_are_not_borrowed(tmp_path: Path) -> None:
     sample = open_dataset("vidstg", write(tmp_path, [ENTRY])).samples[0]
     with pytest.raises(UserError, match="object 0 has no box on frames 30 to 39"):

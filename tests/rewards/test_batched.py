@@ -32,6 +32,9 @@ def test_tubes_hand_worked():
         Tube(10, np.array([full, [np.nan] * 4])),  # 1 / 4
     ]
     assert tube_vious(said, [truth] * 6) == pytest.approx([1.0, 0.0, 1 / 3, 0.0, 0.375, 0.25])
+    sparse = Tube(10, np.array([full, [np.nan] * 4, full, [np.nan] * 4]))
+    # All; too late; on frames 12 and 13 of 10..15, one box compared; nothing; on 2 of 4 frames, one box compared.
+    assert tube_vious(said[:5], [sparse] * 5) == pytest.approx([1.0, 0.0, 2 / 6, 0.0, 0.5])
 
 
 def test_no_tubes_and_nothing_shared():

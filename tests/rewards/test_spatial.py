@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from grounding.core import Answer, Interval, Mask, ParseFailure, Tube, rle
-from rewards import Meta, box_giou, box_iou, id_match, id_set_f1, mean_box_iou, point_in_mask, tube_viou
+from rewards import Meta, box_giou, box_iou, id_match, id_set_f1, point_in_mask, tube_viou
 
 TRUTH = Answer(Interval(0.0, 1.0), 3, Tube(10, np.tile([0.0, 0.0, 10.0, 10.0], (4, 1))))
 NO_BOX = [np.nan] * 4
@@ -73,17 +73,14 @@ def test_a_failure_and_a_missing_tube_score_0():
 
 
 @given(tubes, tubes)
-def test_tube_viou_is_symmetric_and_in_range(a, b):
-    there = tube_viou(a, b, META)
-    assert 0.0 <= there <= 1.0
-    assert there == pytest.approx(tube_viou(b, a, META))
+def test_tube_viou_is_in_range(a, b):
+    assert 0.0 <= tube_viou(a, b, META) <= 1.0
 
 
 @given(tubes)
-def test_an_object_against_itself_gets_the_share_of_frames_that_have_an_area(a):
-    boxes = a.tube.boxes
-    # A box of IoU 1 with itself needs an area; NaN (no box) compares false.
-    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+def test_an_object_against_itself_gets_the_share_of_boxes_that_have_an_area(a):
+    boxes = a.tube.boxes[~np.isnan(a.tube.boxes[:, 0])]
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])  # a box of IoU 1 with itself needs one
     expected = float((areas > 0).mean()) if len(boxes) else 0.0
     assert tube_viou(a, a, META) == pytest.approx(expected)
 
@@ -161,31 +158,6 @@ def test_boxes_are_symmetric_in_range_and_giou_is_the_stricter(a, b):
     assert 0.0 <= iou <= 1.0 and 0.0 <= giou <= 1.0
     assert iou == pytest.approx(box_iou(b, a, META)) and giou == pytest.approx(box_giou(b, a, META))
     assert giou <= (1 + iou) / 2 + 1e-12
-
-
-# Mean over the truth's frames
-
-
-@pytest.mark.parametrize(
-    ("answer", "expected"),
-    [
-        (tube(10, FULL, FULL, FULL, FULL), 1.0),
-        (tube(10, FULL, HALF, NO_BOX, FULL), 2.5 / 4),
-        (tube(12, FULL, FULL, FULL, FULL), 0.5),  # frames 12 and 13 of 10..13; what comes later does not count
-        (tube(8, *[FULL] * 16), 1.0),  # nor what comes before: it judges no time
-        (tube(14, FULL), 0.0),
-        (tube(10), 0.0),
-    ],
-)
-def test_mean_box_iou_hand_worked(answer, expected):
-    assert mean_box_iou(answer, TRUTH, META) == pytest.approx(expected)
-
-
-def test_mean_box_iou_counts_the_frames_that_have_a_true_box():
-    truth = tube(10, FULL, NO_BOX, FULL, NO_BOX)
-    assert mean_box_iou(tube(10, FULL, FULL, HALF, FULL), truth, META) == pytest.approx(1.5 / 2)
-    assert mean_box_iou(tube(10, FULL), tube(10, NO_BOX), META) is None  # nothing to be right about
-    assert mean_box_iou(ParseFailure("no tags"), truth, META) == 0.0
 
 
 # Pointing

@@ -68,6 +68,20 @@ def test_a_public_dataset(command: Command, data: Path, tmp_path: Path) -> None:
     assert "m_vIoU at most, with the right ID and time: 0.500; with split objects merged: 1.000\n" in done.stdout
 
 
+def test_where_all_rows_name_their_id_there_is_nothing_to_assign(command: Command, data: Path, tmp_path: Path) -> None:
+    """VidSTG with VidOR's own boxes as masks: the ids are VidOR's, and 1."""
+    boxes = [{"tid": 0, "bbox": {"xmin": 4, "ymin": 4, "xmax": 14, "ymax": 14}}]
+    (tmp_path / "vidor").mkdir()
+    (tmp_path / "vidor" / "v.json").write_text(json.dumps({"width": 48, "height": 32, "trajectories": [boxes] * 10}))
+    frames = {name: {"begin_fid": 0, "end_fid": 9} for name in ("used_segment", "temporal_gt")}
+    row = {"vid": "v", "fps": 10, "frame_count": 10, "width": 48, "height": 32, **frames}
+    row["captions"] = [{"description": "a square", "target_id": 0}]
+    (tmp_path / "test.json").write_text(json.dumps([row, row]))
+    done = command("assign_ids.py", "data", "test.json", "--dataset", "vidstg", "--masklets", "vidor")
+    assert done.returncode == 0, done.stderr
+    assert "all of the 2 rows that can be read name their ID: there is nothing to assign\n" in done.stdout
+
+
 def test_mistakes_are_one_line_and_status_2(command: Command, data: Path, tmp_path: Path) -> None:
     (tmp_path / "mine.jsonl").write_text("mine")
     for arguments, named in (

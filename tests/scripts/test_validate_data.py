@@ -75,6 +75,36 @@ def test_policies_and_no_videos(command: Command, charades: Path, tmp_path: Path
 
 
 @pytest.mark.slow
+def test_no_sign_of_the_data_steers_the_terminal(command: Command, tmp_path: Path) -> None:
+    good = {"qid": "1", "query": "a", "vid": "v", "duration": 3, "relevant_windows": [[0, 1]]}
+    red = {"qid": "\x1b[31mred", "vid": "\x1b]0;title\x07", "relevant_windows": [["\x1b[2J", 1]]}
+    rows = [good, *({**good, "qid": f"bad{key}", key: value} for key, value in red.items())]
+    (tmp_path / "\x1b[31ma.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    options = ["data=qvhighlights", "data.annotations=\x1b[31ma.jsonl", "against=\x1b[31ma.jsonl", "--no-videos"]
+    done = command("validate_data.py", *options, "out=\x1b[32mr.json")
+    assert done.returncode == 0, done.stderr
+    assert "\x1b[31m" not in done.stdout + done.stderr and "\x1b[32m" not in done.stdout
+    assert not any(sign in done.stdout + done.stderr for sign in ("\x07", "\x1b]", "\x1b[2J"))
+    assert "wrote \\x1b[32mr.json: 1 of 4 rows" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["file", "link", "dangling", "folder"])
+def test_what_is_there_stays(command: Command, charades: Path, kind: str) -> None:
+    out = charades / "r.json"
+    if kind == "folder":
+        out.mkdir()
+    elif kind == "file":
+        out.write_text("mine")
+    else:
+        out.symlink_to(charades / ("test.txt" if kind == "link" else "nowhere"))
+    before = (charades / "test.txt").read_text()
+    done = command("validate_data.py", "data=charades", "data.annotations=test.txt", "--no-videos", "out=r.json")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert (charades / "test.txt").read_text() == before and not (charades / "nowhere").exists()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from grounding.core import Answer, Interval, ParseFailure
 from grounding.tasks import stvg, vtg
-from grounding.tasks.answers import parse_choices, parse_number
+from grounding.tasks.answers import parse_choices, parse_grounded, parse_number
 from grounding.tasks.boxes import parse_box
 from grounding.tasks.lenient import BOXES, LETTERS, NUMBERS, RANGES, Lenient
 
@@ -51,6 +51,65 @@ def test_the_thinking_is_never_searched_and_wrong_stays_wrong(text):
     read = Lenient(vtg.parse, RANGES)
     assert read(text) == vtg.parse(text) and isinstance(read(text), ParseFailure)
     assert read.counts == {"failed": 2} and read.rescued == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "end"),
+    [
+        ('["00:12", "00:25"]', 12, 25),
+        ('It is "00:12", "01:25.5".', 12, 85.5),
+        ('{"relevant_windows": [["00:12", "00:25"]]}', 12, 25),
+        ('{"relevant_windows": [[12.0, 25.0]]}', 12, 25),
+        ('```json\n[{"start_time": "00:00.00",\n "end_time": "02:45.00", "event": "x"}]\n```', 0, 165),
+        ("{'start': 12.54, 'end': 17.83}", 12.54, 17.83),
+        ("start: 12.54, end: 17.83", 12.54, 17.83),
+        ("Start time: 12 seconds; end time: 17 seconds", 12, 17),
+        ('{"begin_timestamp": "1:02:03", "end_timestamp": "1:02:05"}', 3723, 3725),
+        ('{"\u65f6\u95f4\u8303\u56f4": "80.3\u79d2\u523090.2\u79d2"}', 80.3, 90.2),
+        ("\u7b2c80\u79d2\u81f3\u7b2c90\u79d2", 80, 90),
+        ('{"\u5f00\u59cb\u65f6\u95f4": 3, "\u7ed3\u675f\u65f6\u95f4": 7}', 3, 7),
+        ("from frame 120 to 348, that is 4.0 to 11.6 s", 4.0, 11.6),
+    ],
+)
+def test_ranges_as_json_and_chinese_write_them(text, start, end):
+    for block in (text, f"<think>t</think><answer>{text}</answer>"):
+        read = Lenient(vtg.parse, RANGES)
+        assert read(block) == Answer(Interval(start, end)), block
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A person walks from frame 120 to 348",
+        "frames 120-348",
+        "between 120 and 348 frames",
+        "from 10% to 20% of the video",
+        "from 1 to 2 minutes",
+        "1\u52065\u79d2\u52301\u520620\u79d2",  # 1 min 5 s to 1 min 20 s
+        '{"start_frame": 120, "end_frame": 348}',
+        "it lasts 3 to 12345678",
+        '{"end": 7, "start": 3}',
+    ],
+)
+def test_other_units_are_not_seconds(text):
+    read = Lenient(vtg.parse, RANGES)
+    assert isinstance(read(text), ParseFailure) and read.counts == {"failed": 1}
+
+
+@pytest.mark.parametrize(
+    ("text", "letters", "times", "way"),
+    [
+        ("<answer>B</answer><glue>[(5.2, 10.4)]</glue>", "B", (Interval(5.2, 10.4),), "strict"),
+        ("<answer>(B) cuddle him</answer><glue>[(5.2, 10.4)]</glue>", "B", (Interval(5.2, 10.4),), "words"),
+        ("<ANSWER>B</ANSWER><glue>[(5.2, 10.4)]</glue>", "B", (Interval(5.2, 10.4),), "tags"),
+        ("<answer>(B) cuddle him</answer><glue>none</glue>", "B", None, "words"),
+        ("<answer>who knows</answer><glue>[(5.2, 10.4)]</glue>", None, (Interval(5.2, 10.4),), "strict"),
+    ],
+)
+def test_each_part_of_an_answer_is_read_in_the_first_way_that_has_it(text, letters, times, way):
+    read = Lenient(partial(parse_grounded, options=5), LETTERS)
+    assert read(text) == Answer(choices=letters and frozenset(letters), intervals=times)
+    assert read.counts == {way: 1}
 
 
 def test_counts_add_up():

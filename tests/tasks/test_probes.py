@@ -5,12 +5,14 @@ Each figure is worked out in the comment beside it. An honest good answer is one
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
 
-from grounding.core import Answer, Interval
-from grounding.tasks import answers, boxes, objects, vtg
+from grounding.core import Answer, Interval, Masklets, rle
+from grounding.tasks import answers, boxes, objects, stvg, vtg
 from rewards import PRESETS, REWARDS, Meta, WeightedSum
 
 
@@ -55,6 +57,40 @@ def test_when(name):
     for preset, value, honest in zip(WHEN_PRESETS, expected, (1.8333, 1.7917, 1.8003), strict=True):
         assert total(preset, vtg.parse, WHEN, text, duration=20.0) == pytest.approx(value, abs=1e-4)
         assert total(preset, vtg.parse, WHEN, HONEST_WHEN, duration=20.0) == pytest.approx(honest, abs=1e-4)
+        assert value < honest
+
+
+# Which, where and when: object 1 stands still in all 20 frames of a video of 20 s and is meant from 2 to 8 s, object 2
+# beside it. The honest answer is 2 to 7 s: tIoU = vIoU = 5/6. Presets: tubelet, with 0.5 for the form; stvg_r1;
+# videochat_r1_tracking.
+
+TUBE_PRESETS = ("tubelet", "stvg_r1", "videochat_r1_tracking")
+ONE, OTHER = (rle.encode(np.kron(half, np.ones((8, 4), bool))) for half in ([[True, False]], [[False, True]]))
+TRACKED = Masklets((8, 8), 1.0, np.arange(20.0), {1: (ONE,) * 20, 2: (OTHER,) * 20})
+SEEN_THEN = replace(TRACKED, tracks={1: (None,) * 2 + (ONE,) * 6 + (None,) * 12, 2: (OTHER,) * 20})
+TUBE_PROBES = {
+    # 6 of 20 frames, in seconds as in boxes.
+    "whole video": ("Target ID: 1, Time range: 0 to 20", (0.3 + 1 + 0.3 + 0.5, 0.3 + 1 + 1, 1.3)),
+    # 6 of 999,999 s, but boxes end with the video.
+    "for ever": ("Target ID: 1, Time range: 0 to 999999", (1 + 0.3 + 0.5, 2.0, 1.3)),
+    "a frame": ("Target ID: 1, Time range: 4 to 5", (1 / 6 + 1 + 1 / 6 + 0.5, 1 / 6 + 2, 1 + 1 / 6)),
+    "a moment": ("Target ID: 1, Time range: 4 to 4", (1.5, 2.0, 1.0)),
+    "the other": ("Target ID: 2, Time range: 2 to 8", (1.5, 2.0, 1.0)),
+    "nobody": ("Target ID: 9, Time range: 2 to 8", (1.5, 2.0, 1.0)),
+    "two": ("Target ID: 1, 2, Time range: 2 to 8", (0.5, 1.0, 1.0)),
+}
+
+
+@pytest.mark.parametrize("masklets", [TRACKED, SEEN_THEN], ids=["always there", "there at the time only"])
+@pytest.mark.parametrize("name", TUBE_PROBES)
+def test_tubes(name, masklets):
+    block, expected = TUBE_PROBES[name]
+    parse = partial(stvg.read, masklets=masklets)
+    truth = stvg.read(answered("Target ID: 1, Time range: 2 to 8"), masklets)
+    good = answered("Target ID: 1, Time range: 2 to 7")
+    for preset, value, honest in zip(TUBE_PRESETS, expected, (1.5 + 10 / 6, 2 + 5 / 6, 1 + 5 / 6), strict=True):
+        assert total(preset, parse, truth, answered(block)) == pytest.approx(value, abs=1e-4)
+        assert total(preset, parse, truth, good) == pytest.approx(honest, abs=1e-4)
         assert value < honest
 
 

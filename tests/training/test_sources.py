@@ -250,18 +250,19 @@ def test_rows_of_a_public_dataset_that_cannot_be_used_stop_or_are_skipped(hcstvg
 
 
 def test_truths_that_cannot_be_right_follow_the_policy(hcstvg: Path, tmp_path: Path) -> None:
-    """Of a video of 10 frames; the second row ends before it starts."""
+    """Of a video of 10 frames; the seconds of the second row end before they start, but its boxes say when."""
     rows = json.loads((hcstvg / "annotations" / "train_v2.json").read_text())
     rows["b.mp4"] |= {"st_time": 0.5, "ed_time": 0.2}
     rows["c.mp4"] |= {"st_frame": 9, "st_time": 0.8, "ed_time": 1.1}
     (tmp_path / "train.json").write_text(json.dumps(rows))
     data = public(hcstvg, annotations=str(tmp_path), eval_split="train", on_error="skip")
     sources = open_sources(data, 0, PIXELS)
-    assert names(sources.train) == ["a.mp4", "c.mp4"]
-    assert [(one.row, one.sample_id) for one in sources.skipped] == [(2, "b.mp4")]
-    truth = sources.train.load(sources.train.samples[1]).sample.truth
-    assert truth.interval == Interval(0.8, 1.0) and truth.tube is not None and truth.tube.frames == range(8, 10)
-    data.policy = PolicyConfig(reversed="clamp", beyond="reject")
+    assert names(sources.train) == ["a.mp4", "b.mp4", "c.mp4"] and sources.skipped == []
+    for place, first, last in ((1, 2, 5), (2, 8, 10)):
+        truth = sources.train.load(sources.train.samples[place]).sample.truth
+        assert truth.interval is not None and truth.tube is not None and truth.tube.frames == range(first, last)
+        assert (truth.interval.start, truth.interval.end) == pytest.approx((first / 10, last / 10))
+    data.policy = PolicyConfig(beyond="reject")
     sources = open_sources(data, 0, PIXELS)
     assert names(sources.train) == ["a.mp4", "b.mp4"]
     assert [(one.row, one.sample_id) for one in sources.skipped] == [(3, "c.mp4")]
