@@ -8,6 +8,7 @@ import platform
 import time
 import warnings
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
@@ -33,7 +34,7 @@ from grounding.policies.tiny import build_tiny
 from grounding.training.checkpoints import Checkpoints
 from grounding.training.config import Config, as_yaml, check
 from grounding.training.examples import make_examples
-from grounding.training.folder import forget, open_folder
+from grounding.training.folder import METRICS, SUMMARY, forget, is_complete, open_folder
 from grounding.training.grpo import run_grpo
 from grounding.training.processes import join_processes, stopping_when_told, told_to_shard
 from grounding.training.runlog import RunLog
@@ -73,13 +74,13 @@ def train(config: Config) -> Path:
         join_processes()
         check(config, PartialState().num_processes, shard=told_to_shard())
         torch.manual_seed(config.seed)
-        folder = open_folder(config)
-        log = RunLog(folder / "metrics.jsonl", quiet=not PartialState().is_main_process)
-        if (folder / "summary.json").exists():
-            log.say(f"{folder} is complete; nothing to resume")
-        else:
-            run_parts(config, folder, log)
-        log.close()
+        with open_folder(config) as folder:
+            done, first = is_complete(folder), PartialState().is_main_process
+            with closing(RunLog(Path(os.devnull) if done else folder / METRICS, quiet=not first)) as log:
+                if done:
+                    log.say(f"{folder} is complete; nothing to resume")
+                else:
+                    run_parts(config, folder, log)
     return folder
 
 
@@ -257,10 +258,10 @@ def report(tools: Tools, after: Evaluation, seconds: float) -> None:
         "intervals": {part: {name: asdict(one) for name, one in of.items()} for part, of in bounds.items()},
     }
     if config.warmup.max_steps or config.trainer.max_steps:
-        curves(folder / "metrics.jsonl", folder / "curves.png")
+        curves(folder / METRICS, folder / "curves.png")
     contact_sheet(after.shown, folder / "contact_sheet.png")
     showcase_video(after.shown, folder / "showcase.mp4")
-    write_json(folder / "summary.json", summary)
+    write_json(folder / SUMMARY, summary)
     title = f"held-out, {int(after.metrics['count'])} samples"
     tools.log.table(f"{title}, with 95 % intervals", *results_table(before["metrics"], after.metrics, bounds))
     tools.log.table(f"{title}, ceilings", *ceilings_table(after))

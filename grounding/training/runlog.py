@@ -30,7 +30,10 @@ class RunLog:
     """
 
     def __init__(self, path: Path, *, quiet: bool = False) -> None:
-        self.file = (Path(os.devnull) if quiet else path).open("a", encoding="utf-8")
+        try:
+            self.file = (Path(os.devnull) if quiet else path).open("a", encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"cannot write {path}: {error.strerror or error}") from error
         self.console = Console(quiet=quiet, stderr=False)
 
     @contextmanager

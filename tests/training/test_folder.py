@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,8 @@ from grounding.training.config import (
     WarmupConfig,
 )
 from grounding.training.data import ToyConfig
-from grounding.training.folder import forget, open_folder
+from grounding.training.folder import forget
+from grounding.training.folder import open_folder as held_folder
 from grounding.training.runlog import cut_metrics
 
 
@@ -28,6 +31,12 @@ def config(out: Path, resume: str | None = "latest", **trainer: Any) -> Config:
     parts = (TaskConfig(), ToyConfig(), ModelConfig(), ObjectiveConfig(), TrainerConfig(**trainer), WarmupConfig())
     return Config(**dict(zip(("task", "data", "model", "objective", "trainer", "warmup"), parts, strict=True)),
                   marker=MarkerConfig(), out=str(out), resume=resume)  # fmt: skip
+
+
+def open_folder(config: Config) -> Path:
+    """The folder as a run that ends at once leaves it."""
+    with held_folder(config) as folder:
+        return folder
 
 
 def test_resume_begins_a_run_that_was_not_begun(tmp_path: Path) -> None:
@@ -131,4 +140,52 @@ def test_a_run_that_read_no_data_leaves_no_folder_behind(tmp_path: Path) -> None
     assert sorted(path.name for path in folder.iterdir()) == ["config.yaml", "initial", "metrics.jsonl", "warmup"]
     (folder / "warmup").rmdir()
     forget(folder)
-    assert not folder.exists()
+    assert list(folder.iterdir()) == []
+
+
+def test_a_folder_that_was_forgotten_is_gone_when_the_run_ends(tmp_path: Path) -> None:
+    with held_folder(config(tmp_path / "run", None)) as folder:
+        forget(folder)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_at_work_keeps_others_out(tmp_path: Path) -> None:
+    with held_folder(config(tmp_path / "run", None)) as folder:
+        write(folder / "metrics.jsonl", *ROWS)
+        (folder / "checkpoints" / ".step-000002.partial").mkdir(parents=True)
+        with pytest.raises(UserError, match=f"in use by process {os.getpid()} on "):
+            open_folder(config(folder))
+        with pytest.raises(UserError, match="not empty"):
+            open_folder(config(folder, None))
+        assert left(folder / "metrics.jsonl") == ROWS
+        assert (folder / "checkpoints" / ".step-000002.partial").exists()
+    open_folder(config(folder))
+    assert left(folder / "metrics.jsonl") == []  # nothing of it was done
+
+
+@pytest.mark.parametrize("resume", ["latest", None])
+def test_a_file_in_the_place_of_the_folder_is_one_line(tmp_path: Path, resume: str | None) -> None:
+    (tmp_path / "run").write_text("mine")
+    (tmp_path / "link").symlink_to("nowhere")
+    (tmp_path / "loop").symlink_to("loop")
+    for name in ("run", "run/inside", "link", "loop", "x" * 300):
+        with pytest.raises(UserError) as caught:
+            open_folder(config(tmp_path / name, resume))
+        assert "\n" not in str(caught.value)
+    assert (tmp_path / "run").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "loop", "run"]
+
+
+def test_a_complete_run_is_found_where_nothing_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = open_folder(config(tmp_path / "run", None))
+    (folder / "summary.json").write_text("{}")
+    monkeypatch.setattr(os, "open", read_only)
+    monkeypatch.setattr(Path, "mkdir", read_only)
+    assert open_folder(config(folder)) == folder
+    (folder / "summary.json").unlink()
+    with pytest.raises(UserError, match="Read-only file system"):
+        open_folder(config(folder))
+
+
+def read_only(*_: Any, **__: Any) -> Any:
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS))
