@@ -14,13 +14,13 @@ from typing import Any
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 from omegaconf import OmegaConf
-from yaml import YAMLError
 
 from grounding.core import UserError
 from grounding.core.files import write_text
 from grounding.training.checkpoints import Checkpoints
 from grounding.training.config import Config, as_yaml
 from grounding.training.lock import LOCK, held
+from grounding.training.options import read_options
 from grounding.training.runlog import cut_metrics
 
 OPTIONS = "config.yaml"
@@ -95,10 +95,7 @@ def _begin(folder: Path, config: Config) -> None:
 
 
 def _check_same(folder: Path, config: Config) -> None:
-    try:
-        saved = dict(_leaves(OmegaConf.to_container(OmegaConf.load(folder / OPTIONS))))
-    except (OSError, ValueError, YAMLError) as error:
-        raise UserError(f"cannot read {folder / OPTIONS}: {' '.join(str(error).split())}") from error
+    saved = dict(_leaves(OmegaConf.to_container(read_options(folder / OPTIONS))))
     now = dict(_leaves(OmegaConf.to_container(OmegaConf.create(as_yaml(config)))))
     names = [name for name in {**saved, **now} if name not in FREE and saved.get(name) != now.get(name)]
     if names:
