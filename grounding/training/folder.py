@@ -26,6 +26,7 @@ from grounding.training.runlog import cut_metrics
 OPTIONS = "config.yaml"
 METRICS = "metrics.jsonl"
 SUMMARY = "summary.json"  # written last
+EARLY = (OPTIONS, METRICS, "versions.json", "skipped.jsonl", "initial")  # there before any work is done
 FREE = ("out", "resume", "trainer.keep", "trainer.save_steps", "trainer.report_to")  # may change on resume
 REPORT = ("curves.png", "contact_sheet.png", "showcase.mp4", "predictions_after.jsonl")  # made again if not complete
 
@@ -54,12 +55,11 @@ def is_complete(folder: Path) -> bool:
 
 
 def forget(folder: Path) -> None:
-    """Remove what a run wrote before it read model and data; a folder that holds more stays as it is."""
-    early = {OPTIONS, METRICS, "initial"}
-    if not PartialState().is_main_process or any(path.name not in early | {LOCK} for path in folder.iterdir()):
+    """Remove what a run writes before any work is done; a folder that holds more stays as it is."""
+    if not PartialState().is_main_process or any(path.name not in {*EARLY, LOCK} for path in folder.iterdir()):
         return
     shutil.rmtree(folder / "initial", ignore_errors=True)
-    for name in (OPTIONS, METRICS):
+    for name in set(EARLY) - {"initial"}:
         (folder / name).unlink(missing_ok=True)
 
 
@@ -111,6 +111,8 @@ def _cut_back(folder: Path, config: Config) -> None:
     newest = checkpoints.latest()
     finished = (folder / "model").is_dir()
     grpo = math.inf if finished else newest.step if newest else 0
+    if newest and not finished:
+        newest.check(PartialState().num_processes)
     cut_metrics(folder / METRICS, {"warmup": math.inf if (folder / "warmup").is_dir() else 0, "grpo": grpo})
     for name in REPORT:
         (folder / name).unlink(missing_ok=True)

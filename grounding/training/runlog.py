@@ -16,7 +16,10 @@ from rich.table import Table
 from transformers import TrainerCallback
 
 from grounding.core import UserError
+from grounding.core.checks import within
 from grounding.core.files import write_text
+from grounding.core.reading import read_bytes
+from grounding.evaluation.curves import parse_metrics
 
 SHOWN = {"loss": "loss", "exact": "exact", "reward": "reward", "parse_rate": "parsed", "frac_reward_zero_std": "flat"}
 
@@ -100,13 +103,20 @@ def cut_metrics(path: Path, last: Mapping[str, float]) -> None:
     Args:
         path: `metrics.jsonl`; its last line may be half-written.
         last: Last step to keep of each phase; phases that are not named go.
+
+    Raises:
+        UserError: Naming file and row of a line that holds no figures; or if the file cannot be read or written.
     """
     if not path.exists():
         return
-    whole = path.read_text(encoding="utf-8", errors="replace").rpartition("\n")[0].splitlines()
-    rows = [(line, json.loads(line)) for line in whole]
-    kept = [line for line, row in rows if row["step"] <= last.get(row["phase"], 0)]
-    write_text(path, "".join(f"{line}\n" for line in kept), overwrite=True)
+    kept = []
+    for row, line in enumerate(read_bytes(path, "metrics").rpartition(b"\n")[0].split(b"\n"), start=1):
+        if line.strip():
+            with within(f"{path}, row {row}"):
+                step, phase, _ = parse_metrics(line)
+            if step <= last.get(phase, 0):
+                kept.append(line.decode() + "\n")
+    write_text(path, "".join(kept), overwrite=True)
 
 
 class LogCallback(TrainerCallback):

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from grounding.core import UserError
+from grounding.training.checkpoints import Checkpoints
 from grounding.training.config import (
     Config,
     MarkerConfig,
@@ -73,9 +74,9 @@ def test_options_that_cannot_be_read_are_one_line(tmp_path: Path) -> None:
 
 
 def checkpoint(folder: Path, step: int) -> None:
-    path = folder / "checkpoints" / f"step-{step:06d}"
-    path.mkdir(parents=True)
-    (path / "checkpoint.json").write_text(json.dumps({"step": step, "reward": 0.0}))
+    with Checkpoints(folder / "checkpoints", 2).saving(step, 0.0) as path:
+        (path / "trainer_state.json").write_text(json.dumps({"global_step": step}))
+        (path / "scheduler.pt").write_text("")
 
 
 def write(path: Path, *rows: tuple[str, int]) -> None:
@@ -117,6 +118,32 @@ def test_a_complete_run_is_left_alone(tmp_path: Path) -> None:
         (tmp_path / name).write_text("as it was")
     open_folder(config(tmp_path))
     assert all((tmp_path / name).read_text() == "as it was" for name in ("metrics.jsonl", "curves.png"))
+
+
+def test_a_checkpoint_that_is_no_longer_whole_is_refused_before_anything_is_cut(tmp_path: Path) -> None:
+    open_folder(config(tmp_path, None))
+    write(tmp_path / "metrics.jsonl", *ROWS)
+    checkpoint(tmp_path, 2)
+    (tmp_path / "checkpoints" / "step-000002" / "scheduler.pt").unlink()
+    with pytest.raises(UserError, match=r"step-000002 is no longer whole: scheduler\.pt"):
+        open_folder(config(tmp_path))
+    assert left(tmp_path / "metrics.jsonl") == ROWS
+    (tmp_path / "model").mkdir()  # trained to the end: no checkpoint is needed any more
+    open_folder(config(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"\xff", b"{", b"[]", b"7", b'{"step": 1}', b'{"phase": "grpo", "step": "1"}', b"[" * 100_000, b"\xff\xfe{"],
+)
+def test_a_damaged_row_of_the_metrics_is_named(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"phase": "grpo", "step": 1}\n' + line + b"\n")
+    before = path.read_bytes()
+    with pytest.raises(UserError, match=r"metrics\.jsonl, row 2: expected a .*; remove the line") as caught:
+        cut_metrics(path, {"grpo": math.inf})
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("torn", ["", '{"phase": "gr', '{"phase": "grpo", "step": 2}', "\udcff"])
