@@ -26,6 +26,7 @@ from grounding.policies.saving import whole_folder
 from grounding.policies.tiny import build_tiny
 from grounding.training.checkpoints import Checkpoints
 from grounding.training.config import Config, as_yaml, check
+from grounding.training.disk import naming_a_full_disk
 from grounding.training.examples import make_examples
 from grounding.training.folder import METRICS, forget, is_complete, open_folder
 from grounding.training.grpo import run_grpo
@@ -58,7 +59,8 @@ def train(config: Config) -> Path:
         torch.manual_seed(config.seed)
         with open_folder(config) as folder:
             done, first = is_complete(folder), PartialState().is_main_process
-            with closing(RunLog(Path(os.devnull) if done else folder / METRICS, quiet=not first)) as log:
+            log = RunLog(Path(os.devnull) if done else folder / METRICS, quiet=not first)
+            with closing(log), naming_a_full_disk(folder):
                 if done:
                     log.say(f"{folder} is complete; nothing to resume")
                 else:

@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +74,10 @@ class RunLog:
 
     def close(self) -> None:
         """Close the file."""
-        self.file.close()
+        with suppress(
+            OSError
+        ):  # every line is flushed when it is written; what is left could not be, and `write` said so
+            self.file.close()
 
 
 class Phase:
