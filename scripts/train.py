@@ -10,62 +10,65 @@ On its own it builds the tiny policy, warms it up on the toy world, and trains i
 
 from __future__ import annotations
 
-import os
+import argparse
+import sys
+from typing import NoReturn
 
 from grounding.cli import imports, run
 from grounding.core import UserError
 from grounding.core.extras import needs
 
 with imports("train"):
-    import hydra
-    from hydra.conf import HydraConf, RunDir
-    from hydra.core.config_store import ConfigStore
     from omegaconf import DictConfig, OmegaConf
 
-    from grounding.training.config import register
-    from grounding.training.options import clear_option_errors, unknown_options
+    from grounding.training.config import GROUPS, register
+    from grounding.training.options import clear_option_errors, composed
     from grounding.training.processes import one_voice
 
 HINT = "python scripts/train.py --cfg job lists all options"
 
 
-def prepare() -> None:
-    """Register the options; Hydra neither makes folders, nor logs, nor swallows errors: the run does all of that."""
-    os.environ["HYDRA_FULL_ERROR"] = "1"
-    quiet = HydraConf(run=RunDir("."), output_subdir=None)
-    for entry in quiet.defaults:
-        entry.update({name: "none" for name in ("job_logging", "hydra_logging") if name in entry})
-    ConfigStore.instance().store(group="hydra", name="config", node=quiet, provider="hydra")
-    register()
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints are one line like all others."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise a UserError."""
+        raise UserError(f"{message}; {HINT}")
 
 
-@hydra.main(version_base="1.3", config_path=None, config_name="config")
-def main(config: DictConfig) -> None:
-    """Hydra's entry: from the composed configuration to a run folder."""
-    # A second `run`, for Hydra prints the overrides beside every exception that leaves this function.
-    run(lambda: train_on(config))
+def read_arguments(arguments: list[str]) -> argparse.Namespace:
+    """Parse the command line; `overrides` are left as they are."""
+    groups = "\n".join(f"    {name}: {', '.join(choices)}" for name, choices in GROUPS.items())
+    how = argparse.RawDescriptionHelpFormatter
+    parser = Parser(description=__doc__, epilog=f"groups:\n{groups}", formatter_class=how, allow_abbrev=False)
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="set an option, or choose one of a group")
+    parser.add_argument("--cfg", "-c", choices=["job"], help="print all options instead of running")
+    parser.add_argument("--resolve", action="store_true", help="with --cfg: print values in place of references")
+    return parser.parse_intermixed_args(arguments)
 
 
 @one_voice()
+def main() -> None:
+    """Read the command line, then train or show what would run."""
+    arguments = read_arguments(sys.argv[1:])
+    register()
+    config = composed(arguments.overrides, HINT)
+    if arguments.cfg:
+        with clear_option_errors(HINT):
+            print(OmegaConf.to_yaml(config, resolve=arguments.resolve), end="")
+        return
+    train_on(config)
+
+
 def train_on(config: DictConfig) -> None:
     """Train what a composed configuration asks for."""
     with needs("train"):  # heavy; --help and --cfg stay quick
         from grounding.training.run import train
 
-    if unknown := unknown_options(config):
-        raise UserError(f"there is no option {', '.join(unknown)}; {HINT}")
     with clear_option_errors(HINT):
         checked = OmegaConf.to_object(config)
-    train(checked)
-
-
-@one_voice()
-def compose_and_train() -> None:
-    """Read the command line and train."""
-    with clear_option_errors(HINT):
-        main()
+    train(checked)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":
-    prepare()
-    run(compose_and_train)
+    run(main)

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from grounding.core import UserError
+from grounding.core.checks import within
 from grounding.core.files import whole_file
+from grounding.core.reading import read_bytes
 
 Series = dict[str, list[tuple[int, float]]]  # name -> (step, value), in the order of the file
 
@@ -83,32 +85,32 @@ def read_metrics(file: Path) -> dict[str, Series]:
         UserError: Naming file and row of the first line that is broken, or if the file cannot be read.
     """
     phases: dict[str, Series] = {}
-    try:
-        lines = file.read_bytes().splitlines()
-    except OSError as error:
-        raise UserError(f"cannot read metrics {file}: {error.strerror or error}") from error
-    for row, line in enumerate(lines, start=1):
+    for row, line in enumerate(read_bytes(file, "metrics").splitlines(), start=1):
         if line.strip():
-            try:
-                step, phase, values = _parse(line)
-            except UserError as error:
-                raise UserError(f"{file}, row {row}: {error}; remove the line") from error
+            with within(f"{file}, row {row}"):
+                step, phase, values = parse_metrics(line)
             for name, value in values.items():
                 phases.setdefault(phase, {}).setdefault(name, []).append((step, value))
     return phases
 
 
-def _parse(line: bytes) -> tuple[int, str, dict[str, float]]:
-    """Step, phase and the finite numbers of a line."""
+def parse_metrics(line: bytes) -> tuple[int, str, dict[str, float]]:
+    """Step, phase and the finite numbers of a line of a metrics file.
+
+    Raises:
+        UserError: If it is not as `curves` says.
+    """
     try:
-        value = json.loads(line)
+        value = json.loads(line.decode())
     except (ValueError, RecursionError) as error:  # ValueError: neither UTF-8 nor JSON
-        raise UserError(f"expected a JSON object, got {reprlib.repr(line.decode('utf-8', 'replace'))}") from error
+        text = reprlib.repr(line.decode("utf-8", "replace"))
+        raise UserError(f"expected a JSON object, got {text}; remove the line") from error
     if not isinstance(value, dict):
-        raise UserError(f"expected a JSON object, got {reprlib.repr(value)}")
+        raise UserError(f"expected a JSON object, got {reprlib.repr(value)}; remove the line")
     step, phase = value.pop("step", None), value.pop("phase", None)
     if type(step) is not int or not isinstance(phase, str):
-        raise UserError(f'expected a whole number "step" and a text "phase", got {step!r} and {phase!r}')
+        got = f"{reprlib.repr(step)} and {reprlib.repr(phase)}"
+        raise UserError(f'expected a whole number "step" and a text "phase", got {got}; remove the line')
     return step, phase, {name: float(number) for name, number in value.items() if _is_figure(number)}
 
 

@@ -12,7 +12,8 @@ from safetensors import SafetensorError
 from grounding.core import UserError
 from grounding.core.folders import new_folder
 
-_TORCH = ("file write failed", "inline_container")  # its writer has no exception of its own
+# torch's writer and that of tokenizers have no exception of their own.
+_SIGNS = ("file write failed", "inline_container", "(os error ")
 
 
 @contextmanager
@@ -43,8 +44,9 @@ def writing(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, SafetensorError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not any(sign in str(error) for sign in _TORCH):
+    except Exception as error:
+        known = isinstance(error, (OSError, SafetensorError)) or any(sign in str(error) for sign in _SIGNS)
+        if isinstance(error, UserError) or not known:
             raise
         why = (error.strerror if isinstance(error, OSError) else None) or str(error).splitlines()[0]
         raise UserError(f"cannot write {path}: {why}; what was saved before is intact; free some space") from error

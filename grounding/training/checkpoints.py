@@ -11,11 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from accelerate import PartialState
+from transformers import TrainerState
 
 from grounding.core import UserError
+from grounding.core.checks import number, whole
+from grounding.core.reading import read_json
 from grounding.policies.saving import partial_of, whole_folder, writing
 
-NOTE = "checkpoint.json"  # in each checkpoint: its step and mean reward
+NOTE = "checkpoint.json"  # in each checkpoint, written last: what a `Checkpoint` knows
+STATE = "trainer_state.json"  # transformers' own note
+_REMEDY = "remove the folder to go on from the checkpoint before it"
 _NAME = re.compile(r"step-\d{6,12}")
 
 
@@ -27,11 +32,42 @@ class Checkpoint:
         path: Its folder.
         step: Optimizer steps taken.
         reward: Mean reward of the steps since the checkpoint before; None if none was known.
+        processes: How many wrote it, each its own part.
+        files: Bytes of every file in it, by the path within.
     """
 
     path: Path
     step: int
     reward: float | None
+    processes: int
+    files: dict[str, int]
+
+    def check(self, processes: int) -> None:
+        """See to it that a run of so many processes can go on from it as if it had never stopped.
+
+        What trains on without a file of it (the optimizer's moments, a process's random numbers) becomes another model.
+
+        Raises:
+            UserError: Naming what is missing or damaged.
+        """
+        found = _files(self.path)
+        wrong = [name for name, size in self.files.items() if found.get(name) != size]
+        if wrong:
+            some = ", ".join(wrong[:5]) + (", ..." if len(wrong) > 5 else "")
+            raise UserError(f"{self.path} is no longer whole: {some} missing or cut; {_REMEDY}")
+        if self.processes != processes:
+            raise UserError(
+                f"{self.path} was saved by {self.processes} processes, and {processes} would go on; launch as many"
+            )
+        try:
+            state = TrainerState(**read_json(self.path / STATE, "state"))
+        except (UserError, TypeError) as error:
+            raise UserError(f"{self.path / STATE} is damaged ({error}); {_REMEDY}") from error
+        logged = state.log_history
+        if state.global_step != self.step or not (
+            isinstance(logged, list) and all(isinstance(x, dict) for x in logged)
+        ):
+            raise UserError(f"{self.path / STATE} is damaged: it is not that of step {self.step}; {_REMEDY}")
 
 
 @dataclass(frozen=True)
@@ -73,8 +109,11 @@ class Checkpoints:
             self.clean()
         with shared_folder(self.folder / f"step-{step:06d}") as partial:
             yield partial
+            PartialState().wait_for_everyone()
             if first:
-                (partial / NOTE).write_text(json.dumps({"step": step, "reward": reward}) + "\n", encoding="utf-8")
+                note = {"step": step, "reward": reward, "processes": PartialState().num_processes}
+                text = json.dumps({**note, "files": _files(partial)}, indent=1)
+                (partial / NOTE).write_text(text + "\n", encoding="utf-8")
         if first:
             self._prune()
 
@@ -106,10 +145,20 @@ def shared_folder(path: Path) -> Iterator[Path]:
         state.wait_for_everyone()
 
 
+def _files(folder: Path) -> dict[str, int]:
+    """Bytes of every file in a folder but the note, by the path within."""
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(path.relative_to(folder)): path.stat().st_size for path in paths if path != folder / NOTE}
+
+
 def _read(path: Path) -> Checkpoint:
     try:
-        note = json.loads((path / NOTE).read_text(encoding="utf-8"))
-        reward = note["reward"]
-        return Checkpoint(path, int(note["step"]), None if reward is None else float(reward))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        note = read_json(path / NOTE, "note")
+        step, reward, processes, files = (note[key] for key in ("step", "reward", "processes", "files"))
+        if path.name != f"step-{whole(step, 'step'):06d}":
+            raise UserError(f"it is of step {step}")
+        reward = None if reward is None else number(reward, "reward")
+        sizes = {str(name): whole(size, "size") for name, size in files.items()}
+        return Checkpoint(path, step, reward, whole(processes, "processes", 1), sizes)
+    except (UserError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path / NOTE} is no note of a checkpoint ({error}); remove the folder {path}") from error

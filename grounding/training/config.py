@@ -7,15 +7,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import isfinite
+from importlib.util import find_spec
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
 from grounding.core import UserError, UserErrors
+from grounding.core.checks import LARGEST
 from grounding.tasks import stvg
-from grounding.training.data import DATA, DataConfig, check_data, unknown
+from grounding.training.data import DATA, DataConfig, check_data, plain, unknown
 from prompting import IdMarker
 from rewards import PRESETS, WeightedSum
 
@@ -23,6 +24,26 @@ LOSSES = ("grpo", "bnpo", "dr_grpo", "dapo", "cispo", "sapo", "luspo", "vespo") 
 IMPORTANCE = ("token", "sequence")
 SCALES = ("group", "batch", "none")
 LOGGERS = ("tensorboard", "wandb", "trackio")
+SCHEDULERS = (  # those of transformers' that need no more than a number of steps
+    *("linear", "cosine", "cosine_with_restarts", "polynomial"),
+    *("constant", "constant_with_warmup", "inverse_sqrt"),
+)
+# Beyond what any run asks for: a slip of the keyboard must not ask for all memory, or for a thousand processes.
+MOST = {
+    "model.lora_rank": 10_000,
+    "model.max_new_tokens": 1_000_000,
+    "objective.generations": 10_000,
+    "objective.iterations": 10_000,
+    "objective.dynamic_sampling": 1_000,
+    "trainer.max_steps": 10_000_000,
+    "trainer.prompts": 10_000,
+    "trainer.eval_batch": 10_000,
+    "trainer.save_steps": 10_000_000,
+    "trainer.keep": 1_000_000,
+    "trainer.workers": 256,
+    "warmup.max_steps": 10_000_000,
+    "warmup.batch": 10_000,
+}
 ATTENTIONS = ("sdpa", "eager", "flash_attention_2", "flash_attention_3")
 
 
@@ -211,7 +232,9 @@ def check(config: Config, processes: int = 1, *, shard: bool = False) -> None:
         )
     if shard and config.model.lora_rank:
         errors.append("model.lora_rank needs the whole model on each GPU; launch with scripts/accelerate/ddp.yaml")
-    if config.resume is not None and not config.out:
+    if config.out is not None and not config.out.strip():
+        errors.append("out is empty; give out=DIR, or leave it out for runs/<task>/<time>")
+    elif config.resume is not None and config.out is None:
         errors.append("out is missing; resume=latest needs out=DIR, the folder of the run to go on with")
     if errors:
         raise UserErrors(errors)
@@ -252,19 +275,24 @@ def _check_numbers(config: Config) -> list[str]:
         ("trainer.save_steps", trainer.save_steps, trainer.save_steps >= 0, "0 (never) or more"),
         ("trainer.workers", trainer.workers, trainer.workers >= 0, "0 (none) or more"),
         ("trainer.keep", trainer.keep, trainer.keep >= 1, "at least 1"),
+        ("objective.weight_decay", objective.weight_decay, objective.weight_decay >= 0, "0 (none) or more"),
+        ("objective.clip", objective.clip, objective.clip >= 0, "0 (none) or more"),
         ("warmup.max_steps", warmup.max_steps, warmup.max_steps >= 0, "0 (no warm-up) or more"),
         ("warmup.batch", warmup.batch, warmup.batch >= 1, "at least 1"),
     ]
-    wrong = [(name, value, rule) for name, value, right, rule in rules if not (right and isfinite(value))]
-    errors = [f"{name} must be {rule}, got {value}" for name, value, rule in wrong]
+    wrong = [(name, value, rule) for name, value, right, rule in rules if not right]
+    errors = [f"{name} must be {rule}, got {plain(value)}" for name, value, rule in wrong]
+    known = [(name, value, MOST.get(name, LARGEST)) for name, value, right, _ in rules if right]
+    errors += [f"{name} must be at most {most}, got {plain(value)}" for name, value, most in known if value > most]
     if trainer.groups_per_pass < 1 or trainer.prompts % trainer.groups_per_pass:
         errors.append(
-            f"trainer.groups_per_pass must divide trainer.prompts ({trainer.prompts}), got {trainer.groups_per_pass}"
+            f"trainer.groups_per_pass must divide trainer.prompts ({plain(trainer.prompts)}), "
+            f"got {plain(trainer.groups_per_pass)}"
         )
     if objective.iterations >= 1 and trainer.save_steps % objective.iterations:
         errors.append(  # the samples of a generation are not saved, so a checkpoint lies between two of them
             f"trainer.save_steps must be a multiple of objective.iterations ({objective.iterations}), "
-            f"got {trainer.save_steps}"
+            f"got {plain(trainer.save_steps)}"
         )
     if objective.dynamic_sampling and objective.scale_rewards == "batch":
         errors.append("objective.scale_rewards must be group or none with objective.dynamic_sampling, got batch")
@@ -279,9 +307,14 @@ def _check_choices(config: Config) -> list[str]:
         ("model.dtype", config.model.dtype, ("float32", "bfloat16", "float16")),
         ("model.attention", config.model.attention, ATTENTIONS),
         ("objective.loss", config.objective.loss, LOSSES),
+        ("objective.scheduler", config.objective.scheduler, SCHEDULERS),
         ("objective.importance", config.objective.importance, IMPORTANCE),
         ("objective.scale_rewards", config.objective.scale_rewards, SCALES),
         *[("trainer.report_to", name, LOGGERS) for name in config.trainer.report_to],
         *([("resume", config.resume, ("latest",))] if config.resume is not None else []),
     ]
-    return [unknown(name, value, known) for name, value, known in choices if value not in known]
+    missing = [name for name in config.trainer.report_to if name in LOGGERS and find_spec(name) is None]
+    return [
+        *[unknown(name, value, known) for name, value, known in choices if value not in known],
+        *[f"trainer.report_to=[{name}] needs {name}; pip install {name}, or leave it out" for name in missing],
+    ]

@@ -10,11 +10,14 @@ from pathlib import Path
 from omegaconf import MISSING
 
 from grounding.core import UserError
+from grounding.core.checks import LARGEST, shown
+from grounding.core.limits import Limits
 from grounding.datasets.catalog import DATASETS, find_annotations
 from grounding.datasets.records import Policy
-from grounding.datasets.toy import FPS, HELD_OUT, PER_SEED, toy_source
+from grounding.datasets.toy import FPS, HELD_OUT, toy_source
 
 SMALLEST = 28 * 28  # pixels of a frame that make one token of Qwen2.5-VL
+MOST_CLIPS = 1_000_000  # of the toy world to train on; their order is drawn in memory, and a seed has 50 times as many
 BACKENDS = ("auto", "pyav", "torchcodec", "decord")
 NEEDS = {"interval": {"interval"}, "tube or object_id": {"tube", "object_id"}}  # of a truth, for stvg: one of each
 
@@ -91,9 +94,10 @@ def check_data(data: DataConfig) -> list[str]:
     rules = [
         ("fps", data.fps, isfinite(data.fps) and data.fps > 0, "> 0"),
         ("max_frames", data.max_frames, data.max_frames >= 2, "at least 2"),
+        ("max_frames", data.max_frames, data.max_frames <= Limits().frames, f"at most {Limits().frames}"),
         ("eval_samples", data.eval_samples, data.eval_samples >= 1, "at least 1"),
     ]
-    errors = [f"data.{name} must be {rule}, got {value}" for name, value, right, rule in rules if not right]
+    errors = [f"data.{name} must be {rule}, got {plain(value)}" for name, value, right, rule in rules if not right]
     if isinstance(data, ToyConfig):
         return errors + _check_toy(data)
     if isinstance(data, DatasetConfig) and (cannot := _cannot_use(data.name)):
@@ -113,8 +117,8 @@ def _check_files(data: FilesConfig) -> list[str]:
     folders = [name for name in ("root", "masklets", "boxes") if getattr(data, name, "")]
     if wrong := [name for name in folders if not Path(getattr(data, name)).is_dir()]:
         return errors + [f"data.{name} must be a folder, got {getattr(data, name)!r}, which is none" for name in wrong]
-    if data.max_pixels is not None and data.max_pixels < SMALLEST:
-        errors.append(f"data.max_pixels must be at least {SMALLEST} (28 x 28), got {data.max_pixels}")
+    if data.max_pixels is not None and not SMALLEST <= data.max_pixels < LARGEST:
+        errors.append(f"data.max_pixels must be at least {SMALLEST} (28 x 28), got {plain(data.max_pixels)}")
     return errors + _check_dataset(data) if isinstance(data, DatasetConfig) else errors
 
 
@@ -154,16 +158,20 @@ def _cannot_use(name: str) -> str:
 
 def _check_toy(data: ToyConfig) -> list[str]:
     errors = []
-    most = PER_SEED // 2  # the warm-up has the other half of a seed's clips
-    if not 1 <= data.train_clips <= most:
-        errors.append(f"data.train_clips must be 1 to {most}, got {data.train_clips}")
+    if not 1 <= data.train_clips <= MOST_CLIPS:
+        errors.append(f"data.train_clips must be 1 to {MOST_CLIPS}, got {plain(data.train_clips)}")
     if data.eval_samples > len(HELD_OUT):
-        errors.append(f"data.eval_samples must be at most {len(HELD_OUT)}, got {data.eval_samples}")
+        errors.append(f"data.eval_samples must be at most {len(HELD_OUT)}, got {plain(data.eval_samples)}")
     try:
         toy_source(0, 1, level=data.level, objects=data.objects, fps=data.fps if data.fps > 0 else FPS)
     except UserError as error:
         errors.append(f"data: {error}")
     return errors
+
+
+def plain(number: float) -> str:
+    """A number as a message shows it, however many digits it has."""
+    return shown(number).strip("'")
 
 
 def unknown(name: str, value: object, known: Iterable[str]) -> str:

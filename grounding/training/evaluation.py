@@ -10,9 +10,9 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from transformers.utils.logging import disable_progress_bar
-from yaml import YAMLError
 
 from grounding.core import UserError
+from grounding.core.files import check_free
 from grounding.datasets.problems import Problem
 from grounding.evaluation.bootstrap import shown
 from grounding.evaluation.evaluate import Evaluation, evaluate
@@ -20,7 +20,7 @@ from grounding.evaluation.metrics import CEILINGS, KNOWN, intervals
 from grounding.policies.policy import load_policy
 from grounding.training.config import GROUPS, Config, MarkerConfig, TaskConfig, WarmupConfig, check
 from grounding.training.data import DATA, DataConfig, DatasetConfig
-from grounding.training.options import clear_option_errors
+from grounding.training.options import clear_option_errors, read_options
 from grounding.training.sources import open_held_out
 from prompting import IdMarker
 
@@ -58,14 +58,17 @@ def read_arguments(arguments: Sequence[str]) -> EvaluationPlan:
     own = dict(a.split("=", 1) for a in arguments if a.startswith(("model=", "out=")))
     if not own.get("model"):
         raise UserError("model is missing; give model=DIR, a model folder such as RUN/model, or a hub name")
-    out = Path(own["out"]) if own.get("out") else None
+    if own.get("out") == "":
+        raise UserError("out is empty; give out=FILE.json, or leave it out")
+    out = Path(own["out"]) if "out" in own else None
     if out is not None:
-        _check_free(out)
+        _check_writable(out)
     with clear_option_errors(HINT):
         asked = OmegaConf.from_dotlist([a for a in arguments if not a.startswith(("model=", "out="))])
         config = _merged(saved_config(own["model"]), asked)
     config.model.path = own["model"]
     config.warmup = WarmupConfig(max_steps=0)
+    config.trainer.report_to = []  # nothing is trained here, and its logger need not be there
     # Nothing is rewarded here, and a reward's file need not be there.
     config.task.weights = {name: weight for name, weight in config.task.weights.items() if ":" not in name}
     if isinstance(config.data, DatasetConfig):
@@ -74,11 +77,13 @@ def read_arguments(arguments: Sequence[str]) -> EvaluationPlan:
     return EvaluationPlan(config, out)
 
 
-def _check_free(out: Path) -> None:
+def _check_writable(out: Path) -> None:
     """Refuse a file that could not be written at the end, before hours of evaluation."""
-    if os.path.lexists(out):
-        raise UserError(f"out={out} exists already; choose another name or remove it first")
-    folder = next(parent for parent in out.absolute().parents if parent.exists())
+    try:
+        check_free(out)
+        folder = next(parent for parent in out.absolute().parents if parent.exists())
+    except OSError as error:
+        raise UserError(f"out={out} cannot be written: {error.strerror or error}; choose another name") from error
     if not (folder.is_dir() and os.access(folder, os.W_OK)):
         raise UserError(f"out={out} cannot be written, for {folder} is no folder to write into; choose another name")
 
@@ -87,18 +92,13 @@ def saved_config(path: str) -> DictConfig:
     """The configuration that a model folder holds, or the defaults of `qwen2_5_vl` where it holds none.
 
     Raises:
-        UserError: If the file cannot be read or is no YAML mapping.
+        UserError: If the file cannot be read or is no configuration of a run.
     """
     file = Path(path) / SAVED
     if not file.is_file():
         groups = ("model", "objective", "trainer")
         return OmegaConf.create({group: vars(GROUPS[group]["qwen2_5_vl"]) for group in groups})
-    try:
-        saved = OmegaConf.load(file)
-    except (OSError, ValueError, YAMLError) as error:
-        raise UserError(f"cannot read {file}: {' '.join(str(error).split())}; copy it from the run again") from error
-    if not isinstance(saved, DictConfig):
-        raise UserError(f"{file} must hold the configuration of a run, got {type(saved).__name__}")
+    saved = read_options(file)
     saved.pop("defaults", None)  # which groups the run composed; they are resolved already
     return saved
 

@@ -7,73 +7,95 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 from omegaconf import OmegaConf
-from yaml import YAMLError
 
 from grounding.core import UserError
 from grounding.core.files import write_text
 from grounding.training.checkpoints import Checkpoints
 from grounding.training.config import Config, as_yaml
+from grounding.training.lock import LOCK, held
+from grounding.training.options import read_options
 from grounding.training.runlog import cut_metrics
 
 OPTIONS = "config.yaml"
 METRICS = "metrics.jsonl"
+SUMMARY = "summary.json"  # written last
+EARLY = (OPTIONS, METRICS, "versions.json", "skipped.jsonl", "initial")  # there before any work is done
 FREE = ("out", "resume", "trainer.keep", "trainer.save_steps", "trainer.report_to")  # may change on resume
 REPORT = ("curves.png", "contact_sheet.png", "showcase.mp4", "predictions_after.jsonl")  # made again if not complete
 
 
-def open_folder(config: Config) -> Path:
+@contextmanager
+def open_folder(config: Config) -> Iterator[Path]:
     """The folder of this run, the same for all processes, with its options written down.
 
+    The first process holds it for the block, so that no other run can write there; a complete run needs no hold, for
+    nothing is written to it any more.
+
     Raises:
-        UserError: If it cannot be made, is taken, or holds a run of other options.
+        UserError: If it cannot be made, is taken or in use, or holds a run of other options or something damaged.
     """
     name = config.out or f"runs/{config.task.name}/{time.strftime('%Y-%m-%d_%H-%M-%S')}"
     folder = Path(broadcast_object_list([name])[0])
-    if PartialState().is_main_process:
-        _prepare(folder, config)
-    PartialState().wait_for_everyone()
-    os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder / "tensorboard")
-    return folder
+    with _prepared(folder, config) if PartialState().is_main_process else nullcontext():
+        PartialState().wait_for_everyone()
+        os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder / "tensorboard")
+        yield folder
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether the run of a folder has come to its end."""
+    return (folder / SUMMARY).exists()
 
 
 def forget(folder: Path) -> None:
-    """Remove what a run wrote before it read model and data; a folder that holds more stays as it is."""
-    early = {OPTIONS, METRICS, "initial"}
-    if not PartialState().is_main_process or any(path.name not in early for path in folder.iterdir()):
+    """Remove what a run writes before any work is done; a folder that holds more stays as it is."""
+    if not PartialState().is_main_process or any(path.name not in {*EARLY, LOCK} for path in folder.iterdir()):
         return
     shutil.rmtree(folder / "initial", ignore_errors=True)
-    for name in (OPTIONS, METRICS):
+    for name in set(EARLY) - {"initial"}:
         (folder / name).unlink(missing_ok=True)
-    folder.rmdir()
 
 
-def _prepare(folder: Path, config: Config) -> None:
+@contextmanager
+def _prepared(folder: Path, config: Config) -> Iterator[None]:
+    """Hold the folder for the block, made or found again."""
+    with ExitStack() as stack:
+        try:
+            _check_wanted(folder, config)  # before anything is touched
+            if not is_complete(folder):
+                stack.enter_context(held(folder))
+                _check_wanted(folder, config)  # again, for another run may have been there until now
+                _begin(folder, config)
+        except OSError as error:
+            raise UserError(f"cannot use out={folder}: {error.strerror or error}; choose another run folder") from error
+        yield
+
+
+def _check_wanted(folder: Path, config: Config) -> None:
+    """Refuse a folder that holds anything but the run to resume; hidden files are what killed runs leave."""
     if config.resume and (folder / OPTIONS).is_file():
         _check_same(folder, config)
-        _cut_back(folder, config)
-        return
-    # A run that was killed at once leaves at most a hidden file.
-    if folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir()):
+    elif folder.exists() and any(not path.name.startswith(".") for path in folder.iterdir()):
         how = "it holds no run to resume; " if config.resume else "resume=latest goes on with it; else "
         raise UserError(f"out={folder} exists and is not empty; {how}choose another run folder or remove it")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make the run folder {folder}: {error.strerror or error}") from error
-    write_text(folder / OPTIONS, as_yaml(config))
+
+
+def _begin(folder: Path, config: Config) -> None:
+    if (folder / OPTIONS).is_file():
+        _cut_back(folder, config)
+    else:
+        write_text(folder / OPTIONS, as_yaml(config))
 
 
 def _check_same(folder: Path, config: Config) -> None:
-    try:
-        saved = dict(_leaves(OmegaConf.to_container(OmegaConf.load(folder / OPTIONS))))
-    except (OSError, ValueError, YAMLError) as error:
-        raise UserError(f"cannot read {folder / OPTIONS}: {' '.join(str(error).split())}") from error
+    saved = dict(_leaves(OmegaConf.to_container(read_options(folder / OPTIONS))))
     now = dict(_leaves(OmegaConf.to_container(OmegaConf.create(as_yaml(config)))))
     names = [name for name in {**saved, **now} if name not in FREE and saved.get(name) != now.get(name)]
     if names:
@@ -82,13 +104,15 @@ def _check_same(folder: Path, config: Config) -> None:
 
 
 def _cut_back(folder: Path, config: Config) -> None:
-    if (folder / "summary.json").exists():
+    if is_complete(folder):  # since a moment ago
         return
     checkpoints = Checkpoints(folder / "checkpoints", config.trainer.keep)
     checkpoints.clean()
     newest = checkpoints.latest()
     finished = (folder / "model").is_dir()
     grpo = math.inf if finished else newest.step if newest else 0
+    if newest and not finished:
+        newest.check(PartialState().num_processes)
     cut_metrics(folder / METRICS, {"warmup": math.inf if (folder / "warmup").is_dir() else 0, "grpo": grpo})
     for name in REPORT:
         (folder / name).unlink(missing_ok=True)

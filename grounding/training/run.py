@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import time
 import warnings
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from contextlib import closing
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -21,42 +19,28 @@ from transformers.utils.logging import disable_progress_bar
 
 import grounding
 from grounding.core import UserError
-from grounding.core.files import write_json, write_text
+from grounding.core.files import write_json
 from grounding.datasets.jsonl import TOLD
 from grounding.datasets.problems import write_skipped
-from grounding.evaluation.bootstrap import Estimate, shown
-from grounding.evaluation.evaluate import Evaluation, evaluate
-from grounding.evaluation.metrics import CEILINGS, KNOWN, Score, gains, intervals
-from grounding.evaluation.report import contact_sheet, curves, showcase_video
 from grounding.policies.policy import Policy, load_policy, save_policy
 from grounding.policies.saving import whole_folder
 from grounding.policies.tiny import build_tiny
 from grounding.training.checkpoints import Checkpoints
 from grounding.training.config import Config, as_yaml, check
+from grounding.training.disk import naming_a_full_disk
 from grounding.training.examples import make_examples
-from grounding.training.folder import forget, open_folder
+from grounding.training.folder import METRICS, forget, is_complete, open_folder
 from grounding.training.grpo import run_grpo
+from grounding.training.outcome import BEFORE, evaluated, evaluated_before, read_before, report
 from grounding.training.processes import join_processes, stopping_when_told, told_to_shard
 from grounding.training.runlog import RunLog
-from grounding.training.sources import Sources, open_sources, warmup_first_clip
+from grounding.training.sources import open_sources, warmup_first_clip
+from grounding.training.tools import Tools
 from grounding.training.turns import toy_corpus
 from grounding.training.warmup import STAGES, WarmupPlan, warm_up
 from prompting import IdMarker
 
-BEFORE = "evaluation_before.json"  # figures of the evaluation before GRPO
-SHOWN = 6  # held-out clips on the contact sheet and in the video
 PACKAGES = ("torch", "transformers", "trl", "accelerate", "peft", "numpy", "opencv-python-headless", "av")
-
-
-@dataclass(frozen=True)
-class Tools:
-    """What all parts of a run share."""
-
-    config: Config
-    folder: Path
-    marker: IdMarker
-    sources: Sources
-    log: RunLog
 
 
 def train(config: Config) -> Path:
@@ -74,32 +58,35 @@ def train(config: Config) -> Path:
         join_processes()
         check(config, PartialState().num_processes, shard=told_to_shard())
         torch.manual_seed(config.seed)
-        folder = open_folder(config)
-        log = RunLog(folder / "metrics.jsonl", quiet=not PartialState().is_main_process)
-        if (folder / "summary.json").exists():
-            log.say(f"{folder} is complete; nothing to resume")
-        else:
-            run_parts(config, folder, log)
-        log.close()
+        with open_folder(config) as folder:
+            done, first = is_complete(folder), PartialState().is_main_process
+            log = RunLog(Path(os.devnull) if done else folder / METRICS, quiet=not first)
+            with closing(log), naming_a_full_disk(folder):
+                if done:
+                    log.say(f"{folder} is complete; nothing to resume")
+                else:
+                    run_parts(config, folder, log)
     return folder
 
 
 def run_parts(config: Config, folder: Path, log: RunLog) -> None:
     """Warm-up, evaluation, GRPO, evaluation and report, as far as they are wanted and not done."""
     begin = time.time()
+    if (folder / BEFORE).exists():
+        read_before(folder / BEFORE)  # needed at the end, so looked at before the work
     try:
         policy = start_policy(config, folder)
         checking = partial(rich.progress.track, description="checking", console=log.console)
         sources = open_sources(config.data, config.seed, policy.frame_pixels, checking)
-    except UserError:
+        tools = Tools(config, folder, IdMarker(config.marker.style, config.marker.size), sources, log)
+        if PartialState().is_main_process:
+            describe(tools)
+        if config.trainer.dry_run:
+            check_prompts(policy, tools)
+            return
+    except BaseException:
         forget(folder)  # or the mended command would find the folder taken
         raise
-    tools = Tools(config, folder, IdMarker(config.marker.style, config.marker.size), sources, log)
-    if PartialState().is_main_process:
-        describe(tools)
-    if config.trainer.dry_run:
-        check_prompts(policy, tools)
-        return
     if config.warmup.max_steps:
         policy = warmed_up(policy, tools)
     if PartialState().is_main_process:
@@ -207,82 +194,3 @@ def train_policy(policy: Policy, tools: Tools) -> None:
             policy = run_grpo(policy, tools.sources.train, tools.marker, config, folder, phase, tools.log.say)
     if PartialState().is_main_process and not (folder / "model").is_dir():
         save_policy(policy, folder / "model", {"tubelet.yaml": as_yaml(config)})
-
-
-def evaluated_before(policy: Policy, tools: Tools) -> None:
-    """Evaluate before GRPO, once a run; figures go to evaluation_before.json."""
-    file = tools.folder / BEFORE
-    if file.exists():
-        return
-    (tools.folder / "predictions_before.jsonl").unlink(missing_ok=True)  # killed between the two files
-    result = evaluated(policy, tools, "before")
-    scores = [asdict(one) for one in result.scores]
-    write_json(file, {"metrics": result.metrics, "ceilings": result.ceilings, "scores": scores})
-
-
-def evaluated(policy: Policy, tools: Tools, name: str) -> Evaluation:
-    """Evaluate on the held-out samples and write the predictions down."""
-    config = tools.config
-    batches = -(-len(tools.sources.held_out.samples) // config.trainer.eval_batch)
-    with tools.log.phase(name, batches) as phase:
-        result = evaluate(
-            policy,
-            tools.sources.held_out,
-            tools.marker,
-            prompt_kind=config.model.prompt,
-            max_new_tokens=config.model.max_new_tokens,
-            batch=config.trainer.eval_batch,
-            keep=SHOWN,
-            progress=phase.over,
-        )
-    rows = [{"id": p.sample.id, "query": p.sample.query, "text": p.text} for p in result.predictions]
-    write_text(tools.folder / f"predictions_{name}.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
-    return result
-
-
-def report(tools: Tools, after: Evaluation, seconds: float) -> None:
-    """Write curves, contact sheet, video and, when all is there, the summary; show the table."""
-    config, folder = tools.config, tools.folder
-    before = json.loads((folder / BEFORE).read_text(encoding="utf-8"))
-    scores = [Score(**one) for one in before.get("scores", ())]  # a run begun before 95 % intervals has none
-    bounds = {"before": intervals(scores), "after": intervals(after.scores), "gain": gains(scores, after.scores)}
-    summary = {
-        "task": config.task.name,
-        "model": config.model.path or config.model.name,
-        "data": config.data.name,
-        "seed": config.seed,
-        "steps": config.trainer.max_steps,
-        "wall_s": round(seconds, 1),
-        "skipped": len(tools.sources.skipped),
-        "before": before["metrics"],
-        "after": after.metrics,
-        "ceilings": after.ceilings,
-        "intervals": {part: {name: asdict(one) for name, one in of.items()} for part, of in bounds.items()},
-    }
-    if config.warmup.max_steps or config.trainer.max_steps:
-        curves(folder / "metrics.jsonl", folder / "curves.png")
-    contact_sheet(after.shown, folder / "contact_sheet.png")
-    showcase_video(after.shown, folder / "showcase.mp4")
-    write_json(folder / "summary.json", summary)
-    title = f"held-out, {int(after.metrics['count'])} samples"
-    tools.log.table(f"{title}, with 95 % intervals", *results_table(before["metrics"], after.metrics, bounds))
-    tools.log.table(f"{title}, ceilings", *ceilings_table(after))
-    tools.log.say(f"wrote {folder}: summary.json, curves.png, contact_sheet.png, showcase.mp4, model/")
-
-
-def results_table(
-    before: Mapping[str, float], after: Mapping[str, float], bounds: Mapping[str, Mapping[str, Estimate]]
-) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: before, after and difference of every metric, with their intervals where these are known."""
-    rows = []
-    for name in (name for name in after if name != "count"):
-        values = {"before": before[name], "after": after[name], "gain": after[name] - before[name]}
-        rows.append([name, *(shown(value, bounds[part].get(name), part == "gain") for part, value in values.items())])
-    return ["metric", *bounds], rows
-
-
-def ceilings_table(after: Evaluation) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: the three ceilings of every metric."""
-    names = [name for name in after.metrics if name != "count"]
-    rows = [[name, *(f"{after.ceilings[ceiling][name]:.3f}" for ceiling in CEILINGS)] for name in names]
-    return ["metric", *KNOWN], rows

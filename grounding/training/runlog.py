@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,10 @@ from rich.table import Table
 from transformers import TrainerCallback
 
 from grounding.core import UserError
+from grounding.core.checks import within
 from grounding.core.files import write_text
+from grounding.core.reading import read_bytes
+from grounding.evaluation.curves import parse_metrics
 
 SHOWN = {"loss": "loss", "exact": "exact", "reward": "reward", "parse_rate": "parsed", "frac_reward_zero_std": "flat"}
 
@@ -30,7 +33,10 @@ class RunLog:
     """
 
     def __init__(self, path: Path, *, quiet: bool = False) -> None:
-        self.file = (Path(os.devnull) if quiet else path).open("a", encoding="utf-8")
+        try:
+            self.file = (Path(os.devnull) if quiet else path).open("a", encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"cannot write {path}: {error.strerror or error}") from error
         self.console = Console(quiet=quiet, stderr=False)
 
     @contextmanager
@@ -68,7 +74,10 @@ class RunLog:
 
     def close(self) -> None:
         """Close the file."""
-        self.file.close()
+        with suppress(
+            OSError
+        ):  # every line is flushed when it is written; what is left could not be, and `write` said so
+            self.file.close()
 
 
 class Phase:
@@ -97,13 +106,20 @@ def cut_metrics(path: Path, last: Mapping[str, float]) -> None:
     Args:
         path: `metrics.jsonl`; its last line may be half-written.
         last: Last step to keep of each phase; phases that are not named go.
+
+    Raises:
+        UserError: Naming file and row of a line that holds no figures; or if the file cannot be read or written.
     """
     if not path.exists():
         return
-    whole = path.read_text(encoding="utf-8", errors="replace").rpartition("\n")[0].splitlines()
-    rows = [(line, json.loads(line)) for line in whole]
-    kept = [line for line, row in rows if row["step"] <= last.get(row["phase"], 0)]
-    write_text(path, "".join(f"{line}\n" for line in kept), overwrite=True)
+    kept = []
+    for row, line in enumerate(read_bytes(path, "metrics").rpartition(b"\n")[0].split(b"\n"), start=1):
+        if line.strip():
+            with within(f"{path}, row {row}"):
+                step, phase, _ = parse_metrics(line)
+            if step <= last.get(phase, 0):
+                kept.append(line.decode() + "\n")
+    write_text(path, "".join(kept), overwrite=True)
 
 
 class LogCallback(TrainerCallback):

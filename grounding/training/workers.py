@@ -7,13 +7,16 @@ full; and an error comes back as a page of text instead of the one line that say
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import os
 import pickle
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent import futures
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -23,12 +26,18 @@ from typing import Any, Generic, TypeVar
 
 import cv2
 import numpy as np
+import psutil
 import torch
 from torch.multiprocessing.reductions import reduce_tensor
 
 from grounding.core import UserError
 
 Result = TypeVar("Result")
+
+SLICE = 5  # seconds
+SAY_EVERY, END_AFTER = 60, 1800  # seconds that a result is waited for, multiples of a slice
+GRACE = 10  # seconds that processes have to end
+_log = logging.getLogger(__name__)
 
 _LARGE = 1 << 20  # bytes from which a tensor or picture goes through shared memory; each takes a file descriptor
 _task: Callable[[int], Any]  # of a worker process
@@ -61,11 +70,38 @@ class Workers(Generic[Result]):
                 future: Future[Result] = self._pool.submit(_run, number)
         except BrokenProcessPool as error:
             raise _died() from error
-        return lambda: _result(future)
+        return lambda: self._result(future, number)
 
     def close(self) -> None:
-        """Drop what is not begun, wait for what is, and end the processes."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        """Drop what is not begun and end the processes; one that does not end by itself in a while is killed."""
+        alive = {process.sentinel: process for process in self._processes()}
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        end = time.monotonic() + GRACE
+        while alive and (left := end - time.monotonic()) > 0:
+            for sentinel in wait(list(alive), left):
+                del alive[sentinel]  # type: ignore[arg-type]
+        for process in alive.values():
+            process.kill()
+
+    def _result(self, future: Future[Result], number: int) -> Result:
+        # In slices: if the whole run was stopped, it must not find all patience gone when it goes on.
+        for waited in range(SLICE, END_AFTER + 1, SLICE):
+            if futures.wait([future], timeout=SLICE).done:
+                try:
+                    return future.result()
+                except BrokenProcessPool as error:
+                    raise _died() from error
+            if waited % SAY_EVERY == 0:
+                _log.warning("sample %d has been waited for %d s%s", number, waited, self._stopped())
+        raise UserError(f"sample {number} was waited for {END_AFTER} s{self._stopped()}; see what holds up its video")
+
+    def _processes(self) -> list[multiprocessing.Process]:
+        return list((self._pool._processes or {}).values())  # type: ignore[arg-type]
+
+    def _stopped(self) -> str:
+        """Which processes somebody stopped, and how they go on; or nothing."""
+        pids = [str(one.pid) for one in self._processes() if _status(one.pid) == psutil.STATUS_STOPPED]
+        return f": its process is stopped; kill -CONT {' '.join(pids)} lets it go on" if pids else ""
 
 
 @contextmanager
@@ -81,11 +117,11 @@ def _no_interrupt() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _result(future: Future[Result]) -> Result:
+def _status(pid: int | None) -> str:
     try:
-        return future.result()
-    except BrokenProcessPool as error:
-        raise _died() from error
+        return psutil.Process(pid).status()
+    except psutil.Error:  # it ended just now
+        return ""
 
 
 def _died() -> UserError:

@@ -44,6 +44,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
         (OSError(28, "No space left on device"), "No space left on device"),
         (OSError("torn"), "torn"),
         (SafetensorError("I/O error: full\nand more"), "I/O error: full"),
+        (Exception("No space left on device (os error 28)"), "No space left on device"),  # of tokenizers
         (RuntimeError("[enforce fail at inline_container.cc:1] unexpected pos"), "[enforce fail"),
         (RuntimeError("basic_ios::clear: PytorchStreamWriter: file write failed"), "basic_ios"),
     ],

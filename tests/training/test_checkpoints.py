@@ -7,13 +7,14 @@ import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
 from grounding.core import UserError
-from grounding.training.checkpoints import NOTE, Checkpoints
+from grounding.training.checkpoints import NOTE, STATE, Checkpoint, Checkpoints
 
 
 def save(checkpoints: Checkpoints, step: int, reward: float | None) -> None:
@@ -53,7 +54,7 @@ def test_what_a_kill_left_is_no_checkpoint_and_goes(tmp_path: Path) -> None:
     save(checkpoints, 1, 0.0)
     for name in (".step-000002.partial", ".step-000000.old"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / NOTE).write_text(json.dumps({"step": 9, "reward": 1.0}))
+        (tmp_path / name / NOTE).write_text(note(step=9))
     assert steps(checkpoints) == [1]
     save(checkpoints, 3, 0.0)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000001", "step-000003"]
@@ -68,6 +69,57 @@ def test_a_save_that_is_interrupted_leaves_nothing(tmp_path: Path, error: type[B
         raise error
     assert steps(checkpoints) == [1]
     assert [path.name for path in tmp_path.iterdir()] == ["step-000001"]
+
+
+def whole(tmp_path: Path, state: str = '{"global_step": 2, "log_history": [{"loss": 0.5}]}') -> Checkpoint:
+    """A checkpoint of step 2 with the files of one process."""
+    checkpoints = Checkpoints(tmp_path, keep=1)
+    with checkpoints.saving(2, 0.5) as folder:
+        for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth", "global_step2/rank_1_states.pt"):
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text("moments")
+        (folder / STATE).write_text(state)
+    found = checkpoints.latest()
+    assert found is not None
+    return found
+
+
+def test_a_checkpoint_is_gone_on_from_by_as_many_processes(tmp_path: Path) -> None:
+    checkpoint = whole(tmp_path)
+    checkpoint.check(1)
+    with pytest.raises(UserError, match="was saved by 1 processes, and 2 would go on; launch as many"):
+        checkpoint.check(2)
+
+
+@pytest.mark.parametrize(
+    "name", ["optimizer.pt", "scheduler.pt", "rng_state.pth", STATE, "global_step2/rank_1_states.pt"]
+)
+def test_a_checkpoint_that_lacks_a_file_is_refused(tmp_path: Path, name: str) -> None:
+    checkpoint = whole(tmp_path)
+    file = checkpoint.path / name
+    file.write_text(file.read_text()[:-1])
+    with pytest.raises(UserError, match=rf"step-000002 is no longer whole: {name} missing or cut; remove the folder"):
+        checkpoint.check(1)
+    file.unlink()
+    with pytest.raises(UserError, match=f"no longer whole: {name} missing or cut"):
+        checkpoint.check(1)
+    file.mkdir()
+    with pytest.raises(UserError, match=f"no longer whole: {name} missing or cut"):
+        checkpoint.check(1)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        *("", "{", "[]", "{}", "null", "[" * 100_000, '{"global_step": 3}', '{"global_step": 2, "unheard": 1}'),
+        *('{"global_step": "2"}', '{"global_step": 2, "log_history": 5}', '{"global_step": 2, "log_history": [5]}'),
+        '{"global_step": 2, "global_step": 2}',
+    ],
+)
+def test_a_damaged_state_is_one_line(tmp_path: Path, state: str) -> None:
+    with pytest.raises(UserError, match=r"trainer_state\.json is damaged.*remove the folder") as caught:
+        whole(tmp_path, state).check(1)
+    assert "\n" not in str(caught.value)
 
 
 @contextmanager
@@ -102,7 +154,19 @@ def test_a_full_disk_is_one_line_and_the_older_checkpoint_stays(tmp_path: Path, 
     assert [path.name for path in tmp_path.iterdir()] == ["step-000001"]
 
 
-@pytest.mark.parametrize("note", ["{", "{}", "[]", '{"step": "x", "reward": 1}', '{"step": 1, "reward": "high"}'])
+def note(**changes: Any) -> str:
+    return json.dumps({"step": 2, "reward": 0.5, "processes": 1, "files": {}} | changes)
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        *("{", "{}", "[]", "7", "[" * 100_000, note(step="x"), note(step=3), note(step=2.0), note(reward="high")),
+        *(note(reward=[1]), note(processes=0), note(files=[]), note(files={"a": "b"}), note(files=None)),
+        '{"step": 2, "reward": NaN, "processes": 1, "files": {}}',
+        '{"step": 2, "reward": 1}',
+    ],
+)
 def test_a_damaged_note_is_one_line(tmp_path: Path, note: str) -> None:
     (tmp_path / "step-000002").mkdir()
     (tmp_path / "step-000002" / NOTE).write_text(note)

@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from grounding.core import UserErrors
+from grounding.training import config as config_module
 from grounding.training.config import Config, TaskConfig, check, register, weights_of
 from grounding.training.data import JsonlConfig, ToyConfig
 
@@ -108,6 +109,14 @@ def test_every_mistake_is_told_at_once(composed: Compose) -> None:
         assert sum(name in error for error in errors) == 1, name
 
 
+WHOLE = [
+    *("seed", "data.max_frames", "data.eval_samples", "data.train_clips", "model.lora_rank", "model.max_new_tokens"),
+    *("objective.generations", "objective.iterations", "objective.dynamic_sampling", "trainer.max_steps"),
+    *("trainer.eval_batch", "trainer.save_steps", "trainer.keep", "trainer.workers", "warmup.max_steps"),
+    *("warmup.batch", "trainer.groups_per_pass"),
+]
+
+
 @pytest.mark.parametrize(
     ("override", "words"),
     [
@@ -133,7 +142,16 @@ def test_every_mistake_is_told_at_once(composed: Compose) -> None:
         ("data.objects=9", ["data", "objects", "9"]),
         ("data.fps=30", ["data", "frames a second", "30"]),
         ("data.eval_samples=1000001", ["data.eval_samples", "1000000"]),
-        ("data.train_clips=50000001", ["data.train_clips", "50000000"]),
+        ("data.train_clips=1000001", ["data.train_clips", "1000000"]),
+        ("data.max_frames=1000001", ["data.max_frames", "1000000"]),
+        ("trainer.workers=257", ["trainer.workers", "at most 256"]),
+        ("trainer.eval_batch=1000000000", ["trainer.eval_batch", "at most 10000"]),
+        ("objective.generations=1000000000", ["objective.generations", "at most 10000"]),
+        ("objective.scheduler=steps", ["objective.scheduler", "linear, cosine", "'steps'"]),
+        ("objective.clip=nan", ["objective.clip", "nan"]),
+        ("objective.weight_decay=-1", ["objective.weight_decay", "-1"]),
+        ("out=''", ["out is empty"]),
+        *((f"{name}={'9' * 400}", [name, "a number of more than 40 digits"]) for name in WHOLE),
         ("objective.iterations=0", ["objective.iterations"]),
         ("objective.dynamic_sampling=-1", ["objective.dynamic_sampling", "0 (none) or more", "-1"]),
         ("objective.scale_rewards=yes_please", ["objective.scale_rewards", "group, batch, none"]),
@@ -153,6 +171,16 @@ def test_single_mistakes(composed: Compose, override: str, words: list[str]) -> 
     assert len(errors) == 1
     for word in words:
         assert word in errors[0]
+
+
+def test_a_logger_that_is_not_installed_is_told_before_anything_runs(
+    composed: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config_module, "find_spec", lambda name: None if name == "wandb" else object())
+    check(composed("trainer.report_to=[tensorboard,trackio]"))
+    assert mistakes(composed("trainer.report_to=[wandb,tensorboard]")) == [
+        "trainer.report_to=[wandb] needs wandb; pip install wandb, or leave it out"
+    ]
 
 
 @pytest.mark.parametrize("override", ["data.fps=fast", "trainer.max_steps=1.5", "nonsense=1", "data.frames=3"])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from grounding.core import UserError
+from grounding.training.checkpoints import Checkpoints
 from grounding.training.config import (
     Config,
     MarkerConfig,
@@ -20,7 +23,8 @@ from grounding.training.config import (
     WarmupConfig,
 )
 from grounding.training.data import ToyConfig
-from grounding.training.folder import forget, open_folder
+from grounding.training.folder import forget
+from grounding.training.folder import open_folder as held_folder
 from grounding.training.runlog import cut_metrics
 
 
@@ -28,6 +32,12 @@ def config(out: Path, resume: str | None = "latest", **trainer: Any) -> Config:
     parts = (TaskConfig(), ToyConfig(), ModelConfig(), ObjectiveConfig(), TrainerConfig(**trainer), WarmupConfig())
     return Config(**dict(zip(("task", "data", "model", "objective", "trainer", "warmup"), parts, strict=True)),
                   marker=MarkerConfig(), out=str(out), resume=resume)  # fmt: skip
+
+
+def open_folder(config: Config) -> Path:
+    """The folder as a run that ends at once leaves it."""
+    with held_folder(config) as folder:
+        return folder
 
 
 def test_resume_begins_a_run_that_was_not_begun(tmp_path: Path) -> None:
@@ -64,9 +74,9 @@ def test_options_that_cannot_be_read_are_one_line(tmp_path: Path) -> None:
 
 
 def checkpoint(folder: Path, step: int) -> None:
-    path = folder / "checkpoints" / f"step-{step:06d}"
-    path.mkdir(parents=True)
-    (path / "checkpoint.json").write_text(json.dumps({"step": step, "reward": 0.0}))
+    with Checkpoints(folder / "checkpoints", 2).saving(step, 0.0) as path:
+        (path / "trainer_state.json").write_text(json.dumps({"global_step": step}))
+        (path / "scheduler.pt").write_text("")
 
 
 def write(path: Path, *rows: tuple[str, int]) -> None:
@@ -110,6 +120,32 @@ def test_a_complete_run_is_left_alone(tmp_path: Path) -> None:
     assert all((tmp_path / name).read_text() == "as it was" for name in ("metrics.jsonl", "curves.png"))
 
 
+def test_a_checkpoint_that_is_no_longer_whole_is_refused_before_anything_is_cut(tmp_path: Path) -> None:
+    open_folder(config(tmp_path, None))
+    write(tmp_path / "metrics.jsonl", *ROWS)
+    checkpoint(tmp_path, 2)
+    (tmp_path / "checkpoints" / "step-000002" / "scheduler.pt").unlink()
+    with pytest.raises(UserError, match=r"step-000002 is no longer whole: scheduler\.pt"):
+        open_folder(config(tmp_path))
+    assert left(tmp_path / "metrics.jsonl") == ROWS
+    (tmp_path / "model").mkdir()  # trained to the end: no checkpoint is needed any more
+    open_folder(config(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"\xff", b"{", b"[]", b"7", b'{"step": 1}', b'{"phase": "grpo", "step": "1"}', b"[" * 100_000, b"\xff\xfe{"],
+)
+def test_a_damaged_row_of_the_metrics_is_named(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"phase": "grpo", "step": 1}\n' + line + b"\n")
+    before = path.read_bytes()
+    with pytest.raises(UserError, match=r"metrics\.jsonl, row 2: expected a .*; remove the line") as caught:
+        cut_metrics(path, {"grpo": math.inf})
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
+    assert path.read_bytes() == before
+
+
 @pytest.mark.parametrize("torn", ["", '{"phase": "gr', '{"phase": "grpo", "step": 2}', "\udcff"])
 def test_a_torn_last_line_goes(tmp_path: Path, torn: str) -> None:
     path = tmp_path / "metrics.jsonl"
@@ -131,4 +167,52 @@ def test_a_run_that_read_no_data_leaves_no_folder_behind(tmp_path: Path) -> None
     assert sorted(path.name for path in folder.iterdir()) == ["config.yaml", "initial", "metrics.jsonl", "warmup"]
     (folder / "warmup").rmdir()
     forget(folder)
-    assert not folder.exists()
+    assert list(folder.iterdir()) == []
+
+
+def test_a_folder_that_was_forgotten_is_gone_when_the_run_ends(tmp_path: Path) -> None:
+    with held_folder(config(tmp_path / "run", None)) as folder:
+        forget(folder)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_at_work_keeps_others_out(tmp_path: Path) -> None:
+    with held_folder(config(tmp_path / "run", None)) as folder:
+        write(folder / "metrics.jsonl", *ROWS)
+        (folder / "checkpoints" / ".step-000002.partial").mkdir(parents=True)
+        with pytest.raises(UserError, match=f"in use by process {os.getpid()} on "):
+            open_folder(config(folder))
+        with pytest.raises(UserError, match="not empty"):
+            open_folder(config(folder, None))
+        assert left(folder / "metrics.jsonl") == ROWS
+        assert (folder / "checkpoints" / ".step-000002.partial").exists()
+    open_folder(config(folder))
+    assert left(folder / "metrics.jsonl") == []  # nothing of it was done
+
+
+@pytest.mark.parametrize("resume", ["latest", None])
+def test_a_file_in_the_place_of_the_folder_is_one_line(tmp_path: Path, resume: str | None) -> None:
+    (tmp_path / "run").write_text("mine")
+    (tmp_path / "link").symlink_to("nowhere")
+    (tmp_path / "loop").symlink_to("loop")
+    for name in ("run", "run/inside", "link", "loop", "x" * 300):
+        with pytest.raises(UserError) as caught:
+            open_folder(config(tmp_path / name, resume))
+        assert "\n" not in str(caught.value)
+    assert (tmp_path / "run").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "loop", "run"]
+
+
+def test_a_complete_run_is_found_where_nothing_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = open_folder(config(tmp_path / "run", None))
+    (folder / "summary.json").write_text("{}")
+    monkeypatch.setattr(os, "open", read_only)
+    monkeypatch.setattr(Path, "mkdir", read_only)
+    assert open_folder(config(folder)) == folder
+    (folder / "summary.json").unlink()
+    with pytest.raises(UserError, match="Read-only file system"):
+        open_folder(config(folder))
+
+
+def read_only(*_: Any, **__: Any) -> Any:
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
 from omegaconf import OmegaConf
 from omegaconf.errors import ConfigKeyError, ValidationError
+from yaml import YAMLError
 
 from grounding.core import UserError
-from grounding.training.options import clear_option_errors, option_error, unknown_options
+from grounding.training.config import register
+from grounding.training.options import clear_option_errors, composed, option_error, read_options, unknown_options
 
 
 @dataclass
@@ -70,7 +74,21 @@ def test_errors_of_options_become_user_errors_with_the_hint() -> None:
         raise ValidationError("not a number\n    full_key: a.b")
 
 
-@pytest.mark.parametrize("error", [ValueError("ours"), KeyError("ours"), UserError("theirs")])
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("too many digits\n"), OSError("name too long"), YAMLError("no YAML"), RecursionError()],
+)
+def test_what_their_parsers_raise_besides_is_one_line_too(error: Exception) -> None:
+    with pytest.raises(UserError, match=r"; look there$") as caught, clear_option_errors("look there"):
+        raise error
+    assert "\n" not in str(caught.value)
+
+
+def test_a_long_complaint_is_cut() -> None:
+    assert len(option_error(HydraException("[" * 10_000))) < 600
+
+
+@pytest.mark.parametrize("error", [AttributeError("ours"), KeyError("ours"), UserError("theirs")])
 def test_other_errors_pass(error: Exception) -> None:
     with pytest.raises(type(error)) as caught, clear_option_errors("look there"):
         raise error
@@ -93,3 +111,110 @@ def test_added_options_are_found_at_every_depth_but_not_in_plain_dictionaries() 
     OmegaConf.update(config, "sead", 1, force_add=True)
     OmegaConf.update(config, "inner.sise", 1, force_add=True)
     assert unknown_options(config) == ["sead", "inner.sise"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def registered() -> None:
+    register()
+
+
+def test_options_and_groups_are_composed() -> None:
+    config = composed(["seed=5", "model=qwen2_5_vl", "task.weights={id_match: 2}", "out='a b'"], "")
+    assert (config.seed, config.trainer.max_steps, config.out) == (5, 1000, "a b")
+    assert dict(config.task.weights) == {"id_match": 2.0}
+
+
+CODE = "{_target_: os.mkdir, path: made}"
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "hydra.run.dir=made",
+        "hydra.sweep.dir=made",
+        "hydra.output_subdir=made",
+        "hydra.job.chdir=true",
+        "hydra.job.env_set={LD_PRELOAD: x}",
+        "hydra.mode=MULTIRUN",
+        "hydra.searchpath=[file:///tmp]",
+        f"hydra.launcher={CODE}",
+        f"+hydra.callbacks.mine={CODE}",
+        f"++hydra.job_logging.handlers.mine={CODE}",
+        f"hydra={{launcher: {CODE}}}",
+        "~hydra.mode",
+        "hydra/launcher=basic",
+        "override hydra/launcher=basic",
+        "+hydra/../../x=y",
+        "+task@hydra.run=stvg",
+    ],
+)
+def test_nothing_sets_up_hydra_itself(override: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as caught:
+        composed([override, "seed=1"], "look there")
+    assert str(caught.value).endswith("; look there")
+    assert "\n" not in str(caught.value)
+    assert os.listdir(tmp_path) == []  # noqa: PTH208
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        ".".join(["a"] * 1000) + "=1",
+        "trainer" + ".x" * 1000 + "=1",
+        "+" + "x" * 300 + "=1",
+        "seed=" + "[" * 1000 + "]" * 1000,
+        "task.weights=" + "{a: " * 1000 + "1" + "}" * 1000,
+        "seed=" + "1" * 5000,
+        "out=a\udcff",
+        "seed=${nowhere}",
+        "seed=${seed}",
+        "out=${hydra:runtime.cwd}",
+        "+defaults=[x]",
+        f"+task._target_={CODE}",
+        "+trainer.stepps=1",
+        "trainer=../../../etc/passwd",
+        "trainer=5",
+        "=",
+        "",
+    ],
+)
+def test_what_cannot_be_an_option_is_one_line(override: str) -> None:
+    with pytest.raises(UserError) as caught, clear_option_errors("look there"):
+        OmegaConf.to_object(composed([override], "look there"))
+    assert str(caught.value).endswith("; look there")
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 700
+
+
+def test_a_saved_configuration_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("a:\n  lr: 1e-06\nb: [1, x]\n")
+    assert OmegaConf.to_container(read_options(file)) == {"a": {"lr": 1e-6}, "b": [1, "x"]}
+
+
+BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 30))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("out: ${oc.env:HOME}", "holds values only"),
+        (BOMB, "alias"),
+        ("a: " + "[" * 5000, "too deeply"),
+        ("a: " + "1" * 5000, "digits"),
+        ("a: 1\na: 2", "duplicate key"),
+        ("a: !!python/object/apply:os.mkdir [made]", "tag"),
+        ("a: [", "cannot read"),
+        ("? [a]\n: 1", "cannot read"),
+        ("null: 1", "cannot read"),
+        ("x" * 200_000, "characters"),
+        ("[1, 2]", "must be a mapping"),
+        ("\0", "cannot read"),
+    ],
+)
+def test_a_saved_configuration_holds_plain_values(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(text)
+    with pytest.raises(UserError, match=said) as caught:
+        read_options(file)
+    assert str(file) in str(caught.value) and "\n" not in str(caught.value)

@@ -26,7 +26,8 @@ from grounding.evaluation.evaluate import Evaluation
 from grounding.evaluation.metrics import CEILINGS
 from grounding.training.config import Config, register
 from grounding.training.evaluation import read_arguments
-from grounding.training.run import BEFORE, ceilings_table, results_table, train
+from grounding.training.outcome import BEFORE, ceilings_table, results_table
+from grounding.training.run import train
 from rewards import REWARDS
 
 Run = Callable[..., Path]

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -89,6 +90,42 @@ def test_a_worker_that_is_killed_is_said_and_not_waited_for() -> None:
             made.start(1)
 
 
+def stopped(made: Workers[dict[str, object]]) -> int:
+    """The only process of the workers, stopped."""
+    pid = made.start(1)()["process"]
+    assert isinstance(pid, int)
+    os.kill(pid, signal.SIGSTOP)
+    return pid
+
+
+def test_a_worker_that_is_stopped_is_said_and_ends_the_run(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with contextlib.closing(Workers(Task(), 1)) as made:
+        pid = stopped(made)
+        for name, seconds in (("SLICE", 1), ("SAY_EVERY", 1), ("END_AFTER", 3), ("GRACE", 1)):
+            monkeypatch.setattr(f"grounding.training.workers.{name}", seconds)
+        begin = time.monotonic()
+        with pytest.raises(
+            UserError, match=rf"^sample 5 was waited for 3 s: its process is stopped; kill -CONT {pid} "
+        ):
+            made.start(5)()
+    assert caplog.messages[0] == (
+        f"sample 5 has been waited for 1 s: its process is stopped; kill -CONT {pid} lets it go on"
+    )
+    assert not alive(pid)
+    assert time.monotonic() - begin < 60
+
+
+def test_a_worker_that_goes_on_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("grounding.training.workers.SLICE", 1)
+    with contextlib.closing(Workers(Task(), 1)) as made:
+        pid = stopped(made)
+        wait = made.start(5)
+        threading.Timer(2, os.kill, (pid, signal.SIGCONT)).start()
+        assert wait()["number"] == 105
+
+
 SCRIPT = """
 import os, sys, time
 from grounding.training.workers import Workers
@@ -146,6 +183,6 @@ def test_no_worker_outlives_the_main_process(how: signal.Signals, tmp_path: Path
         time.sleep(0.05)
     assert not any(map(alive, pids))
     assert time.monotonic() - begin < 150  # the rest of the work would take 299 s
-    errors = main.stderr.read()
+    _, errors = main.communicate()
     assert ("KeyboardInterrupt" in errors) == (how is signal.SIGINT)
     assert errors.count("Traceback") == (how is signal.SIGINT)  # the main process's own; none of a worker

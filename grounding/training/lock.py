@@ -1,0 +1,73 @@
+"""One run at a time in a run folder: the first holds it for as long as it lives, another is told who does."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from grounding.core import UserError
+
+LOCK = ".lock"  # in the folder while a run is at work there; says whose it is
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # from a file system that has none
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Make a folder and hold it for the block; nobody else can meanwhile.
+
+    The lock ends with its process, however that ends: a `.lock` that was left behind locks nothing. It holds on other
+    machines too where the file system passes locks on, as NFS does. A folder that is empty at the end is removed.
+
+    Raises:
+        UserError: If another process holds it, which is named.
+        OSError: If the folder cannot be made or written to.
+    """
+    handle = _take(folder)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # the lock itself goes with the handle
+            (folder / LOCK).unlink()
+            folder.rmdir()
+        os.close(handle)
+
+
+def _take(folder: Path) -> int:
+    """The open file that is locked now."""
+    while True:
+        folder.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # a run that ended just now took the folder or the file away
+            handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+            try:
+                _lock(handle, folder)
+                if os.path.samestat(os.fstat(handle), (folder / LOCK).stat()):
+                    os.ftruncate(handle, 0)
+                    os.pwrite(handle, _who().encode(), 0)
+                    return handle
+            except BaseException:
+                os.close(handle)
+                raise
+            os.close(handle)
+
+
+def _lock(handle: int, folder: Path) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        who = os.pread(handle, 200, 0).decode("utf-8", "replace") or "another process"
+        raise UserError(f"out={folder} is in use by {who}; wait for its end, or choose another run folder") from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        sys.stderr.write(f"{folder} is on a file system without locks; see to it that no other run writes there\n")
+
+
+def _who() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}"

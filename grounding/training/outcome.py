@@ -1,0 +1,125 @@
+"""What came of a run: the evaluations before and after GRPO, and the report that puts them side by side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from grounding.core import UserError
+from grounding.core.checks import number
+from grounding.core.files import write_json, write_text
+from grounding.core.reading import read_json
+from grounding.evaluation.bootstrap import Estimate, shown
+from grounding.evaluation.evaluate import Evaluation, evaluate
+from grounding.evaluation.metrics import CEILINGS, KNOWN, Score, gains, intervals, summarise
+from grounding.evaluation.report import contact_sheet, curves, showcase_video
+from grounding.policies.policy import Policy
+from grounding.training.folder import METRICS, SUMMARY
+from grounding.training.tools import Tools
+
+BEFORE = "evaluation_before.json"  # figures of the evaluation before GRPO
+SHOWN = 6  # held-out clips on the contact sheet and in the video
+
+
+def read_before(file: Path) -> tuple[dict[str, float], list[Score]]:
+    """What `evaluated_before` wrote: the figures, and the score of each sample; a run begun by an older version has
+    no scores.
+
+    Raises:
+        UserError: If the file is damaged.
+    """
+    try:
+        value = read_json(file, "the evaluation before training")
+        names = summarise([Score(0.0, 0.0, False, False)])
+        metrics = {name: number(value["metrics"][name], name) for name in names}
+        return metrics, [_score(one) for one in value.get("scores", ())]
+    except (UserError, KeyError, TypeError, AttributeError) as error:
+        why = str(error) if isinstance(error, UserError) else f"expected metrics and scores ({error})"
+        raise UserError(f"{file} is damaged: {why}; remove it, and the model is evaluated again") from error
+
+
+def _score(value: dict[str, float]) -> Score:
+    one = Score(**value)  # type: ignore[arg-type]
+    for name in ("tiou", "viou"):
+        number(getattr(one, name), name)
+    return one
+
+
+def evaluated_before(policy: Policy, tools: Tools) -> None:
+    """Evaluate before GRPO, once a run; figures go to evaluation_before.json."""
+    file = tools.folder / BEFORE
+    if file.exists():
+        return
+    (tools.folder / "predictions_before.jsonl").unlink(missing_ok=True)  # killed between the two files
+    result = evaluated(policy, tools, "before")
+    scores = [asdict(one) for one in result.scores]
+    write_json(file, {"metrics": result.metrics, "ceilings": result.ceilings, "scores": scores})
+
+
+def evaluated(policy: Policy, tools: Tools, name: str) -> Evaluation:
+    """Evaluate on the held-out samples and write the predictions down."""
+    config = tools.config
+    batches = -(-len(tools.sources.held_out.samples) // config.trainer.eval_batch)
+    with tools.log.phase(name, batches) as phase:
+        result = evaluate(
+            policy,
+            tools.sources.held_out,
+            tools.marker,
+            prompt_kind=config.model.prompt,
+            max_new_tokens=config.model.max_new_tokens,
+            batch=config.trainer.eval_batch,
+            keep=SHOWN,
+            progress=phase.over,
+        )
+    rows = [{"id": p.sample.id, "query": p.sample.query, "text": p.text} for p in result.predictions]
+    write_text(tools.folder / f"predictions_{name}.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    return result
+
+
+def report(tools: Tools, after: Evaluation, seconds: float) -> None:
+    """Write curves, contact sheet, video and, when all is there, the summary; show the table."""
+    config, folder = tools.config, tools.folder
+    before, scores = read_before(folder / BEFORE)
+    bounds = {"before": intervals(scores), "after": intervals(after.scores), "gain": gains(scores, after.scores)}
+    summary = {
+        "task": config.task.name,
+        "model": config.model.path or config.model.name,
+        "data": config.data.name,
+        "seed": config.seed,
+        "steps": config.trainer.max_steps,
+        "wall_s": round(seconds, 1),
+        "skipped": len(tools.sources.skipped),
+        "before": before,
+        "after": after.metrics,
+        "ceilings": after.ceilings,
+        "intervals": {part: {name: asdict(one) for name, one in of.items()} for part, of in bounds.items()},
+    }
+    if config.warmup.max_steps or config.trainer.max_steps:
+        curves(folder / METRICS, folder / "curves.png")
+    contact_sheet(after.shown, folder / "contact_sheet.png")
+    showcase_video(after.shown, folder / "showcase.mp4")
+    write_json(folder / SUMMARY, summary)
+    title = f"held-out, {int(after.metrics['count'])} samples"
+    tools.log.table(f"{title}, with 95 % intervals", *results_table(before, after.metrics, bounds))
+    tools.log.table(f"{title}, ceilings", *ceilings_table(after))
+    tools.log.say(f"wrote {folder}: summary.json, curves.png, contact_sheet.png, showcase.mp4, model/")
+
+
+def results_table(
+    before: Mapping[str, float], after: Mapping[str, float], bounds: Mapping[str, Mapping[str, Estimate]]
+) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: before, after and difference of every metric, with their intervals where these are known."""
+    rows = []
+    for name in (name for name in after if name != "count"):
+        values = {"before": before[name], "after": after[name], "gain": after[name] - before[name]}
+        rows.append([name, *(shown(value, bounds[part].get(name), part == "gain") for part, value in values.items())])
+    return ["metric", *bounds], rows
+
+
+def ceilings_table(after: Evaluation) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: the three ceilings of every metric."""
+    names = [name for name in after.metrics if name != "count"]
+    rows = [[name, *(f"{after.ceilings[ceiling][name]:.3f}" for ceiling in CEILINGS)] for name in names]
+    return ["metric", *KNOWN], rows

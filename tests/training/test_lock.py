@@ -1,0 +1,111 @@
+"""A run folder is held by one run at a time."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from grounding.core import UserError
+from grounding.training.lock import LOCK, held
+
+ROOT = str(Path(__file__).parents[2])
+HOLD = """
+import sys, time
+from pathlib import Path
+from grounding.core import UserError
+from grounding.training.lock import held
+try:
+    with held(Path(sys.argv[1])):
+        print("held", flush=True)
+        sys.stdin.read()
+except UserError as error:
+    print(error, flush=True)
+"""
+
+
+def holder(folder: Path) -> subprocess.Popen[str]:
+    """A process that holds the folder until its stdin ends, or says why it does not."""
+    line, pipe = [sys.executable, "-c", HOLD, str(folder)], subprocess.PIPE
+    return subprocess.Popen(line, stdin=pipe, stdout=pipe, text=True, env={**os.environ, "PYTHONPATH": ROOT})
+
+
+def said(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def test_another_process_is_told_who_holds_it_and_a_killed_one_holds_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    first = holder(folder)
+    assert said(first) == "held"
+    assert os.uname().nodename in (folder / LOCK).read_text()
+    with pytest.raises(UserError, match=rf"in use by process {first.pid} on .* since \d") as caught, held(folder):
+        pass
+    assert "\n" not in str(caught.value)
+    first.send_signal(signal.SIGKILL)
+    first.communicate()
+    assert (folder / LOCK).exists()
+    with held(folder), pytest.raises(UserError, match=f"in use by process {os.getpid()} on "), held(folder):
+        pass
+    assert not folder.exists()  # for it was empty
+
+
+def test_of_many_that_begin_at_once_one_wins(tmp_path: Path) -> None:
+    processes = [holder(tmp_path / "run") for _ in range(5)]
+    lines = [said(process) for process in processes]
+    assert lines.count("held") == 1
+    winner = processes[lines.index("held")].pid
+    # Whoever came in the moment between the lock and the name in it learns only that it is taken.
+    assert all(f"process {winner} " in line or "another process" in line for line in lines if line != "held")
+    for process in processes:
+        process.communicate()
+
+
+def test_a_folder_with_something_in_it_stays(tmp_path: Path) -> None:
+    with held(tmp_path):
+        (tmp_path / "weights").write_text("")
+    assert [path.name for path in tmp_path.iterdir()] == ["weights"]
+
+
+def test_a_lock_that_was_removed_between_opening_and_locking_is_taken_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the run before does at its end."""
+    lock, removed = fcntl.flock, list[Path]()
+
+    def late(handle: int, how: int) -> None:
+        if not removed:
+            removed.append(tmp_path / LOCK)
+            removed[0].unlink()
+        lock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with held(tmp_path), pytest.raises(UserError, match="in use"), held(tmp_path):
+        pass
+
+
+def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / LOCK).symlink_to(tmp_path / "other")
+    with pytest.raises(OSError, match="symbolic links"), held(tmp_path):
+        pass
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_file_system_without_locks_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def none(*_: Any) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with held(tmp_path):
+        assert (tmp_path / LOCK).exists()
+    assert "file system without locks" in capsys.readouterr().err
