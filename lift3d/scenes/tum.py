@@ -112,4 +112,10 @@ def _camera(root: Path, truth: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     return camera_matrix(*_DEFAULT_CAMERA), (doubt,)
 
 
-LAYOUT = Layout("tum", "depth.txt (or associations.txt) and groundtruth.txt (or *.gt.freiburg)", _matches, _read)
+LAYOUT = Layout(
+    "tum",
+    "depth.txt (or associations.txt) and groundtruth.txt (or *.gt.freiburg)",
+    _matches,
+    _read,
+    checked_on="freiburg1_rpy of the benchmark",
+)
