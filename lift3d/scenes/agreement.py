@@ -1,64 +1,28 @@
 """Self-test of a scene's conventions: do its frames, and its mesh, see the same surface? It reports, it never repairs.
 
-A wrong axis, an inverse or a wrong unit of depth turns agreement (see `lift3d.scenes.overlap`) into contradiction. So
-the usual mistakes are tried, and the one with which frames agree clearly better than as they are is named. Of mistakes
-with which they agree about as well, the one that needs the fewest changes is named.
+A wrong axis, an inverse or a wrong unit of depth turns agreement (`lift3d.scenes.overlap`) into contradiction. So the
+usual mistakes are tried (`lift3d.scenes.mistakes`), and the one that explains the contradictions is named.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from lift3d.scene import Scene
-from lift3d.scenes.cameras import Y_FLIPPED, from_opengl, from_world_to_camera
-from lift3d.scenes.overlap import Pair, Poses, Sampled, hits
+from lift3d.scenes.cameras import from_world_to_camera
+from lift3d.scenes.mistakes import POSES, ROOM, likely_poses, likely_unit
+from lift3d.scenes.overlap import Pair, Sampled, hits
 from lift3d.wording import by_reason
 
 SOUND = 0.85  # below this something is said, cause found or not; real scenes reach 0.87 to 0.97
 CLEAR = 0.60  # a cause is named if it brings agreement to this
-MARGIN, SHARE = 0.06, 1 / 3  # what a change must bring: this much agreement, and this part of the contradictions less
-ROOM = 0.2, 8.0  # metres: the median depth of rooms
 MESH = 0.30  # least agreement of mesh and frames
 VERTICES = 20_000
 REACH = 0.1  # metres from a vertex that count as on the mesh: those of rooms are 1 to 5 cm apart
-
-
-def _same(pose: np.ndarray) -> np.ndarray:
-    return pose
-
-
-def _flipped(pose: np.ndarray) -> np.ndarray:
-    return pose @ Y_FLIPPED
-
-
-def _inverted(pose: np.ndarray) -> np.ndarray:
-    """The inverse; of a pose that mirrors, for its fy was negative, that of the pose before it was made to mirror."""
-    turn = Y_FLIPPED if np.linalg.det(pose[:3, :3]) < 0 else np.eye(4)
-    return from_world_to_camera(pose @ turn) @ turn
-
-
-# Fewest changes first, the more usual ones before others.
-_POSES: dict[str, Poses] = {
-    "": _same,
-    "the poses are world-to-camera": _inverted,
-    "the cameras' y and z axes point the other way (OpenGL for OpenCV)": from_opengl,
-    "the poses are world-to-camera with OpenGL axes": lambda pose: from_opengl(_inverted(pose)),
-    "the sign of fy is wrong (y up for y down)": _flipped,
-    "the poses are world-to-camera and the sign of fy is wrong": lambda pose: _flipped(_inverted(pose)),
-}
-_UNITS = {"a millimetre": 1000.0, "1/5000 m": 5000.0, "a metre": 1.0, "1/6553.5 m": 6553.5}
-_SCALES = {"": 1.0} | {
-    f"the unit of depth is {true}, not {taken}": _UNITS[taken] / _UNITS[true]
-    for rarer in _UNITS
-    for taken in _UNITS
-    for true in _UNITS
-    if taken != true and rarer == max(taken, true, key=list(_UNITS).index)
-}
 
 
 @dataclass(frozen=True)
@@ -85,18 +49,6 @@ class Agreement:
     problems: tuple[str, ...] = ()
 
 
-class _Shares(NamedTuple):
-    """How far frames agree in pairs near in time, and in pairs far apart; None where they cannot be compared."""
-
-    near: float | None
-    far: float | None = None
-
-    @property
-    def mean(self) -> float:
-        known = [share for share in self if share is not None]
-        return sum(known) / len(known) if known else 0.0
-
-
 def check(scene: Scene) -> Agreement:
     """Compare a few frames with one another, and the mesh with them.
 
@@ -105,7 +57,7 @@ def check(scene: Scene) -> Agreement:
     """
     sampled = Sampled(scene.views)
     pairs = sampled.near()
-    share = sampled.agreement(pairs, _same)
+    share = sampled.agreement(pairs, POSES[""])
     problems = [*by_reason(sampled.colourless, "frame"), *_doubts(sampled, pairs, share)]
     on_mesh = None if scene.points is None else _with_mesh(scene.points, sampled)
     if on_mesh is not None and on_mesh < MESH:
@@ -120,9 +72,8 @@ def _doubts(sampled: Sampled, pairs: Sequence[Pair], share: float | None) -> lis
     if not pairs:
         why = "no two of the sampled frames see the scene from different sides"
         return [f"conventions not tested: {why}", *_doubtful_depth(sampled)]
-    scales = _scales(sampled.median_depth() or 0.0)
-    poses = _likely_poses(sampled, pairs, scales)
-    before, after, unit = _likely_unit(sampled, pairs, _POSES[poses], scales)
+    poses = likely_poses(sampled, pairs)
+    before, after, unit = likely_unit(sampled, pairs, POSES[poses])
     if (poses or unit) and (after.near or 0.0) >= CLEAR:
         cause = " and ".join(name for name in (poses, unit) if name)
         own = "no points" if share is None else f"{share:.0%} of the points they share"
@@ -133,7 +84,7 @@ def _doubts(sampled: Sampled, pairs: Sequence[Pair], share: float | None) -> lis
                 "nothing was changed, mend the data or name another layout"]  # fmt: skip
     if share is None:
         found = ["conventions not tested: the sampled frames share no points, whatever the convention"]
-    elif share < SOUND:
+    elif round(share, 2) < SOUND:  # as it is written
         found = [f"frames agree on {share:.0%} of the points they share, those of sound scenes on {SOUND:.0%} or more; "
                  "no usual mistake (axes, inverse, sign of fy, unit of depth) explains it: are poses and frames of one "
                  "recording, and are the poses exact?"]  # fmt: skip
@@ -147,39 +98,6 @@ def _doubtful_depth(sampled: Sampled) -> list[str]:
     if median is None or ROOM[0] <= median <= ROOM[1]:
         return []
     return [f"the median depth is {median:.3g} m, that of rooms {ROOM[0]:g} to {ROOM[1]:g} m: is its unit right?"]
-
-
-def _scales(median: float) -> dict[str, float]:
-    """The unit as it is, and the mistakes of the unit after which a scene of this median depth were one of a room."""
-    return {name: scale for name, scale in _SCALES.items() if not name or ROOM[0] <= scale * median <= ROOM[1]}
-
-
-def _likely_poses(sampled: Sampled, pairs: Sequence[Pair], scales: Mapping[str, float]) -> str:
-    """The mistake of the poses with which, in the unit that suits it best, frames agree; "" if there is none."""
-    shares = {
-        name: max(sampled.agreement(pairs, convert, scale) or 0.0 for scale in scales.values())
-        for name, convert in _POSES.items()
-    }
-    return _first_of_the_best(shares)
-
-
-def _likely_unit(
-    sampled: Sampled, pairs: Sequence[Pair], convert: Poses, scales: Mapping[str, float]
-) -> tuple[_Shares, _Shares, str]:
-    """Shares in the unit as it is and in the likely one, and the mistake of the unit, "" if there is none."""
-    far = sampled.far(convert)
-    shares = {
-        name: _Shares(*(sampled.agreement(some, convert, scale) for some in (pairs, far)))
-        for name, scale in scales.items()
-    }
-    likely = _first_of_the_best({name: share.mean for name, share in shares.items()})
-    return shares[""], shares[likely], likely
-
-
-def _first_of_the_best(shares: Mapping[str, float]) -> str:
-    """The first name whose share is not clearly less than the largest one."""
-    best = max(shares.values())
-    return next(name for name, share in shares.items() if best - share <= max(MARGIN, SHARE * (1 - share)))
 
 
 def _with_mesh(points: np.ndarray, sampled: Sampled, to_poses: np.ndarray | None = None) -> float:

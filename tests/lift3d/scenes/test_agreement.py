@@ -14,7 +14,7 @@ import pytest
 from grounding.core import UserError
 from lift3d.scene import Scene, View
 from lift3d.scenes import load, open_scene
-from lift3d.scenes.agreement import _first_of_the_best, check
+from lift3d.scenes.agreement import check
 from lift3d.scenes.images import NoImage
 
 OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
@@ -119,14 +119,6 @@ def test_a_wrong_unit_is_named_although_frames_agree(truth: Any, looking_at: Any
     assert found.frames is not None and found.frames > 0.85
     (problem,) = found.problems
     assert "where cameras are far apart; likely cause: the unit of depth is 1/5000 m, not a millimetre (then" in problem
-
-
-def test_of_causes_that_explain_as_much_the_simplest_is_named() -> None:
-    """The second explains a little more than the first, but less than a change must bring."""
-    assert _first_of_the_best({"": 0.26, "a": 0.92, "a and b": 0.94}) == "a"
-    assert _first_of_the_best({"": 0.92, "a": 0.97}) == ""
-    assert _first_of_the_best({"": 0.84, "a": 0.92}) == "a"
-    assert _first_of_the_best({"": 0.40, "a": 0.55}) == ""  # takes a quarter of the contradictions away
 
 
 def test_below_85_percent_something_is_said(truth: Any) -> None:
