@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from grounding.core import UserError
+from grounding.core.checks import shown
 from grounding.core.files import inside
 from lift3d.scenes.cameras import camera_matrix, from_axis_angle, from_world_to_camera
 from lift3d.scenes.images import colour_file, depth_file
@@ -84,7 +85,7 @@ def _by_time(found: dict[str, Path]) -> Timeline[Path]:
 def _seconds(text: Any, where: str) -> float:
     time = float(numbers([text], 1, where)[0])
     if not np.isfinite(time):
-        raise UserError(f"{where}: a time must be finite, got {text!r}")
+        raise UserError(f"{where}: a time must be finite, got {shown(text)}")
     return time
 
 

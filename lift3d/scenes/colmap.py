@@ -71,7 +71,8 @@ def _read(root: Path) -> RawScene:
     images = sorted(_images_bin(paths[1]) if model[1] == ".bin" else _images_text(paths[1]), key=lambda i: i.name)
     for image in images:
         if image.camera not in cameras:
-            raise UserError(f"{paths[1]}: image {image.name} has camera {image.camera}, which {paths[0]} has not")
+            name = shown(image.name)
+            raise UserError(f"{paths[1]}: image {name} has camera {image.camera}, which {paths[0]} has not")
     problems = [_SCALE]
     if any(cameras[image.camera].distorted for image in images):
         problems.append("the cameras have lens distortion, which is not applied; run COLMAP's image_undistorter first")
@@ -95,7 +96,7 @@ def _frame(root: Path, image: _Image, camera: _Camera) -> Frame:
 
 def _camera(model: str, width: int, height: int, values: np.ndarray, where: str) -> _Camera:
     if model not in _ONE_FOCAL + _TWO_FOCALS:
-        raise UserError(f"{where}: camera model {model[:40]!r} is no pinhole; run COLMAP's image_undistorter first")
+        raise UserError(f"{where}: camera model {shown(model)} is no pinhole; run COLMAP's image_undistorter first")
     size = image_size(height, width, where)
     focals, rest = (values[[0, 0]], values[1:]) if model in _ONE_FOCAL else (values[:2], values[2:])
     intrinsics = from_corner_origin(camera_matrix(*focals, *rest[:2]))

@@ -56,7 +56,7 @@ def _read(root: Path) -> RawScene:
     path = inside(root, _FILE)
     given = read_json(path)
     if unknown := given.keys() - _KEYS:
-        raise UserError(f"{path}: unknown key {sorted(unknown)[0]!r}; known are {', '.join(sorted(_KEYS))}")
+        raise UserError(f"{path}: unknown key {shown(min(unknown))}; known are {', '.join(sorted(_KEYS))}")
     spec = {**_DEFAULTS, **given}
     units = positive(spec["depth_units_per_metre"], f"{path}: depth_units_per_metre")
     intrinsics = matrix(field(spec, "intrinsics", list, str(path)), f"{path}, intrinsics", size=3)

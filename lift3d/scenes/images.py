@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -49,7 +51,7 @@ def depth_file(path: Path, per_metre: float) -> Picture:
             shape = (image.height, image.width, *([bands] if bands > 1 else []))
             size = _checked_depth(np.dtype(_DEPTH_TYPES.get(image.mode, np.uint8)), shape, where)
         return Picture(size, lambda: metres(decoded(path, where), per_metre, where))
-    with regular_file(path).open("rb") as file:
+    with _opened(path) as file:
         shape, kind, _ = read_npy_header(file, where)
     return Picture(_checked_depth(kind, shape, where), lambda: metres(_array(path), per_metre, where))
 
@@ -98,5 +100,14 @@ def _checked_depth(kind: np.dtype, shape: tuple[int, ...], where: str) -> tuple[
 
 
 def _array(path: Path) -> np.ndarray:
-    with regular_file(path).open("rb") as file:
+    with _opened(path) as file:
         return read_npy(file, str(path))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    try:
+        with regular_file(path).open("rb") as file:
+            yield file
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from grounding.core import UserError
+from grounding.core.checks import shown
 from lift3d.scenes.cameras import camera_matrix, from_corner_origin, from_opengl
 from lift3d.scenes.images import colour_file, depth_file
 from lift3d.scenes.raw import Frame, Layout, RawScene
@@ -54,7 +55,7 @@ def _named_apart(root: Path, frames: list[Frame], entries: list[dict[str, Any]])
 def _frame(root: Path, entry: dict[str, Any], where: str) -> Frame:
     model = entry.get("camera_model", "OPENCV")
     if model not in _PINHOLE:
-        raise UserError(f"{where}: camera model {str(model)[:40]!r} is no pinhole; undistort the images first")
+        raise UserError(f"{where}: camera model {shown(model)} is no pinhole; undistort the images first")
     key = "depth_unit_scale_factor" if "depth_unit_scale_factor" in entry else "integer_depth_scale"
     units = 1 / positive(entry.get(key, MILLIMETRE), f"{where}: {key}")
     colour = _relative(root, field(entry, "file_path", str, where))
