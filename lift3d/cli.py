@@ -72,7 +72,9 @@ def export(
     check_formats(formats)
     check_free(out, folder=True)
     named = read_labels(labels)
-    opened = _with_surface(open_scene(scene, layout), surface, settings)
+    opened = open_scene(scene, layout, surface == "auto")
+    _doubt(opened.problems)  # now, for what is doubtful may be why the rest fails
+    opened = _with_surface(opened, surface, settings)
     source, doubts = read_masks(masks, opened)
     opened = replace(opened, problems=(*opened.problems, *doubts))
     if untracked:
@@ -98,7 +100,7 @@ def view(
         layout: Of the scene, if it should not be found out.
         save: File in .rrd to write instead of opening the viewer.
     """
-    view_export(folder, None if scene is None else load(scene, layout), save, _progress)
+    view_export(folder, None if scene is None else load(scene, layout, surface=False), save, _progress)
     if save is not None:
         _write(f"wrote {save}")
 
@@ -214,14 +216,19 @@ def _progress(read: Iterable[Frame], title: str) -> Iterable[Frame]:
 
 
 def _say(lifted: Lifted, out: Path) -> None:
+    _doubt(lifted.problems)
     notes = Console(stderr=True)
-    for problem in [*lifted.scene.problems, *lifted.problems]:
-        notes.print(f"doubtful: {problem}", markup=False, highlight=False, soft_wrap=True)
     for line in by_reason(lifted.rejected, "frame"):
         notes.print(f"not used: {line}", markup=False, highlight=False, soft_wrap=True)
     for line in by_reason(lifted.dropped, "object"):
         notes.print(f"not found: {line}", markup=False, highlight=False, soft_wrap=True)
     _write(f"wrote {out}: {len(lifted.instances)} objects from {lifted.frames} of {lifted.total} frames")
+
+
+def _doubt(problems: Iterable[str]) -> None:
+    notes = Console(stderr=True)
+    for problem in problems:
+        notes.print(f"doubtful: {problem}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _write(text: str) -> None:

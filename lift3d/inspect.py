@@ -24,12 +24,15 @@ class Inspection:
         layout: Name of the layout.
         checked_on: Real files on which this layout's reader was checked; empty: written from its description only.
         frames: Frames the layout lists, usable or not.
-        usable: Frames that can be lifted.
+        usable: Frames that can be lifted, as far as is known.
         named: How these are named; masks bear the names of the frames or of their files.
+        looked_into: Frames whose depth was decoded.
+        all_looked_into: Whether these are all that could be; of the others some may turn out not to be usable.
         left_out: Frame name -> why it cannot be used (bad poses, missing or unreadable images).
-        depth_size: (height, width) of the first usable depth image, or None if it cannot be decoded.
+        depth_size: (height, width) of the first frame's depth image, or None if it cannot be decoded.
         depth_valid: Share of its pixels that have depth, or None.
-        colour_size: (height, width) of the first usable colour image, or None.
+        depth_median: Of the frames that were decoded, metres, or None.
+        colour_size: (height, width) of the first frame's colour image, or None.
         vertices: Of the mesh or cloud; 0 where there is none.
         faces: Of the mesh; 0 where there is none.
         agreement: Share of points on which frames agree, in [0, 1], or None where nothing could be compared.
@@ -44,9 +47,12 @@ class Inspection:
     frames: int
     usable: int
     named: str
+    looked_into: int
+    all_looked_into: bool
     left_out: dict[str, str]
     depth_size: tuple[int, int] | None
     depth_valid: float | None
+    depth_median: float | None
     colour_size: tuple[int, int] | None
     vertices: int
     faces: int
@@ -62,12 +68,14 @@ class Inspection:
     def as_text(self) -> str:
         """A few lines for people."""
         checked = f"checked on {self.checked_on}" if self.checked_on else "reader not checked on real files"
+        depth = [_size(self.depth_size)]
+        depth += [] if self.depth_valid is None else [f"{self.depth_valid:.0%} valid"]
+        depth += [] if self.depth_median is None else [f"median {self.depth_median:.3g} m"]
         lines = [
             f"layout     {self.layout} ({checked})",
-            f"frames     {self.usable} of {self.frames} usable",
+            f"frames     {self._usable()}",
             f"named      {self.named}",
-            f"depth      {_size(self.depth_size)}"
-            + ("" if self.depth_valid is None else f", {self.depth_valid:.0%} valid"),
+            f"depth      {', '.join(depth)}",
             f"colour     {_size(self.colour_size)}",
             f"surface    {f'{self.vertices:,} vertices, {self.faces:,} faces' if self.vertices else 'none'}",
             f"agreement  {_share(self.agreement)} between frames ({self.pairs} pairs)",
@@ -76,6 +84,10 @@ class Inspection:
             lines.append(f"           {_share(self.mesh_agreement)} between mesh and frames")
         lines += [f"left out   {line}" for line in by_reason(self.left_out, "frame")]
         return "\n".join([*lines, *(f"problem    {problem}" for problem in self.problems)])
+
+    def _usable(self) -> str:
+        said = f"{self.usable} of {self.frames} usable"
+        return said if self.all_looked_into else f"{said} as far as {self.looked_into} depth images tell"
 
 
 def inspect(folder: Path, layout: str | None = None) -> Inspection:
@@ -96,11 +108,14 @@ def inspect(folder: Path, layout: str | None = None) -> Inspection:
         layout=scene.layout,
         checked_on=LAYOUTS[scene.layout].checked_on,
         frames=len(scene.views) + len(scene.left_out),
-        usable=len(scene.views),
+        usable=len(scene.views) - len(agreement.unusable),
         named=how_named(scene.views),
-        left_out=dict(scene.left_out),
+        looked_into=agreement.tried,
+        all_looked_into=agreement.tried == len(scene.views),
+        left_out={**scene.left_out, **agreement.unusable},
         depth_size=None if depth is None else (depth.shape[0], depth.shape[1]),
         depth_valid=None if depth is None else float(np.mean(depth > 0)),
+        depth_median=agreement.median_depth,
         colour_size=None if colour is None else (colour.shape[0], colour.shape[1]),
         vertices=0 if scene.points is None else len(scene.points),
         faces=0 if scene.faces is None else len(scene.faces),

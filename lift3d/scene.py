@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+FARTHEST = 1e7  # metres from the origin at most: as far as coordinates of maps go
+
 
 @dataclass(frozen=True, eq=False)
 class View:
@@ -66,6 +68,8 @@ class Scene:
 
 
 def is_rigid(pose: np.ndarray) -> bool:
-    """Whether a finite (4, 4) pose is a rotation (perhaps with a mirror) and a translation, to 1 %."""
+    """Whether a (4, 4) pose is a rotation (perhaps with a mirror), to 1 %, and a translation of at most `FARTHEST`."""
     rotation = pose[:3, :3]
+    if not (np.abs(rotation) < 2).all() or not (np.abs(pose[:3, 3]) <= FARTHEST).all():  # not finite, or too large
+        return False
     return bool(np.abs(rotation @ rotation.T - np.eye(3)).max() < 0.01 and np.allclose(pose[3], [0, 0, 0, 1]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 SHOWN = 10  # names on a line; report.json and `inspect --json-out` have all
 
@@ -14,10 +14,24 @@ def by_reason(reasons: Mapping[str, str] | Mapping[int, str], thing: str) -> lis
         reasons: Name -> reason.
         thing: What has the names, in the singular.
     """
-    names: dict[str, list[str]] = {}
-    for name, reason in reasons.items():
-        names.setdefault(reason, []).append(str(name))
-    return [f"{reason}: {listed(of, thing)}" for reason, of in names.items()]
+    return grouped(((str(name), reason) for name, reason in reasons.items()), thing)
+
+
+def grouped(pairs: Iterable[tuple[str, str]], thing: str) -> list[str]:
+    """As `by_reason`, for names that may have several reasons.
+
+    Reasons that differ only in words with a digit or a slash (the frame's number, its file) are alike: they share a
+    line, which shows the first one.
+    """
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for name, reason in pairs:
+        groups.setdefault(_kind(reason), []).append((name, reason))
+    lines = []
+    for group in groups.values():
+        names, reasons = zip(*group, strict=True)
+        alike = " (and alike)" if len(set(reasons)) > 1 else ""
+        lines.append(f"{reasons[0]}{alike}: {listed(list(names), thing)}")
+    return lines
 
 
 def listed(names: list[str], thing: str) -> str:
@@ -25,3 +39,7 @@ def listed(names: list[str], thing: str) -> str:
     more = len(names) - SHOWN
     shown = ", ".join(names[:SHOWN]) + (f", ... and {more} more" if more > 0 else "")
     return f"{thing}{'s' if len(names) > 1 else ''} {shown}"
+
+
+def _kind(reason: str) -> str:
+    return " ".join("" if "/" in word or any(letter.isdigit() for letter in word) else word for word in reason.split())

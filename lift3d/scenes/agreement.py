@@ -1,32 +1,28 @@
 """Self-test of a scene's conventions: do its frames, and its mesh, see the same surface? It reports, it never repairs.
 
-Depth pixels of one frame are put into the world and into another frame that saw the place from elsewhere. Where that
-frame has depth too, the point must be on the surface it sees (agrees) or behind it (hidden, tells nothing); a point in
-front of it contradicts. Agreement = agreeing / (agreeing + contradicting). A wrong axis, an inverse or a wrong unit of
-depth turns most points into contradictions; then the usual mistakes are tried in order to name the likely one.
+A wrong axis, an inverse or a wrong unit of depth turns agreement (`lift3d.scenes.overlap`) into contradiction. So the
+usual mistakes are tried (`lift3d.scenes.mistakes`), and the one that explains the contradictions is named.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-from grounding.core import UserError
-from lift3d.scene import Scene, View
-from lift3d.scenes.cameras import from_opengl, from_world_to_camera
+from lift3d.scene import Scene
+from lift3d.scenes.cameras import from_world_to_camera
+from lift3d.scenes.mistakes import POSES, ROOM, likely_poses, likely_unit
+from lift3d.scenes.overlap import Pair, Sampled, hits
+from lift3d.wording import by_reason
 
-ENOUGH = 0.30  # below this the conventions are doubtful, cause found or not
-SOUND = 0.85  # from here on no other convention is tried; real scenes reach 0.92 and 0.95
-CLEAR, BETTER = 0.60, 0.10  # a cause is named if it brings agreement to this, and by this much more
-TOLERANCE = 0.03  # of the distance: sensors and poses err by a few centimetres at a few metres
-ANCHORS, POINTS, VERTICES = 6, 1000, 20_000
+SOUND = 0.85  # below this something is said, cause found or not; real scenes reach 0.87 to 0.97
+CLEAR = 0.60  # a cause is named if it brings agreement to this
+MESH = 0.30  # least agreement of mesh and frames
+VERTICES = 20_000
 REACH = 0.1  # metres from a vertex that count as on the mesh: those of rooms are 1 to 5 cm apart
-FEWEST = 0.02  # share of the points that must meet known depth, to say anything
-TURN, SHIFT = np.deg2rad(3), 0.05  # a camera that moved less (radians, metres) agrees with itself in any convention
-_UNITS = {"a metre": 1.0, "a millimetre": 1000.0, "1/5000 m": 5000.0, "1/6553.5 m": 6553.5}
 
 
 @dataclass(frozen=True)
@@ -38,154 +34,73 @@ class Agreement:
         pairs: Pairs of frames compared.
         mesh: Share of the mesh in view that the frames see, or of what they see that lies on the mesh, whichever is
             more; None without a mesh.
+        median_depth: Of the frames that were decoded, metres; None where there is no depth.
+        tried: How many frames were decoded.
+        unusable: Name of each of these that cannot be lifted -> why.
         problems: One line for each thing that is doubtful, with the likely cause.
     """
 
     frames: float | None
     pairs: int
     mesh: float | None = None
+    median_depth: float | None = None
+    tried: int = 0
+    unusable: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class _Seen:
-    """A decoded frame: its depth, and some of its pixels as points of its own camera, (N, 3)."""
-
-    view: View
-    depth: np.ndarray
-    points: np.ndarray = field(repr=False)
 
 
 def check(scene: Scene) -> Agreement:
     """Compare a few frames with one another, and the mesh with them.
 
     Args:
-        scene: Any scene; at most some thirty depth images are decoded, unreadable ones are named and passed over.
+        scene: Any scene; at most some forty depth images and six pictures are decoded.
     """
-    seen, problems = _decode(scene.views)
-    pairs = [(a, b) for a, b in _pairs(len(scene.views)) if a in seen and b in seen]
-    pairs = [(a, b) for a, b in pairs if _moved(scene.views[a].pose, scene.views[b].pose)]
-    share = _between(seen, pairs, {index: frame.view.pose for index, frame in seen.items()}, 1.0) if pairs else None
-    problems += _doubts(seen, pairs, share)
-    on_mesh = None if scene.points is None else _with_mesh(scene.points, seen)
-    if on_mesh is not None and on_mesh < ENOUGH:
-        problems.append(f"mesh and frames agree on {on_mesh:.0%} of what they share, {ENOUGH:.0%} is the least; "
-                        f"{_mesh_cause(scene, seen)}")  # fmt: skip
-    return Agreement(share, len(pairs), on_mesh, tuple(problems))
+    sampled = Sampled(scene.views)
+    pairs = sampled.near()
+    share = sampled.agreement(pairs, POSES[""])
+    problems = [*by_reason(sampled.colourless, "frame"), *_doubts(sampled, pairs, share)]
+    on_mesh = None if scene.points is None else _with_mesh(scene.points, sampled)
+    if on_mesh is not None and on_mesh < MESH:
+        problems.append(f"mesh and frames agree on {on_mesh:.0%} of what they share, {MESH:.0%} is the least; "
+                        f"{_mesh_cause(scene, sampled)}")  # fmt: skip
+    return Agreement(
+        share, len(pairs), on_mesh, sampled.median_depth(), sampled.tried, sampled.unusable, tuple(problems)
+    )
 
 
-def _doubts(seen: dict[int, _Seen], pairs: list[tuple[int, int]], share: float | None) -> list[str]:
+def _doubts(sampled: Sampled, pairs: Sequence[Pair], share: float | None) -> list[str]:
     if not pairs:
-        return ["conventions not tested: no two of the sampled frames see the scene from different sides"]
-    if share is not None and share >= SOUND:
-        return []
-    agree = share or 0.0
-    best, cause = _likely_cause(seen, pairs)
-    if best >= max(CLEAR, agree + BETTER):
-        return [f"frames agree on {agree:.0%} of the points they share; likely cause: {cause} (then {best:.0%} agree); "
+        why = "no two of the sampled frames see the scene from different sides"
+        return [f"conventions not tested: {why}", *_doubtful_depth(sampled)]
+    poses = likely_poses(sampled, pairs)
+    before, after, unit = likely_unit(sampled, pairs, POSES[poses])
+    if (poses or unit) and (after.near or 0.0) >= CLEAR:
+        cause = " and ".join(name for name in (poses, unit) if name)
+        own = "no points" if share is None else f"{share:.0%} of the points they share"
+        then = f"{after.near:.0%}"
+        if not poses and None not in (before.far, after.far):
+            own, then = f"{own}, {before.far:.0%} where cameras are far apart", f"{then} and {after.far:.0%}"
+        return [f"frames agree on {own}; likely cause: {cause} (then {then} agree); "
                 "nothing was changed, mend the data or name another layout"]  # fmt: skip
     if share is None:
-        return ["conventions not tested: the sampled frames share no points, whatever the convention"]
-    if share < ENOUGH:
-        return [f"frames agree on {share:.0%} of the points they share, {ENOUGH:.0%} is the least; no usual mistake "
-                "(axes, inverse, unit of depth) explains it: are poses and frames of one recording?"]  # fmt: skip
-    return []
+        found = ["conventions not tested: the sampled frames share no points, whatever the convention"]
+    elif round(share, 2) < SOUND:  # as it is written
+        found = [f"frames agree on {share:.0%} of the points they share, those of sound scenes on {SOUND:.0%} or more; "
+                 "no usual mistake (axes, inverse, sign of fy, unit of depth) explains it: are poses and frames of one "
+                 "recording, and are the poses exact?"]  # fmt: skip
+    else:
+        found = []
+    return [*found, *_doubtful_depth(sampled)]
 
 
-def _pairs(count: int) -> list[tuple[int, int]]:
-    """Anchors spread over the scene, each with frames a little, more and much later (or earlier, at the end)."""
-    anchors = {round(float(at)) for at in np.linspace(0, count - 1, ANCHORS)}
-    gaps = {1, 2, max(1, count // 50), max(1, count // 15), max(1, count // 6)}
-    moves = [(a, a + gap if a + gap < count else a - gap) for a in anchors for gap in gaps]
-    return sorted({(a, b) for a, b in moves if 0 <= b < count})
+def _doubtful_depth(sampled: Sampled) -> list[str]:
+    median = sampled.median_depth()
+    if median is None or ROOM[0] <= median <= ROOM[1]:
+        return []
+    return [f"the median depth is {median:.3g} m, that of rooms {ROOM[0]:g} to {ROOM[1]:g} m: is its unit right?"]
 
 
-def _decode(views: Sequence[View]) -> tuple[dict[int, _Seen], list[str]]:
-    seen: dict[int, _Seen] = {}
-    problems = []
-    for index in sorted({index for pair in _pairs(len(views)) for index in pair} | {0}):
-        try:
-            depth = views[index].read_depth()
-        except UserError as error:
-            problems.append(f"frame {views[index].name}: {error}")
-            continue
-        seen[index] = _Seen(views[index], depth, _camera_points(depth, views[index].intrinsics))
-    return seen, problems
-
-
-def _camera_points(depth: np.ndarray, intrinsics: np.ndarray) -> np.ndarray:
-    rows, columns = np.nonzero(depth)
-    step = max(1, len(rows) // POINTS)
-    rows, columns = rows[step // 2 :: step], columns[step // 2 :: step]
-    z = depth[rows, columns].astype(np.float64)
-    x = (columns - intrinsics[0, 2]) * z / intrinsics[0, 0]
-    y = (rows - intrinsics[1, 2]) * z / intrinsics[1, 1]
-    return np.stack([x, y, z], axis=1)
-
-
-def _moved(one: np.ndarray, other: np.ndarray) -> bool:
-    cosine = (np.trace(one[:3, :3].T @ other[:3, :3]) - 1) / 2
-    return bool(np.arccos(np.clip(cosine, -1, 1)) > TURN or np.linalg.norm(one[:3, 3] - other[:3, 3]) > SHIFT)
-
-
-def _between(
-    seen: dict[int, _Seen], pairs: list[tuple[int, int]], poses: dict[int, np.ndarray], depth_scale: float
-) -> float | None:
-    """Share of agreeing points if the poses were `poses` and all depth were `depth_scale` times as large."""
-    counts, total = np.zeros(3), 0
-    for a, b in pairs:
-        total += len(seen[a].points)
-        to_b = np.linalg.inv(poses[b]) @ poses[a]
-        points = depth_scale * seen[a].points @ to_b[:3, :3].T + to_b[:3, 3]
-        counts += _hits(points, seen[b], depth_scale)
-    met = counts[:2].sum()
-    return float(counts[0] / met) if met > FEWEST * total else None
-
-
-def _hits(points: np.ndarray, frame: _Seen, depth_scale: float = 1.0) -> np.ndarray:
-    """How many points, (N, 3) in the frame's camera, agree with its depth, contradict it, and are hidden by it."""
-    points = points[points[:, 2] > 1e-6]
-    pixels = points @ frame.view.intrinsics.T
-    column, row = np.rint(pixels[:, :2] / pixels[:, 2:]).T
-    height, width = frame.depth.shape
-    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
-    depth = depth_scale * frame.depth[row[inside].astype(np.int64), column[inside].astype(np.int64)]
-    z = points[inside, 2]
-    known = depth > 0
-    in_front = (depth[known] - z[known]) / z[known]
-    agree, contradict = np.count_nonzero(np.abs(in_front) <= TOLERANCE), np.count_nonzero(in_front > TOLERANCE)
-    return np.array([agree, contradict, len(in_front) - agree - contradict])
-
-
-def _likely_cause(seen: dict[int, _Seen], pairs: list[tuple[int, int]]) -> tuple[float, str]:
-    """The usual mistakes, each with every unit of depth: the share and the name of the one that agrees best."""
-    mistakes = {
-        "": lambda pose: pose,
-        "the cameras' y and z axes point the other way (OpenGL for OpenCV)": from_opengl,
-        "the poses are world-to-camera": from_world_to_camera,
-        "the poses are world-to-camera with OpenGL axes": lambda pose: from_opengl(from_world_to_camera(pose)),
-    }
-    tried = []
-    for axes, convert in mistakes.items():
-        poses = {index: convert(frame.view.pose) for index, frame in seen.items()}
-        for unit, scale in {"": 1.0, **_scales()}.items():
-            causes = [cause for cause in (axes, unit) if cause]
-            share = _between(seen, pairs, poses, scale) or 0.0
-            tried.append((round(share, 2), -len(causes), " and ".join(causes)))  # of equals, the one with fewer changes
-    share, _, cause = max(tried)
-    return share, cause
-
-
-def _scales() -> dict[str, float]:
-    return {
-        f"the unit of depth is {true}, not {taken}": _UNITS[taken] / _UNITS[true]
-        for taken in _UNITS
-        for true in _UNITS
-        if taken != true
-    }
-
-
-def _with_mesh(points: np.ndarray, seen: dict[int, _Seen], to_poses: np.ndarray | None = None) -> float:
+def _with_mesh(points: np.ndarray, sampled: Sampled, to_poses: np.ndarray | None = None) -> float:
     """How well mesh and frames agree: the greater of two shares, for each is low for some sound meshes.
 
     Of the mesh in view, what the frames see: little of a whole flat, most of which is behind walls. Of what the frames
@@ -194,23 +109,24 @@ def _with_mesh(points: np.ndarray, seen: dict[int, _Seen], to_poses: np.ndarray 
     points = points[np.isfinite(points).all(axis=1)]
     if to_poses is not None:
         points = points @ to_poses[:3, :3].T + to_poses[:3, 3]
-    if len(points) < 2 or not seen:
+    frames = list(sampled.seen.values())
+    if len(points) < 2 or not frames:
         return 0.0
     counts = np.zeros(3)
-    for frame in seen.values():
-        to_camera = np.linalg.inv(frame.view.pose)
+    for frame in frames:
+        to_camera = np.linalg.inv(frame.pose)
         some = points[:: max(1, len(points) // VERTICES)]
-        counts += _hits(some @ to_camera[:3, :3].T + to_camera[:3, 3], frame)
+        counts += hits(some @ to_camera[:3, :3].T + to_camera[:3, 3], frame)
     visible = counts[0] / max(counts.sum(), 1)
-    world = [frame.points @ frame.view.pose[:3, :3].T + frame.view.pose[:3, 3] for frame in seen.values()]
+    world = [frame.points @ frame.pose[:3, :3].T + frame.pose[:3, 3] for frame in frames]
     away = cKDTree(points).query(np.concatenate(world), distance_upper_bound=REACH)[0]
     return float(max(visible, np.isfinite(away).mean()))
 
 
-def _mesh_cause(scene: Scene, seen: dict[int, _Seen]) -> str:
+def _mesh_cause(scene: Scene, sampled: Sampled) -> str:
     alignment = scene.axis_alignment
-    if alignment is not None and scene.points is not None and np.isfinite(alignment).all():
-        aligned = _with_mesh(scene.points, seen, from_world_to_camera(alignment))
-        if aligned >= ENOUGH:
+    if alignment is not None and scene.points is not None:
+        aligned = _with_mesh(scene.points, sampled, from_world_to_camera(alignment))
+        if aligned >= MESH:
             return f"likely cause: it is in the aligned frame already (taken back, {aligned:.0%} agree); mend the data"
     return "it is in another frame than the poses, or of another scene"

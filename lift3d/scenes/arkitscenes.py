@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from grounding.core import UserError
+from grounding.core.checks import shown
 from grounding.core.files import inside
 from lift3d.scenes.cameras import camera_matrix, from_axis_angle, from_world_to_camera
 from lift3d.scenes.images import colour_file, depth_file
-from lift3d.scenes.ply import Mesh, read_ply
+from lift3d.scenes.ply import read_ply
 from lift3d.scenes.raw import Frame, Layout, RawScene
-from lift3d.scenes.text import files, numbers, read_text, rows
+from lift3d.scenes.text import files, image_size, numbers, only, read_text, rows
 from lift3d.scenes.timeline import Timeline
 
 MILLIMETRES = 1000.0
@@ -39,10 +40,10 @@ def _read(root: Path) -> RawScene:
     depth = _by_time(files(root, f"{at}/lowres_depth", (".png",)))
     colour = _by_time(files(root, f"{at}/lowres_wide", (".png", ".jpg")))
     cameras = _by_time(files(root, f"{at}/lowres_wide_intrinsics", (".pincam",)))
-    meshes = sorted(root.glob("*_3dod_mesh.ply"))
+    mesh = only(root, "*_3dod_mesh.ply")
     return RawScene(
         [_frame(time, path, poses, colour, cameras) for time, path in depth],
-        mesh=read_ply(inside(root, meshes[0].name)) if meshes else Mesh(),
+        mesh=partial(read_ply, mesh) if mesh else None,
     )
 
 
@@ -73,9 +74,7 @@ def _trajectory(path: Path) -> Timeline[np.ndarray]:
 
 def _pincam(path: Path) -> tuple[tuple[int, int], np.ndarray]:
     width, height, fx, fy, cx, cy = numbers(read_text(path).split(), 6, str(path))
-    if not (1 <= width < 1e5 and 1 <= height < 1e5):
-        raise UserError(f"{path}: expected width and height of an image, got {width:g} and {height:g}")
-    return (int(height), int(width)), camera_matrix(fx, fy, cx, cy)
+    return image_size(float(height), float(width), str(path)), camera_matrix(fx, fy, cx, cy)
 
 
 def _by_time(found: dict[str, Path]) -> Timeline[Path]:
@@ -86,7 +85,7 @@ def _by_time(found: dict[str, Path]) -> Timeline[Path]:
 def _seconds(text: Any, where: str) -> float:
     time = float(numbers([text], 1, where)[0])
     if not np.isfinite(time):
-        raise UserError(f"{where}: a time must be finite, got {text!r}")
+        raise UserError(f"{where}: a time must be finite, got {shown(text)}")
     return time
 
 

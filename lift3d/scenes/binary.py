@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import BinaryIO
 
 from grounding.core import UserError
+from grounding.core.reading import regular_file
 
 
 class Cut(UserError):
@@ -27,7 +28,7 @@ class BinaryFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._file: BinaryIO = path.open("rb")
+            self._file: BinaryIO = regular_file(path).open("rb")
         except OSError as error:
             raise UserError(f"cannot read {path}: {error.strerror or error}") from error
         self.length = path.stat().st_size

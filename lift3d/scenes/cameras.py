@@ -7,16 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-Y_AND_Z_FLIPPED = np.diag([1.0, -1.0, -1.0, 1.0])
+MOST_ANGLE = 1e6  # radians; beyond, their fraction of a turn is rounded away
 Y_FLIPPED = np.diag([1.0, -1.0, 1.0, 1.0])
 
 
 def from_opengl(pose: np.ndarray) -> np.ndarray:
     """Camera-to-world with OpenGL axes (y up, z backward) to OpenCV axes (y down, z forward), both (4, 4).
 
-    Multiplied from the right: the camera's axes turn, the world stays.
+    The camera's axes turn, the world stays; what is not finite stays so.
     """
-    return pose @ Y_AND_Z_FLIPPED
+    return pose * np.array([1.0, -1.0, -1.0, 1.0])
 
 
 def from_world_to_camera(pose: np.ndarray) -> np.ndarray:
@@ -29,14 +29,15 @@ def from_world_to_camera(pose: np.ndarray) -> np.ndarray:
 
 def from_quaternion(xyzw: Sequence[float] | np.ndarray, translation: Sequence[float] | np.ndarray) -> np.ndarray:
     """A (4, 4) pose out of a quaternion, scalar last, of any length > 0; not a number where it has none."""
-    if not np.isfinite(xyzw).all() or np.linalg.norm(xyzw) < 1e-9:
+    largest = np.abs(xyzw).max()
+    if not 1e-9 < largest < np.inf:
         return np.full((4, 4), np.nan)
-    return _pose(Rotation.from_quat(xyzw).as_matrix(), translation)
+    return _pose(Rotation.from_quat(np.asarray(xyzw) / largest).as_matrix(), translation)
 
 
 def from_axis_angle(vector: np.ndarray, translation: np.ndarray) -> np.ndarray:
-    """A (4, 4) pose out of a rotation vector: axis times angle in radians."""
-    if not np.isfinite(vector).all():
+    """A (4, 4) pose out of a rotation vector, axis times angle in radians; not a number where that is senseless."""
+    if not (np.abs(vector) < MOST_ANGLE).all():
         return np.full((4, 4), np.nan)
     return _pose(Rotation.from_rotvec(vector).as_matrix(), translation)
 

@@ -23,12 +23,24 @@ from typing import Any
 import numpy as np
 
 from grounding.core import UserError
+from grounding.core.checks import shown
 from grounding.core.files import inside
 from lift3d.scenes.cameras import from_opengl, from_world_to_camera
-from lift3d.scenes.images import checked_size, colour_file, depth_file
-from lift3d.scenes.ply import Mesh, read_ply
+from lift3d.scenes.images import colour_file, depth_file
+from lift3d.scenes.ply import read_ply
 from lift3d.scenes.raw import Frame, Layout, RawScene
-from lift3d.scenes.text import field, files, matrix, matrix_file, natural, numbers, positive, read_json
+from lift3d.scenes.text import (
+    field,
+    files,
+    image_size,
+    matrix,
+    matrix_file,
+    natural,
+    numbers,
+    positive,
+    read_json,
+    rigid_matrix,
+)
 
 _FILE = "scene.json"
 _DEFAULTS: dict[str, Any] = {
@@ -44,12 +56,13 @@ def _read(root: Path) -> RawScene:
     path = inside(root, _FILE)
     given = read_json(path)
     if unknown := given.keys() - _KEYS:
-        raise UserError(f"{path}: unknown key {sorted(unknown)[0]!r}; known are {', '.join(sorted(_KEYS))}")
+        raise UserError(f"{path}: unknown key {shown(min(unknown))}; known are {', '.join(sorted(_KEYS))}")
     spec = {**_DEFAULTS, **given}
     units = positive(spec["depth_units_per_metre"], f"{path}: depth_units_per_metre")
     intrinsics = matrix(field(spec, "intrinsics", list, str(path)), f"{path}, intrinsics", size=3)
     depth, colour = files(root, "depth", (".png", ".npy")), files(root, "color", (".jpg", ".jpeg", ".png"))
     poses, convert = files(root, "pose", (".txt",)), _conversion(spec, path)
+    size = _size(spec["intrinsics_size"], path) if "intrinsics_size" in spec else "depth"
     frames = [
         Frame(
             name=name,
@@ -57,14 +70,16 @@ def _read(root: Path) -> RawScene:
             intrinsics=intrinsics,
             depth=partial(depth_file, depth[name], units) if name in depth else None,
             colour=partial(colour_file, colour[name]) if name in colour else None,
-            intrinsics_of=_size(spec["intrinsics_size"], path) if "intrinsics_size" in spec else "depth",
+            intrinsics_of=size,
         )
         for name in sorted(depth.keys() | poses.keys(), key=natural)
     ]
     return RawScene(
         frames,
-        mesh=read_ply(inside(root, field(spec, "mesh", str, str(path)))) if "mesh" in spec else Mesh(),
-        axis_alignment=matrix(spec["axis_alignment"], f"{path}, axis_alignment") if "axis_alignment" in spec else None,
+        mesh=partial(read_ply, inside(root, field(spec, "mesh", str, str(path)))) if "mesh" in spec else None,
+        axis_alignment=rigid_matrix(spec["axis_alignment"], f"{path}, axis_alignment")
+        if "axis_alignment" in spec
+        else None,
         up=_unit(spec["up"], path),
     )
 
@@ -74,7 +89,7 @@ def _conversion(spec: dict[str, Any], path: Path) -> tuple[bool, bool]:
     chosen = []
     for key, default, other in (("axes", "opencv", "opengl"), ("poses", "camera_to_world", "world_to_camera")):
         if spec[key] not in (default, other):
-            raise UserError(f"{path}: {key} must be {default} or {other}, got {str(spec[key])[:40]!r}")
+            raise UserError(f"{path}: {key} must be {default} or {other}, got {shown(spec[key])}")
         chosen.append(spec[key] == other)
     return chosen[0], chosen[1]
 
@@ -88,16 +103,16 @@ def _pose(path: Path, convert: tuple[bool, bool]) -> np.ndarray:
 
 
 def _size(value: Any, path: Path) -> tuple[int, int]:
-    if not isinstance(value, list) or not all(type(item) is int for item in value):
-        raise UserError(f"{path}: intrinsics_size must be [height, width], got {str(value)[:40]}")
-    return checked_size(tuple(value), f"{path}, intrinsics_size")
+    if not isinstance(value, list) or len(value) != 2:
+        raise UserError(f"{path}: intrinsics_size must be [height, width], got {shown(value)}")
+    return image_size(value[0], value[1], f"{path}, intrinsics_size")
 
 
 def _unit(value: Any, path: Path) -> tuple[float, float, float]:
     vector = numbers(value if isinstance(value, list) else [], 3, f"{path}, up")
     length = float(np.linalg.norm(vector))
     if not 0 < length < float("inf"):
-        raise UserError(f"{path}: up must be a direction, got {value}")
+        raise UserError(f"{path}: up must be a direction, got {shown(value)}")
     x, y, z = (float(item) / length for item in vector)
     return x, y, z
 

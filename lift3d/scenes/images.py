@@ -1,22 +1,27 @@
-"""Depth and colour images: sizes from the header at once, pixels when asked for, invalid depth always 0."""
+"""Depth and colour images: sizes and kinds from the header at once, pixels when asked for, invalid depth always 0."""
 
 from __future__ import annotations
 
-import io
-import struct
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
-from PIL import Image
 
 from grounding.core import UserError
+from grounding.core.arrays import read_npy, read_npy_header
+from grounding.core.limits import check_pixels
+from grounding.core.pictures import open_picture, picture_size
+from grounding.core.reading import regular_file
 
-MAX_PIXELS = 64_000_000  # a header may promise more than the memory holds
 NO_DEPTH = 65535  # what sensors write for 'too far' or 'unknown'; 0 is the other one
-_UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+_DEPTH_TYPES = {"I;16": np.uint16, "I;16B": np.uint16, "I": np.int32, "F": np.float32}  # by Pillow's modes
+
+
+class NoImage(UserError):
+    """A frame has no such image at all."""
 
 
 @dataclass(frozen=True)
@@ -38,31 +43,25 @@ def depth_file(path: Path, per_metre: float) -> Picture:
     """A depth image: 16-bit PNG, or `.npy` of numbers, with `per_metre` units a metre; read as float32 metres.
 
     Raises:
-        UserError: At once for a file that is missing or no image, on reading for one that cannot be decoded.
+        UserError: At once for a file that is missing, no image, too large or of another kind than depth; on reading for
+            one that cannot be decoded.
     """
-    if path.suffix.lower() == ".npy":
-        size = checked_size(_array(path).shape, str(path))
-        return Picture(size, lambda: metres(_array(path), per_metre, str(path)), path.stem)
-    return Picture(image_size(path), lambda: metres(decoded(path, str(path)), per_metre, str(path)), path.stem)
+    where, stem = str(path), path.stem
+    if path.suffix.lower() != ".npy":
+        with open_picture(path, where) as image:
+            bands = len(image.getbands())
+            shape = (image.height, image.width, *([bands] if bands > 1 else []))
+            size = _checked_depth(np.dtype(_DEPTH_TYPES.get(image.mode, np.uint8)), shape, where)
+        return Picture(size, lambda: metres(decoded(path, where), per_metre, where), stem)
+    with _opened(path) as file:
+        shape, kind, _ = read_npy_header(file, where)
+    return Picture(_checked_depth(kind, shape, where), lambda: metres(_array(path), per_metre, where), stem)
 
 
 def colour_file(path: Path) -> Picture:
     """A colour image (JPEG, PNG, ...), read as uint8 RGB (H, W, 3); errors as for `depth_file`."""
-    return Picture(image_size(path), lambda: decoded(path, str(path), mode="RGB"), path.stem)
-
-
-def image_size(path: Path) -> tuple[int, int]:
-    """(height, width) of an image file, from its header.
-
-    Raises:
-        UserError: If the file is missing, no image, or of an absurd size.
-    """
-    try:
-        with Image.open(path) as image:
-            size = (image.height, image.width)
-    except _UNREADABLE as error:
-        raise UserError(_reason(str(path), error)) from error
-    return checked_size(size, str(path))
+    where = str(path)
+    return Picture(picture_size(path, where), lambda: decoded(path, where, mode="RGB"), path.stem)
 
 
 def decoded(source: Path | bytes, where: str, mode: str | None = None) -> np.ndarray:
@@ -71,14 +70,8 @@ def decoded(source: Path | bytes, where: str, mode: str | None = None) -> np.nda
     Raises:
         UserError: If it is missing, cut off, no image, or too large; `where` names it.
     """
-    try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
-            checked_size((image.height, image.width), where)
-            return np.array(image if mode is None else image.convert(mode))
-    except UserError:
-        raise  # it is a ValueError also
-    except _UNREADABLE as error:
-        raise UserError(_reason(where, error)) from error
+    with open_picture(source, where) as image:
+        return np.array(image if mode is None else image.convert(mode))
 
 
 def metres(raw: np.ndarray, per_metre: float, where: str) -> np.ndarray:
@@ -87,32 +80,36 @@ def metres(raw: np.ndarray, per_metre: float, where: str) -> np.ndarray:
     Raises:
         UserError: If `raw` is not one channel of 16-bit or floating numbers.
     """
-    whole = raw.dtype in (np.uint16, np.int32)  # older Pillow gives 16 bits as int32
-    if raw.ndim != 2 or not (whole or np.issubdtype(raw.dtype, np.floating)):
-        raise UserError(f"{where}: depth must have one channel of 16 bits or floats, got {raw.dtype} {raw.shape}")
+    _checked_depth(raw.dtype, raw.shape, where)
     with np.errstate(over="ignore", invalid="ignore"):
-        depth = (raw / per_metre).astype(np.float32)
-    valid = (raw > 0) & np.isfinite(depth) & ((raw < NO_DEPTH) if whole else True)
-    return np.where(valid, depth, np.float32(0))
+        depth = raw.astype(np.float32)
+        depth /= per_metre
+        valid = (raw > 0) & np.isfinite(depth) & ((raw < NO_DEPTH) if _is_whole(raw.dtype) else True)
+    depth[~valid] = 0
+    return depth
 
 
-def checked_size(size: tuple[int, ...], where: str) -> tuple[int, int]:
-    """`size` as (height, width) when it is one that an image may have.
+def _is_whole(kind: np.dtype) -> bool:
+    """16 bits in either order of bytes, or 32 with a sign, as older Pillow gives 16 bits."""
+    return (kind.kind, kind.itemsize) in (("u", 2), ("i", 4))
 
-    Raises:
-        UserError: If it has not two numbers >= 1 or more than `MAX_PIXELS` pixels.
-    """
-    if len(size) != 2 or min(size) < 1 or size[0] * size[1] > MAX_PIXELS:
-        raise UserError(f"{where}: expected an image of 1 to {MAX_PIXELS:,} pixels, its header says {size}")
-    return size[0], size[1]
+
+def _checked_depth(kind: np.dtype, shape: tuple[int, ...], where: str) -> tuple[int, int]:
+    if len(shape) != 2 or not (_is_whole(kind) or np.issubdtype(kind, np.floating)):
+        raise UserError(f"{where}: depth must have one channel of 16 bits or floats, got {kind} {shape}")
+    check_pixels((shape[0], shape[1]), where)
+    return shape[0], shape[1]
 
 
 def _array(path: Path) -> np.ndarray:
+    with _opened(path) as file:
+        return read_npy(file, str(path))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, SyntaxError, OverflowError) as error:
-        raise UserError(f"cannot read {path} as a NumPy array: {error}") from error
-
-
-def _reason(where: str, error: BaseException) -> str:
-    return f"cannot read {where} as an image: {getattr(error, 'strerror', None) or error}; it may be cut off or damaged"
+        with regular_file(path).open("rb") as file:
+            yield file
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error

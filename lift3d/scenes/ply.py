@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from grounding.core import UserError
+from grounding.core.checks import shown, whole_text
+from grounding.core.reading import read_bytes
+from lift3d.scene import FARTHEST
 
 _TYPES = {
     "char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2", "ushort": "u2",
@@ -41,6 +44,12 @@ class _Element:
     count: int
     properties: list[tuple[str, str, str]]  # name, type, and the type of a list's length ("" for one number)
 
+    def add(self, name: str, kind: str, length: str, path: Path) -> None:
+        """Append a property, unless there is one of its name."""
+        if any(name == known or name == f"{known} length" for known, _, _ in self.properties):
+            raise UserError(f"{path}: the property {shown(name)} of {shown(self.name)} stands twice in the PLY header")
+        self.properties.append((name, kind, length))
+
 
 def read_ply(path: Path) -> Mesh:
     """Read a PLY mesh or cloud.
@@ -51,10 +60,7 @@ def read_ply(path: Path) -> Mesh:
     Raises:
         UserError: If the file is no PLY, shorter than it says, or its faces have not all three or all four corners.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+    data = read_bytes(path)
     order, elements, offset = _header(data, path)
     tables: dict[str, dict[str, np.ndarray]] = {}
     fields = data[offset:].split() if order == "=" else []
@@ -80,14 +86,14 @@ def _header(data: bytes, path: Path) -> tuple[str, list[_Element], int]:
         match line.split():
             case ["format", name, *_]:
                 order = _ORDERS.get(name, "")
-            case ["element", name, count] if count.isdecimal():
-                elements.append(_Element(name, int(count), []))
+            case ["element", name, count] if name not in (element.name for element in elements):
+                elements.append(_Element(name, whole_text(count, f"{path}: the number of {name} rows"), []))
             case ["property", "list", length, kind, name] if elements and length in _TYPES and kind in _TYPES:
-                elements[-1].properties.append((name, _TYPES[kind], _TYPES[length]))
+                elements[-1].add(name, _TYPES[kind], _TYPES[length], path)
             case ["property", kind, name] if elements and kind in _TYPES:
-                elements[-1].properties.append((name, _TYPES[kind], ""))
+                elements[-1].add(name, _TYPES[kind], "", path)
             case ["property" | "element", *_]:
-                raise UserError(f"{path}: cannot read the PLY header line {line[:80]!r}")
+                raise UserError(f"{path}: cannot read the PLY header line {shown(line)}")
     if not order:
         raise UserError(f"{path}: the PLY format must be one of {', '.join(_ORDERS)}")
     return order, elements, data.find(b"\n", end) + 1 or len(data)
@@ -106,13 +112,15 @@ def _binary_table(data: bytes, offset: int, element: _Element, order: str, path:
             raise UserError(f"{path}: a {element.name} with a list of {first} entries is not supported")
         columns += [(f"{name} length", order + length), (name, order + kind, (int(first),))]
     dtype = np.dtype(columns)
-    if element.count * dtype.itemsize > len(data) - offset:
-        raise UserError(f"{path} is cut off, or its faces differ in corners: {element.count} {element.name} rows "
-                        f"of {dtype.itemsize} bytes do not fit; triangulate the mesh or fetch it anew")  # fmt: skip
-    table = np.frombuffer(data, dtype, count=element.count, offset=offset)
+    if not dtype.itemsize:
+        return np.zeros(0, dtype)
+    there = (len(data) - offset) // dtype.itemsize
+    table = np.frombuffer(data, dtype, count=min(element.count, there), offset=offset)
     for name in (name for name, _, length in element.properties if length):
-        if len(table) and (table[f"{name} length"] != table[f"{name} length"][0]).any():
-            raise UserError(f"{path}: its faces differ in the number of corners; triangulate the mesh")
+        _check_even(table[f"{name} length"], path)
+    if element.count > there:
+        raise UserError(f"{path} is cut off: {element.count} {element.name} rows of {dtype.itemsize} bytes do not fit; "
+                        "fetch it anew")  # fmt: skip
     return table
 
 
@@ -122,23 +130,33 @@ def _ascii_table(fields: list[bytes], element: _Element, path: Path) -> dict[str
     for _, _, length in element.properties:
         at = sum(widths)
         listed = fields[at] if length and at < len(fields) else b"0"
-        widths.append(1 + int(listed) if length and listed.isdigit() and int(listed) <= 64 else 1)
+        widths.append(1 + int(listed) if length and len(listed) < 3 and listed.isdigit() else 1)
     width = sum(widths)
+    starts = np.cumsum([0, *widths])
+    for (_, _, length), start in zip(element.properties, starts, strict=False):
+        if length:
+            _check_even(np.array(fields[start : element.count * width : width]), path)
     if element.count * width > len(fields):
-        raise UserError(f"{path} is cut off: {element.count} {element.name} rows of {width} numbers do not fit")
+        raise UserError(f"{path} is cut off: {element.count} {element.name} rows of {width} numbers do not fit; "
+                        "fetch it anew")  # fmt: skip
     try:
-        numbers = np.array(fields[: element.count * width], dtype=np.float64).reshape(element.count, width)
+        numbers = np.array(fields[: element.count * width], dtype=np.float64).reshape(
+            element.count if width else 0, width
+        )
     except ValueError as error:
         raise UserError(f"{path}: not a number in the {element.name} rows: {error}") from error
     del fields[: element.count * width]
     columns = {}
-    starts = np.cumsum([0, *widths])
     for (name, kind, length), start, stop in zip(element.properties, starts, starts[1:], strict=False):
-        if length and len(numbers) and (numbers[:, start] != stop - start - 1).any():
-            raise UserError(f"{path}: its faces differ in the number of corners; triangulate the mesh")
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             columns[name] = (numbers[:, start + 1 : stop] if length else numbers[:, start]).astype(kind)
     return columns
+
+
+def _check_even(lengths: np.ndarray, path: Path) -> None:
+    """Rows up to the first list of another length have one width, so that this length stands where it is looked for."""
+    if len(lengths) and (lengths != lengths[0]).any():
+        raise UserError(f"{path}: its faces differ in the number of corners; triangulate the mesh")
 
 
 def _mesh(tables: dict[str, dict[str, np.ndarray]], path: Path) -> Mesh:
@@ -146,6 +164,8 @@ def _mesh(tables: dict[str, dict[str, np.ndarray]], path: Path) -> Mesh:
     if not {"x", "y", "z"} <= vertex.keys():
         raise UserError(f"{path}: a PLY of a scene must have vertices with x, y and z")
     points = np.stack([vertex[axis] for axis in "xyz"], axis=1).astype(np.float64)
+    if np.abs(points[np.isfinite(points)]).max(initial=0) > FARTHEST:
+        raise UserError(f"{path}: vertices must lie at most {FARTHEST:g} m from the origin; is its unit the metre?")
     colours = None
     if {"red", "green", "blue"} <= vertex.keys() and vertex["red"].dtype == np.uint8:
         colours = np.stack([vertex[name] for name in ("red", "green", "blue")], axis=1)

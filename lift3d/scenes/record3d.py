@@ -1,11 +1,13 @@
 """Record3D: an unpacked `.r3d`: `metadata` (JSON) and `rgbd/N.depth` (LZFSE), `rgbd/N.jpg`.
 
 Depth float32 metres, not a number where unknown; poses `qx qy qz qw tx ty tz`, camera-to-world with OpenGL axes, world
-y up; `K` column by column, for the colour image, its principal point as given. LZFSE needs `pip install pyliblzfse`.
+y up; `K` column by column, for the colour image, its principal point as given. Recordings older than the fields `dh`
+and `dw` (height and width of the depth) have one of two sizes. LZFSE needs `pip install pyliblzfse`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import math
 from functools import partial
@@ -16,23 +18,26 @@ import numpy as np
 
 from grounding.core import UserError
 from grounding.core.files import inside
+from grounding.core.reading import read_bytes, regular_file
 from lift3d.scenes.cameras import camera_matrix, from_opengl, from_quaternion
-from lift3d.scenes.images import Picture, checked_size, colour_file, metres
+from lift3d.scenes.images import Picture, colour_file, metres
 from lift3d.scenes.raw import Frame, Layout, RawScene
-from lift3d.scenes.text import field, matrix, numbers, optional_number, read_json
+from lift3d.scenes.text import field, image_size, matrix, numbers, optional_number, read_json
 
-_LIDAR = {"dh": 256, "dw": 192}  # height and width of depth in recordings older than these fields
+_LIDAR, _TRUEDEPTH = (256, 192), (640, 480)  # height and width of depth by the sensor at the back and in front
+_SLACK = 4096  # bytes: what does not compress is stored, with a few bytes around it
 
 
 def _read(root: Path) -> RawScene:
     path = inside(root, "metadata")
-    meta = {**_LIDAR, **read_json(path)}
+    meta = read_json(path)
     poses = field(meta, "poses", list, str(path))
     fps = optional_number(meta.get("fps"))
-    colour_size, depth_size = (
-        checked_size((field(meta, height, int, str(path)), field(meta, width, int, str(path))), str(path))
-        for height, width in (("h", "w"), ("dh", "dw"))
-    )
+    colour_size = image_size(meta.get("h"), meta.get("w"), str(path))
+    if "dh" in meta or "dw" in meta:
+        depth_size = image_size(meta.get("dh"), meta.get("dw"), f"{path}, depth")
+    else:
+        depth_size = _older_size(root, len(poses))
     return RawScene(
         [
             Frame(
@@ -62,10 +67,17 @@ def _intrinsics(meta: dict[str, Any], index: int, where: str) -> np.ndarray:
     return matrix(field(meta, "K", list, where), f"{where}, K", size=3).T
 
 
+def _older_size(root: Path, frames: int) -> tuple[int, int]:
+    """(height, width) of depth by the number of values in the first frame that can be read."""
+    for index in range(frames):
+        with contextlib.suppress(UserError):  # the frame will say it
+            data = _decompressed(inside(root, f"rgbd/{index}.depth"), 4 * math.prod(_TRUEDEPTH))
+            return _TRUEDEPTH if len(data) == 4 * math.prod(_TRUEDEPTH) else _LIDAR
+    return _LIDAR
+
+
 def _depth_picture(root: Path, index: int, size: tuple[int, int]) -> Picture:
-    path = inside(root, f"rgbd/{index}.depth")
-    if not path.is_file():
-        raise UserError(f"cannot read {path}: there is no such file")
+    path = regular_file(inside(root, f"rgbd/{index}.depth"))
     return Picture(size, partial(_depth, path, size))
 
 
@@ -74,17 +86,26 @@ def _colour_picture(root: Path, index: int) -> Picture:
 
 
 def _depth(path: Path, size: tuple[int, int]) -> np.ndarray:
+    expected = 4 * math.prod(size)
+    data = _decompressed(path, expected)
+    if len(data) != expected:
+        raise UserError(f"{path}: expected {expected} bytes of depth for {size}, got {len(data)}")
+    return metres(np.frombuffer(data, "<f4").astype(np.float32).reshape(size), 1.0, str(path))
+
+
+def _decompressed(path: Path, most: int) -> bytes:
+    """The bytes of a file, which compressed must not be more than `most` bytes of data can become."""
     try:
         lzfse = importlib.import_module("liblzfse")
     except ImportError as error:
         raise UserError("Record3D's depth is LZFSE-compressed; install its decoder: pip install pyliblzfse") from error
+    data = read_bytes(path)
+    if len(data) > most + _SLACK:
+        raise UserError(f"{path} has {len(data):,} bytes, more than {most:,} bytes of depth can become; it is no depth")
     try:
-        data = lzfse.decompress(path.read_bytes())
-    except (OSError, ValueError, lzfse.error) as error:
-        raise UserError(f"cannot read {path}: {error}") from error
-    if len(data) != 4 * math.prod(size):
-        raise UserError(f"{path}: expected {4 * math.prod(size)} bytes of depth for {size}, got {len(data)}")
-    return metres(np.frombuffer(data, "<f4").astype(np.float32).reshape(size), 1.0, str(path))
+        return lzfse.decompress(data)
+    except (ValueError, lzfse.error) as error:
+        raise UserError(f"cannot read {path}: its LZFSE data are cut off or damaged") from error
 
 
 LAYOUT = Layout(

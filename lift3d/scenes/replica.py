@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
+from grounding.core import UserError
 from grounding.core.files import inside
 from lift3d.scenes.cameras import camera_matrix
-from lift3d.scenes.images import checked_size, colour_file, depth_file
-from lift3d.scenes.ply import Mesh, read_ply
+from lift3d.scenes.images import colour_file, depth_file
+from lift3d.scenes.ply import read_ply
 from lift3d.scenes.raw import Frame, Layout, RawScene
-from lift3d.scenes.text import field, files, matrix, positive, read_json, rows
+from lift3d.scenes.text import existing, field, files, image_size, matrix, positive, read_json, rows
 
 UNITS = 6553.5
 _CAMERA, _SIZE = (600.0, 600.0, 599.5, 339.5), (680, 1200)
@@ -43,13 +44,18 @@ def _read(root: Path) -> RawScene:
         )
         for index in sorted({*depth, *range(len(poses))})
     ]
-    return RawScene(frames, mesh=read_ply(inside(root, "mesh.ply")) if (root / "mesh.ply").is_file() else Mesh())
+    mesh = existing(root, "mesh.ply")
+    return RawScene(frames, mesh=partial(read_ply, mesh) if mesh else None)
 
 
 def _numbered(images: dict[str, Path], prefix: str) -> dict[int, Path]:
     """`depth000012` -> 12."""
     named = {name.removeprefix(prefix): path for name, path in images.items() if name.startswith(prefix)}
-    return {int(number): path for number, path in named.items() if number.isascii() and number.isdigit()}
+    found: dict[int, Path] = {}
+    for number, path in named.items():
+        if number.isascii() and number.isdigit() and found.setdefault(int(number), path) != path:
+            raise UserError(f"{path} and {found[int(number)].name} have one number; remove one of them")
+    return found
 
 
 def _camera(root: Path) -> tuple[np.ndarray, tuple[int, int], float]:
@@ -59,7 +65,7 @@ def _camera(root: Path) -> tuple[np.ndarray, tuple[int, int], float]:
     camera = field(read_json(path), "camera", dict, str(path))
     fx, fy, cx, cy = (field(camera, key, float, str(path)) for key in ("fx", "fy", "cx", "cy"))
     scale = positive(camera.get("scale"), f"{path}: scale")
-    size = checked_size((field(camera, "h", int, str(path)), field(camera, "w", int, str(path))), str(path))
+    size = image_size(camera.get("h"), camera.get("w"), f"{path}, camera")
     return camera_matrix(fx, fy, cx, cy), size, scale
 
 

@@ -16,9 +16,9 @@ import numpy as np
 from grounding.core import UserError
 from grounding.core.files import inside
 from lift3d.scenes.images import colour_file, depth_file
-from lift3d.scenes.ply import Mesh, read_ply
+from lift3d.scenes.ply import read_ply
 from lift3d.scenes.raw import Frame, Layout, RawScene
-from lift3d.scenes.text import field, files, matrix, natural, optional_number, read_json, segments
+from lift3d.scenes.text import existing, field, files, matrix, natural, optional_number, read_json, segments
 
 MILLIMETRES = 1000.0
 _POSES = "iphone/pose_intrinsic_imu.json"
@@ -46,9 +46,12 @@ def _read(root: Path) -> RawScene:
         )
         for name in sorted(depth, key=natural)
     ]
-    mesh = read_ply(inside(root, _MESH)) if (root / _MESH).is_file() else Mesh()
-    segmented = mesh.points is not None and (root / _SEGMENTS).is_file()
-    return RawScene(frames, mesh=mesh, superpoints=segments(inside(root, _SEGMENTS)) if segmented else None)
+    mesh, segmented = existing(root, _MESH), existing(root, _SEGMENTS)
+    return RawScene(
+        frames,
+        mesh=partial(read_ply, mesh) if mesh else None,
+        superpoints=partial(segments, segmented) if segmented else None,
+    )
 
 
 def _pose(entry: Any, where: str) -> np.ndarray:

@@ -17,15 +17,18 @@ import numpy as np
 
 from grounding.core import UserError
 from grounding.core.files import inside
+from grounding.core.limits import check_frames
+from grounding.core.pictures import picture_size
 from lift3d.scenes.binary import BinaryFile, Cut
-from lift3d.scenes.images import Picture, checked_size, decoded, metres
+from lift3d.scenes.images import Picture, decoded, metres
 from lift3d.scenes.raw import Frame, Layout, RawScene
 from lift3d.scenes.scannet import alignment, superpoints, surface
-from lift3d.scenes.text import positive
+from lift3d.scenes.text import image_size, positive
 
 _RAW, _PNG, _JPEG = 0, 1, 2
 _RAW_U16, _ZLIB_U16 = 0, 1
 _MICROSECONDS = 1e6
+_SLACK = 65536  # bytes: headers of a small picture, perhaps a colour profile
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +53,7 @@ def _read(root: Path) -> RawScene:
         header = _header(file)
         try:
             while len(frames) < header.frames:
+                check_frames(len(frames) + 1, str(file.path))
                 frames.append(_frame(file, header, len(frames)))
         except Cut:
             problems = (f"{file.path} announces {header.frames} frames but ends within frame {len(frames)}; "
@@ -71,8 +75,8 @@ def _header(file: BinaryFile) -> _Header:
     if colour_codec not in (_RAW, _PNG, _JPEG) or depth_codec not in (_RAW_U16, _ZLIB_U16):
         raise UserError(f"{file.path}: colour codec {colour_codec} with depth codec {depth_codec} is not supported; "
                         "supported are raw, PNG, JPEG (0, 1, 2) with raw, zlib (0, 1)")  # fmt: skip
-    colour_size = checked_size((colour_height, colour_width), str(file.path))
-    depth_size = checked_size((height, width), str(file.path))
+    colour_size = image_size(colour_height, colour_width, f"{file.path}, colour")
+    depth_size = image_size(height, width, f"{file.path}, depth")
     return _Header(
         file.path,
         intrinsics,
@@ -98,8 +102,8 @@ def _frame(file: BinaryFile, header: _Header, index: int) -> Frame:
 
 def _depth(header: _Header, index: int, at: int, count: int) -> np.ndarray:
     where = f"{header.path}, depth of frame {index}"
-    data = _payload(header.path, at, count)
     expected = 2 * math.prod(header.depth_size)
+    data = _payload(header.path, at, count, expected, where)
     if header.depth_codec == _ZLIB_U16:
         try:
             data = zlib.decompressobj().decompress(data, expected + 1)  # no more than that: it may be a bomb
@@ -112,15 +116,22 @@ def _depth(header: _Header, index: int, at: int, count: int) -> np.ndarray:
 
 def _colour(header: _Header, index: int, at: int, count: int) -> np.ndarray:
     where = f"{header.path}, colour of frame {index}"
-    data = _payload(header.path, at, count)
+    expected = 3 * math.prod(header.colour_size)
+    data = _payload(header.path, at, count, expected, where)
     if header.colour_codec != _RAW:
+        size = picture_size(data, where)
+        if size != header.colour_size:
+            raise UserError(f"{where}: expected {header.colour_size} pixels (height, width), got {size}")
         return decoded(data, where, mode="RGB")
-    if len(data) != 3 * math.prod(header.colour_size):
-        raise UserError(f"{where}: expected {3 * math.prod(header.colour_size)} bytes, got {len(data)}")
+    if len(data) != expected:
+        raise UserError(f"{where}: expected {expected} bytes, got {len(data)}")
     return np.frombuffer(data, np.uint8).reshape(*header.colour_size, 3).copy()
 
 
-def _payload(path: Path, at: int, count: int) -> bytes:
+def _payload(path: Path, at: int, count: int, raw: int, where: str) -> bytes:
+    """The `count` bytes of an image whose pixels have `raw` bytes; compressed it has hardly more."""
+    if count > 2 * raw + _SLACK:
+        raise UserError(f"{where}: {count:,} bytes are too many for {raw:,} bytes of pixels; the file is damaged")
     with BinaryFile(path) as file:
         file.seek(at)
         return file.bytes(count)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,26 +9,13 @@ from typing import Any
 import numpy as np
 
 from grounding.core import UserError
+from grounding.core.checks import LARGEST, shown, whole
 from grounding.core.files import inside
+from grounding.core.limits import check_pixels
 from grounding.core.order import natural
-
-MAX_BYTES = 512 * 2**20  # far above any pose file or COLMAP model as text; below what would exhaust the memory
-
-
-def read_text(path: Path) -> str:
-    """The text of a file.
-
-    Raises:
-        UserError: If it is missing, not UTF-8, or larger than `MAX_BYTES`.
-    """
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UserError(f"{path} is larger than {MAX_BYTES >> 20} MiB, which no scene file should be")
-        return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} should be a text file in UTF-8, but byte {error.start} is not") from error
+from grounding.core.reading import read_json as read_any_json
+from grounding.core.reading import read_text
+from lift3d.scene import is_rigid
 
 
 def rows(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -48,7 +34,7 @@ def numbers(fields: Sequence[Any], count: int, where: str) -> np.ndarray:
     try:
         values = np.array([float(field) for field in fields], dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as error:
-        raise UserError(f"{where}: expected {count} numbers, got {str(fields)[:80]}") from error
+        raise UserError(f"{where}: expected {count} numbers, got {shown(fields)}") from error
     if len(values) != count:
         raise UserError(f"{where}: expected {count} numbers, got {len(values)}")
     return values
@@ -69,16 +55,41 @@ def matrix_file(path: Path, size: int = 4) -> np.ndarray:
     return matrix(read_text(path).replace(",", " ").split(), str(path), size)
 
 
+def rigid_matrix(values: Any, where: str) -> np.ndarray:
+    """A (4, 4) matrix that turns (perhaps mirrors) and moves, and does nothing else.
+
+    Raises:
+        UserError: As `matrix`, or if it is another matrix or not finite.
+    """
+    found = matrix(values, where)
+    if not is_rigid(found):
+        raise UserError(f"{where}: expected a rotation with a translation, got {shown(found.tolist())}")
+    return found
+
+
+def assignments(path: Path) -> dict[str, str]:
+    """Keys and values of lines `key = value`; other lines are passed over.
+
+    Raises:
+        UserError: As `read_text`, or if a key stands twice.
+    """
+    found: dict[str, str] = {}
+    for line in read_text(path).splitlines():
+        key, equals, value = (part.strip() for part in line.partition("="))
+        if equals and key in found:
+            raise UserError(f"{path}: {shown(key)} stands twice; remove one of the two lines")
+        if equals:
+            found[key] = value
+    return found
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object.
 
     Raises:
         UserError: If the file is missing, no JSON, or not an object.
     """
-    try:
-        value = json.loads(read_text(path))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise UserError(f"{path} is not valid JSON: {error}") from error
+    value = read_any_json(path)
     if not isinstance(value, dict):
         raise UserError(f"{path} should hold a JSON object, got {type(value).__name__}")
     return value
@@ -93,8 +104,20 @@ def field(entry: Any, key: str, kind: type, where: str) -> Any:
     value = entry.get(key) if isinstance(entry, dict) else None
     wanted = (int, float) if kind is float else (kind,)
     if not isinstance(value, wanted) or isinstance(value, bool):
-        raise UserError(f"{where}: expected {key!r} to be a {kind.__name__}, got {str(value)[:80]!r}")
+        raise UserError(f"{where}: expected {key!r} to be a {kind.__name__}, got {shown(value)}")
     return float(numbers([value], 1, f"{where}, {key}")[0]) if kind is float else value
+
+
+def image_size(height: Any, width: Any, where: str) -> tuple[int, int]:
+    """(height, width) of an image; `48.0` is a whole number here, for many tools write it.
+
+    Raises:
+        UserError: If they are no whole numbers above 0, or too many pixels.
+    """
+    sides = [int(side) if isinstance(side, float) and side.is_integer() else side for side in (height, width)]
+    size = whole(sides[0], f"{where}: height", 1), whole(sides[1], f"{where}: width", 1)
+    check_pixels(size, where)
+    return size
 
 
 def positive(value: Any, where: str) -> float:
@@ -105,13 +128,13 @@ def positive(value: Any, where: str) -> float:
     """
     number = optional_number(value)
     if number is None or number <= 0:
-        raise UserError(f"{where} must be a number > 0, got {str(value)[:40]!r}")
+        raise UserError(f"{where} must be a number > 0, got {shown(value)}")
     return number
 
 
 def optional_number(value: Any) -> float | None:
-    """A finite number out of JSON; None if `value` is anything else."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e300:
+    """A finite number out of JSON, not absurdly large; None if `value` is anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < LARGEST:
         return None
     return float(value)
 
@@ -132,14 +155,45 @@ def files(root: Path, folder: str, suffixes: tuple[str, ...]) -> dict[str, Path]
     """Files of a folder by name without ending, in natural order; numbers lose their padding (`0012` -> `12`).
 
     Raises:
-        UserError: If one of them is a link out of `root`.
+        UserError: If one of them is a link out of `root`, or two have one name (`7.png` and `007.jpg`).
     """
     where = inside(root, folder)
     if not where.is_dir():
         return {}
     found = [path for path in where.iterdir() if path.suffix.lower() in suffixes and not path.name.startswith(".")]
     found.sort(key=lambda path: natural(path.stem))
-    return {unpadded(path.stem): inside(root, f"{folder}/{path.name}") for path in found}
+    named: dict[str, Path] = {}
+    for path in found:
+        name = unpadded(path.stem)
+        if name in named:
+            raise UserError(f"{where} has two files for {name}: {named[name].name} and {path.name}; remove one of them")
+        named[name] = inside(root, f"{folder}/{path.name}")
+    return named
+
+
+def existing(root: Path, relative: str) -> Path | None:
+    """The path inside `root` if there is a file, or None.
+
+    Raises:
+        UserError: If it leaves `root`.
+    """
+    path = inside(root, relative)
+    try:
+        return path if path.is_file() else None
+    except OSError:  # no file can have so long a name
+        return None
+
+
+def only(root: Path, pattern: str) -> Path | None:
+    """The one file of `root` that fits a pattern, or None.
+
+    Raises:
+        UserError: If several do, or it is a link out of `root`.
+    """
+    found = sorted(root.glob(pattern))
+    if len(found) > 1:
+        raise UserError(f"{root}: expected one file {pattern}, found {len(found)}; keep those of one scene")
+    return inside(root, found[0].name) if found else None
 
 
 def unpadded(stem: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from grounding.core import UserError
+from grounding.core.checks import shown
 from grounding.core.files import inside
 from lift3d.scenes.cameras import camera_matrix, from_quaternion
 from lift3d.scenes.images import colour_file, depth_file
@@ -75,7 +76,7 @@ def _list(path: Path) -> Timeline[str]:
     found = []
     for number, fields in rows(path):
         if len(fields) < 2:
-            raise UserError(f"{path}, line {number}: expected 'time file', got {' '.join(fields)[:80]!r}")
+            raise UserError(f"{path}, line {number}: expected 'time file', got {shown(' '.join(fields))}")
         found.append((_time(fields[0], path, number), fields[1]))
     return Timeline(found)
 
@@ -83,7 +84,7 @@ def _list(path: Path) -> Timeline[str]:
 def _time(text: str, path: Path, number: int) -> float:
     value = float(numbers([text], 1, f"{path}, line {number}")[0])
     if not np.isfinite(value):
-        raise UserError(f"{path}, line {number}: a time must be finite, got {text!r}")
+        raise UserError(f"{path}, line {number}: a time must be finite, got {shown(text)}")
     return value
 
 
@@ -112,4 +113,10 @@ def _camera(root: Path, truth: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     return camera_matrix(*_DEFAULT_CAMERA), (doubt,)
 
 
-LAYOUT = Layout("tum", "depth.txt (or associations.txt) and groundtruth.txt (or *.gt.freiburg)", _matches, _read)
+LAYOUT = Layout(
+    "tum",
+    "depth.txt (or associations.txt) and groundtruth.txt (or *.gt.freiburg)",
+    _matches,
+    _read,
+    checked_on="freiburg1_rpy of the benchmark",
+)

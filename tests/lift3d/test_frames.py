@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 
 from grounding.core import UserError
 from lift3d.frames import Frames, usable
@@ -74,3 +75,17 @@ def test_only_depth_between_near_and_far_counts() -> None:
     found = usable(depth)
     assert found.tolist() == [[0, 0, 0, 0], [0, np.float32(0.05), 20, 0]]
     assert found.dtype == np.float32
+
+
+def test_if_no_frame_can_be_used_it_is_said_why() -> None:
+    frames = Frames([view("0", broken), view("1", lambda: 0 * ONES)], None)
+    with pytest.raises(
+        UserError, match=r"none of the 2 views .*: cannot read depth 3\.png: frame 0; no valid depth: fr"
+    ):
+        list(frames)
+    assert len(list(Frames([view("0", broken), view("1")], None))) == 2
+
+
+def test_depth_in_another_unit_is_told_from_none() -> None:
+    frames = list(Frames([view("0"), view("1", lambda: ONES / 1000)], None))
+    assert frames[1].rejected == "no depth is from 0.05 to 20 m, its median is 0.001 m: is its unit right?"

@@ -48,7 +48,7 @@ def test_the_text_for_people(tmp_path: Path) -> None:
     assert lines[0] == "layout     folder (reader not checked on real files)"
     assert lines[1] == "frames     4 of 4 usable"
     assert lines.pop(2) == "named      0, 1, 2, 3"
-    assert lines[2] == "depth      32 x 24, 75% valid"
+    assert lines[2] == "depth      32 x 24, 75% valid, median 2.15 m"
     assert lines[3] == "colour     64 x 48"
     assert lines[4] == "surface    none"
     assert lines[5].startswith("agreement  100% between frames (")
@@ -69,12 +69,13 @@ def test_faults_are_counted_and_named(tmp_path: Path) -> None:
     (tmp_path / "depth" / "0.png").write_bytes((tmp_path / "depth" / "0.png").read_bytes()[:60])
     (tmp_path / "color" / "0.jpg").unlink()
     found = inspect(tmp_path)
-    assert (found.frames, found.usable) == (30, 10)
-    assert list(found.left_out) == [str(k) for k in range(3, 23)]
-    assert set(found.left_out.values()) == {"the pose is not finite (tracking was lost)"}
+    assert (found.frames, found.usable) == (30, 9)
+    assert list(found.left_out) == [*(str(k) for k in range(3, 23)), "0"]
+    assert set(list(found.left_out.values())[:-1]) == {"the pose is not finite (tracking was lost)"}
+    assert "0.png" in found.left_out["0"]
     assert (found.depth_size, found.depth_valid, found.colour_size) == (None, None, None)  # of the first frame
     text = found.as_text()
-    assert "frames     10 of 30 usable" in text
+    assert "frames     9 of 30 usable" in text
     assert "... and " in text  # twenty names are too many for a line
     assert "tracking was lost" in text and "0.png" in text
 
@@ -119,3 +120,29 @@ def test_a_real_scene(shared_data: Path) -> None:
     assert (found.layout, found.frames, found.usable, found.problems) == ("scannet", 20, 20, ())
     assert found.agreement is not None and found.agreement > 0.9
     assert "checked on two real scenes" in found.as_text()
+
+
+def test_frames_whose_depth_cannot_be_read_are_not_usable(tmp_path: Path) -> None:
+    write(tmp_path, frames=4)
+    (tmp_path / "depth" / "1.png").write_bytes((tmp_path / "depth" / "1.png").read_bytes()[:60])  # a sound header
+    Image.new("RGBA", (32, 24)).save(tmp_path / "depth" / "2.png")
+    found = inspect(tmp_path)
+    assert (found.frames, found.usable, found.looked_into, found.all_looked_into) == (4, 2, 3, True)
+    assert list(found.left_out) == ["2", "1"]
+    assert "got uint8 (24, 32, 4)" in found.left_out["2"] and "cut off" in found.left_out["1"]
+
+
+def test_depth_in_another_unit_is_not_usable(tmp_path: Path) -> None:
+    write(tmp_path, frames=4)
+    for k in range(4):
+        np.save(tmp_path / "depth" / f"{k}.npy", np.full(SIZE, 2.0 + k, np.float32))
+        (tmp_path / "depth" / f"{k}.png").unlink()
+    found = inspect(tmp_path)
+    assert (found.usable, found.depth_median) == (0, pytest.approx(0.0035))  # of 2, 3, 4 and 5 mm
+    assert "no depth is from 0.05 to 20 m, its median is 0.002 m: is its unit right?" in found.left_out["0"]
+
+
+def test_of_many_frames_a_few_are_looked_into(tmp_path: Path) -> None:
+    found = inspect(write(tmp_path, frames=60))
+    assert found.looked_into < 60 and not found.all_looked_into
+    assert f"frames     60 of 60 usable as far as {found.looked_into} depth images tell" in found.as_text()

@@ -115,7 +115,7 @@ def test_bad_frames_are_named_and_the_rest_is_lifted(room: rooms.Room) -> None:
     assert dict(lifted.rejected) == {
         "000001": "pose is not finite (tracking was lost)",
         "000003": "cannot read 3.png",
-        "000004": "no valid depth",
+        "000004": "no depth is from 0.05 to 20 m, its median is 65.5 m: is its unit right?",
         "000005": "no masks",
     }
 

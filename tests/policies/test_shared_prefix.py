@@ -81,7 +81,7 @@ def shared(
 
 
 def largest_difference(left: list[torch.Tensor], right: list[torch.Tensor]) -> float:
-    return max(float((a - b).detach().abs().max()) for a, b in zip(left, right, strict=True))
+    return max(float((a - b).abs().max()) for a, b in zip(left, right, strict=True))
 
 
 @torch.no_grad()

@@ -103,6 +103,17 @@ def truth() -> Truth:
     return make_truth()
 
 
+@pytest.fixture(scope="session")
+def looking_at() -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """What a camera in the room sees that is at the first place and looks at the second: its pose and its depth."""
+
+    def look(eye: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        pose = looking(eye, target)
+        return pose, render(pose)
+
+    return look
+
+
 @pytest.fixture
 def assert_same(truth: Truth) -> Callable[[Scene], None]:
     """The law: in whatever layout the scene was written, the same poses, cameras, depth and colours come back."""

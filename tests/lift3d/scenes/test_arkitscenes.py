@@ -65,8 +65,8 @@ def test_cameras_more_than_1_ms_away_are_none(tmp_path: Path, truth: Any) -> Non
     [
         ("lowres_wide.traj", "1 2 3\n", r"lowres_wide\.traj, line 1: expected 7 numbers, got 3"),
         ("lowres_wide_intrinsics/4106_305.375.pincam", "64 48 1 1", "expected 6 numbers, got 4"),
-        ("lowres_wide_intrinsics/4106_305.375.pincam", "0 48 1 1 1 1", "expected width and height of an image"),
-        ("lowres_wide_intrinsics/4106_305.375.pincam", "nan 48 1 1 1 1", "expected width and height of an image"),
+        ("lowres_wide_intrinsics/4106_305.375.pincam", "0 48 1 1 1 1", "width must be a whole number"),
+        ("lowres_wide_intrinsics/4106_305.375.pincam", "nan 48 1 1 1 1", "width must be a whole number"),
         ("lowres_wide.traj", "nan 0 0 0 0 0 0\n", "line 1: a time must be finite"),
         ("lowres_depth/notime.png", "", "expected 1 numbers"),
         ("lowres_depth/a_inf.png", "", "a time must be finite"),

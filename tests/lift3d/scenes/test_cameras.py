@@ -118,3 +118,13 @@ def test_positive_fy_is_left_alone() -> None:
 )
 def test_rigid(pose: np.ndarray, rigid: bool) -> None:
     assert is_rigid(pose.astype(float)) is rigid
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 1e300])
+def test_poses_that_are_senseless_stay_so_without_a_warning(value: float) -> None:
+    assert np.array_equal(np.abs(from_opengl(np.full((4, 4), value))), np.full((4, 4), abs(value)), equal_nan=True)
+    assert not is_rigid(from_opengl(np.full((4, 4), value)))
+    assert not is_rigid(from_axis_angle(np.full(3, value), np.zeros(3)))
+    assert not is_rigid(from_quaternion(np.ones(4), np.full(3, value)))
+    huge = from_quaternion(np.array([0, 0, 0, value]), np.zeros(3))
+    assert is_rigid(huge) == np.isfinite(value)  # a quaternion may have any length

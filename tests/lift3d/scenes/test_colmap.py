@@ -124,7 +124,7 @@ def test_images_without_depth_are_left_out(tmp_path: Path, truth: Any) -> None:
         ("1 OPENCV_FISHEYE 128 96 1 1 1 1 0 0 0 0", "is no pinhole"),
         ("1 MAGIC 128 96 1", "expected 'id MODEL width height parameters'"),
         ("1 PINHOLE 128 96 1 1 1", "expected 4 numbers, got 3"),
-        ("1 PINHOLE 0 96 1 1 1 1", "expected width and height"),
+        ("1 PINHOLE 0 96 1 1 1 1", "width must be a whole number"),
         ("2 PINHOLE 128 96 1 1 1 1", "has camera 1, which"),
         ("1 PINHOLE", "cameras.txt, line 2"),
     ],
@@ -179,3 +179,52 @@ def test_damaged_models_are_user_errors_or_scenes(tmp_path: Path, truth: Any, da
         (root / "sparse" / "0" / name).write_bytes(bytes(damaged[: data.draw(st.integers(0, len(damaged)))]))
     with contextlib.suppress(UserError):
         assert 1 <= len(load(root).views) <= 6
+
+
+def test_empty_lines_before_images_mean_nothing(tmp_path: Path, truth: Any, assert_same: Check) -> None:
+    path = write_text(tmp_path, truth) / "sparse" / "0" / "images.txt"
+    lines = path.read_text().splitlines()
+    pairs = [lines[at : at + 2] for at in range(1, 13, 2)]  # after the comment: an image and its points, six times
+    path.write_text("\n".join([lines[0], "", *(line for pair in pairs for line in (*pair, "")), "", " "]))
+    assert_same(load(tmp_path))
+
+
+def test_images_without_their_lines_of_points_are_refused(tmp_path: Path, truth: Any) -> None:
+    """Every second image would be taken for points and be lost."""
+    path = write_text(tmp_path, truth) / "sparse" / "0" / "images.txt"
+    path.write_text("\n".join(line for line in path.read_text().splitlines() if line.endswith(".jpg")))
+    with pytest.raises(UserError, match=r"images\.txt, line 2: expected the points of the image above"):
+        load(tmp_path)
+
+
+def test_a_camera_that_stands_twice_is_refused(tmp_path: Path, truth: Any) -> None:
+    line = "1 PINHOLE 128 96 117 117 64.1 48.1"
+    with pytest.raises(UserError, match="camera 1 stands twice"):
+        load(write_text(tmp_path, truth, f"{line}\n{line}"))
+
+
+def test_numbers_of_five_thousand_digits(tmp_path: Path, truth: Any) -> None:
+    huge = "9" * 5000
+    with pytest.raises(UserError, match="line 2: the width must be a whole number"):
+        load(write_text(tmp_path / "a", truth, f"1 PINHOLE {huge} 96 117 117 64.1 48.1"))
+    (write_text(tmp_path / "b", truth) / "sparse" / "0" / "images.txt").write_text(f"1 1 0 0 0 0 0 0 {huge} f0.jpg\n\n")
+    with pytest.raises(UserError, match="line 1: the camera must be a whole number"):
+        load(tmp_path / "b")
+
+
+def test_names_with_backslashes(tmp_path: Path, truth: Any, assert_same: Check) -> None:
+    path = write_text(tmp_path, truth) / "sparse" / "0" / "images.txt"
+    for folder in ("images", "depth"):
+        (tmp_path / folder).rename(tmp_path / "moved")
+        (tmp_path / folder).mkdir()
+        (tmp_path / "moved").rename(tmp_path / folder / "cam")
+    path.write_text("".join(line.replace(" f", " cam\\f") + "\n" for line in path.read_text().splitlines()))
+    scene = load(tmp_path)
+    assert_same(scene)
+    assert scene.views[0].name == "cam_f0"
+
+
+def test_a_name_too_long_for_a_file(tmp_path: Path, truth: Any) -> None:
+    (write_text(tmp_path, truth) / "sparse" / "0" / "images.txt").write_text(f"1 1 0 0 0 0 0 0 1 {'x' * 300}.jpg\n\n")
+    with pytest.raises(UserError, match="the name of a frame must have at most 240 bytes"):
+        load(tmp_path)

@@ -83,8 +83,8 @@ def test_a_lost_pose_is_left_out_in_every_convention(tmp_path: Path, truth: Any)
         ({"poses": 1}, "poses must be camera_to_world or world_to_camera"),
         ({"intrinsics": [[1, 2], [3, 4]]}, "intrinsics: expected 9 numbers, got 4"),
         ({"intrinsics": None}, "expected 'intrinsics' to be a list"),
-        ({"intrinsics_size": [96]}, "intrinsics_size: expected an image"),
-        ({"intrinsics_size": [0, 5]}, "intrinsics_size: expected an image"),
+        ({"intrinsics_size": [96]}, r"intrinsics_size must be \[height, width\]"),
+        ({"intrinsics_size": [0, 5]}, "intrinsics_size: height must be a whole number"),
         ({"intrinsics_size": "96x128"}, r"intrinsics_size must be \[height, width\]"),
         ({"depth_units_per_metre": 0}, "depth_units_per_metre must be a number > 0"),
         ({"depth_units_per_metre": float("nan")}, "depth_units_per_metre must be a number > 0"),
@@ -109,3 +109,31 @@ def test_any_json_is_a_user_error_or_a_scene(tmp_path: Path, truth: Any, fuzzed:
     keys = ["intrinsics", "intrinsics_size", "depth_units_per_metre", "axes", "poses", "up", "axis_alignment", "mesh"]
     sound = {"intrinsics": truth.intrinsics.tolist()}
     fuzzed(tmp_path / "scene.json", lambda draw, anything: {**sound, draw(st.sampled_from(keys)): draw(anything)})
+
+
+def test_sizes_may_be_written_with_a_point(tmp_path: Path, truth: Any) -> None:
+    camera = [[117, 0, 63.6], [0, 117, 47.6], [0, 0, 1]]
+    scene = load(write(tmp_path, truth, intrinsics=camera, intrinsics_size=[96.0, 128.0]))
+    np.testing.assert_allclose(scene.views[0].intrinsics, truth.intrinsics)
+
+
+@pytest.mark.parametrize("entry", [0, 1e300, float("nan"), float("inf")])
+def test_an_alignment_that_is_no_motion_is_refused(tmp_path: Path, truth: Any, entry: float) -> None:
+    with pytest.raises(UserError, match="axis_alignment: expected a rotation with a translation"):
+        load(write(tmp_path, truth, axis_alignment=[entry] * 16))
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path, truth: Any) -> None:
+    write(tmp_path, truth)
+    text = (tmp_path / "scene.json").read_text()
+    (tmp_path / "scene.json").write_text(text[:-1] + ', "up": [0, 0, 1], "up": [0, 1, 0]}')
+    with pytest.raises(UserError, match="'up' stands twice"):
+        load(tmp_path)
+
+
+def test_numbers_and_brackets_without_end(tmp_path: Path, truth: Any) -> None:
+    write(tmp_path, truth)
+    for text in ('{"intrinsics": ' + "9" * 5000 + "}", "[" * 100_000):
+        (tmp_path / "scene.json").write_text(text)
+        with pytest.raises(UserError, match=r"scene\.json is not JSON"):
+            load(tmp_path)

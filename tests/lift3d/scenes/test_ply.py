@@ -88,7 +88,7 @@ LITTLE = "binary_little_endian"
         (b"", "is no PLY file"),
         (b"plyers\nend", "is no PLY file"),
         (head("binary_middle_endian"), "the PLY format must be one of ascii, binary_little_endian"),
-        (head(LITTLE, vertices=10**15), "is cut off"),
+        (head(LITTLE, vertices=10**11), "is cut off"),
         (head(LITTLE) + body("<", TRIANGLES)[:-1], "is cut off"),
         (head(LITTLE) + body("<", [(0, 1, 2), (0, 1, 2, 3)]), "differ in the number of corners"),
         (head(LITTLE, faces=1) + body("<", [(0, 1)]), "faces must have three or four corners"),
@@ -97,10 +97,22 @@ LITTLE = "binary_little_endian"
         (head(LITTLE) + body("<", [(0, 1, 2), (0, 1, -1)]), "each the number of a vertex"),
         (head(LITTLE).replace(b"float z", b"float w") + body("<", TRIANGLES), "vertices with x, y and z"),
         (head(LITTLE).replace(b"float z", b"quad z"), "cannot read the PLY header line 'property quad z'"),
-        (head(LITTLE).replace(b"vertex 4", b"vertex -4"), "cannot read the PLY header line 'element vertex -4'"),
+        (head(LITTLE).replace(b"vertex 4", b"vertex -4"), "number of vertex rows must be a whole number"),
         (head("ascii") + b"1 2 3", "is cut off"),
         (head("ascii") + ascii_body(TRIANGLES).replace(b"0.25", b"zero"), "not a number in the vertex rows"),
         (head("ascii") + ascii_body([(0, 1, 2), (0, 1, 2, 3)]), "differ in the number of corners"),
+        (head("ascii") + ascii_body([(0, 1, 2, 3), (0, 1, 2)]), "differ in the number of corners"),  # too few numbers
+        (head("ascii", 3) + ascii_body([(0, 1, 2, 3), (0, 1, 2, 3), (0, 1, 2)]), "differ in the number of corners"),
+        (head(LITTLE, 3) + body("<", [(0, 1, 2, 3), (0, 1, 2), (0, 1, 2)]), "differ in the number of corners"),
+        (head("ascii") + ascii_body([(0, 1, 2)]), "is cut off"),
+        (
+            head(LITTLE).replace(b"float y", b"float x") + body("<", TRIANGLES),
+            "the property 'x' of 'vertex' stands twice",
+        ),
+        (head("ascii").replace(b"uchar blue", b"uchar red") + ascii_body(TRIANGLES), "'red' of 'vertex' stands twice"),
+        (head(LITTLE).replace(b"element face 2", b"element vertex 2"), "cannot read the PLY header line 'element ver"),
+        (head(LITTLE).replace(b"vertex 4", b"vertex " + b"9" * 5000), "number of vertex rows must be a whole number"),
+        (head("ascii") + ascii_body(TRIANGLES).replace(b"0.25", b"1e8"), "at most 1e\\+07 m from the origin"),
     ],
 )
 def test_broken_files(tmp_path: Path, data: bytes, message: str) -> None:
@@ -132,3 +144,15 @@ def test_damaged_files_are_user_errors_or_meshes(tmp_path: Path, data: st.DataOb
         return
     assert mesh.points is not None and mesh.points.shape[1] == 3
     assert mesh.faces is None or mesh.faces.max() < len(mesh.points)
+
+
+@pytest.mark.parametrize("kind", [LITTLE, "ascii"])
+def test_an_element_without_properties_has_no_rows(tmp_path: Path, kind: str) -> None:
+    header = head(kind).replace(b"element face", b"element nothing 999999999\nelement face")
+    mesh = read_ply(written(tmp_path, header + (body("<", TRIANGLES) if kind == LITTLE else ascii_body(TRIANGLES))))
+    assert mesh.faces is not None and mesh.faces.tolist() == [list(t) for t in TRIANGLES]
+
+
+def test_vertices_that_are_not_finite_are_kept(tmp_path: Path) -> None:
+    mesh = read_ply(written(tmp_path, head("ascii") + ascii_body(TRIANGLES).replace(b"0.25", b"nan")))
+    assert mesh.points is not None and np.isnan(mesh.points[2, 2])

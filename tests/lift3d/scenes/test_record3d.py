@@ -98,7 +98,7 @@ def test_a_missing_file_and_a_broken_pose_are_left_out(tmp_path: Path, truth: An
     (tmp_path / "metadata").write_text(json.dumps(meta))
     left_out = load(tmp_path).left_out
     assert list(left_out) == ["2", "3", "4"]
-    assert "no such file" in left_out["2"]
+    assert "No such file" in left_out["2"]
     assert "not finite" in left_out["3"]
     assert "pose 4: expected 7 numbers" in left_out["4"]
 
@@ -123,3 +123,22 @@ def test_any_json_is_a_user_error_or_a_scene(tmp_path: Path, truth: Any, fuzzed:
         return meta
 
     fuzzed(tmp_path / "metadata", made)
+
+
+def test_sizes_may_be_written_with_a_point(tmp_path: Path, truth: Any, assert_same: Callable[[Scene], None]) -> None:
+    assert_same(load(write(tmp_path, truth, h=96.0, w=128.0, dh=48.0, dw=64.0)))
+
+
+def test_old_recordings_of_the_camera_in_front_have_its_size(tmp_path: Path, truth: Any) -> None:
+    write(tmp_path, truth, h=640, w=480, dh=None, dw=None)
+    depth = np.full((640, 480), 0.5, "<f4")
+    for frame in range(1, 6):
+        (tmp_path / "rgbd" / f"{frame}.depth").write_bytes(zlib.compress(depth.tobytes()))
+    (tmp_path / "rgbd" / "0.depth").write_bytes(b"rubbish")  # the first that can be read tells
+    np.testing.assert_array_equal(load(tmp_path).views[1].read_depth(), depth)
+
+
+def test_more_bytes_than_depth_can_become_are_not_decompressed(tmp_path: Path, truth: Any) -> None:
+    (write(tmp_path, truth) / "rgbd" / "1.depth").write_bytes(bytes(4 * 48 * 64 + 5000))
+    with pytest.raises(UserError, match=r"1\.depth has 17,288 bytes, more than 12,288 bytes of depth can become"):
+        load(tmp_path).views[1].read_depth()

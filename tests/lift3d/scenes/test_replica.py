@@ -72,3 +72,14 @@ def test_sizes_and_units_must_be_positive(tmp_path: Path, truth: Any, key: str, 
     (write(tmp_path, truth) / "cam_params.json").write_text(json.dumps({"camera": {**CAMERA, key: value}}))
     with pytest.raises(UserError, match=r"cam_params\.json"):
         load(tmp_path)
+
+
+def test_sizes_may_be_written_with_a_point(tmp_path: Path, truth: Any) -> None:
+    (write(tmp_path, truth) / "cam_params.json").write_text(json.dumps({"camera": {**CAMERA, "h": 48.0, "w": 64.0}}))
+    assert load(tmp_path).views[0].intrinsics[0].tolist() == [58.5, 0, 31.55]
+
+
+def test_two_files_of_one_number_are_refused(tmp_path: Path, truth: Any) -> None:
+    truth.save_depth(write(tmp_path, truth) / "results" / "depth3.png", 3, 6553.5)
+    with pytest.raises(UserError, match="have one number"):
+        load(tmp_path)

@@ -122,3 +122,48 @@ def test_real_scenes_pass_the_convention_self_test(shared_data: Path, name: str,
     assert scene.problems == ()
     agreement = check(scene)
     assert agreement.frames is not None and agreement.frames >= least  # measured 0.95 and 0.92
+
+
+def test_the_subset_scannet_frames_25k(scannet_folder: Path, assert_same: Check) -> None:
+    (scannet_folder / "intrinsic" / "intrinsic_depth.txt").rename(scannet_folder / "intrinsics_depth.txt")
+    (scannet_folder / "intrinsics_color.txt").write_text("1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n")
+    (scannet_folder / "intrinsic").rmdir()
+    for frame in range(6):
+        for folder, ending in (("depth", "png"), ("color", "jpg"), ("pose", "txt")):
+            path = scannet_folder / folder / f"{frame}.{ending}"
+            path.rename(path.with_name(f"{100 * frame:06d}.{ending}"))
+    scene = open_scene(scannet_folder)
+    assert_same(scene)
+    assert (scene.layout, scene.problems) == ("scannet", ())
+    assert scene.views[1].name == "100"
+
+
+def test_two_files_of_one_frame_are_refused(scannet_folder: Path, truth: Any) -> None:
+    truth.save_depth(scannet_folder / "depth" / "0003.png", 1)
+    with pytest.raises(UserError, match=r"depth has two files for 3: (3|0003)\.png and (3|0003)\.png"):
+        load(scannet_folder)
+
+
+@pytest.mark.parametrize(
+    "numbers", ["0 " * 16, "1e300 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1", "nan " * 16, "1 0 0 1e300 0 1 0 0 0 0 1 0 0 0 0 1"]
+)
+def test_an_alignment_that_is_no_motion_is_refused(scannet_folder: Path, numbers: str) -> None:
+    (scannet_folder / "scene0000_00.txt").write_text(f"axisAlignment = {numbers}\n")
+    with pytest.raises(UserError, match="axisAlignment: expected a rotation with a translation"):
+        load(scannet_folder)
+
+
+def test_two_alignments_are_refused(scannet_folder: Path) -> None:
+    for name in ("a.txt", "b.txt"):
+        (scannet_folder / name).write_text("axisAlignment = 1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1\n")
+    with pytest.raises(UserError, match=r"a\.txt and b\.txt both have an axisAlignment"):
+        load(scannet_folder)
+
+
+def test_a_broken_mesh_is_not_needed_for_the_frames(scannet_folder: Path) -> None:
+    (scannet_folder / "scene0000_00_vh_clean_2.ply").write_text("rubbish")
+    (scannet_folder / "scene0000_00_vh_clean_2.0.010000.segs.json").write_text("rubbish")
+    with pytest.raises(UserError, match="is no PLY file"):
+        open_scene(scannet_folder)
+    scene = open_scene(scannet_folder, surface=False)
+    assert scene.points is None and scene.superpoints is None and len(scene.views) == 6

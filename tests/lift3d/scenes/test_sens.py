@@ -90,8 +90,8 @@ def test_an_absurd_number_of_frames_costs_nothing(tmp_path: Path, truth: Any) ->
         ({"version": 3}, "expected a .sens file of version 4, got 3"),
         ({"units": 0.0}, "units a metre must be a number > 0"),
         ({"units": float("nan")}, "units a metre must be a number > 0"),
-        ({"size": (100_000, 100_000)}, "its header says"),
-        ({"size": (0, 64)}, "its header says"),
+        ({"size": (100_000, 100_000)}, "more than the limit"),
+        ({"size": (0, 64)}, "height must be a whole number"),
         ({"depth_codec": 2}, "depth codec 2 is not supported"),
         ({"colour_codec": -1}, "colour codec -1"),
     ],
@@ -117,7 +117,7 @@ def with_depth(truth: Any, payload: bytes) -> bytes:
     [
         (b"no zlib", "cannot be decompressed"),
         (zlib.compress(b"ab"), "expected 6144 bytes"),
-        (zlib.compress(bytes(10**8)), "expected 6144 bytes for .*, got 6145"),  # 100 MB are never made
+        (zlib.compress(bytes(10**7)), "expected 6144 bytes for .*, got 6145"),  # 10 MB are never made
         (b"", "expected 6144 bytes"),
     ],
 )
@@ -154,3 +154,30 @@ def test_damaged_files_are_user_errors_or_scenes(tmp_path: Path, truth: Any, dat
             view.read_colour()
     except UserError:
         pass
+
+
+def test_pictures_of_another_size_than_the_header_says(tmp_path: Path, truth: Any) -> None:
+    data = bytearray(header(truth))
+    at = len(data) - 8 - 4 - 16  # frames, units, then the four sizes: colour width first
+    data[at : at + 4] = struct.pack("<I", 64)
+    (view,) = load(write(tmp_path, bytes(data), frame(truth, 0))).views
+    with pytest.raises(UserError, match=r"colour of frame 0: expected \(96, 64\) pixels .*, got \(96, 128\)"):
+        view.read_colour()
+
+
+def test_more_bytes_than_an_image_can_have_are_not_read(tmp_path: Path, truth: Any) -> None:
+    times = struct.pack("<4Q", 0, 0, 0, 10**9)
+    start = header(truth) + truth.poses[0].astype("<f4").tobytes() + times
+    path = write(tmp_path, start) / "scene.sens"
+    with path.open("r+b") as file:
+        file.truncate(len(start) + 10**9)  # the file has them, on a disk that stores no zeros
+    with pytest.raises(UserError, match="depth of frame 0: 1,000,000,000 bytes are too many for 6,144 bytes of pixels"):
+        load(tmp_path).views[0].read_depth()
+
+
+def test_more_frames_than_the_limit_are_refused(tmp_path: Path, truth: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUBELET_MAX_FRAMES", "2")
+    frames = [frame(truth, k) for k in range(3)]
+    assert len(load(write(tmp_path / "a", header(truth, frames=2), *frames)).views) == 2
+    with pytest.raises(UserError, match=r"scene\.sens has 3 frames"):
+        load(write(tmp_path / "b", header(truth, frames=3), *frames))

@@ -11,15 +11,20 @@ import pytest
 
 from grounding.core import UserError
 from lift3d.scenes.text import (
+    assignments,
+    existing,
     field,
     files,
+    image_size,
     matrix,
     matrix_file,
     numbers,
+    only,
     optional_number,
     positive,
     read_json,
     read_text,
+    rigid_matrix,
     rows,
     segments,
     unpadded,
@@ -53,16 +58,16 @@ def test_a_matrix_file_may_have_commas(tmp_path: Path) -> None:
 
 def test_texts_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "b").write_bytes(b"ab\xff")
-    with pytest.raises(UserError, match="should be a text file in UTF-8, but byte 2 is not"):
+    with pytest.raises(UserError, match=r"is not UTF-8 \(byte 2\)"):
         read_text(tmp_path / "b")
     with pytest.raises(UserError, match=r"cannot read .*none: No such file"):
         read_text(tmp_path / "none")
-    monkeypatch.setattr("lift3d.scenes.text.MAX_BYTES", 2)
-    with pytest.raises(UserError, match="is larger than"):
+    monkeypatch.setenv("TUBELET_MAX_BYTES", "2")
+    with pytest.raises(UserError, match="needs 3 bytes"):
         read_text(tmp_path / "b")
 
 
-@pytest.mark.parametrize(("text", "message"), [("[1]", "should hold a JSON object, got list"), ("{", "not valid JSON")])
+@pytest.mark.parametrize(("text", "message"), [("[1]", "should hold a JSON object, got list"), ("{", "is not JSON")])
 def test_json_must_be_an_object(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(UserError, match=message):
@@ -123,3 +128,54 @@ def test_segments(tmp_path: Path) -> None:
         (tmp_path / "s.json").write_text(json.dumps({"segIndices": wrong}))
         with pytest.raises(UserError, match="to be a list of whole numbers, one a vertex"):
             segments(tmp_path / "s.json")
+
+
+def test_sizes_of_images() -> None:
+    assert image_size(48, 64.0, "x") == (48, 64)
+    for height, width in ((48, 0), (-1, 64), (48.5, 64), ("48", 64), (True, 64), (48, float("inf")), (48, 10**4000)):
+        with pytest.raises(UserError, match=r"here: (height|width) must be a whole number of 1 or more"):
+            image_size(height, width, "here")
+    with pytest.raises(UserError, match="here is 100000 x 100000 = 10,000,000,000 pixels, more than the limit"):
+        image_size(100_000, 100_000, "here")
+
+
+def test_assignments(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a = 1 2\n\nnothing\n b=x = y\n")
+    assert assignments(tmp_path / "a.txt") == {"a": "1 2", "b": "x = y"}
+    (tmp_path / "a.txt").write_text("a = 1\na = 2\n")
+    with pytest.raises(UserError, match="'a' stands twice"):
+        assignments(tmp_path / "a.txt")
+
+
+def test_matrices_that_turn_and_move() -> None:
+    turned = [[0, 1, 0, 5], [1, 0, 0, 6], [0, 0, 1, 7], [0, 0, 0, 1]]  # it mirrors, too
+    assert rigid_matrix(turned, "x").tolist() == turned
+    for wrong in (2 * np.eye(4), np.zeros((4, 4)), np.full((4, 4), np.nan), np.diag([1, 1, 1, 2.0])):
+        with pytest.raises(UserError, match="here: expected a rotation with a translation"):
+            rigid_matrix(wrong.tolist(), "here")
+
+
+def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    for name in ("7.png", "007.jpg"):
+        (tmp_path / "d" / name).touch()
+    with pytest.raises(UserError, match="d has two files for 7: "):
+        files(tmp_path, "d", (".png", ".jpg"))
+    assert list(files(tmp_path, "d", (".png",))) == ["7"]
+
+
+def test_the_one_file_that_fits(tmp_path: Path) -> None:
+    assert only(tmp_path, "*.ply") is None
+    (tmp_path / "a.ply").touch()
+    assert only(tmp_path, "*.ply") == tmp_path / "a.ply"
+    (tmp_path / "b.ply").touch()
+    with pytest.raises(UserError, match=r"expected one file \*\.ply, found 2"):
+        only(tmp_path, "*.ply")
+
+
+def test_files_that_exist(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    assert existing(tmp_path, "a") == tmp_path / "a"
+    assert existing(tmp_path, "b") is existing(tmp_path, ".") is existing(tmp_path, "x" * 300) is None
+    with pytest.raises(UserError, match="leaves its root"):
+        existing(tmp_path, "../a")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,7 @@ def test_frames_without_depth_are_left_out(tmp_path: Path, truth: Any) -> None:
         ({"depth_unit_scale_factor": "mm"}, "depth_unit_scale_factor must be a number > 0"),
         ({"depth_unit_scale_factor": float("inf")}, "depth_unit_scale_factor must be a number > 0"),
         ({"fl_x": 10**400}, "fl_x: expected 1 numbers"),
-        ({"w": 0}, "its header says"),
+        ({"w": 0}, "width must be a whole number"),
         ({"frames": {}}, "expected 'frames' to be a list"),
         ({"frames": [5]}, "frame 0: expected an object, got int"),
         ({"frames": [{}]}, "frame 0: expected 'file_path' to be a str"),
@@ -156,3 +157,87 @@ def test_any_json_is_a_user_error_or_a_scene(tmp_path: Path, truth: Any, fuzzed:
         return scene
 
     fuzzed(tmp_path / "transforms.json", made)
+
+
+@pytest.mark.parametrize("model", ["SIMPLE_RADIAL", "RADIAL", "OPENCV"])
+def test_models_with_radial_distortion_are_read_and_the_distortion_is_reported(
+    tmp_path: Path, truth: Any, assert_same: Callable[[Scene], None], model: str
+) -> None:
+    scene = load(write(tmp_path, truth, {**content(truth), "camera_model": model, "k1": 0.01}))
+    assert_same(scene)
+    (problem,) = scene.problems
+    assert "lens distortion" in problem
+
+
+def test_sizes_may_be_written_with_a_point(tmp_path: Path, truth: Any, assert_same: Callable[[Scene], None]) -> None:
+    assert_same(load(write(tmp_path, truth, {**content(truth), "w": 128.0, "h": 96.0})))
+
+
+@pytest.mark.parametrize("kind", ["backslashes", "absolute", "absolute through a link"])
+def test_paths_as_other_tools_write_them(
+    tmp_path: Path, truth: Any, assert_same: Callable[[Scene], None], kind: str
+) -> None:
+    root, scene = tmp_path / "scene", content(truth)
+    root.mkdir()
+    (tmp_path / "link").symlink_to(root)
+    for frame in scene["frames"]:
+        for key in ("file_path", "depth_file_path"):
+            relative = frame[key]
+            frame[key] = relative.replace("/", "\\") if kind == "backslashes" else str(root / relative)
+    loaded = load(write(root, truth, scene) if "link" not in kind else write(root, truth, scene) and tmp_path / "link")
+    assert_same(loaded)
+    assert loaded.views[0].name == "frame_0"
+
+
+def test_an_absolute_path_elsewhere_is_refused(tmp_path: Path, truth: Any) -> None:
+    scene = content(truth)
+    scene["frames"][0]["depth_file_path"] = str(tmp_path / "elsewhere.png")
+    root = tmp_path / "scene"
+    root.mkdir()
+    with pytest.raises(UserError, match="leaves its root"):
+        load(write(root, truth, scene))
+
+
+@pytest.mark.parametrize("sized", [True, False])
+def test_a_camera_by_its_angle_of_view(tmp_path: Path, truth: Any, sized: bool) -> None:
+    scene = content(truth)
+    for key in ("fl_x", "fl_y", "cx", "cy", *(() if sized else ("w", "h"))):
+        del scene[key]
+    scene["camera_angle_x"] = 2 * math.atan(64 / 117)  # half the width of 128 pixels over the focal length
+    view = load(write(tmp_path, truth, scene)).views[0]
+    # The middle of 128 x 96 is (64, 48) from the corner, (32, 24) at half the size, and half a pixel less by centres.
+    np.testing.assert_allclose(view.intrinsics, [[58.5, 0, 31.5], [0, 58.5, 23.5], [0, 0, 1]], rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("camera", "message"),
+    [({}, "expected 'fl_x' or 'camera_angle_x'"), ({"camera_angle_x": 0}, "not finite or have no focal length")],
+)
+def test_a_frame_without_a_camera_is_left_out(tmp_path: Path, truth: Any, camera: dict[str, Any], message: str) -> None:
+    scene = content(truth)
+    del scene["fl_x"]
+    scene["frames"][:5] = [{**frame, "fl_x": 117.0} for frame in scene["frames"][:5]]
+    scene["frames"][5] |= camera
+    (reason,) = load(write(tmp_path, truth, scene)).left_out.values()
+    assert message in reason
+
+
+def test_a_size_that_the_picture_has_not_is_a_doubt(tmp_path: Path, truth: Any) -> None:
+    (problem,) = load(write(tmp_path, truth, {**content(truth), "w": 96})).problems
+    assert problem.startswith("the sizes differ in shape (intrinsics 96 x 96, depth 64 x 48, colour 128 x 96)")
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path, truth: Any) -> None:
+    write(tmp_path, truth)
+    text = (tmp_path / "transforms.json").read_text()
+    (tmp_path / "transforms.json").write_text(text.replace('"fl_x"', '"fl_x": 5, "fl_x"', 1))
+    with pytest.raises(UserError, match="'fl_x' stands twice"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["", ".", "images/" + "x" * 300 + ".jpg", "images/\u001b[2J.jpg"])
+def test_names_that_no_file_can_have(tmp_path: Path, truth: Any, name: str) -> None:
+    scene = content(truth)
+    scene["frames"][0]["file_path"] = name
+    with pytest.raises(UserError, match="the name of a frame must "):
+        load(write(tmp_path, truth, scene))
