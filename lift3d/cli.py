@@ -27,8 +27,7 @@ from lift3d.formats.result import Result
 from lift3d.frames import Frame
 from lift3d.inspect import inspect as inspect_scene
 from lift3d.labels import FromMasklets, IdMapFolder, MaskSource
-from lift3d.lift import Lifted, Settings, lift, with_points
-from lift3d.merge import merge
+from lift3d.lift import Lifted, Settings, lift
 from lift3d.scene import Scene
 from lift3d.scenes import load, open_scene
 from lift3d.scenes.text import natural
@@ -70,11 +69,7 @@ def export(
     check_free(out, folder=True)
     named = read_labels(labels)
     opened = _with_surface(open_scene(scene, layout), surface, settings)
-    source: MaskSource = read_masks(masks, opened)
-    if untracked:
-        opened = with_points(opened, settings, _progress)
-        source = merge(opened, source, settings.tolerance, _progress)
-    lifted = lift(opened, source, settings, _progress)
+    lifted = lift(opened, read_masks(masks, opened), settings, _progress, untracked=untracked)
     write_export(out, Result(_name(scene), lifted, named, _progress), formats)
     _say(lifted, out)
 

@@ -13,6 +13,7 @@ from grounding.core import UserError
 from lift3d.labels import MaskSource, resized
 from lift3d.scene import View, is_rigid
 from lift3d.visibility import FAR, NEAR
+from lift3d.wording import by_reason
 
 AHEAD = 4  # frames that are decoded while one is worked on
 WORKERS = 2
@@ -52,6 +53,9 @@ class Frames:
     Args:
         views: The views.
         masks: Their masks; None reads the depth alone.
+
+    Raises:
+        UserError: After the last one, if none can be used: says why.
     """
 
     views: Sequence[View]
@@ -61,6 +65,16 @@ class Frames:
         return len(self.views)
 
     def __iter__(self) -> Iterator[Frame]:
+        rejected: dict[str, str] = {}
+        for frame in self._ahead():
+            if frame.rejected:
+                rejected[frame.view.name] = frame.rejected
+            yield frame
+        if len(rejected) == len(self.views):
+            reasons = "; ".join(by_reason(rejected, "frame")[:3])
+            raise UserError(f"none of the {len(self.views)} views can be used: {reasons or 'the scene has no views'}")
+
+    def _ahead(self) -> Iterator[Frame]:
         with ThreadPoolExecutor(WORKERS) as pool:
             waiting: deque[Future[Frame]] = deque()
             for index, view in enumerate(self.views):
@@ -80,13 +94,22 @@ def read(index: int, view: View, masks: MaskSource | None) -> Frame:
         return Frame(index, view, nothing, [], "pose is no rotation with a translation")
     try:
         layers = masks.layers(index) if masks else []
-        if masks and not any(layer.any() for layer in layers):
+        if masks and not layers:
             return Frame(index, view, nothing, [], "no masks")
-        depth = usable(view.read_depth())
+        measured = view.read_depth()
+        depth = usable(measured)
         layers = [resized(layer, (depth.shape[0], depth.shape[1])) for layer in layers]
     except UserError as error:
         return Frame(index, view, nothing, [], str(error))
-    return Frame(index, view, depth, layers, "" if depth.any() else "no valid depth")
+    return Frame(index, view, depth, layers, "" if depth.any() else no_depth(measured))
+
+
+def no_depth(measured: np.ndarray) -> str:
+    """Why a depth image, (H, W) metres, 0 = invalid, is of no use when nothing of it is `usable`."""
+    if not measured.any():
+        return "no valid depth"
+    median = np.median(measured[measured > 0])
+    return f"no depth is from {NEAR:g} to {FAR:g} m, its median is {median:.3g} m: is its unit right?"
 
 
 def usable(depth: np.ndarray) -> np.ndarray:

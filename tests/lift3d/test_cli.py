@@ -20,6 +20,7 @@ from lift3d.labels import LabelMaps
 from lift3d.lift import lift as lift_masks
 from lift3d.scene import Scene
 from lift3d.scenes import load, open_scene
+from lift3d.tsdf import tsdf_mesh
 from lift3d.visibility import Points, in_image
 
 
@@ -190,7 +191,10 @@ def rendered(points: np.ndarray, labels: np.ndarray, scene: Scene, place: int) -
 
 @pytest.mark.shared_data
 def test_bookshelf(shared_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Lifted from 7 views and drawn into the 3 others, real objects cover their masks there: mean IoU >= 0.65."""
+    """Lifted from 7 views and drawn into the 3 others, real objects cover their masks there: mean IoU >= 0.84.
+
+    That is what the lift reached while its cloud still had the pixels that float at edges.
+    """
     root = shared_data / "rgbd" / "bookshelf"
     whole = open_scene(root)
     truth = [np.asarray(Image.open(root / "instance" / f"{view.name}.png")) for view in whole.views]
@@ -206,7 +210,30 @@ def test_bookshelf(shared_data: Path, capsys: pytest.CaptureFixture[str]) -> Non
     with capsys.disabled():
         print("\nbookshelf, view/object IoU:", {f"{v}/{o}": round(float(i), 2) for (v, o), i in ious.items()})
         print(f"mean {np.mean(list(ious.values())):.3f}")
-    assert np.mean(list(ious.values())) >= 0.65
+    assert np.mean(list(ious.values())) >= 0.84
+
+
+@pytest.mark.shared_data
+def test_boxes_of_sensor_depth(open3d_loads: None, shared_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The tissue box (132) shows a face of 0.116 x 0.130 m and two sides; books fit their boxes on a mesh of 5 mm."""
+    root = shared_data / "rgbd" / "bookshelf"
+    scene = load(root)
+    maps = [np.asarray(Image.open(root / "instance" / f"{view.name}.png")).astype(np.uint16) for view in scene.views]
+    found, fine = (
+        {one.id: one.boxes.aabb for one in lift_masks(surface, LabelMaps(tuple(maps))).instances}
+        for surface in (scene, tsdf_mesh(scene, 0.005))
+    )
+    ious = {number: float(aabb_iou(found[number], fine[number])) for number in OBJECTS}
+    with capsys.disabled():
+        print("\nbookshelf, IoU of boxes with those on a fine mesh:", {n: round(i, 2) for n, i in ious.items()})
+        print("sides of 132:", (found[132][3:] - found[132][:3]).round(3))
+    assert (found[132][3:] - found[132][:3]).max() <= 0.20
+    assert min(ious[114], ious[144]) >= 0.6
+
+
+def aabb_iou(one: np.ndarray, other: np.ndarray) -> float:
+    both = np.clip(np.minimum(one[3:], other[3:]) - np.maximum(one[:3], other[:3]), 0, None).prod()
+    return both / ((one[3:] - one[:3]).prod() + (other[3:] - other[:3]).prod() - both)
 
 
 @pytest.mark.shared_data
