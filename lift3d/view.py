@@ -6,7 +6,11 @@ Every instance is an entity of its own, so that it can be hidden; the camera mov
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+import os
+import shutil
+import sys
+import sysconfig
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +29,7 @@ from lift3d.scenes.ply import Mesh, read_ply
 from lift3d.scenes.text import field, matrix, numbers, read_json
 
 WIDEST = 320  # pixels of a side of a camera's picture
+_INSTEAD = "write a file with --save FILE.rrd"
 _TINT = 0.75  # share of the instance's colour; the rest is the point's own
 
 
@@ -57,23 +62,45 @@ def view(folder: Path, scene: Scene | None = None, save: Path | None = None, pro
         progress: Shows the frames as they pass.
 
     Raises:
-        UserError: If rerun is missing or its viewer does not start, the folder is another, or `save` exists.
+        UserError: If rerun is missing or its viewer does not start, the folder is another, or `save` exists or cannot
+            be written.
     """
     rr = _rerun()
     exported = read_export(folder)
     recording = rr.RecordingStream("tubelet")
     if save is None:
-        try:
+        with _viewer():
             recording.spawn()
-        except RuntimeError as error:
-            raise UserError(f"rerun's viewer does not start ({error}); write a file with --save FILE.rrd") from error
-        show(rr, recording, exported, scene, progress)
-        recording.flush()
+            show(rr, recording, exported, scene, progress)
+            recording.flush()
         return
     with whole_file(save) as temporary:
-        recording.save(temporary)
+        # Written by us: rerun's own file sink waits for ever on a full disk.
+        stream = recording.binary_stream()
         show(rr, recording, exported, scene, progress)
-        recording.disconnect()  # writes what is pending and closes the file
+        temporary.write_bytes(stream.read() or b"")
+
+
+@contextlib.contextmanager
+def _viewer() -> Iterator[None]:
+    """Let rerun find its viewer in this environment, also where that is not activated.
+
+    Raises:
+        UserError: If it is not there, does not start or goes away.
+    """
+    path = os.environ.get("PATH", os.defpath)
+    places = os.pathsep.join([sysconfig.get_path("scripts"), path])
+    if shutil.which("rerun", path=places) is None:
+        raise UserError(f'rerun\'s viewer is not installed; pip install "tubelet[viz]", or {_INSTEAD}')
+    if sys.platform == "linux" and not any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")):
+        raise UserError(f"rerun's viewer does not start: there is no display; {_INSTEAD}")
+    os.environ["PATH"] = places
+    try:
+        yield
+    except RuntimeError as error:
+        raise UserError(f"rerun's viewer does not start ({str(error).splitlines()[0]}); {_INSTEAD}") from error
+    finally:
+        os.environ["PATH"] = path
 
 
 def read_export(folder: Path) -> Exported:

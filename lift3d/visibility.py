@@ -19,7 +19,7 @@ BESIDE = 5  # pixels of the side of a square; depth and poses err by about two p
 
 
 def placed(points: np.ndarray) -> np.ndarray:
-    """Which of (N, 3) points have a place, bool (N,); meshes may have vertices that are no numbers, or far too large."""
+    """Which of (N, 3) points have a place, bool (N,); meshes may have vertices that are no numbers, or too large."""
     return (np.abs(points) < SENSELESS).all(axis=1)
 
 
