@@ -42,17 +42,19 @@ class Settings:
     """What counts as seen, as one object and as found.
 
     Args:
-        tolerance: Of the z-test.
-        border: Pixels at the rim of a mask that count little, 0 or more.
-        edge: Step of depth between neighbouring pixels, as a share of it, beyond which a pixel counts little.
-        min_ratio: Share of the views of a point that must put it into the instance, in (0, 1].
-        min_hits: Views that must put a point into the instance. 1 keeps what only one view sees.
-        min_views: Views that an instance needs.
-        min_points: Points that an instance needs.
-        voxel: Side of a voxel where the scene brings no points, metres; None: what a pixel sees (see `lift3d.cloud`).
-        gap: Parts of an instance that lie farther apart are taken for separate, metres (`lift3d.clusters`).
+        tolerance: How far a point may lie from the depth of its pixel and still be seen.
+        border: Pixels at the rim of a mask that count little, because masks are off by some; 0 or more.
+        edge: Share by which depths of neighbouring pixels differ where one surface ends; such pixels count little, and
+            those that float between two surfaces are not in the cloud.
+        min_ratio: Share of the views that see a point which must put it into the object, in (0, 1].
+        min_hits: Least number of views that put a point into the object. 1 keeps what only one view sees.
+        min_views: Least number of views of an object.
+        min_points: Least number of points of an object.
+        voxel: Side of a voxel in metres, where the depth becomes a cloud or a mesh. None: as wide as a pixel sees for a
+            cloud, as four pixels see (at most 2 cm) for a tsdf mesh.
+        gap: Distance in metres from which parts of an object count as separate.
         min_share: Separate parts smaller than this share of the largest are left out.
-        superpoints: Let superpoints vote, if the scene has them.
+        superpoints: Give whole superpoints to an object, if the scene has them.
     """
 
     tolerance: Tolerance = field(default_factory=Tolerance)

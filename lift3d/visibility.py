@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from grounding.core import UserError
 from lift3d.scene import View
 
 NEAR, FAR = 0.05, 20.0  # metres; depth beyond is as good as none
@@ -25,10 +26,20 @@ def placed(points: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far a point may lie from the depth of its pixel: max(`absolute` metres, `relative` x depth)."""
+    """How far a point may lie from the depth of its pixel and still be seen: the larger of the two.
+
+    Args:
+        absolute: Metres.
+        relative: Share of the depth.
+    """
 
     absolute: float = 0.05
     relative: float = 0.02
+
+    def __post_init__(self) -> None:
+        for name in ("absolute", "relative"):
+            if not 0 <= getattr(self, name) <= FAR:
+                raise UserError(f"tolerance.{name} must be from 0 to {FAR:g}, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True, eq=False)

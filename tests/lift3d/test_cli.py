@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from benchmarks import lift, lift_work, rooms
 from PIL import Image
 
 from grounding.core import Masklets, UserError, rle, save_masklets
-from lift3d.cli import export, inspect, read_labels, read_masks, score
+from lift3d.cli import export, inspect, main, read_labels, read_masks, score
 from lift3d.formats.result import Result
 from lift3d.labels import LabelMaps
 from lift3d.lift import lift as lift_masks
@@ -106,10 +107,38 @@ def test_labels(tmp_path: Path) -> None:
     path.write_text('{"3": "chair", "8": 5}')
     assert read_labels(path) == {3: "chair", 8: 5}
     assert read_labels(None) == {}
-    for wrong in ("[1]", '{"a": "chair"}', '{"1": null}', "{", '{"1": true}'):
+    for wrong in (
+        "[1]", '{"a": "chair"}', '{"1": null}', "{", '{"1": true}', '{"0": "chair"}', '{"1": "a", "1": "b"}',
+        '{"1": "a", "01": "b"}', f'{{"1": {2**31}}}', f'{{"1": {"9" * 5000}}}', f'{{"{"9" * 5000}": "a"}}', '{"1": -1}',
+    ):  # fmt: skip
         path.write_text(wrong)
         with pytest.raises(UserError, match=r"labels\.json"):
             read_labels(path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(UserError, match=r"labels\.json: it is a named pipe"):
+        read_labels(path)
+
+
+@pytest.mark.parametrize("command", [[], ["export"], ["view"], ["inspect"], ["score"]])
+def test_help_is_for_people_who_use_it(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+        patch.setattr(sys, "argv", ["lift3d", *command, "--help"])
+        patch.setenv("COLUMNS", "200")
+        main()
+    told = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert " ".join(["usage: lift3d", *command]) in told
+    for design in ("house", "module", "docstring", "lift3d.cloud", "lift3d.clusters"):
+        assert design not in told
+
+
+def test_a_scene_whose_folder_is_no_good_file_name(scene: Path, tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path) + b"/" + b"\xff\x1b" + "ä".encode() * 120
+    shutil.copytree(scene, os.fsdecode(folder))
+    export(scene=Path(os.fsdecode(folder)), masks=scene / "instance", out=tmp_path / "out", format="scannet")
+    (listed,) = (tmp_path / "out" / "scannet").glob("*.txt")
+    assert listed.name == "__" + "ä" * 99 + ".txt"  # 200 bytes
 
 
 def test_labels_name_and_number_the_objects(scene: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grounding.core import UserError
 from lift3d.scene import View
 from lift3d.visibility import Points, Tolerance, in_image, looked_through, visible
 
@@ -102,3 +103,9 @@ def test_what_a_pixel_shows_projects_back_to_it(column: int, row: int, depth: fl
     world = pose[:3, :3] @ camera + pose[:3, 3]
     found = in_image(Points.of(np.array([world, world])), view(pose), (3, 5))
     assert found.pixels.tolist() == [row * 5 + column] * 2
+
+
+@pytest.mark.parametrize(("absolute", "relative"), [(-1, 0.02), (float("nan"), 0.02), (0.05, float("inf"))])
+def test_a_tolerance_that_means_nothing_is_refused(absolute: float, relative: float) -> None:
+    with pytest.raises(UserError, match=r"tolerance\.(absolute|relative) must be from 0 to 20, got"):
+        Tolerance(absolute, relative)
