@@ -19,14 +19,16 @@ import numpy as np
 from PIL import Image
 
 from grounding.core import UserError
+from grounding.core.checks import whole
 from grounding.core.files import whole_file
 from lift3d.boxes import Box
 from lift3d.formats.result import id_colour, tinted
 from lift3d.frames import Frame, Frames, Progress, plain
-from lift3d.scene import Scene
+from lift3d.scene import Scene, is_rigid
 from lift3d.scenes.cameras import from_world_to_camera, scaled
 from lift3d.scenes.ply import Mesh, read_ply
 from lift3d.scenes.text import field, matrix, numbers, read_json
+from lift3d.visibility import SENSELESS
 
 WIDEST = 320  # pixels of a side of a camera's picture
 _INSTEAD = "write a file with --save FILE.rrd"
@@ -117,14 +119,23 @@ def read_export(folder: Path) -> Exported:
         raise UserError(f"{path} does not say which instance a point belongs to; write it with lift3d export")
     where = str(folder / "report.json")
     report = read_json(folder / "report.json")
-    labels, boxes = {}, {}
+    labels: dict[int, str] = {}
+    boxes: dict[int, Box] = {}
     for entry in field(report, "instances", list, where):
-        number, box = field(entry, "id", int, where), field(entry, "obb", dict, where)
+        number, box = whole(field(entry, "id", int, where), f"{where}, id", 1), field(entry, "obb", dict, where)
+        if number in labels:
+            raise UserError(f"{where}: instance {number} stands there twice; write the folder anew with lift3d export")
         centre, size = (numbers(field(box, key, list, where), 3, f"{where}, {key}") for key in ("center", "size"))
-        boxes[number] = Box(centre, size, matrix(field(box, "R", list, where), f"{where}, R", size=3))
+        axes = np.eye(4)
+        axes[:3, :3], axes[:3, 3] = matrix(field(box, "R", list, where), f"{where}, R", size=3), centre
+        if not (is_rigid(axes) and (np.abs(size) < SENSELESS).all() and (np.abs(centre) < SENSELESS).all()):
+            raise UserError(f"{where}: the box of instance {number} has no place; write the folder anew")
+        boxes[number] = Box(centre, size, axes[:3, :3])
         labels[number] = field(entry, "label", str, where)
     aligned = report.get("axis_alignment")
     alignment = np.eye(4) if aligned is None else matrix(aligned, f"{where}, axis_alignment")
+    if not is_rigid(alignment):
+        raise UserError(f"{where}: axis_alignment is no rotation with a translation; write the folder anew")
     return Exported(cloud, labels, boxes, alignment, numbers(field(report, "up", list, where), 3, f"{where}, up"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import subprocess
 import sys
@@ -23,6 +24,8 @@ from lift3d.scene import Scene, View
 from lift3d.view import view
 
 POINTS = np.array([[0, 0, 1], [1, 0, 1], [0, 1, 1], [5, 5, 5], [6, 5, 5]], float)
+OBB = {"center": [0, 0, 0], "size": [1, 1, 1], "R": np.eye(3).tolist()}
+BOX = {"id": 3, "label": "chair", "obb": OBB}
 K = np.array([[8.0, 0, 3.5], [0, 8, 2.5], [0, 0, 1]])  # of a depth image of 6 x 8 pixels
 
 
@@ -226,7 +229,14 @@ def test_an_existing_file_is_kept(tmp_path: Path, recordings: list[Recording]) -
         ({"instances": 5}, "expected 'instances' to be a list"),
         ({"instances": [{"id": "3"}]}, "expected 'id' to be a int"),
         ({"instances": [{"id": 3, "obb": {"center": [1]}}]}, "center: expected 3 numbers, got 1"),
+        ({"instances": [{**BOX, "id": 10**30}]}, "id must be a whole number of 1 or more, got '1000000"),
+        ({"instances": [{**BOX, "id": 0}]}, "id must be a whole number of 1 or more, got '0'"),
+        ({"instances": [BOX, BOX]}, "instance 3 stands there twice"),
+        ({"instances": [{**BOX, "obb": {**OBB, "size": [1, 1, 1e300]}}]}, "box of instance 3 has no place"),
+        ({"instances": [{**BOX, "obb": {**OBB, "center": [1, math.inf, 0]}}]}, "box of instance 3 has no place"),
+        ({"instances": [{**BOX, "obb": {**OBB, "R": [[0] * 3] * 3}}]}, "box of instance 3 has no place"),
         ({"axis_alignment": [1, 2]}, "axis_alignment: expected 16 numbers, got 2"),
+        ({"axis_alignment": [0] * 16}, "axis_alignment is no rotation with a translation"),
         ({"up": None}, "expected 'up' to be a list"),
     ],
 )
