@@ -1,4 +1,4 @@
-"""Boxes around instances: axis-aligned, raw and trimmed, and turned about gravity; and how turned boxes overlap."""
+"""Boxes around instances: axis-aligned, robust and raw, and turned about gravity; and how turned boxes overlap."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
-TRIM = 1.0  # percent of the points that the trimmed box leaves out at either end of each axis
+TRIM = 0.001  # share of the weight of the points that the robust box leaves out at either end of each axis
+CELL = 0.02  # metres; a point weighs as many as lie in its cell, so that strays weigh next to nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,14 +31,14 @@ class Boxes:
     """Boxes of one instance.
 
     Attributes:
-        aabb: Of all points, `x1 y1 z1 x2 y2 z2`, metres, (6,).
-        trimmed: From the 1st to the 99th percentile of each axis, (6,).
-        obb: The smallest upright box around all points.
+        aabb: Without strays (`robust_bounds`), `x1 y1 z1 x2 y2 z2`, metres, (6,).
+        raw: The same of all points: their least and greatest coordinates, (6,).
+        obb: The smallest upright box around the points that lie in `aabb`.
         frame: "aligned" if the scene's axis alignment was applied, else "world".
     """
 
     aabb: np.ndarray
-    trimmed: np.ndarray
+    raw: np.ndarray
     obb: Box
     frame: str
 
@@ -46,9 +47,28 @@ def boxes_of(points: np.ndarray, alignment: np.ndarray | None, up: tuple[float, 
     """All boxes of (N, 3) points, N >= 1; of the aligned points if there is an `alignment`, where z is up."""
     if alignment is not None:
         points, up = points @ alignment[:3, :3].T + alignment[:3, 3], (0.0, 0.0, 1.0)
-    trimmed = np.percentile(points, (TRIM, 100 - TRIM), axis=0).ravel()
-    aabb = np.concatenate([points.min(axis=0), points.max(axis=0)])
-    return Boxes(aabb, trimmed, upright_box(points, up), "world" if alignment is None else "aligned")
+    raw, aabb = np.concatenate([points.min(axis=0), points.max(axis=0)]), robust_bounds(points)
+    inside = points[((points >= aabb[:3]) & (points <= aabb[3:])).all(axis=1)]
+    obb = upright_box(inside if len(inside) else points, up)
+    return Boxes(aabb, raw, obb, "world" if alignment is None else "aligned")
+
+
+def robust_bounds(points: np.ndarray) -> np.ndarray:
+    """Bounds of (N, 3) points without strays, `x1 y1 z1 x2 y2 z2`, (6,).
+
+    A point weighs as many as lie in its cell of the grid; on each axis the bounds leave out `TRIM` of the weight at
+    either end. Evenly spread points lose next to nothing, thinly spread ones around them lie outside.
+    """
+    cells = np.floor((points - points.min(axis=0)) / CELL).astype(np.int64)
+    _, cell_of, sizes = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
+    weights = sizes[cell_of.ravel()]
+    left_out = TRIM * weights.sum()
+    bounds = np.empty((2, 3))
+    for axis, along in enumerate(points.T):
+        order = np.argsort(along, kind="stable")
+        for end, inwards in enumerate((order, order[::-1])):
+            bounds[end, axis] = along[inwards[np.searchsorted(np.cumsum(weights[inwards]), left_out)]]
+    return bounds.ravel()
 
 
 def upright_box(points: np.ndarray, up: tuple[float, float, float] = (0.0, 0.0, 1.0)) -> Box:

@@ -1,6 +1,6 @@
 """The command `lift3d`: `export` masks to 3D, `view` them, `inspect` a scene, `score` predictions.
 
-A command is a door to the whole house: this module, and no other of `lift3d` imports from rooms above it.
+A command is a door to the whole house: this module, and no other of `lift3d`, imports from rooms above it.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from rich.progress import track
 
 from grounding import cli
 from grounding.core import Masklets, UserError
+from grounding.core.checks import printable, shown, whole, whole_text, within
 from grounding.core.files import check_free
 from grounding.core.order import natural
 from grounding.core.pictures import id_map_files
+from grounding.core.reading import read_json
 from grounding.core.video_probe import VideoInfo
 from lift3d.export import check_formats
 from lift3d.export import export as write_export
@@ -30,14 +32,15 @@ from lift3d.formats.result import Result
 from lift3d.frames import Frame
 from lift3d.inspect import inspect as inspect_scene
 from lift3d.labels import FromMasklets, IdMapFiles, MaskSource
-from lift3d.lift import Lifted, Settings, lift, with_points
-from lift3d.merge import merge
+from lift3d.lift import Lifted, Settings, lift
 from lift3d.naming import by_name, left_over, refuse_other_names
 from lift3d.scene import Scene
 from lift3d.scenes import load, open_scene
 from lift3d.view import view as view_export
 from lift3d.wording import by_reason
 
+MOST_CLASS = 2**31 - 1  # the formats hold class numbers in 32 bits
+MOST_NAME = 200  # bytes of a scene's name; endings come on top
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
 
@@ -53,34 +56,33 @@ def export(
     surface: Literal["auto", "voxels", "tsdf"] = "auto",
     settings: Settings = Settings(),  # noqa: B008 - frozen
 ) -> None:
-    """Lift 2D masks of an RGB-D scene to 3D instances and write them for the next tool.
+    """Turn 2D masks of a posed RGB-D scene into 3D objects, and write them with their boxes.
 
     Args:
-        scene: Folder of the scene; `lift3d inspect` says what is in it.
-        masks: A folder of id-map PNGs named as the frames (some may be missing), or masks of all frames in any format
-            that draw_ids.py reads (*.masklets.json, COCO, *.npz, ...).
-        out: Folder to write, new or empty; report.json and preview.png are always in it.
-        format: Any of ply, glb, npz, scannet, json and coco, joined by commas.
-        layout: Of the scene, if it should not be found out.
-        labels: JSON file of id -> name, or -> number of a class (for ply, npz and scannet; else 1).
-        untracked: The masks' ids mean nothing from frame to frame: find out which are the same object.
-        surface: What to lift onto: auto (the scene's mesh, else voxels), voxels of the depth, or a tsdf mesh of it
-            (needs open3d: pip install "tubelet[lift3d]").
-        settings: Thresholds of the lift.
+        scene: Folder of the scene. `lift3d inspect` says what is in it.
+        masks: Folder of id-map PNGs that are named as the frames (frames without one are not used); or masks of all
+            frames in another format, as draw_ids.py takes them.
+        out: Folder to write; it must be new or empty. report.json and preview.png are always written.
+        format: One or more of ply, glb, npz, scannet, json and coco, separated by commas.
+        layout: Layout of the scene, for example scannet or tum; without it the files decide.
+        labels: JSON file that gives ids a name or the number of a class, as {"1": "chair", "2": 5}.
+        untracked: Say that equal ids in two frames need not be the same object. The command then finds out itself
+            which masks belong together.
+        surface: What carries the objects. auto: the mesh of the scene, or voxels if it has none; voxels: a cloud of
+            the depth; tsdf: a mesh of the depth (needs open3d: pip install "tubelet[lift3d]").
+        settings: Thresholds.
     """
     formats = format.split(",")
     check_formats(formats)
     check_free(out, folder=True)
     named = read_labels(labels)
     opened = open_scene(scene, layout, surface == "auto")
-    _doubt(opened.problems)  # now, for what is doubtful may be why the rest fails
+    _note(f"doubtful: {problem}" for problem in opened.problems)
     opened = _with_surface(opened, surface, settings)
     source, doubts = read_masks(masks, opened)
+    _note(f"doubtful: {problem}" for problem in doubts)
     opened = replace(opened, problems=(*opened.problems, *doubts))
-    if untracked:
-        opened = with_points(opened, settings, _progress)
-        source = merge(opened, source, settings.tolerance, _progress)
-    lifted = lift(opened, source, settings, _progress)
+    lifted = lift(opened, source, settings, _progress, untracked=untracked)
     write_export(out, Result(_name(scene), lifted, named, _progress), formats)
     _say(lifted, out)
 
@@ -92,13 +94,13 @@ def view(
     layout: str | None = None,
     save: Path | None = None,
 ) -> None:
-    """Show in rerun what `export` wrote: points by instance, boxes, cameras (needs pip install "tubelet[viz]").
+    """Show what `lift3d export` wrote: points of objects, boxes, cameras (needs rerun: pip install "tubelet[viz]").
 
     Args:
-        folder: That `export` wrote, with ply among its formats.
-        scene: Folder of the scene, for its cameras and pictures.
-        layout: Of the scene, if it should not be found out.
-        save: File in .rrd to write instead of opening the viewer.
+        folder: Folder that `lift3d export` wrote, with ply among its formats.
+        scene: Folder of the scene, to show its cameras and pictures too.
+        layout: Layout of the scene; without it the files decide.
+        save: File in .rrd to write. Without it the viewer opens.
     """
     view_export(folder, None if scene is None else load(scene, layout, surface=False), save, _progress)
     if save is not None:
@@ -106,25 +108,25 @@ def view(
 
 
 def inspect(scene: tyro.conf.Positional[Path], *, layout: str | None = None, json_out: Flag = False) -> None:
-    """Say what is in a scene: layout, frames, bad poses, and whether depth, poses and mesh agree.
+    """Tell what a scene holds: its layout, its frames, and whether depth, poses and mesh fit each other.
 
     Args:
         scene: Folder of the scene.
-        layout: Of the scene, if it should not be found out.
-        json_out: Print JSON.
+        layout: Layout of the scene; without it the files decide.
+        json_out: Print JSON instead of text.
     """
     found = inspect_scene(scene, layout)
     _write(json.dumps(found.as_json(), indent=2) if json_out else found.as_text())
 
 
 def score(*, benchmark: Literal["scannet", "scannet_agnostic", "scanrefer"], predictions: Path, truth: Path) -> None:
-    """Score predictions as the benchmarks do, with bootstrap 95 % intervals.
+    """Score 3D predictions as a benchmark does, with 95 % intervals from a bootstrap.
 
     Args:
-        benchmark: scannet: AP, AP50, AP25 over its 18 classes; scannet_agnostic: the same without classes; scanrefer:
-            Acc@0.25 and Acc@0.5.
+        benchmark: scannet gives AP, AP50 and AP25 over its 18 classes; scannet_agnostic gives them without classes;
+            scanrefer gives Acc@0.25 and Acc@0.5.
         predictions: Folder of <scene>.txt, as `lift3d export --format scannet` writes it; or ScanRefer's pred.json.
-        truth: Folder of <scene>.txt with label * 1000 + instance of each vertex; or ScanRefer's rows with boxes.
+        truth: Folder of <scene>.txt that holds label * 1000 + instance of each vertex; or ScanRefer's rows with boxes.
     """
     from grounding.evaluation.scores_out import show
     from grounding.evaluation.scoring import score_files
@@ -162,19 +164,23 @@ def read_labels(path: Path | None) -> dict[int, str | int]:
     """The name or class number of ids, from a JSON object.
 
     Raises:
-        UserError: If it is something else.
+        UserError: If it is something else, or names an id twice.
     """
     if path is None:
         return {}
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"cannot read labels {path}: {error}") from error
-    if not isinstance(value, dict) or not all(
-        key.isascii() and key.isdigit() and type(label) in (str, int) for key, label in value.items()
-    ):
-        raise UserError(f'{path} must be a JSON object of id: name, as {{"1": "chair"}}, or of id: class number')
-    return {int(key): label for key, label in value.items()}
+    value = read_json(path, "labels")
+    if not isinstance(value, dict):
+        raise UserError(f'labels {path} must be an object of id: name or id: class number, as {{"1": "chair", "2": 5}}')
+    found: dict[int, str | int] = {}
+    with within(f"labels {path}"):
+        for key, label in value.items():
+            number = whole_text(key, "an id", 1)
+            if number in found:
+                raise UserError(f"id {number} stands there twice; remove one of the two")
+            if not isinstance(label, str) and whole(label, f"the name or class number of id {number}") > MOST_CLASS:
+                raise UserError(f"the class number of id {number} must be up to {MOST_CLASS}, got {shown(label)}")
+            found[number] = label
+    return found
 
 
 def _in_order(every: list[str], usable: tuple[str, ...]) -> list[str]:
@@ -208,7 +214,9 @@ def _with_surface(scene: Scene, surface: str, settings: Settings) -> Scene:
 
 
 def _name(folder: Path) -> str:
-    return "_".join(folder.resolve().name.split()) or "scene"
+    """What files are named after: the scene's folder, without what a file's name may not hold or has no room for."""
+    plain = "".join(char if char.isprintable() else "_" for char in "_".join(folder.resolve().name.split()))
+    return plain.encode()[:MOST_NAME].decode(errors="ignore") or "scene"
 
 
 def _progress(read: Iterable[Frame], title: str) -> Iterable[Frame]:
@@ -216,26 +224,23 @@ def _progress(read: Iterable[Frame], title: str) -> Iterable[Frame]:
 
 
 def _say(lifted: Lifted, out: Path) -> None:
-    _doubt(lifted.problems)
-    notes = Console(stderr=True)
-    for line in by_reason(lifted.rejected, "frame"):
-        notes.print(f"not used: {line}", markup=False, highlight=False, soft_wrap=True)
-    for line in by_reason(lifted.dropped, "object"):
-        notes.print(f"not found: {line}", markup=False, highlight=False, soft_wrap=True)
+    _note(f"doubtful: {problem}" for problem in lifted.problems)
+    _note(f"not used: {line}" for line in by_reason(lifted.rejected, "frame"))
+    _note(f"not found: {line}" for line in by_reason(lifted.dropped, "object"))
     _write(f"wrote {out}: {len(lifted.instances)} objects from {lifted.frames} of {lifted.total} frames")
 
 
-def _doubt(problems: Iterable[str]) -> None:
-    notes = Console(stderr=True)
-    for problem in problems:
-        notes.print(f"doubtful: {problem}", markup=False, highlight=False, soft_wrap=True)
+def _note(lines: Iterable[str]) -> None:
+    for line in lines:
+        sys.stderr.write(f"{printable(line)}\n")
 
 
 def _write(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
+    sys.stdout.write(f"{printable(text)}\n")
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     commands: dict[str, Any] = {"export": export, "view": view, "inspect": inspect, "score": score}
-    cli.run(lambda: tyro.extras.subcommand_cli_from_dict(commands, description=__doc__))
+    about = "Lift 2D masks of RGB-D scenes to 3D objects; look at them, and score them."
+    cli.run(lambda: tyro.extras.subcommand_cli_from_dict(commands, prog="lift3d", description=about))

@@ -10,6 +10,7 @@ import contextlib
 import math
 from collections.abc import Iterable, Sequence
 
+import cv2
 import numpy as np
 
 from grounding.core import UserError
@@ -20,6 +21,7 @@ PENDING = 1 << 20  # rows that are held until they are merged
 SPAN = 1 << 20  # voxels to either side of the first point: 1 km at 1 mm
 MOST_POINTS = 1_000_000  # of a cloud whose voxels nobody chose: no heavier than a large mesh
 SAMPLED = 16  # views that say how wide a pixel sees
+AROUND = 5  # pixels of the side of the square in which a pixel's neighbours lie; some sensors fill every second one
 
 
 def back_project(view: View, depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -33,6 +35,29 @@ def back_project(view: View, depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     z = depth.ravel()[pixels].astype(np.float64)
     rays = np.linalg.inv(view.intrinsics) @ np.stack([columns, rows, np.ones_like(z)])
     return (rays * z).T @ view.pose[:3, :3].T + view.pose[:3, 3], pixels
+
+
+def solid(depth: np.ndarray, edge: float) -> np.ndarray:
+    """Which pixels lie on a surface, bool (H, W): at least half of the neighbours with a depth share theirs.
+
+    Where one surface ends before another, a sensor mixes their depths into points that float between them.
+
+    Args:
+        depth: float32 (H, W), metres, 0 = invalid.
+        edge: Depths that differ by no more than this share of themselves are shared.
+    """
+    window = np.ones((AROUND, AROUND), np.uint8)
+    farthest = cv2.dilate(depth, window)
+    nearest = cv2.erode(np.where(depth > 0, depth, np.float32(np.inf)), window)
+    limit = np.float32(edge) * depth
+    found = depth > 0
+    rows, columns = np.nonzero(found & ((farthest - depth > limit) | (depth - nearest > limit)))
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(depth, AROUND // 2), window.shape)[rows, columns]
+    known = around > 0  # the pixel itself is among them, hence "more than half"
+    own, allowed = depth[rows, columns, None, None], limit[rows, columns, None, None]
+    shared = known & (np.abs(around - own) <= allowed)
+    found[rows, columns] = 2 * shared.sum(axis=(1, 2)) > known.sum(axis=(1, 2))
+    return found
 
 
 class VoxelCloud:
@@ -88,7 +113,7 @@ class VoxelCloud:
     def _numbers(self, points: np.ndarray) -> np.ndarray:
         """The number of the voxel of each point, int64 (M,)."""
         cells = np.floor((points - self._origin) / self.voxel)
-        if np.abs(cells).max() >= SPAN:
+        if not np.abs(cells).max() < SPAN:  # NaN is too far, too
             raise UserError(f"points lie more than {SPAN} voxels of {self.voxel:.3g} m apart; check the poses' unit")
         x, y, z = (cells.astype(np.int64) + SPAN).T
         return (x << 42) | (y << 21) | z
@@ -106,30 +131,28 @@ def _merge(keys: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def depth_cloud(
-    scene: Scene, voxel: float | None = None, read: Iterable[Frame] | None = None
+    scene: Scene, voxel: float | None = None, edge: float = math.inf, read: Iterable[Frame] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The cloud of all views that can be used.
+    """The cloud of all views that can be used, without the pixels that float between surfaces (`solid`).
 
     Args:
         scene: Its views are read once.
         voxel: Side of a voxel, metres; None: what a pixel sees, or more where that gave over `MOST_POINTS`.
+        edge: Step between surfaces, as a share of the depth.
         read: The frames, if they come from elsewhere (with a progress bar).
 
     Returns:
         Points, float64 (N, 3), metres, and colours, uint8 (N, 3).
 
     Raises:
-        UserError: If no view has a pose and a depth.
+        UserError: If no view can be used, with the reasons.
     """
     cloud = VoxelCloud(pixel_width(scene.views), MOST_POINTS) if voxel is None else VoxelCloud(voxel)
     for frame in read if read is not None else Frames(scene.views, None):
         if not frame.rejected:
-            points, pixels = back_project(frame.view, frame.depth)
+            points, pixels = back_project(frame.view, frame.depth * solid(frame.depth, edge))
             cloud.add(points, pixel_colours(frame, pixels))
-    points, colours = cloud.result()
-    if not len(points):
-        raise UserError("no view has a finite pose and a depth, so there is nothing to lift onto; check the scene")
-    return points, colours
+    return cloud.result()
 
 
 def pixel_width(views: Sequence[View]) -> float:

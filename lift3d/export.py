@@ -41,7 +41,7 @@ def export(folder: Path, result: Result, formats: Sequence[str]) -> None:
     """
     check_formats(formats)
     with new_folder(folder) as partial:
-        for name in formats:
+        for name in dict.fromkeys(formats):
             FORMATS[name](partial, result)
         write_json(partial / "report.json", report(result))
         write_picture(partial, result)

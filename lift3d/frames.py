@@ -94,7 +94,7 @@ def read(index: int, view: View, masks: MaskSource | None) -> Frame:
         return Frame(index, view, nothing, [], "pose is no rotation with a translation")
     try:
         layers = masks.layers(index) if masks else []
-        if masks and not any(layer.any() for layer in layers):
+        if masks and not layers:
             return Frame(index, view, nothing, [], "no masks")
         measured = view.read_depth()
         depth = usable(measured)

@@ -24,7 +24,9 @@ class MaskSource(Protocol):
     """Where the masks of each view come from."""
 
     def layers(self, view: int) -> list[np.ndarray]:
-        """Label maps of a view by its place in the scene; an empty list where it has no masks.
+        """Label maps of a view by its place in the scene; an empty list where nobody has looked for masks.
+
+        A map of zeros says something else: that none of the objects is there.
 
         Raises:
             UserError: Naming the file that cannot be read.
@@ -76,13 +78,13 @@ class IdMapFiles:
 
 
 def packed(masks: Mapping[int, np.ndarray], size: tuple[int, int]) -> list[np.ndarray]:
-    """Lay masks on as few label maps as they need when each takes the first one where it overlaps nothing.
+    """Lay masks on as few label maps as they need, at least one; each takes the first one where it overlaps nothing.
 
     Args:
         masks: id -> bool (H, W).
         size: (height, width).
     """
-    layers: list[np.ndarray] = []
+    layers = [np.zeros(size, np.uint16)]
     for number, mask in masks.items():
         free = next((layer for layer in layers if not layer[mask].any()), None)
         if free is None:

@@ -7,24 +7,22 @@ claims it in at least half of the views that see it; what lies far from the bulk
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from grounding.core import UserError
-from lift3d.assign import Assigned, assign, by_superpoints, constancy
+from lift3d.assign import Assigned, assign, by_superpoints
 from lift3d.boxes import Boxes, boxes_of
 from lift3d.cloud import depth_cloud
 from lift3d.clusters import main_part
-from lift3d.frames import Frame, Frames, Progress, plain
-from lift3d.labels import MAX_ID, MaskSource, borders, depth_edges
+from lift3d.counting import Count
+from lift3d.frames import Frames, Progress, plain
+from lift3d.labels import MaskSource
+from lift3d.merge import merge
 from lift3d.scene import Scene
-from lift3d.visibility import Points, Tolerance, visible
-from lift3d.votes import BORDER, CLEAN, MOST_FRAMES, Votes
-
-CONSTANT = 0.75  # below this ids seem to change at will: six random ones reach 0.58 over two frames
-MATCHING = 0.1  # share of the points in view that must agree with the depth
+from lift3d.visibility import Points, Tolerance
 
 _LIMITS = {
     "border": (0, 100),
@@ -44,17 +42,19 @@ class Settings:
     """What counts as seen, as one object and as found.
 
     Args:
-        tolerance: Of the z-test.
-        border: Pixels at the rim of a mask that count little, 0 or more.
-        edge: Step of depth between neighbouring pixels, as a share of it, beyond which a pixel counts little.
-        min_ratio: Share of the views of a point that must put it into the instance, in (0, 1].
-        min_hits: Views that must put a point into the instance. 1 keeps what only one view sees.
-        min_views: Views that an instance needs.
-        min_points: Points that an instance needs.
-        voxel: Side of a voxel where the scene brings no points, metres; None: what a pixel sees (see `lift3d.cloud`).
-        gap: Parts of an instance that lie farther apart are taken for separate, metres (`lift3d.clusters`).
+        tolerance: How far a point may lie from the depth of its pixel and still be seen.
+        border: Pixels at the rim of a mask that count little, because masks are off by some; 0 or more.
+        edge: Share by which depths of neighbouring pixels differ where one surface ends; such pixels count little, and
+            those that float between two surfaces are not in the cloud.
+        min_ratio: Share of the views that see a point which must put it into the object, in (0, 1].
+        min_hits: Least number of views that put a point into the object. 1 keeps what only one view sees.
+        min_views: Least number of views of an object.
+        min_points: Least number of points of an object.
+        voxel: Side of a voxel in metres, where the depth becomes a cloud or a mesh. None: as wide as a pixel sees for a
+            cloud, as four pixels see (at most 2 cm) for a tsdf mesh.
+        gap: Distance in metres from which parts of an object count as separate.
         min_share: Separate parts smaller than this share of the largest are left out.
-        superpoints: Let superpoints vote, if the scene has them.
+        superpoints: Give whole superpoints to an object, if the scene has them.
     """
 
     tolerance: Tolerance = field(default_factory=Tolerance)
@@ -135,7 +135,14 @@ class Lifted:
         return self.scene.points
 
 
-def lift(scene: Scene, masks: MaskSource, settings: Settings | None = None, progress: Progress = plain) -> Lifted:
+def lift(
+    scene: Scene,
+    masks: MaskSource,
+    settings: Settings | None = None,
+    progress: Progress = plain,
+    *,
+    untracked: bool = False,
+) -> Lifted:
     """Lift masks onto the scene's points, or onto a cloud of its depth where it has none.
 
     Args:
@@ -143,21 +150,26 @@ def lift(scene: Scene, masks: MaskSource, settings: Settings | None = None, prog
         masks: The masks of each view; equal ids are the same object.
         settings: Thresholds.
         progress: Is given the frames and a title, and yields the frames.
+        untracked: Equal ids mean nothing over frames: find out first which masks are the same object.
 
     Raises:
-        UserError: If no frame can be used or no view sees any point; each says why.
+        UserError: If no frame can be used, none has a mask, or no view sees any point; each says why.
     """
     settings = settings or Settings()
+    of_depth = scene.points is None or not len(scene.points)
     scene = with_points(scene, settings, progress)
     assert scene.points is not None
-    counted = _Count(Votes(len(scene.points), MAX_ID + 1), np.zeros(len(scene.points), np.uint16))
+    source = merge(scene, masks, settings.tolerance, progress) if untracked else masks
+    counted = Count.of(len(scene.points), through=of_depth)
     points = Points.of(scene.points)
-    for frame in progress(Frames(scene.views, masks), "Lifting"):
-        counted.frame(frame, points, settings)
-    counted.check(len(scene.views))
+    for frame in progress(Frames(scene.views, source), "Lifting"):
+        counted.frame(frame, points, settings.tolerance, settings.border, settings.edge)
+    counted.check()
     assigned = assign(counted.votes.sums(), counted.votes.seen, settings.min_ratio, settings.min_hits)
     if settings.superpoints and scene.superpoints is not None:
         assigned = by_superpoints(assigned, scene.superpoints, counted.votes.seen > 0)
+    if of_depth:
+        scene, assigned = _without(counted.floating(), scene, assigned)
     return _lifted(scene, assigned, counted, settings)
 
 
@@ -166,90 +178,19 @@ def with_points(scene: Scene, settings: Settings, progress: Progress = plain) ->
     if scene.points is not None and len(scene.points):
         return scene
     read = progress(Frames(scene.views, None), "Building the cloud")
-    points, colours = depth_cloud(scene, settings.voxel, read)
+    points, colours = depth_cloud(scene, settings.voxel, settings.edge, read)
     return replace(scene, points=points, colours=colours, faces=None, superpoints=None)
 
 
-@dataclass(eq=False)
-class _Count:
-    """Votes, how many frames have a mask on each point, and what happened to frames and masks on the way."""
-
-    votes: Votes
-    named: np.ndarray
-    used: int = 0
-    tested: int = 0
-    passed: int = 0
-    views: dict[int, int] = field(default_factory=dict)
-    rejected: dict[str, str] = field(default_factory=dict)
-
-    def frame(self, frame: Frame, points: Points, settings: Settings) -> None:
-        """Count one frame."""
-        if frame.rejected:
-            self.rejected[frame.view.name] = frame.rejected
-            return
-        self.used += 1
-        if self.used > MOST_FRAMES:
-            raise UserError(f"more than {MOST_FRAMES} frames with masks; take every second one")
-        seen = visible(points, frame.view, frame.depth, settings.tolerance)
-        self.tested += seen.tested
-        self.passed += len(seen.points)
-        unsure = depth_edges(frame.depth, settings.edge)
-        for layer in frame.layers if settings.border else ():
-            unsure |= borders(layer, settings.border)
-        votes = np.where(unsure.ravel()[seen.pixels], BORDER, CLEAN)
-        self.votes.see(seen.points, votes)
-        named = np.zeros(len(seen.points), bool)
-        for labels, hit in _hits(frame.layers, seen.pixels):
-            named[hit] = True
-            self.votes.add(seen.points[hit], labels, votes[hit])
-            for number in _ids(labels):
-                self.views[number] = self.views.get(number, 0) + 1
-        self.named[seen.points[named]] += np.uint16(1)
-        for number in {number for layer in frame.layers for number in _ids(layer.ravel())}:
-            self.views.setdefault(number, 0)
-
-    def check(self, total: int) -> None:
-        """Refuse what gave no vote at all."""
-        if not self.used:
-            reasons = sorted({*self.rejected.values()})[:3]
-            raise UserError(f"none of the {total} views can be used: {'; '.join(reasons) or 'the scene has no views'}")
-        if not self.passed:
-            raise UserError(
-                "no view sees a point of the mesh: its frame or unit is another than the poses'; try inspect"
-            )
-
-    def problems(self) -> tuple[str, ...]:
-        """What is doubtful about the whole."""
-        found = []
-        matching, constant = self.passed / max(self.tested, 1), constancy(self.votes.sums(), self.named)
-        if matching < MATCHING:
-            found.append(
-                f"only {matching:.0%} of the points in view agree with the depth: check depth scale, poses and mesh"
-            )
-        if constant < CONSTANT:
-            found.append(
-                f"in mean, a point has the same id in only {constant:.0%} of the frames with a mask on it: "
-                "if ids mean nothing from frame to frame, add --untracked"
-            )
-        return tuple(found)
+def _without(gone: np.ndarray, scene: Scene, assigned: Assigned) -> tuple[Scene, Assigned]:
+    """A cloud and the owners of its points without those that are `gone`, bool (N,)."""
+    assert scene.points is not None and scene.colours is not None
+    kept = ~gone
+    some = Assigned(assigned.owner[kept], assigned.ratio[kept], assigned.hits[kept], assigned.seen[kept])
+    return replace(scene, points=scene.points[kept], colours=scene.colours[kept]), some
 
 
-def _hits(layers: list[np.ndarray], pixels: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Of each layer, the labels of the pixels that have one, and which pixels those are."""
-    for layer in layers:
-        labels = layer.ravel()[pixels]
-        hit = np.flatnonzero(labels)
-        yield labels[hit], hit
-
-
-def _ids(labels: np.ndarray) -> list[int]:
-    """The labels that occur, without 0; a table of all possible ones is quicker than sorting."""
-    occurs = np.zeros(MAX_ID + 1, bool)
-    occurs[labels] = True
-    return (np.flatnonzero(occurs[1:]) + 1).tolist()
-
-
-def _lifted(scene: Scene, assigned: Assigned, counted: _Count, settings: Settings) -> Lifted:
+def _lifted(scene: Scene, assigned: Assigned, counted: Count, settings: Settings) -> Lifted:
     assert scene.points is not None
     owner, ratio = np.zeros(len(scene.points), np.int32), np.zeros(len(scene.points), np.float32)
     instances, dropped = [], {}

@@ -18,7 +18,7 @@ from grounding.core import UserError
 from lift3d.frames import Frame, Frames, Progress
 from lift3d.labels import MAX_ID, MaskSource, borders, depth_edges
 from lift3d.scene import Scene
-from lift3d.visibility import Points, Tolerance, visible
+from lift3d.visibility import Points, Tolerance, placed, visible
 
 CELL = 0.03  # metres; one point a cell is enough to compare masks
 OBSERVED = 0.3  # share of a mask's points that a view must see to have a say about it
@@ -27,6 +27,7 @@ SPLIT = 0.3  # share of the observers that may split a mask
 CONSENSUS = 0.9  # share of the observers of two masks that must support joining them
 EDGE = 0.05  # step of depth, as a share of it, that separates surfaces
 LEAST = 10  # compared points of a mask
+LEFT_OUT = "all its masks were left out: each is too small, holds several objects, or is of an object in no other frame"
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +45,16 @@ class Merged:
     objects: int
 
     def layers(self, view: int) -> list[np.ndarray]:
-        """The label maps of a view, with ids of objects."""
-        return [self.ids[view][np.minimum(layer, len(self.ids[view]) - 1)] for layer in self.source.layers(view)]
+        """The label maps of a view, with ids of objects.
+
+        Raises:
+            UserError: If it has masks and none of them became part of an object.
+        """
+        given = self.source.layers(view)
+        found = [self.ids[view][np.minimum(layer, len(self.ids[view]) - 1)] for layer in given]
+        if any(layer.any() for layer in given) and not any(layer.any() for layer in found):
+            raise UserError(LEFT_OUT)
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,8 +109,9 @@ def merge(scene: Scene, masks: MaskSource, tolerance: Tolerance, progress: Progr
 
 def _collect(scene: Scene, masks: MaskSource, tolerance: Tolerance, progress: Progress) -> _Masks:
     assert scene.points is not None
-    cells = np.floor(scene.points / CELL).astype(np.int64)
-    chosen = np.sort(np.unique(cells, axis=0, return_index=True)[1])
+    known = np.flatnonzero(placed(scene.points))
+    cells = np.floor(scene.points[known] / CELL).astype(np.int64)
+    chosen = known[np.sort(np.unique(cells, axis=0, return_index=True)[1])]
     points = Points.of(scene.points[chosen])
     rows: list[np.ndarray] = [np.zeros(0, np.int64)]
     columns: list[np.ndarray] = [np.zeros(0, np.int64)]

@@ -11,7 +11,7 @@ from PIL import Image
 from lift3d.boxes import ground_frame
 from lift3d.formats.result import Result, tinted
 from lift3d.scene import View
-from lift3d.visibility import Points, in_image
+from lift3d.visibility import Points, in_image, placed
 
 HEIGHT = 480  # pixels of each half
 _WHITE = 255
@@ -36,16 +36,17 @@ def coloured(result: Result) -> np.ndarray:
 
 def from_above(result: Result, colours: np.ndarray) -> np.ndarray:
     """Looking down; what is lower is hidden, ceilings too high above the instances are left out."""
-    local = result.lifted.points @ ground_frame(np.array(result.lifted.scene.up))
-    low, high = np.nanpercentile(local, (1, 99), axis=0)  # a mesh may have vertices that are no numbers
-    owned = result.lifted.owner > 0
+    known = placed(result.lifted.points)
+    local = result.lifted.points[known] @ ground_frame(np.array(result.lifted.scene.up))
+    low, high = np.percentile(local, (1, 99), axis=0)
+    owned = result.lifted.owner[known] > 0
     ceiling = local[owned, 2].max() + 0.3 if owned.any() else high[2]
     scale = (HEIGHT - 1) / max(float((high - low)[:2].max()), 1e-6)
     pixels = np.rint((local[:, :2] - (low + high)[:2] / 2) * scale) + HEIGHT // 2
     inside = ((pixels >= 0) & (pixels < HEIGHT)).all(axis=1) & (local[:, 2] <= ceiling)
     chosen = np.flatnonzero(inside)
     columns, rows = pixels[chosen].astype(int).T
-    return painted((HEIGHT, HEIGHT), (HEIGHT - 1 - rows) * HEIGHT + columns, local[chosen, 2], colours[chosen])
+    return painted((HEIGHT, HEIGHT), (HEIGHT - 1 - rows) * HEIGHT + columns, local[chosen, 2], colours[known][chosen])
 
 
 def from_camera(result: Result, colours: np.ndarray) -> np.ndarray:

@@ -6,7 +6,11 @@ Every instance is an entity of its own, so that it can be hidden; the camera mov
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+import os
+import shutil
+import sys
+import sysconfig
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,16 +19,19 @@ import numpy as np
 from PIL import Image
 
 from grounding.core import UserError
+from grounding.core.checks import whole
 from grounding.core.files import whole_file
 from lift3d.boxes import Box
 from lift3d.formats.result import id_colour, tinted
 from lift3d.frames import Frame, Frames, Progress, plain
-from lift3d.scene import Scene
+from lift3d.scene import Scene, is_rigid
 from lift3d.scenes.cameras import from_world_to_camera, scaled
 from lift3d.scenes.ply import Mesh, read_ply
 from lift3d.scenes.text import field, matrix, numbers, read_json
+from lift3d.visibility import SENSELESS
 
 WIDEST = 320  # pixels of a side of a camera's picture
+_INSTEAD = "write a file with --save FILE.rrd"
 _TINT = 0.75  # share of the instance's colour; the rest is the point's own
 
 
@@ -57,23 +64,45 @@ def view(folder: Path, scene: Scene | None = None, save: Path | None = None, pro
         progress: Shows the frames as they pass.
 
     Raises:
-        UserError: If rerun is missing or its viewer does not start, the folder is another, or `save` exists.
+        UserError: If rerun is missing or its viewer does not start, the folder is another, or `save` exists or cannot
+            be written.
     """
     rr = _rerun()
     exported = read_export(folder)
     recording = rr.RecordingStream("tubelet")
     if save is None:
-        try:
+        with _viewer():
             recording.spawn()
-        except RuntimeError as error:
-            raise UserError(f"rerun's viewer does not start ({error}); write a file with --save FILE.rrd") from error
-        show(rr, recording, exported, scene, progress)
-        recording.flush()
+            show(rr, recording, exported, scene, progress)
+            recording.flush()
         return
     with whole_file(save) as temporary:
-        recording.save(temporary)
+        # Written by us: rerun's own file sink waits for ever on a full disk.
+        stream = recording.binary_stream()
         show(rr, recording, exported, scene, progress)
-        recording.disconnect()  # writes what is pending and closes the file
+        temporary.write_bytes(stream.read() or b"")
+
+
+@contextlib.contextmanager
+def _viewer() -> Iterator[None]:
+    """Let rerun find its viewer in this environment, also where that is not activated.
+
+    Raises:
+        UserError: If it is not there, does not start or goes away.
+    """
+    path = os.environ.get("PATH", os.defpath)
+    places = os.pathsep.join([sysconfig.get_path("scripts"), path])
+    if shutil.which("rerun", path=places) is None:
+        raise UserError(f'rerun\'s viewer is not installed; pip install "tubelet[viz]", or {_INSTEAD}')
+    if sys.platform == "linux" and not any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")):
+        raise UserError(f"rerun's viewer does not start: there is no display; {_INSTEAD}")
+    os.environ["PATH"] = places
+    try:
+        yield
+    except RuntimeError as error:
+        raise UserError(f"rerun's viewer does not start ({str(error).splitlines()[0]}); {_INSTEAD}") from error
+    finally:
+        os.environ["PATH"] = path
 
 
 def read_export(folder: Path) -> Exported:
@@ -90,14 +119,23 @@ def read_export(folder: Path) -> Exported:
         raise UserError(f"{path} does not say which instance a point belongs to; write it with lift3d export")
     where = str(folder / "report.json")
     report = read_json(folder / "report.json")
-    labels, boxes = {}, {}
+    labels: dict[int, str] = {}
+    boxes: dict[int, Box] = {}
     for entry in field(report, "instances", list, where):
-        number, box = field(entry, "id", int, where), field(entry, "obb", dict, where)
+        number, box = whole(field(entry, "id", int, where), f"{where}, id", 1), field(entry, "obb", dict, where)
+        if number in labels:
+            raise UserError(f"{where}: instance {number} stands there twice; write the folder anew with lift3d export")
         centre, size = (numbers(field(box, key, list, where), 3, f"{where}, {key}") for key in ("center", "size"))
-        boxes[number] = Box(centre, size, matrix(field(box, "R", list, where), f"{where}, R", size=3))
+        axes = np.eye(4)
+        axes[:3, :3], axes[:3, 3] = matrix(field(box, "R", list, where), f"{where}, R", size=3), centre
+        if not (is_rigid(axes) and (np.abs(size) < SENSELESS).all() and (np.abs(centre) < SENSELESS).all()):
+            raise UserError(f"{where}: the box of instance {number} has no place; write the folder anew")
+        boxes[number] = Box(centre, size, axes[:3, :3])
         labels[number] = field(entry, "label", str, where)
     aligned = report.get("axis_alignment")
     alignment = np.eye(4) if aligned is None else matrix(aligned, f"{where}, axis_alignment")
+    if not is_rigid(alignment):
+        raise UserError(f"{where}: axis_alignment is no rotation with a translation; write the folder anew")
     return Exported(cloud, labels, boxes, alignment, numbers(field(report, "up", list, where), 3, f"{where}, up"))
 
 

@@ -8,19 +8,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
+from grounding.core import UserError
 from lift3d.scene import View
 
 NEAR, FAR = 0.05, 20.0  # metres; depth beyond is as good as none
+SENSELESS = 1e9  # metres from the origin; coordinates of maps reach 1e7
+BESIDE = 5  # pixels of the side of a square; depth and poses err by about two pixels to either side
+
+
+def placed(points: np.ndarray) -> np.ndarray:
+    """Which of (N, 3) points have a place, bool (N,); meshes may have vertices that are no numbers, or too large."""
+    return (np.abs(points) < SENSELESS).all(axis=1)
 
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far a point may lie from the depth of its pixel: max(`absolute` metres, `relative` x depth)."""
+    """How far a point may lie from the depth of its pixel and still be seen: the larger of the two.
+
+    Args:
+        absolute: Metres.
+        relative: Share of the depth.
+    """
 
     absolute: float = 0.05
     relative: float = 0.02
+
+    def __post_init__(self) -> None:
+        for name in ("absolute", "relative"):
+            if not 0 <= getattr(self, name) <= FAR:
+                raise UserError(f"tolerance.{name} must be from 0 to {FAR:g}, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,10 +56,11 @@ class Points:
 
     @classmethod
     def of(cls, points: np.ndarray) -> Points:
-        """From (N, 3) metres; a point that is not finite is seen by no view."""
-        finite = points[np.isfinite(points).all(axis=1)]
-        middle = (finite.min(axis=0) + finite.max(axis=0)).astype(np.float64) / 2 if len(finite) else np.zeros(3)
-        return cls(np.ascontiguousarray((points - middle).T, dtype=np.float32), middle)
+        """From (N, 3) metres; a point without a place is seen by no view."""
+        known = placed(points)
+        middle = np.median(points[known], axis=0).astype(np.float64) if known.any() else np.zeros(3)
+        rows = np.where(known[:, None], points - middle, np.nan)  # infinity times 0 would be a warning
+        return cls(np.ascontiguousarray(rows.T, dtype=np.float32), middle)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +90,7 @@ def in_image(points: Points, view: View, size: tuple[int, int]) -> Seen:
     x, y, z = (lens @ world_to_camera[:3, :3]).astype(np.float32) @ points.rows + (lens @ shift).astype(np.float32)[
         :, None
     ]
-    # x / z < width without dividing; a point that is not finite fails every comparison.
+    # x / z < width without dividing; NaN fails every comparison.
     inside = np.flatnonzero((z > NEAR) & (x >= 0) & (y >= 0) & (x < width * z) & (y < height * z))
     z = z[inside]
     columns, rows = (x[inside] / z).astype(np.int64), (y[inside] / z).astype(np.int64)
@@ -81,9 +101,28 @@ def in_image(points: Points, view: View, size: tuple[int, int]) -> Seen:
 
 def visible(points: Points, view: View, depth: np.ndarray, tolerance: Tolerance) -> Seen:
     """The points that pass the z-test against `depth`, float32 (H, W), metres, 0 = invalid."""
-    found = in_image(points, view, (depth.shape[0], depth.shape[1]))
+    return at_depth(in_image(points, view, (depth.shape[0], depth.shape[1])), depth, tolerance)
+
+
+def at_depth(found: Seen, depth: np.ndarray, tolerance: Tolerance) -> Seen:
+    """Of the points in an image, those that pass the z-test."""
     measured = depth.ravel()[found.pixels]
-    allowed = np.maximum(np.float32(tolerance.absolute), np.float32(tolerance.relative) * found.depths)
     tested = measured > 0
-    passed = np.flatnonzero(tested & (np.abs(measured - found.depths) <= allowed))
+    passed = np.flatnonzero(tested & (np.abs(measured - found.depths) <= _allowed(found, tolerance)))
     return Seen(found.points[passed], found.pixels[passed], found.depths[passed], int(np.count_nonzero(tested)))
+
+
+def looked_through(found: Seen, depth: np.ndarray, tolerance: Tolerance) -> np.ndarray:
+    """Of the points in an image, indices of those at whose place the view sees that nothing is, (M,).
+
+    All depths around the pixel lie behind the point. One that lies before it could be the point's own, off by a pixel:
+    a chair's leg is not looked through because a view shows it two pixels to the side.
+    """
+    near = cv2.erode(np.where(depth > 0, depth, np.float32(np.inf)), np.ones((BESIDE, BESIDE), np.uint8))
+    nearest = near.ravel()[found.pixels]
+    behind = (nearest - found.depths > _allowed(found, tolerance)) & (depth.ravel()[found.pixels] > 0)
+    return found.points[behind]
+
+
+def _allowed(found: Seen, tolerance: Tolerance) -> np.ndarray:
+    return np.maximum(np.float32(tolerance.absolute), np.float32(tolerance.relative) * found.depths)

@@ -1,4 +1,7 @@
-"""JSON of boxes, with the frame they are in: "aligned" (axis alignment applied, as ScanRefer asks for) or "world"."""
+"""JSON of boxes, with the frame they are in: "aligned" (axis alignment applied, as ScanRefer asks for) or "world".
+
+`aabb` and `obb` leave strays out, `aabb_raw` holds every point (see `lift3d.boxes`).
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ def entry(result: Result, instance: Instance) -> dict[str, Any]:
         "label": result.label(instance.id),
         "score": round(instance.ratio, 6),
         "aabb": _aligned(boxes.aabb),
-        "aabb_trimmed": _aligned(boxes.trimmed),
+        "aabb_raw": _aligned(boxes.raw),
         "obb": {
             "center": _rounded(boxes.obb.centre),
             "size": _rounded(boxes.obb.size),

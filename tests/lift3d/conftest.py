@@ -16,3 +16,12 @@ from benchmarks import rooms
 def room() -> rooms.Room:
     """Three things, eight views, clean."""
     return rooms.room(3, 8, (120, 160), spacing=0.04)
+
+
+@pytest.fixture
+def open3d_loads() -> None:
+    """The test is skipped where open3d, or a library of the system that it needs, is missing."""
+    try:
+        import open3d  # noqa: F401
+    except (ImportError, OSError) as error:
+        pytest.skip(f"open3d does not load: {error}")

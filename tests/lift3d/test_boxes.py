@@ -20,14 +20,25 @@ def cube(centre: tuple[float, float, float], size: tuple[float, float, float], a
     return Box(np.array(centre), np.array(size), turned(angle))
 
 
-def test_raw_and_trimmed_boxes() -> None:
-    # 0, 1, ..., 100 along x: the 1st and the 99th percentile are 1 and 99
+def test_a_stray_is_in_the_raw_box_alone() -> None:
+    # 100 points share a cell and weigh 100 each, the stray weighs 1; 0.1 % of 10,001 may go at either end
+    points = np.zeros((101, 3))
+    points[100] = [1, 2, -3]
+    found = boxes_of(points, None, UP)
+    assert found.raw.tolist() == [0, 0, -3, 1, 2, 0]
+    assert found.aabb.tolist() == [0] * 6
+    assert found.obb.size.tolist() == [0, 0, 0]
+    assert found.frame == "world"
+
+
+def test_points_that_are_evenly_spread_are_all_in_the_box() -> None:
     points = np.zeros((101, 3))
     points[:, 0] = np.arange(101)
-    found = boxes_of(points, None, UP)
-    assert found.aabb.tolist() == [0, 0, 0, 100, 0, 0]
-    assert found.trimmed.tolist() == pytest.approx([1, 0, 0, 99, 0, 0])
-    assert found.frame == "world"
+    assert boxes_of(points, None, UP).aabb.tolist() == [0, 0, 0, 100, 0, 0]
+    # of 5001 points that weigh 1 each, 5.001 may go at either end: 0 to 4, and the sixth stays
+    points = np.zeros((5001, 3))
+    points[:, 2] = np.arange(5001)
+    assert boxes_of(points, None, UP).aabb.tolist() == [0, 0, 5, 0, 0, 4995]
 
 
 def test_the_alignment_is_applied_before_boxing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -14,12 +15,13 @@ from benchmarks import lift, lift_work, rooms
 from PIL import Image
 
 from grounding.core import Masklets, UserError, rle, save_masklets
-from lift3d.cli import export, inspect, read_labels, read_masks, score
+from lift3d.cli import export, inspect, main, read_labels, read_masks, score
 from lift3d.formats.result import Result
 from lift3d.labels import LabelMaps
 from lift3d.lift import lift as lift_masks
 from lift3d.scene import Scene
 from lift3d.scenes import load, open_scene
+from lift3d.tsdf import tsdf_mesh
 from lift3d.visibility import Points, in_image
 
 
@@ -105,10 +107,38 @@ def test_labels(tmp_path: Path) -> None:
     path.write_text('{"3": "chair", "8": 5}')
     assert read_labels(path) == {3: "chair", 8: 5}
     assert read_labels(None) == {}
-    for wrong in ("[1]", '{"a": "chair"}', '{"1": null}', "{", '{"1": true}'):
+    for wrong in (
+        "[1]", '{"a": "chair"}', '{"1": null}', "{", '{"1": true}', '{"0": "chair"}', '{"1": "a", "1": "b"}',
+        '{"1": "a", "01": "b"}', f'{{"1": {2**31}}}', f'{{"1": {"9" * 5000}}}', f'{{"{"9" * 5000}": "a"}}', '{"1": -1}',
+    ):  # fmt: skip
         path.write_text(wrong)
         with pytest.raises(UserError, match=r"labels\.json"):
             read_labels(path)
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(UserError, match=r"labels\.json: it is a named pipe"):
+        read_labels(path)
+
+
+@pytest.mark.parametrize("command", [[], ["export"], ["view"], ["inspect"], ["score"]])
+def test_help_is_for_people_who_use_it(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+        patch.setattr(sys, "argv", ["lift3d", *command, "--help"])
+        patch.setenv("COLUMNS", "200")
+        main()
+    told = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert " ".join(["usage: lift3d", *command]) in told
+    for design in ("house", "module", "docstring", "lift3d.cloud", "lift3d.clusters"):
+        assert design not in told
+
+
+def test_a_scene_whose_folder_is_no_good_file_name(scene: Path, tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path) + b"/" + b"\xff\x1b" + "ä".encode() * 120
+    shutil.copytree(scene, os.fsdecode(folder))
+    export(scene=Path(os.fsdecode(folder)), masks=scene / "instance", out=tmp_path / "out", format="scannet")
+    (listed,) = (tmp_path / "out" / "scannet").glob("*.txt")
+    assert listed.name == "__" + "ä" * 99 + ".txt"  # 200 bytes
 
 
 def test_labels_name_and_number_the_objects(scene: Path, tmp_path: Path) -> None:
@@ -228,7 +258,10 @@ def rendered(points: np.ndarray, labels: np.ndarray, scene: Scene, place: int) -
 
 @pytest.mark.shared_data
 def test_bookshelf(shared_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Lifted from 7 views and drawn into the 3 others, real objects cover their masks there: mean IoU >= 0.65."""
+    """Lifted from 7 views and drawn into the 3 others, real objects cover their masks there: mean IoU >= 0.84.
+
+    That is what the lift reached while its cloud still had the pixels that float at edges.
+    """
     root = shared_data / "rgbd" / "bookshelf"
     whole = open_scene(root)
     truth = [np.asarray(Image.open(root / "instance" / f"{view.name}.png")) for view in whole.views]
@@ -244,7 +277,30 @@ def test_bookshelf(shared_data: Path, capsys: pytest.CaptureFixture[str]) -> Non
     with capsys.disabled():
         print("\nbookshelf, view/object IoU:", {f"{v}/{o}": round(float(i), 2) for (v, o), i in ious.items()})
         print(f"mean {np.mean(list(ious.values())):.3f}")
-    assert np.mean(list(ious.values())) >= 0.65
+    assert np.mean(list(ious.values())) >= 0.84
+
+
+@pytest.mark.shared_data
+def test_boxes_of_sensor_depth(open3d_loads: None, shared_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The tissue box (132) shows a face of 0.116 x 0.130 m and two sides; books fit their boxes on a mesh of 5 mm."""
+    root = shared_data / "rgbd" / "bookshelf"
+    scene = load(root)
+    maps = [np.asarray(Image.open(root / "instance" / f"{view.name}.png")).astype(np.uint16) for view in scene.views]
+    found, fine = (
+        {one.id: one.boxes.aabb for one in lift_masks(surface, LabelMaps(tuple(maps))).instances}
+        for surface in (scene, tsdf_mesh(scene, 0.005))
+    )
+    ious = {number: float(aabb_iou(found[number], fine[number])) for number in OBJECTS}
+    with capsys.disabled():
+        print("\nbookshelf, IoU of boxes with those on a fine mesh:", {n: round(i, 2) for n, i in ious.items()})
+        print("sides of 132:", (found[132][3:] - found[132][:3]).round(3))
+    assert (found[132][3:] - found[132][:3]).max() <= 0.20
+    assert min(ious[114], ious[144]) >= 0.6
+
+
+def aabb_iou(one: np.ndarray, other: np.ndarray) -> float:
+    both = np.clip(np.minimum(one[3:], other[3:]) - np.maximum(one[:3], other[:3]), 0, None).prod()
+    return both / ((one[3:] - one[:3]).prod() + (other[3:] - other[:3]).prod() - both)
 
 
 @pytest.mark.shared_data

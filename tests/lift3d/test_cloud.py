@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from grounding.core import UserError
 from lift3d import cloud
-from lift3d.cloud import VoxelCloud, back_project, depth_cloud, pixel_width
+from lift3d.cloud import VoxelCloud, back_project, depth_cloud, pixel_width, solid
 from lift3d.scene import Scene, View
 
 K = np.array([[100.0, 0, 1], [0, 200, 0], [0, 0, 1]])
@@ -124,7 +124,29 @@ def test_colours_come_from_pictures_of_another_size_and_grey_without_one() -> No
     assert depth_cloud(Scene([view([[1.0]])]), 0.1)[1].tolist() == [[128, 128, 128]]
 
 
+def test_a_pixel_between_two_surfaces_floats() -> None:
+    """In a window of five, 1.5 has itself alone to agree with; the others have three of five, or two of three."""
+    row = np.array([[1, 1, 1, 1.5, 2, 2, 2]], np.float32)
+    assert solid(row, 0.05).tolist() == [[1, 1, 1, 0, 1, 1, 1]]
+    assert solid(row, 0.5).tolist() == [[1] * 7]  # 0.5 m are 50 % of 1 m
+
+
+def test_holes_are_no_neighbours() -> None:
+    # a sensor that fills every second pixel: the neighbours of 1 m are the ones two pixels away
+    sparse = np.array([[1, 0, 1, 0, 3, 0, 1, 0, 1]], np.float32)
+    assert solid(sparse, 0.05).tolist() == [[1, 0, 1, 0, 0, 0, 1, 0, 1]]
+    assert solid(np.array([[0, 0, 0, 2, 0, 0, 0]], np.float32), 0.05).tolist() == [[0, 0, 0, 1, 0, 0, 0]]
+    assert not solid(np.zeros((3, 3), np.float32), 0.05).any()
+
+
+def test_floating_pixels_are_not_in_the_cloud() -> None:
+    scene = Scene([view([[1.0, 1.0, 1.0, 1.5, 2.0, 2.0, 2.0]])])
+    assert depth_cloud(scene, 0.001)[0][:, 2].tolist() == pytest.approx([1, 1, 1, 1.5, 2, 2, 2])
+    assert depth_cloud(scene, 0.001, edge=0.05)[0][:, 2].tolist() == pytest.approx([1, 1, 1, 2, 2, 2])
+
+
 def test_no_depth_at_all_is_said() -> None:
     lost = np.full((4, 4), -np.inf)
-    with pytest.raises(UserError, match="no view has a finite pose and a depth"):
-        depth_cloud(Scene([view([[0.0]]), view([[1.0]], pose=lost)]), 0.1)
+    views = [view([[0.0]]), replace(view([[1.0]], pose=lost), name="1")]
+    with pytest.raises(UserError, match="none of the 2 views can be used: no valid depth: frame 0; pose is not finite"):
+        depth_cloud(Scene(views), 0.1)

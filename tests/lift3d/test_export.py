@@ -98,9 +98,10 @@ def test_the_alignment_is_in_the_report(result: Result) -> None:
 def test_vertices_that_are_no_numbers_cost_neither_picture_nor_masks(tmp_path: Path, result: Result) -> None:
     """A mesh may have them; they are seen by no view, and what is seen looks as without them."""
     lifted = result.lifted
-    points = np.concatenate([lifted.points, np.full((1, 3), np.nan)])
+    points = np.concatenate([lifted.points, [[np.nan] * 3, [np.inf, 0, 0], [1e300, 0, 0]]])
     scene = replace(lifted.scene, points=points, colours=None)
-    more = replace(lifted, scene=scene, owner=np.append(lifted.owner, 0), ratio=np.append(lifted.ratio, 0))
+    nobody = np.zeros(3, np.int32)
+    more = replace(lifted, scene=scene, owner=np.append(lifted.owner, nobody), ratio=np.append(lifted.ratio, nobody))
     for name, one in (("a", lifted), ("b", more)):
         bare = replace(one, scene=replace(one.scene, colours=None))
         export(tmp_path / name, replace(result, lifted=bare), ["coco"])

@@ -18,8 +18,8 @@ def test_masks_that_overlap_nothing_share_a_layer() -> None:
     assert [layer.tolist() for layer in layers] == [[[1, 1, 0, 7]], [[0, 2, 2, 0]]]
 
 
-def test_no_masks_are_no_layers() -> None:
-    assert packed({}, (2, 2)) == []
+def test_nothing_marked_is_a_map_of_zeros_and_no_masks_are_no_layers() -> None:
+    assert [layer.tolist() for layer in packed({}, (2, 2))] == [[[0, 0], [0, 0]]]
     assert LabelMaps((None,)).layers(0) == []
 
 
@@ -67,7 +67,7 @@ def test_masklets_give_the_masks_of_their_frame() -> None:
     mask = np.array([[1, 0], [0, 0]], bool)
     masklets = Masklets((2, 2), 10, np.array([0.0, 0.1]), {3: (None, rle.encode(mask))})
     source = FromMasklets(masklets)
-    assert source.layers(0) == []
+    assert [layer.tolist() for layer in source.layers(0)] == [[[0, 0], [0, 0]]]  # looked at, and not there
     assert source.layers(1)[0].tolist() == [[3, 0], [0, 0]]
 
 

@@ -8,10 +8,13 @@ import cv2
 import numpy as np
 import pytest
 from benchmarks import rooms
+from scipy.spatial import cKDTree
 
 from grounding.core import UserError
+from lift3d.cloud import back_project
 from lift3d.labels import LabelMaps
 from lift3d.lift import Lifted, Settings, lift
+from lift3d.scene import Scene, View
 from lift3d.visibility import Points, Tolerance, visible
 
 
@@ -61,7 +64,7 @@ def test_bars_of_accuracy_on_rooms_with_known_truth(capsys: pytest.CaptureFixtur
     with capsys.disabled():
         print(f"\nclean: mask IoU {ious(lifted, clean, seen).mean():.3f}, AABB {box_ious(lifted, clean).mean():.3f}")
     assert ious(lifted, clean, seen).mean() >= 0.95
-    assert box_ious(lifted, clean).mean() >= 0.9
+    assert box_ious(lifted, clean).mean() >= 0.96
     for pixels in (0, -3, 3):
         masks = LabelMaps(spread(noisy.labels, pixels) if pixels else noisy.labels)
         found = ious(lift(noisy.scene, masks), noisy, seen)
@@ -98,6 +101,52 @@ def test_masks_of_a_larger_picture(room: rooms.Room) -> None:
     larger = tuple(label.repeat(2, axis=0).repeat(2, axis=1) for label in room.labels)
     same = lift(room.scene, LabelMaps(room.labels)).owner
     assert lift(room.scene, LabelMaps(larger)).owner.tolist() == same.tolist()
+
+
+def test_a_frame_where_nothing_is_marked_is_a_vote_against() -> None:
+    """A wall at 1 m before seven cameras in a row, 3 cm apart; a patch of it is marked in the first two frames.
+
+    All seven see the patch: it is marked in 2 of 7, and half of them are asked for.
+    """
+    lens = np.array([[200.0, 0, 79.5], [0, 200, 59.5], [0, 0, 1]])
+    wall, views, maps = np.ones((120, 160), np.float32), [], []
+    for n in range(7):
+        pose, label = np.eye(4), np.zeros((120, 160), np.uint16)
+        pose[0, 3] = 0.03 * n
+        if n < 2:
+            label[40:80, 70 - 6 * n : 100 - 6 * n] = 1
+        views.append(View(str(n), None, pose, lens, lambda: wall, lambda: np.zeros((120, 160, 3), np.uint8)))
+        maps.append(label)
+    lifted = lift(Scene(views), LabelMaps(tuple(maps)))
+    assert (lifted.frames, lifted.instances, dict(lifted.rejected)) == (7, (), {})
+    assert list(lifted.dropped) == [1]
+    unknown = lift(Scene(views), LabelMaps((*maps[:2], *[None] * 5)))
+    assert (unknown.frames, [one.id for one in unknown.instances]) == (2, [1])
+
+
+def test_masks_of_nothing_are_nothing_to_lift(room: rooms.Room) -> None:
+    empty = tuple(0 * label for label in room.labels)
+    with pytest.raises(UserError, match="nothing to lift: the masks of all 8 frames that can be used are empty"):
+        lift(room.scene, LabelMaps(empty))
+
+
+def test_what_floats_before_a_surface_is_not_in_the_cloud(room: rooms.Room) -> None:
+    """One view sees thing 1 with a tenth of its depth cut off; the others look through what it sees there."""
+    bare = replace(room.scene, points=None, colours=None)
+    true, wrong = bare.views[0].read_depth(), bare.views[0].read_depth().copy()
+    rows, columns = np.nonzero(room.labels[0] == 1)
+    patch = (slice(int(np.median(rows)) - 6, int(np.median(rows)) + 6),
+             slice(int(np.median(columns)) - 6, int(np.median(columns)) + 6))  # fmt: skip
+    wrong[patch] *= 0.8
+    views = [replace(bare.views[0], read_depth=lambda: wrong), *bare.views[1:]]
+    clean, hurt = (
+        lift(replace(bare, views=views), LabelMaps(room.labels), Settings(voxel=0.02)) for views in (bare.views, views)
+    )
+    # The patch is 0.4 m and more before its surface, where no point of the room is.
+    floats = back_project(bare.views[0], wrong * (wrong != true))[0]
+    from_points = cKDTree(hurt.points).query(floats)[0]
+    assert np.mean(from_points > 0.1) > 0.9
+    np.testing.assert_allclose(hurt.instances[0].boxes.raw, clean.instances[0].boxes.raw, atol=0.1)
 
 
 def test_bad_frames_are_named_and_the_rest_is_lifted(room: rooms.Room) -> None:
@@ -223,7 +272,7 @@ def test_thresholds_that_mean_nothing_are_refused(name: str, value: float, allow
 
 
 def test_more_frames_than_can_be_counted_are_refused(room: rooms.Room, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lift3d.lift.MOST_FRAMES", 3)
+    monkeypatch.setattr("lift3d.counting.MOST_FRAMES", 3)
     with pytest.raises(UserError, match="more than 3 frames with masks; take every second one"):
         lift(room.scene, LabelMaps(room.labels))
 
@@ -235,7 +284,7 @@ def test_too_few_points_give_their_reason(room: rooms.Room) -> None:
 
 
 def test_no_masks_at_all_is_said(room: rooms.Room) -> None:
-    with pytest.raises(UserError, match="none of the 8 views can be used: no masks"):
+    with pytest.raises(UserError, match="none of the 8 views can be used: no masks: frames 000000"):
         lift(room.scene, LabelMaps((None,) * 8))
     with pytest.raises(UserError, match="the scene has no views"):
         lift(replace(room.scene, views=[]), LabelMaps(()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from benchmarks import rooms
@@ -10,13 +12,21 @@ from grounding.core import UserError
 from lift3d.frames import plain
 from lift3d.labels import LabelMaps
 from lift3d.lift import lift
-from lift3d.merge import merge
+from lift3d.merge import Merged, merge
 from lift3d.visibility import Tolerance
 
 
 def shuffled(room: rooms.Room, seed: int = 0) -> list[np.ndarray]:
     rng, most = np.random.default_rng(seed), len(room.things)
     return [np.append(0, rng.permutation(most) + 1).astype(np.uint16)[label] for label in room.labels]
+
+
+def layer_of(merged: Merged, view: int, like: np.ndarray) -> np.ndarray:
+    """The one label map of a view; zeros where all its masks were left out."""
+    try:
+        return merged.layers(view)[0]
+    except UserError:
+        return np.zeros_like(like)
 
 
 def truths(room: rooms.Room, labels: list[np.ndarray]) -> list[int]:
@@ -30,7 +40,7 @@ def test_shuffled_ids_are_put_right(room: rooms.Room) -> None:
     merged = merge(room.scene, LabelMaps(tuple(shuffled(room))), Tolerance(), plain)
     assert merged.objects == 3
     for view, true in enumerate(room.labels):
-        layer = merged.layers(view)[0]
+        layer = layer_of(merged, view, true)
         assert layer[true == 0].max(initial=0) == 0
         for number in range(1, 4):
             assert len(np.unique(layer[true == number])) <= 1
@@ -41,7 +51,9 @@ def test_one_object_keeps_one_id_over_all_frames(room: rooms.Room) -> None:
     merged = merge(room.scene, LabelMaps(tuple(shuffled(room, 1))), Tolerance(), plain)
     for number in range(1, 4):
         ids = {
-            int(i) for view, true in enumerate(room.labels) for i in np.unique(merged.layers(view)[0][true == number])
+            int(i)
+            for view, true in enumerate(room.labels)
+            for i in np.unique(layer_of(merged, view, true)[true == number])
         }
         ids -= {0}  # a view that shows too little of it
         assert len(ids) == 1
@@ -57,7 +69,11 @@ def test_a_mask_that_other_views_split_is_left_out(room: rooms.Room) -> None:
 def test_a_mask_of_one_frame_has_no_witness(room: rooms.Room) -> None:
     labels = [np.zeros_like(label) for label in room.labels]
     labels[0] = room.labels[0]
-    assert merge(room.scene, LabelMaps(tuple(labels)), Tolerance(), plain).objects == 0
+    merged = merge(room.scene, LabelMaps(tuple(labels)), Tolerance(), plain)
+    assert merged.objects == 0
+    with pytest.raises(UserError, match="all its masks were left out"):
+        merged.layers(0)
+    assert not merged.layers(1)[0].any()  # it had none to begin with
 
 
 def test_more_objects_than_ids_are_refused(room: rooms.Room, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,3 +88,22 @@ def test_frames_without_masks_are_passed_over(room: rooms.Room) -> None:
     merged = merge(room.scene, LabelMaps(tuple(labels)), Tolerance(), plain)
     assert merged.objects == 3
     assert merged.layers(0) == []
+
+
+def test_a_frame_whose_masks_were_left_out_says_so(room: rooms.Room) -> None:
+    labels = shuffled(room)
+    labels[2] = (room.labels[2] > 0).astype(np.uint16)  # one mask for all three things
+    lifted = lift(room.scene, LabelMaps(tuple(labels)), untracked=True)
+    assert "holds several objects" in lifted.rejected["000002"]
+    assert "no masks" not in lifted.rejected.values()
+    assert len(lifted.instances) == 3
+
+
+def test_vertices_that_are_no_numbers_change_nothing(room: rooms.Room) -> None:
+    senseless = np.array([[np.nan, 0, 0], [0, np.inf, 0], [1e300, 0, 0]])
+    points = np.concatenate([room.scene.points, senseless])
+    masks = LabelMaps(tuple(shuffled(room)))
+    plainly = lift(room.scene, masks, untracked=True)
+    found = lift(replace(room.scene, points=points, colours=None), masks, untracked=True)
+    assert found.owner[:-3].tolist() == plainly.owner.tolist()
+    assert found.owner[-3:].tolist() == [0, 0, 0]

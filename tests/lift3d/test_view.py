@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +24,8 @@ from lift3d.scene import Scene, View
 from lift3d.view import view
 
 POINTS = np.array([[0, 0, 1], [1, 0, 1], [0, 1, 1], [5, 5, 5], [6, 5, 5]], float)
+OBB = {"center": [0, 0, 0], "size": [1, 1, 1], "R": np.eye(3).tolist()}
+BOX = {"id": 3, "label": "chair", "obb": OBB}
 K = np.array([[8.0, 0, 3.5], [0, 8, 2.5], [0, 0, 1]])  # of a depth image of 6 x 8 pixels
 
 
@@ -41,14 +46,14 @@ class Recording:
         assert timeline == "frame"
         self.now = sequence
 
-    def save(self, path: Path) -> None:
-        self.path = path
-
-    def disconnect(self) -> None:
-        self.path.write_text("recorded")
+    def binary_stream(self) -> SimpleNamespace:
+        return SimpleNamespace(read=lambda: b"recorded")
 
     def spawn(self) -> None:
-        raise RuntimeError("no display")
+        self.searched = os.environ["PATH"].split(os.pathsep)
+
+    def flush(self) -> None:
+        raise RuntimeError("connection severed\nand nine lines more")
 
 
 @pytest.fixture
@@ -154,9 +159,61 @@ def test_pictures_are_small_and_the_lens_fits_them(tmp_path: Path, recordings: l
     assert logged["world/camera/picture"][0].tolist() == np.full((240, 320, 3), 7).tolist()
 
 
-def test_a_viewer_that_does_not_start_is_said(tmp_path: Path, recordings: list[Recording]) -> None:
-    with pytest.raises(UserError, match=r"viewer does not start \(no display\); write a file with --save"):
+@pytest.fixture
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of scripts with rerun's viewer in it, as of an environment that is not activated; and a display."""
+    scripts = tmp_path / "bin"
+    scripts.mkdir()
+    (scripts / "rerun").touch(0o755)
+    monkeypatch.setattr("sysconfig.get_path", lambda name: str(scripts))
+    monkeypatch.setenv("PATH", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("DISPLAY", ":0")
+    return scripts
+
+
+def test_the_viewer_is_found_beside_the_interpreter(
+    tmp_path: Path, recordings: list[Recording], environment: Path
+) -> None:
+    with pytest.raises(UserError):
         view(exported(tmp_path / "out"))
+    assert recordings[0].searched == [str(environment), str(tmp_path / "elsewhere")]
+    assert os.environ["PATH"] == str(tmp_path / "elsewhere")
+    assert "world/rest" in recordings[0].logged
+
+
+def test_a_viewer_that_goes_away_is_said_in_one_line(
+    tmp_path: Path, recordings: list[Recording], environment: Path
+) -> None:
+    with pytest.raises(
+        UserError, match=r"viewer does not start \(connection severed\); write a file with --save FILE.rrd$"
+    ):
+        view(exported(tmp_path / "out"))
+
+
+def test_no_viewer_and_no_display_are_said_before(
+    tmp_path: Path, recordings: list[Recording], environment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    with pytest.raises(UserError, match="there is no display; write a file with --save"):
+        view(exported(tmp_path / "out"))
+    (environment / "rerun").unlink()
+    with pytest.raises(UserError, match=r'viewer is not installed; pip install "tubelet\[viz\]", or write a file'):
+        view(tmp_path / "out")
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(
+    tmp_path: Path, recordings: list[Recording], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_path: Path, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    folder = exported(tmp_path / "out")
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(UserError, match=r"cannot write .*a\.rrd: No space left on device"):
+        view(folder, save=tmp_path / "a.rrd")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_an_existing_file_is_kept(tmp_path: Path, recordings: list[Recording]) -> None:
@@ -172,7 +229,14 @@ def test_an_existing_file_is_kept(tmp_path: Path, recordings: list[Recording]) -
         ({"instances": 5}, "expected 'instances' to be a list"),
         ({"instances": [{"id": "3"}]}, "expected 'id' to be a int"),
         ({"instances": [{"id": 3, "obb": {"center": [1]}}]}, "center: expected 3 numbers, got 1"),
+        ({"instances": [{**BOX, "id": 10**30}]}, "id must be a whole number of 1 or more, got '1000000"),
+        ({"instances": [{**BOX, "id": 0}]}, "id must be a whole number of 1 or more, got '0'"),
+        ({"instances": [BOX, BOX]}, "instance 3 stands there twice"),
+        ({"instances": [{**BOX, "obb": {**OBB, "size": [1, 1, 1e300]}}]}, "box of instance 3 has no place"),
+        ({"instances": [{**BOX, "obb": {**OBB, "center": [1, math.inf, 0]}}]}, "box of instance 3 has no place"),
+        ({"instances": [{**BOX, "obb": {**OBB, "R": [[0] * 3] * 3}}]}, "box of instance 3 has no place"),
         ({"axis_alignment": [1, 2]}, "axis_alignment: expected 16 numbers, got 2"),
+        ({"axis_alignment": [0] * 16}, "axis_alignment is no rotation with a translation"),
         ({"up": None}, "expected 'up' to be a list"),
     ],
 )

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grounding.core import UserError
 from lift3d.scene import View
-from lift3d.visibility import Points, Tolerance, in_image, visible
+from lift3d.visibility import Points, Tolerance, in_image, looked_through, visible
 
 K = np.array([[100.0, 0, 2], [0, 100, 1], [0, 0, 1]])
 TIGHT = Tolerance(absolute=0.05, relative=0.02)
@@ -56,9 +57,30 @@ def test_tested_counts_hidden_points_too() -> None:
     assert (found.points.tolist(), found.tested) == ([0], 2)
 
 
+def through(points: list[list[float]], depth: np.ndarray) -> list[int]:
+    return looked_through(in_image(Points.of(np.array(points)), view(), (3, 5)), depth, TIGHT).tolist()
+
+
+def test_a_view_looks_through_a_point_before_what_it_sees() -> None:
+    deep = np.full((3, 5), 2.0, np.float32)
+    # 2 m are seen: 1 m is looked through, 1.96 m is seen, 3 m is hidden
+    assert through([[0, 0, 1.0], [0, 0, 1.96], [0, 0, 3.0]], deep) == [0]
+    assert through([[0, 0, 1.0]], np.zeros((3, 5), np.float32)) == []  # no depth, nothing known
+
+
+def test_what_is_as_near_two_pixels_beside_could_be_the_point() -> None:
+    depth = np.full((3, 5), 2.0, np.float32)
+    depth[1, 0] = 1.0  # the point falls on column 2
+    assert through([[0, 0, 1.0]], depth) == []
+    # one at x = 0.015 falls on column 3.5, so 4: three pixels away
+    assert through([[0.0151, 0, 1.0]], depth) == [0]
+
+
 def test_points_that_are_not_finite_are_never_seen() -> None:
     points = np.array([[0, 0, 1.0], [np.nan, 0, 1], [0, np.inf, 1]])
     assert in_image(Points.of(points), view(), (3, 5)).points.tolist() == [0]
+    senseless = np.array([[0, 0, 1.0], [0, 1e300, 1], [-np.inf, np.inf, 1]])
+    assert in_image(Points.of(senseless), view(), (3, 5)).points.tolist() == [0]
     assert len(in_image(Points.of(points[1:]), view(), (3, 5)).points) == 0
 
 
@@ -81,3 +103,9 @@ def test_what_a_pixel_shows_projects_back_to_it(column: int, row: int, depth: fl
     world = pose[:3, :3] @ camera + pose[:3, 3]
     found = in_image(Points.of(np.array([world, world])), view(pose), (3, 5))
     assert found.pixels.tolist() == [row * 5 + column] * 2
+
+
+@pytest.mark.parametrize(("absolute", "relative"), [(-1, 0.02), (float("nan"), 0.02), (0.05, float("inf"))])
+def test_a_tolerance_that_means_nothing_is_refused(absolute: float, relative: float) -> None:
+    with pytest.raises(UserError, match=r"tolerance\.(absolute|relative) must be from 0 to 20, got"):
+        Tolerance(absolute, relative)
