@@ -42,7 +42,7 @@ class ModelConfig:
     name: str = "tiny"
     path: str | None = None  # a folder or hub name; None builds the tiny policy
     prompt: str = "short"  # how much instruction the model needs: full or short
-    dtype: str = "float32"
+    dtype: str = "float32"  # of weights that are not trained; those that are have float32, see trainer.bf16
     attention: str = "sdpa"  # of the vision tower, by transformers' name; the language model has its own
     lora_rank: int = 0  # 0: full fine-tuning
     freeze_vision: bool = False  # in GRPO
@@ -93,7 +93,7 @@ class TrainerConfig:
     eval_batch: int = 64
     gradient_checkpointing: bool = False  # computes activations again in the backward pass: less memory, more time
     workers: int = 0  # processes that read, draw and resize videos ahead of the step; 0 does it in the step
-    bf16: bool = False
+    bf16: bool = False  # computes the step in bfloat16 (autocast); the trained weights stay float32
     report_to: list[str] = field(default_factory=lambda: ["tensorboard"])  # also wandb, trackio; [] for none
     dry_run: bool = False  # check model, data and prompt fit, train nothing
 
@@ -268,6 +268,8 @@ def _check_numbers(config: Config) -> list[str]:
         )
     if objective.dynamic_sampling and objective.scale_rewards == "batch":
         errors.append("objective.scale_rewards must be group or none with objective.dynamic_sampling, got batch")
+    if trainer.bf16 and config.model.dtype == "float16":  # the two kinds of 16 bits do not mix
+        errors.append("model.dtype must be bfloat16 or float32 with trainer.bf16, got float16")
     if warmup.max_steps and config.model.path:
         errors.append("warmup.max_steps must be 0 for a model with a path; the warm-up is for the tiny policy")
     return errors
