@@ -23,6 +23,7 @@ LOSSES = ("grpo", "bnpo", "dr_grpo", "dapo", "cispo", "sapo", "luspo", "vespo") 
 IMPORTANCE = ("token", "sequence")
 SCALES = ("group", "batch", "none")
 LOGGERS = ("tensorboard", "wandb", "trackio")
+POSITIONS = ("trained", "transformers")
 ATTENTIONS = ("sdpa", "eager", "flash_attention_2", "flash_attention_3")
 
 
@@ -44,6 +45,7 @@ class ModelConfig:
     prompt: str = "short"  # how much instruction the model needs: full or short
     dtype: str = "float32"  # of weights that are not trained; those that are have float32, see trainer.bf16
     attention: str = "sdpa"  # of the vision tower, by transformers' name; the language model has its own
+    positions: str = "trained"  # of text after a video: as Qwen2.5-VL was trained, or as transformers 5.3 and later
     lora_rank: int = 0  # 0: full fine-tuning
     freeze_vision: bool = False  # in GRPO
     features_ram_gb: float = 4.0  # of a frozen tower's features, kept in memory for when their videos come again
@@ -280,6 +282,7 @@ def _check_choices(config: Config) -> list[str]:
         ("model.prompt", config.model.prompt, stvg.PROMPTS),
         ("model.dtype", config.model.dtype, ("float32", "bfloat16", "float16")),
         ("model.attention", config.model.attention, ATTENTIONS),
+        ("model.positions", config.model.positions, POSITIONS),
         ("objective.loss", config.objective.loss, LOSSES),
         ("objective.importance", config.objective.importance, IMPORTANCE),
         ("objective.scale_rewards", config.objective.scale_rewards, SCALES),

@@ -97,6 +97,7 @@ def test_a_mask_that_lets_completions_see_each_other_is_told_apart() -> None:
     assert (got - dense(row, causal)).abs().max() > 0.1
 
 
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile:UserWarning")  # its mask is the matter
 @pytest.mark.parametrize("packed", [RAGGED, EVEN])
 def test_the_kernels_blocks_are_the_same_mask(packed: Packed, monkeypatch: pytest.MonkeyPatch) -> None:
     mask = dense_mask(packed)
