@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -55,7 +56,7 @@ def run_grpo(
     torch.manual_seed(config.seed)  # an adapter's first weights must not depend on what was drawn before
     model = with_adapter(policy.model, config.model.lora_rank) if config.model.lora_rank else policy.model
     train_in_float32(model)
-    adapted = replace(policy, model=model)
+    adapted = replace(policy, model=model, encoded=Counter())
     workers, skip = config.trainer.workers, getattr(config.data, "on_error", "stop") == "skip"
     keep = (2 + config.objective.dynamic_sampling) * config.trainer.prompts
     collator = Collator(source, adapted, marker, config.model.prompt, keep, workers, skip)

@@ -19,7 +19,7 @@ from grounding.policies.shared_prefix import Sampling, read_prompts, sample
 Noise = Callable[..., Clip]
 CONFIG = SimpleNamespace(vision_config=SimpleNamespace(spatial_merge_size=2, tokens_per_second=2))
 
-# A picture of (times, height, width) patches has times x height / 2 x width / 2 tokens. Each row of a table is one token:
+# A picture of (times, height, width) patches has times x height / 2 x width / 2 tokens. A row of a table is one token:
 # its position in time, height and width.
 TABLES: dict[str, tuple[list[int], list[list[int]], list[list[int]], list[float], list[tuple[int, int, int]]]] = {
     "text alone": ([TEXT] * 3, [], [], [], [(0, 0, 0), (1, 1, 1), (2, 2, 2)]),
