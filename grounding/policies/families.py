@@ -6,8 +6,9 @@ A further family of transformers is one class here and one line in `FAMILIES`. W
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from transformers.video_utils import VideoMetadata
 
 from grounding.core import Clip
 
-VIDEO = 2  # transformers' type of a video token; text is 0
+TEXT, IMAGE, VIDEO = 0, 1, 2  # transformers' types of tokens
 MILLISECONDS = 1000
 MERGED = 2  # sampled frames in a temporal patch
 
@@ -67,6 +68,73 @@ class Qwen25VL:
         """Further levels of the features as keyword arguments of the language model."""
         return {}
 
+    def place_tokens(self, core: Any, positions: str) -> None:
+        """Have a model number the positions of its tokens, in scoring as in sampling.
+
+        Qwen2.5-VL was trained with the text after a video continuing at the video's largest position + 1, which for a
+        long one is a time (its authors' pull request 35569 to transformers and their fine-tuning code; vLLM, verl and
+        EasyR1 do the same). Since 5.3 transformers continues at start + max(height, width), among the video's times.
+
+        Args:
+            core: The transformer without its head.
+            positions: "trained", as above, or "transformers", as transformers has it, for checkpoints trained so.
+        """
+        vars(core).pop("get_rope_index", None)
+        if positions == "trained":
+            core.get_rope_index = functools.partial(self.rope_index, core.config)
+
+    def rope_index(
+        self,
+        config: Any,
+        input_ids: torch.Tensor,
+        mm_token_type_ids: torch.Tensor,
+        image_grid_thw: torch.Tensor | None = None,
+        video_grid_thw: torch.Tensor | None = None,
+        second_per_grid_ts: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        **_: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """What transformers asks `get_rope_index` for: positions (3, B, L), and the next one less L, shape (B, 1)."""
+        vision, videos = config.vision_config, [] if video_grid_thw is None else video_grid_thw.tolist()
+        seconds = [1.0] * len(videos) if second_per_grid_ts is None else [float(s) for s in second_per_grid_ts]
+        pictures = {
+            IMAGE: iter([(grid, 0.0) for grid in ([] if image_grid_thw is None else image_grid_thw.tolist())]),
+            VIDEO: iter(zip(videos, seconds, strict=True)),
+        }
+        read = torch.ones_like(input_ids) if attention_mask is None else attention_mask
+        positions, deltas = input_ids.new_zeros(3, *input_ids.shape), []
+        for row, (kinds, seen) in enumerate(zip(mm_token_type_ids, read.bool(), strict=True)):
+            placed = _placed(kinds[seen].tolist(), pictures, vision.spatial_merge_size, vision.tokens_per_second)
+            positions[:, row, seen] = placed.to(positions)
+            deltas.append([int(placed.max()) + 1 - placed.shape[1]])
+        return positions, torch.tensor(deltas, device=input_ids.device)
+
+
+def _placed(
+    kinds: Sequence[int], pictures: Mapping[int, Iterator[tuple[list[int], float]]], merge: int, rate: float
+) -> torch.Tensor:
+    """Positions of a row's tokens in time, height and width, int64, shape (3, tokens).
+
+    Args:
+        kinds: `TEXT`, `IMAGE` or `VIDEO` of each token.
+        pictures: By kind, the patches in time, height and width of each picture, and the seconds between its times.
+        merge: Patches along each side of a token.
+        rate: Positions a second.
+    """
+    parts, place, start = [], 0, 0
+    while place < len(kinds):
+        if kinds[place] == TEXT:
+            size = next((size for size, kind in enumerate(kinds[place:]) if kind != TEXT), len(kinds) - place)
+            part = torch.arange(size).expand(3, -1)
+        else:
+            (times, height, width), seconds = next(pictures[kinds[place]])
+            axes = (torch.arange(times) * seconds * rate).long(), *(torch.arange(n // merge) for n in (height, width))
+            part = torch.stack(torch.meshgrid(*axes, indexing="ij")).flatten(1)
+        parts.append(part + start)
+        start = int(parts[-1].max()) + 1
+        place += part.shape[1]
+    return torch.cat(parts, dim=1)
+
 
 class Qwen3VL(Qwen25VL):
     """Qwen3-VL: times are text before each temporal patch; features of three depths enter the first layers too."""
@@ -112,6 +180,14 @@ class Qwen3VL(Qwen25VL):
     def deep(self, features: torch.Tensor, visual: torch.Tensor) -> dict[str, Any]:
         """The inner features, added after the first layers where a visual token is."""
         return {"visual_pos_masks": visual, "deepstack_visual_embeds": list(features[1:])}
+
+    def place_tokens(self, core: Any, positions: str) -> None:
+        """Nothing to do: both ways are one here.
+
+        Each temporal patch is a picture of its own, between texts, at one time. Its largest position is its start +
+        max(height, width) - 1, so the authors' code (largest + 1, as in their fine-tuning code and in vLLM; for GLM in
+        the model's first version in transformers) and today's transformers continue at the same position.
+        """
 
 
 class Glm4V(Qwen3VL):

@@ -51,11 +51,13 @@ class Policy:
             unless that has another attention than SDPA (`vision_tower`).
         processor: Its processor, with a chat template.
         encoded: What the vision tower was given: counts of "videos" and "frames". Copies share it.
+        placing: Where text after a video continues, see `Qwen25VL.place_tokens`.
     """
 
     model: Any
     processor: Any
     encoded: Counter[str] = field(default_factory=Counter)
+    placing: str = "trained"
 
     def __post_init__(self) -> None:
         base = self._base
@@ -66,6 +68,7 @@ class Policy:
         rms_norm.hasten(self.core)
         vision_tower.hasten(self.core.visual)
         text_layers.hasten(self.core.language_model, adjacent=self.family.adjacent)
+        self.family.place_tokens(self.core, self.placing)
 
     @property
     def family(self) -> Qwen25VL:
@@ -265,13 +268,14 @@ def _some(seconds: np.ndarray) -> str:
     return ", ".join(f"{value:.2f}" for value in seconds[:4]) + (", ..." if len(seconds) > 4 else "")
 
 
-def load_policy(path: str, *, dtype: str = "float32", attention: str = "sdpa") -> Policy:
+def load_policy(path: str, *, dtype: str = "float32", attention: str = "sdpa", positions: str = "trained") -> Policy:
     """Load a model folder or hub name with its processor.
 
     Args:
         path: Folder or hub name.
         dtype: Type of the weights.
         attention: Attention of the vision tower, by transformers' name ("flash_attention_2" where it is installed).
+        positions: Where text after a video continues, see `Qwen25VL.place_tokens`.
 
     Raises:
         UserError: If it cannot be read as a video-language model.
@@ -287,7 +291,7 @@ def load_policy(path: str, *, dtype: str = "float32", attention: str = "sdpa") -
         raise UserError(f"cannot load a model from the {kind} {path!r}: {what}") from error
     if not hasattr(processor, "video_processor") or model.config.model_type not in FAMILIES:
         raise UserError(f"{path!r} is a {type(model).__name__}; give a model of one of {', '.join(FAMILIES)}")
-    return Policy(model, processor)
+    return Policy(model, processor, placing=positions)
 
 
 def save_policy(policy: Policy, folder: Path, notes: Mapping[str, str] | None = None) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -22,9 +21,10 @@ from grounding.policies.merged_attention import attend
 Kept = dict[int, tuple[torch.Tensor, torch.Tensor]]  # keys and values by layer
 
 
-@dataclass(frozen=True, eq=False)
 class Packed:
     """One row: all prompts, then the completions of the first, of the second, ..., without any padding.
+
+    It is no dataclass, for FSDP2 gives a layer a copy of each dataclass, and what a copy keeps is lost.
 
     Args:
         prompts: Tokens of each prompt.
@@ -33,10 +33,14 @@ class Packed:
         kept: Where each layer's keys and values go, for `Decoding`; None keeps nothing.
     """
 
-    prompts: Sequence[int]
-    completions: Sequence[Sequence[int]]
-    last: int | None = None
-    kept: Kept | None = None
+    def __init__(
+        self,
+        prompts: Sequence[int],
+        completions: Sequence[Sequence[int]],
+        last: int | None = None,
+        kept: Kept | None = None,
+    ) -> None:
+        self.prompts, self.completions, self.last, self.kept = prompts, completions, last, kept
 
     def querying(
         self, layer: int, hidden: torch.Tensor, normed: torch.Tensor, turns: tuple[torch.Tensor, torch.Tensor]

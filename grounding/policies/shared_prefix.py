@@ -5,8 +5,8 @@ Scoring is one pass over a packed row [prompts | completions] in which each comp
 In the last layer a prompt makes keys and values, and nothing else but what predicts the first tokens.
 Sampling keeps the keys and values of each prompt once and those of its completions beside them.
 
-Completions continue at the *last* prompt position + 1. (`rope_deltas` would continue after the largest position,
-which for a long video is a temporal one and lies beyond the text's.)
+Completions continue where the text of the prompt ends, at its last position + 1, as in a full sequence. (With
+`model.positions=transformers` a long video's times lie beyond it; `rope_deltas` would continue after those.)
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def read_prompts(
         joined,
         [len(prompt.input_ids) for prompt in prompts],
         list(repeats),
-        torch.stack([position[0, -1] + 1 for position in positions]).to(device),
+        torch.stack([position[:, -1].max() + 1 for position in positions]).to(device),
     )
 
 

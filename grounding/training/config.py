@@ -44,6 +44,7 @@ MOST = {
     "warmup.max_steps": 10_000_000,
     "warmup.batch": 10_000,
 }
+POSITIONS = ("trained", "transformers")
 ATTENTIONS = ("sdpa", "eager", "flash_attention_2", "flash_attention_3")
 
 
@@ -63,8 +64,9 @@ class ModelConfig:
     name: str = "tiny"
     path: str | None = None  # a folder or hub name; None builds the tiny policy
     prompt: str = "short"  # how much instruction the model needs: full or short
-    dtype: str = "float32"
+    dtype: str = "float32"  # of weights that are not trained; those that are have float32, see trainer.bf16
     attention: str = "sdpa"  # of the vision tower, by transformers' name; the language model has its own
+    positions: str = "trained"  # of text after a video: as Qwen2.5-VL was trained, or as transformers 5.3 and later
     lora_rank: int = 0  # 0: full fine-tuning
     freeze_vision: bool = False  # in GRPO
     features_ram_gb: float = 4.0  # of a frozen tower's features, kept in memory for when their videos come again
@@ -114,7 +116,7 @@ class TrainerConfig:
     eval_batch: int = 64
     gradient_checkpointing: bool = False  # computes activations again in the backward pass: less memory, more time
     workers: int = 0  # processes that read, draw and resize videos ahead of the step; 0 does it in the step
-    bf16: bool = False
+    bf16: bool = False  # computes the step in bfloat16 (autocast); the trained weights stay float32
     report_to: list[str] = field(default_factory=lambda: ["tensorboard"])  # also wandb, trackio; [] for none
     dry_run: bool = False  # check model, data and prompt fit, train nothing
 
@@ -296,6 +298,8 @@ def _check_numbers(config: Config) -> list[str]:
         )
     if objective.dynamic_sampling and objective.scale_rewards == "batch":
         errors.append("objective.scale_rewards must be group or none with objective.dynamic_sampling, got batch")
+    if trainer.bf16 and config.model.dtype == "float16":  # the two kinds of 16 bits do not mix
+        errors.append("model.dtype must be bfloat16 or float32 with trainer.bf16, got float16")
     if warmup.max_steps and config.model.path:
         errors.append("warmup.max_steps must be 0 for a model with a path; the warm-up is for the tiny policy")
     return errors
@@ -306,6 +310,7 @@ def _check_choices(config: Config) -> list[str]:
         ("model.prompt", config.model.prompt, stvg.PROMPTS),
         ("model.dtype", config.model.dtype, ("float32", "bfloat16", "float16")),
         ("model.attention", config.model.attention, ATTENTIONS),
+        ("model.positions", config.model.positions, POSITIONS),
         ("objective.loss", config.objective.loss, LOSSES),
         ("objective.scheduler", config.objective.scheduler, SCHEDULERS),
         ("objective.importance", config.objective.importance, IMPORTANCE),

@@ -138,7 +138,8 @@ def evaluate_model(
     """
     disable_progress_bar()  # of loading weights; what a user mistook is then the only line
     model = config.model
-    policy = load_policy(str(model.path), dtype=model.dtype, attention=model.attention)
+    kinds = {"dtype": model.dtype, "attention": model.attention, "positions": model.positions}
+    policy = load_policy(str(model.path), **kinds)
     source, skipped = open_held_out(config.data, policy.frame_pixels)
     result = evaluate(
         policy,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,8 @@ from grounding.policies.policy import Policy
 from grounding.training.checkpoints import shared_folder
 from grounding.training.config import Config, TrainerConfig, as_yaml, weights_of
 from grounding.training.examples import Collator
-from grounding.training.processes import PATIENCE, without_gpu
+from grounding.training.precision import train_in_float32
+from grounding.training.processes import PATIENCE, told_to_shard, without_gpu
 from grounding.training.runlog import LogCallback
 from grounding.training.steady import SAY
 from grounding.training.trainer import VideoGRPOTrainer
@@ -52,7 +55,8 @@ def run_grpo(
     prepare(policy, config)
     torch.manual_seed(config.seed)  # an adapter's first weights must not depend on what was drawn before
     model = with_adapter(policy.model, config.model.lora_rank) if config.model.lora_rank else policy.model
-    adapted = Policy(model, policy.processor)
+    train_in_float32(model)
+    adapted = replace(policy, model=model, encoded=Counter())
     workers, skip = config.trainer.workers, getattr(config.data, "on_error", "stop") == "skip"
     keep = (2 + config.objective.dynamic_sampling) * config.trainer.prompts
     collator = Collator(source, adapted, marker, config.model.prompt, keep, workers, skip)
@@ -62,7 +66,8 @@ def run_grpo(
         collator,
         len(source.samples),
         trl_config(config, folder),
-        cache=features_cache(adapted, config, folder) if config.model.freeze_vision else None,
+        # Where the tower is shared out, all processes must encode when one does; what is kept differs between them.
+        cache=features_cache(adapted, config, folder) if config.model.freeze_vision and not told_to_shard() else None,
         refills=config.objective.dynamic_sampling,
         callbacks=[LogCallback(phase)],
         say=say,
@@ -72,8 +77,8 @@ def run_grpo(
         trainer.resume()
     if trainer.sharded:
         save_sharded(trainer, folder / "model", as_yaml(config))
-    merged = model.merge_and_unload() if config.model.lora_rank else model
-    return Policy(merged, policy.processor)
+    # Merged in float32: in 16 bits most of what an adapter learnt would be rounded away.
+    return replace(policy, model=model.float().merge_and_unload() if config.model.lora_rank else model)
 
 
 def with_adapter(model: Any, rank: int) -> Any:
@@ -96,7 +101,7 @@ def features_cache(policy: Policy, config: Config, folder: Path) -> EmbeddingCac
     ram, disk = (round(gb * 2**30) for gb in (config.model.features_ram_gb, config.model.features_disk_gb))
     tower = fingerprint(policy.core.visual, policy.processor.video_processor)
     where = folder / "features" if disk else None
-    return EmbeddingCache(tower, where, ram_bytes=ram, disk_bytes=disk, dtype=policy.model.dtype)
+    return EmbeddingCache(tower, where, ram_bytes=ram, disk_bytes=disk, dtype=policy.core.visual.dtype)
 
 
 def prepare(policy: Policy, config: Config) -> None:

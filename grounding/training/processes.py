@@ -18,10 +18,10 @@ PATIENCE = timedelta(hours=12)  # the first process warms up and evaluates alone
 
 
 def without_gpu() -> bool:
-    """Whether several processes run on CPUs, which neither accelerate nor transformers finds out on its own."""
+    """Whether the run is on CPUs; transformers must be told so, or it refuses bfloat16 and several processes."""
     import torch
 
-    return int(os.environ.get("WORLD_SIZE", "1")) > 1 and not torch.cuda.is_available()
+    return not torch.cuda.is_available()
 
 
 def told_to_shard() -> bool:

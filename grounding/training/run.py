@@ -119,7 +119,8 @@ def start_policy(config: Config, folder: Path) -> Policy:
 
 def loaded(path: str, config: Config) -> Policy:
     """A policy from a folder or hub name, on this process's device."""
-    policy = load_policy(path, dtype=config.model.dtype, attention=config.model.attention)
+    model = config.model
+    policy = load_policy(path, dtype=model.dtype, attention=model.attention, positions=model.positions)
     policy.model.to(PartialState().device)
     return policy
 

@@ -18,13 +18,14 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from torch.distributed.tensor import DTensor
-from transformers import AutoModelForImageTextToText
+from transformers import AutoModelForImageTextToText, TrainerCallback
 from trl import GRPOTrainer
 
 from grounding.core import UserError
 from grounding.training.checkpoints import Checkpoints
 from grounding.training.guard import FIGURE, PATIENCE, save_batch, skipped_in_a_row
 from grounding.training.order import GroupOrder
+from grounding.training.precision import Movement, too_still
 
 SAY: Callable[[str], None] = logging.getLogger(__name__).warning  # where no console takes the lines
 
@@ -47,6 +48,9 @@ class SteadyTrainer(GRPOTrainer):
         self._saving_to: Path | None = None
         self._passes: list[tuple[dict[str, Any], torch.Tensor]] = []  # inputs and loss of this step's passes
         self._skipped = False
+        self._norm = 0.0  # of the newest step's gradient
+        self._moved: float | None = None  # share of the weights that the first step moved, until it is logged
+        self.add_callback(_FirstStep(self))
 
     def resume(self) -> int:
         """Train from the newest checkpoint, or from the start where there is none; gives the step begun from."""
@@ -89,7 +93,9 @@ class SteadyTrainer(GRPOTrainer):
             return
         # transformers compares the names of the file with those in memory, and for this model they differ.
         with _reading(resume_from_checkpoint):
-            saved = AutoModelForImageTextToText.from_pretrained(resume_from_checkpoint, dtype=target.dtype)
+            saved = AutoModelForImageTextToText.from_pretrained(
+                resume_from_checkpoint, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+            )  # float32 holds frozen weights of 16 bits exactly too
             target.load_state_dict(saved.state_dict())
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
@@ -112,7 +118,7 @@ class SteadyTrainer(GRPOTrainer):
         passes, self._passes = self._passes, []
         losses = torch.stack([loss for _, loss in passes])
         bad = ~torch.isfinite(losses).all() | ~torch.isfinite(torch.as_tensor(norm, device=losses.device))
-        self._skipped = bool(self.accelerator.reduce(bad.float(), reduction="sum") > 0)
+        self._skipped, self._norm = bool(self.accelerator.reduce(bad.float(), reduction="sum") > 0), float(norm)
         if self._skipped:
             for parameter in model.parameters():
                 parameter.grad = None  # then the optimizer passes it over, its moments too
@@ -131,11 +137,48 @@ class SteadyTrainer(GRPOTrainer):
                 f"the batches in {folder.parent}"
             )
 
+    def stepped(self) -> Iterator[torch.Tensor]:
+        """The numbers that the optimizer changes: trained weights, or DeepSpeed's float32 copies of them."""
+        whole: Callable[[torch.Tensor], torch.Tensor] = torch.Tensor.detach
+        if self.is_deepspeed_enabled:
+            from deepspeed.utils import safe_get_full_fp32_param as whole
+        return (whole(parameter) for parameter in self.model.parameters() if parameter.requires_grad)
+
+    def watch_step(self, movement: Movement) -> bool:
+        """Say how many weights a step moved, and warn if they are few; False if it had no gradient to move them."""
+        if self._skipped or not self._norm:
+            return False
+        counts = movement.counts(self.stepped()).to(self.accelerator.device)
+        moved, looked_at = self.accelerator.reduce(counts, reduction="sum").tolist()
+        self._moved = moved / max(1, looked_at)
+        if warning := too_still(self._moved):
+            self.say(warning)
+        return True
+
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log; the loss of a skipped step is none."""
+        if self._moved is not None:
+            logs |= {"weights_moved": self._moved}
+            self._moved = None
         if self._skipped and "loss" in logs:
             logs |= {"loss": math.nan, FIGURE: 1.0}
         super().log(logs, start_time)
+
+
+class _FirstStep(TrainerCallback):
+    """Watches the first step that has a gradient."""
+
+    def __init__(self, trainer: SteadyTrainer) -> None:
+        self._trainer, self._done = trainer, False
+        self._movement: Movement | None = None
+
+    def on_step_begin(self, *_: Any, **__: Any) -> None:
+        if not self._done:
+            self._movement = Movement(self._trainer.stepped())
+
+    def on_step_end(self, *_: Any, **__: Any) -> None:
+        if self._movement is not None:
+            self._done, self._movement = self._trainer.watch_step(self._movement), None
 
 
 def _move_up(folder: Path) -> None:

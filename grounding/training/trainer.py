@@ -139,7 +139,7 @@ class VideoGRPOTrainer(SteadyTrainer):
         def draw() -> list[list[int]]:
             return sample(policy, groups, num_generations, how, self.vision.of(policy, groups))
 
-        with self.timed("rollout"), torch.no_grad():
+        with self.timed("rollout"), torch.no_grad(), self.accelerator.autocast():
             rows = inside_forward(self.model, policy.model, draw)
         self.model.train(was_training)
         return rows, None

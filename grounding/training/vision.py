@@ -75,7 +75,7 @@ class VisionFeatures:
         for prompt in prompts:
             encode = partial(_named, policy, prompt)
             made.append(self.cache.features(prompt.pixel_values, prompt.grid, encode)["features"])
-        return [one.to(policy.model.device, policy.model.dtype) for one in made]
+        return [one.to(policy.model.device, policy.core.visual.dtype) for one in made]
 
     def _encode_to_learn(self, policy: Policy, prompts: Sequence[VideoPrompt]) -> list[torch.Tensor]:
         tower, was_training = policy.core.visual, policy.core.visual.training

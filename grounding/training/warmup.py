@@ -7,6 +7,7 @@ whole clips in the end. Batches are small, for steps count more than clips; the 
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,8 +19,11 @@ from grounding.datasets.toy import toy_source
 from grounding.policies.policy import Policy, VideoPrompt, pad_tokens
 from grounding.policies.shared_prefix import log_probs, read_prompts
 from grounding.training.naming import naming_loss
+from grounding.training.precision import Movement, too_still, train_in_float32
 from grounding.training.turns import Turn, completion_tokens, turns_of, two_frames
 from prompting import IdMarker
+
+_log = logging.getLogger(__name__)
 
 NAMING = 0.5  # weight of the visual tokens' words beside the answers; our choice
 RAMP = 30  # steps over which the learning rate rises at the beginning of a stage
@@ -95,6 +99,7 @@ def warm_up(policy: Policy, marker: IdMarker, plan: WarmupPlan, log: Callable[[d
         plan: What to learn from, and how long.
         log: Takes the figures of every step.
     """
+    train_in_float32(policy.model)
     optimizers = make_optimizers(policy.model, plan.lr)
     policy.model.train()
     for step, (number, stage, since) in enumerate(schedule(plan)):
@@ -108,10 +113,13 @@ def warm_up(policy: Policy, marker: IdMarker, plan: WarmupPlan, log: Callable[[d
         policy.model.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(policy.model.parameters(), 1.0)
+        movement = None if step else Movement(policy.model.parameters())
         for optimizer in optimizers:
             optimizer.step()
         seconds = time.perf_counter() - begin
         log({"stage": number, "loss": loss.item(), **figures, "seconds/step": seconds})
+        if movement and (warning := too_still(movement.share(policy.model.parameters()))):
+            _log.warning(warning)
 
 
 def schedule(plan: WarmupPlan) -> list[tuple[int, Stage, int]]:
