@@ -26,6 +26,7 @@ from grounding.core.order import natural
 from grounding.core.pictures import id_map_files
 from grounding.core.reading import read_json
 from grounding.core.video_probe import VideoInfo
+from grounding.core.video_upright import Upright
 from lift3d.export import check_formats
 from lift3d.export import export as write_export
 from lift3d.formats.result import Result
@@ -199,7 +200,7 @@ def _as_video(path: Path, scene: Scene, count: int) -> VideoInfo:
     except UserError:
         size = first.read_depth().shape[:2]
     stamps = np.arange(count, dtype=np.int64)
-    return VideoInfo(path, "", (size[0], size[1]), 0, stamps / 30, stamps, stamps, count / 30)
+    return VideoInfo(path, "", (size[0], size[1]), Upright(), stamps / 30, stamps, stamps, count / 30)
 
 
 def _with_surface(scene: Scene, surface: str, settings: Settings) -> Scene:

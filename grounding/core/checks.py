@@ -73,9 +73,12 @@ def file_name(text: Any, name: str) -> str:
 
 def shown(value: Any) -> str:
     """A value as a message shows it: printable and short, whatever it is."""
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**40:
-        return "a number of more than 40 digits"  # Python refuses to write thousands of digits
-    return reprlib.repr(value) if isinstance(value, (list, dict, tuple, set)) else repr(str(value)[:40])
+    if isinstance(value, str):
+        return repr(value[:40])
+    try:
+        return "a number of more than 40 digits" if type(value) is int and abs(value) >= 10**40 else reprlib.repr(value)
+    except ValueError:  # Python refuses to write thousands of digits
+        return "something with a number of thousands of digits"
 
 
 def printable(text: str) -> str:

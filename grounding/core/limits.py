@@ -37,7 +37,7 @@ class Limits:
         Raises:
             UserError: If a variable holds no whole number of 1 or more.
         """
-        return cls(**{f.name: _from_variable(variable(f.name), f.default) for f in fields(cls)})
+        return cls(**{f.name: _from_variable(variable(f.name), getattr(cls, f.name)) for f in fields(cls)})
 
 
 def variable(name: str) -> str:

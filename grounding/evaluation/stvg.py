@@ -84,9 +84,8 @@ def viou_in_seconds(prediction: FrameTube, truth: FrameTube) -> float:
     """
     if not is_sparse(truth) or _boxes_a_second(prediction) <= 2 * _boxes_a_second(truth):
         return viou(prediction, truth)
-    mean_iou = float(paired_box_iou(*_shared_boxes(prediction, truth)).sum()) / max(
-        np.count_nonzero(_has_box(truth)), 1
-    )
+    compared = int(np.count_nonzero(_has_box(truth)))
+    mean_iou = float(paired_box_iou(*_shared_boxes(prediction, truth)).sum()) / max(compared, 1)
     length, said = truth.end - truth.start, prediction.end - prediction.start
     both = max(0.0, min(truth.end, prediction.end) - max(truth.start, prediction.start))
     return min(mean_iou * length, both) / (length + said - both)
@@ -165,7 +164,8 @@ def _share(reached: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def _boxes_a_second(tube: FrameTube) -> float:
-    return np.count_nonzero(_has_box(tube)) / (tube.end - tube.start) if tube.end > tube.start else math.inf
+    boxes = int(np.count_nonzero(_has_box(tube)))
+    return boxes / (tube.end - tube.start) if tube.end > tube.start else math.inf
 
 
 def _has_box(tube: FrameTube) -> np.ndarray:

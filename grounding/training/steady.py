@@ -141,7 +141,9 @@ class SteadyTrainer(GRPOTrainer):
         """The numbers that the optimizer changes: trained weights, or DeepSpeed's float32 copies of them."""
         whole: Callable[[torch.Tensor], torch.Tensor] = torch.Tensor.detach
         if self.is_deepspeed_enabled:
-            from deepspeed.utils import safe_get_full_fp32_param as whole
+            from deepspeed.utils import safe_get_full_fp32_param
+
+            whole = safe_get_full_fp32_param
         return (whole(parameter) for parameter in self.model.parameters() if parameter.requires_grad)
 
     def watch_step(self, movement: Movement) -> bool:

@@ -96,7 +96,7 @@ class Workers(Generic[Result]):
         raise UserError(f"sample {number} was waited for {END_AFTER} s{self._stopped()}; see what holds up its video")
 
     def _processes(self) -> list[multiprocessing.Process]:
-        return list((self._pool._processes or {}).values())  # type: ignore[arg-type]
+        return list((self._pool._processes or {}).values())
 
     def _stopped(self) -> str:
         """Which processes somebody stopped, and how they go on; or nothing."""

@@ -178,8 +178,8 @@ GOOD: dict[str, Any] = {"schema_version": 1, "size": [2, 3], "fps": 5, "pts": [0
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"schema_version": 2}, "schema_version 1, got '2'"),
-        ({"schema_version": None}, "schema_version 1, got 'None'"),
+        ({"schema_version": 2}, "schema_version 1, got 2"),
+        ({"schema_version": None}, "schema_version 1, got None"),
         ({"size": [2]}, "size must be"),
         ({"size": [2.0, 3.0]}, "size must be"),
         ({"size": [0, 3]}, "size must be"),
@@ -198,7 +198,7 @@ GOOD: dict[str, Any] = {"schema_version": 1, "size": [2, 3], "fps": 5, "pts": [0
         ({"tracks": []}, "tracks must be an object"),
         ({"tracks": {"one": []}}, "the id of a track must be a whole number of 1 or more, got 'one'"),
         ({"tracks": {"-1": []}}, "must be a whole number of 1 or more"),
-        ({"tracks": {"0": [None, None]}}, "must be a whole number of 1 or more, got '0'"),
+        ({"tracks": {"0": [None, None]}}, "must be a whole number of 1 or more, got 0"),
         ({"tracks": {"01": [None, None]}}, "the id of a track has zeros in front: '01'; write 1"),  # would hide "1"
         ({"tracks": {"": []}}, "must be a whole number of 1 or more"),
         ({"tracks": {"9" * 5000: [None, None]}}, "must be a whole number of 1 or more"),

@@ -26,6 +26,7 @@ from grounding.core import (
     read_clip,
     rle,
 )
+from grounding.core.pictures import picture_size
 from grounding.datasets.jsonl import open_jsonl
 from grounding.evaluation.drawing import GREY, PREDICTED, TRUE
 from grounding.evaluation.report import Shown, contact_sheet, showcase_video
@@ -184,7 +185,7 @@ class TestContactSheet:
             contact_sheet([make_shown(ParseFailure("n"))], tmp_path / "sheet.png")
         assert [file.name for file in tmp_path.iterdir()] == ["sheet.png"]
         contact_sheet([make_shown(ParseFailure("n"))], tmp_path / "sheet.png", overwrite=True)
-        assert Image.open(tmp_path / "sheet.png").size == (2104, self.ROW)
+        assert picture_size(tmp_path / "sheet.png", "the sheet") == (self.ROW, 2104)
 
 
 class TestShowcaseVideo:
@@ -256,4 +257,4 @@ def test_real_video(shared_data: Path, tmp_path: Path) -> None:
     assert [count > 100 for count in true] == [False, False, True, True, True, False, False]
     contact_sheet([shown], tmp_path / "sheet.png")
     # 240 x 432 fits into 252 columns as 140 x 252: 20 rows less than in the generated world.
-    assert Image.open(tmp_path / "sheet.png").size == (2104, 295)
+    assert picture_size(tmp_path / "sheet.png", "the sheet") == (295, 2104)

@@ -48,7 +48,8 @@ def test_all_formats_a_report_and_a_picture(tmp_path: Path, result: Result) -> N
     assert report["instances"][0]["hits"] <= report["instances"][0]["seen"]
     assert report["problems"] == ["a doubt"]
     assert (report["up"], report["axis_alignment"]) == ([0, 0, 1], None)
-    assert Image.open(out / "preview.png").size == (480 + 8 + 640, 480)
+    with Image.open(out / "preview.png") as picture:
+        assert picture.size == (480 + 8 + 640, 480)
 
 
 def test_the_same_bytes_come_out_twice(tmp_path: Path, result: Result) -> None:

@@ -126,7 +126,7 @@ def _picture(path: Path, size: tuple[int, int]) -> bytes:
     with open_picture(path, str(path), ("PNG",)) as image:
         if (image.height, image.width) != size:  # before decoding: a header can promise gigabytes
             raise UserError(f"{path} has {image.width} x {image.height} pixels, the truth {size[1]} x {size[0]}")
-        mask = np.asarray(image if image.mode in NUMBERS else image.convert("RGB")) > 0
+        mask = np.asarray(np.asarray(image if image.mode in NUMBERS else image.convert("RGB")) > 0)
     return rle.encode(mask if mask.ndim == 2 else mask.any(axis=2))
 
 

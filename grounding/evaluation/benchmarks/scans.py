@@ -34,7 +34,8 @@ def scan_boxes(folder: Path) -> dict[int, np.ndarray]:
     """
     path = folder / f"{folder.name}.aggregation.json"
     groups = read_json(path)
-    points, segments = surface(folder).points, superpoints(folder)
+    mesh, parts = surface(folder), superpoints(folder)
+    points, segments = mesh and mesh().points, parts and parts()
     if points is None or segments is None or len(points) != len(segments):
         raise UserError(f"{folder} must hold *_vh_clean_2.ply and its segs.json, with a segment for each vertex")
     if (matrix := alignment(folder)) is not None:

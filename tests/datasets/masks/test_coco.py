@@ -122,7 +122,7 @@ def test_of_several_videos_the_one_named_like_the_file_is_read(video) -> None:
     ("broken", "message"),
     [
         (value(images=[image(1)]), "1 frames, the video has 3"),
-        (value(images=[image(1), image(1), image(2)]), r"images\[1\]: expected an id of its own, got '1'"),
+        (value(images=[image(1), image(1), image(2)]), r"images\[1\]: expected an id of its own, got 1"),
         (value(images=[image(None)] * 3), r"images\[0\]: expected an id of its own"),
         (value(images=[image(n, height=6) for n in range(3)]), "image '0': 6 x 6 pixels, the video is 6 x 4"),
         (value(images=[image(n, frame_id=n // 2) for n in range(3)]), "images '0' and '1' have the same frame_id"),

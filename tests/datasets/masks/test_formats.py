@@ -101,11 +101,9 @@ def test_in_id_maps_the_larger_id_is_on_top_and_ids_above_255_need_grey(tmp_path
         video, _2=["###...", "###...", "......", "......"], _3=["..##..", "......", "......", "......"]
     )
     write_masklets(tmp_path / "small", masklets)
-    assert np.asarray(Image.open(tmp_path / "small" / "00001.png"))[:2].tolist() == [
-        [2, 2, 3, 3, 0, 0],
-        [2, 2, 2, 0, 0, 0],
-    ]
-    assert Image.open(tmp_path / "small" / "00001.png").mode == "P"
+    with Image.open(tmp_path / "small" / "00001.png") as picture:
+        assert picture.mode == "P"
+        assert np.asarray(picture)[:2].tolist() == [[2, 2, 3, 3, 0, 0], [2, 2, 2, 0, 0, 0]]
     large = everywhere(video, _700=["##....", "......", "......", "......"])
     write_masklets(tmp_path / "large", large)
     assert read_masklets(tmp_path / "large", video()).tracks == large.tracks

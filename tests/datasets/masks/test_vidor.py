@@ -37,7 +37,7 @@ def test_tid_0_becomes_id_1(video) -> None:
         (value([], [], [entry(0, 1, 1, 2, 2)] * 2), "frame 2: tid 0: object 1 has a mask on frame 2 already"),
         (value([], [entry(-1, 1, 1, 2, 2)], []), "frame 1: tid must be a whole number of 0 or more"),
         (value([], [entry(3, 2, 1, 2, 2)], []), "frame 1: tid 3: a box must have a width and a height"),
-        (value([], [entry(3, None, 1, 2, 2)], []), "frame 1: tid 3: xmin must be a finite number, got 'None'"),
+        (value([], [entry(3, None, 1, 2, 2)], []), "frame 1: tid 3: xmin must be a finite number, got None"),
         (value([], [{"tid": 3}], []), "frame 1: a box must be"),
         (value([], None, []), "frame 1: expected a list of boxes"),
         (value(trajectories={}), '"trajectories" must be a list'),

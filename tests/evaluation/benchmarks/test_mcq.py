@@ -38,6 +38,6 @@ def test_rows_that_hold_the_truth_too_are_scored_by_the_prediction(score):
 
 def test_mistakes(score):
     result = score("mcq", TRUTH, {"a": "B", "b": 2})
-    assert "row 2 (b): an answer must be a letter, got '2'" in result["problems"][0]
+    assert "row 2 (b): an answer must be a letter, got 2" in result["problems"][0]
     with pytest.raises(UserError, match=r"row 1 \(a\): \"answer\" must be a letter"):
         score("mcq", [{"id": "a", "answer": "the dog"}], {})
