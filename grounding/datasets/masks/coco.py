@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from grounding.core import rle
-from grounding.core.checks import number, whole, within
+from grounding.core.checks import number, shown, whole, within
 from grounding.core.errors import UserError
 from grounding.core.files import write_text
 from grounding.core.masklets import Masklets
@@ -76,7 +76,7 @@ def _ids(images: list[dict[str, Any]]) -> set[int | str]:
     for place, image in enumerate(images):
         name: Any = image.get("id")
         if type(name) not in (int, str) or name in known:
-            raise UserError(f"images[{place}]: expected an id of its own, got {str(name)[:40]!r}")
+            raise UserError(f"images[{place}]: expected an id of its own, got {shown(name)}")
         known.add(name)
     return known
 

@@ -110,7 +110,7 @@ def test_of_several_videos_the_one_named_like_the_file_is_read(video) -> None:
     for name in ("dog", "bird"):
         with pytest.raises(UserError, match=r"6 x 99 pixels" if name == "dog" else "name the video file like one"):
             read_coco(both, video(frames=2, name=name))
-    with pytest.raises(UserError, match=r"images\[0\]: video_id '5' is none of the videos"):
+    with pytest.raises(UserError, match=r"images\[0\]: video_id 5 is none of the videos"):
         read_coco({**both, "images": [{**images[0], "video_id": 5}, *images[1:]]}, video(frames=2, name="cat"))
     with pytest.raises(UserError, match='images of several videos, but no list "videos"'):
         read_coco({**both, "videos": []}, video(frames=4))
@@ -131,7 +131,7 @@ def test_of_several_videos_the_one_named_like_the_file_is_read(video) -> None:
         (value(images=[image(n, frame_id=n - 0.5) for n in range(3)]), "frame_id of image '0' must be a whole number"),
         (value(annotation(6, 1)), r"annotations\[0\]: image_id '6' is none of the images"),
         (value(annotation([], 1)), r"annotations\[0\]: image_id '\[\]' is none of the images"),
-        (value(annotation(7, -1)), r"annotations\[0\]: track_id must be a whole number of 0 or more, got '-1'"),
+        (value(annotation(7, -1)), r"annotations\[0\]: track_id must be a whole number of 0 or more, got -1"),
         (value(annotation(7, "a")), r"annotations\[0\]: track_id must be a whole number"),
         (value(annotation(7, 1), annotation(7, 1)), r"annotations\[1\]: object 1 has a mask on frame 1 already"),
         (value({"image_id": 7, "segmentation": PIXEL}), r"annotations\[0\]: no track_id.*track the objects first"),

@@ -45,7 +45,7 @@ def test_every_frame_may_be_annotated(video) -> None:
         ({"masklet": []}, "must be a list of frames"),
         ({"masklet": {}}, "must be a list of frames"),
         ({"masklet_id": None}, '"masklet_id" a list of ids'),
-        ({"masklet_id": [-1]}, "a masklet_id must be a whole number of 0 or more, got '-1'"),
+        ({"masklet_id": [-1]}, "a masklet_id must be a whole number of 0 or more, got -1"),
         ({"masklet_id": [2, 2]}, "masklet_id names a masklet twice"),
     ],
 )

@@ -49,7 +49,7 @@ def test_a_single_video_needs_no_name(video) -> None:
         ({"videos": [*VIDEOS, entry(3, "cat")]}, "cat", "3 videos, 2 of them named 'cat'"),
         ({"videos": []}, "cat", "0 videos, 0 of them named 'cat'; name the video file like one: none"),
         ({"annotations": None}, "cat", '"annotations" must be a list of objects; take a file with masks'),
-        ({"videos": [entry(2, "dog"), entry(2, "cat")]}, "cat", "two videos have the id '2'; give each its own"),
+        ({"videos": [entry(2, "dog"), entry(2, "cat")]}, "cat", "two videos have the id 2; give each its own"),
         ({"annotations": [annotation(1, 9)]}, "cat", r"annotations\[0\]: video_id 9 is none of the videos"),
         ({"annotations": [annotation(1, "2")]}, "cat", r"annotations\[0\]: video_id '2' is none of the videos"),
         ({}, "dog", "video 'dog': 2 frames, the video has 3"),
