@@ -24,11 +24,10 @@ from grounding.core.files import whole_file
 from lift3d.boxes import Box
 from lift3d.formats.result import id_colour, tinted
 from lift3d.frames import Frame, Frames, Progress, plain
-from lift3d.scene import Scene, is_rigid
+from lift3d.scene import FARTHEST, Scene, is_rigid
 from lift3d.scenes.cameras import from_world_to_camera, scaled
 from lift3d.scenes.ply import Mesh, read_ply
 from lift3d.scenes.text import field, matrix, numbers, read_json
-from lift3d.visibility import SENSELESS
 
 WIDEST = 320  # pixels of a side of a camera's picture
 _INSTEAD = "write a file with --save FILE.rrd"
@@ -128,7 +127,7 @@ def read_export(folder: Path) -> Exported:
         centre, size = (numbers(field(box, key, list, where), 3, f"{where}, {key}") for key in ("center", "size"))
         axes = np.eye(4)
         axes[:3, :3], axes[:3, 3] = matrix(field(box, "R", list, where), f"{where}, R", size=3), centre
-        if not (is_rigid(axes) and (np.abs(size) < SENSELESS).all() and (np.abs(centre) < SENSELESS).all()):
+        if not (is_rigid(axes) and (np.abs(size) < FARTHEST).all() and (np.abs(centre) < FARTHEST).all()):
             raise UserError(f"{where}: the box of instance {number} has no place; write the folder anew")
         boxes[number] = Box(centre, size, axes[:3, :3])
         labels[number] = field(entry, "label", str, where)

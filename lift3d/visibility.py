@@ -12,16 +12,15 @@ import cv2
 import numpy as np
 
 from grounding.core import UserError
-from lift3d.scene import View
+from lift3d.scene import FARTHEST, View
 
 NEAR, FAR = 0.05, 20.0  # metres; depth beyond is as good as none
-SENSELESS = 1e9  # metres from the origin; coordinates of maps reach 1e7
 BESIDE = 5  # pixels of the side of a square; depth and poses err by about two pixels to either side
 
 
 def placed(points: np.ndarray) -> np.ndarray:
     """Which of (N, 3) points have a place, bool (N,); meshes may have vertices that are no numbers, or too large."""
-    return (np.abs(points) < SENSELESS).all(axis=1)
+    return (np.abs(points) < FARTHEST).all(axis=1)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from lift3d.scene import Scene
 from lift3d.scenes.cameras import from_world_to_camera
 from lift3d.scenes.mistakes import POSES, ROOM, likely_poses, likely_unit
 from lift3d.scenes.overlap import Pair, Sampled, hits
+from lift3d.visibility import placed
 from lift3d.wording import by_reason
 
 SOUND = 0.85  # below this something is said, cause found or not; real scenes reach 0.87 to 0.97
@@ -106,7 +107,7 @@ def _with_mesh(points: np.ndarray, sampled: Sampled, to_poses: np.ndarray | None
     Of the mesh in view, what the frames see: little of a whole flat, most of which is behind walls. Of what the frames
     see, what lies on the mesh: little for the mesh of one thing. For a mesh out of place both are low.
     """
-    points = points[np.isfinite(points).all(axis=1)]
+    points = points[placed(points)]
     if to_poses is not None:
         points = points @ to_poses[:3, :3].T + to_poses[:3, 3]
     frames = list(sampled.seen.values())
