@@ -18,7 +18,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from grounding.core.errors import UserError
 from grounding.core.files import inside
-from grounding.core.limits import Limits, check_pixels
+from grounding.core.limits import Limits, check_pixels, variable
 from grounding.core.order import natural
 from grounding.core.reading import regular_file
 
@@ -33,7 +33,8 @@ _UNREADABLE: tuple[type[Exception], ...] = (
     IndexError,
     OverflowError,
 )
-_UNREADABLE += (MemoryError, struct.error, zlib.error, Image.DecompressionBombError)
+_UNREADABLE += (MemoryError, struct.error, zlib.error)
+_TOO_LARGE = (Image.DecompressionBombError, Image.DecompressionBombWarning)  # of Pillow, before we see the size
 
 # What Pillow calls the pixels of a PNG that can be an id map, and what it multiplies their numbers with.
 _ID_MAPS = {"1": 1, "L;2": 85, "L;4": 17, "L": 1, "I;16B": 1, "P;1": 1, "P;2": 1, "P;4": 1, "P": 1}
@@ -59,6 +60,11 @@ def open_picture(source: str | Path | bytes, where: str, formats: Sequence[str] 
         raise
     except UnidentifiedImageError as error:
         raise UserError(f"{where} is no picture that is read here; give one of {', '.join(formats)}") from error
+    except _TOO_LARGE as error:
+        most, name = Limits.from_environment().pixels, variable("pixels")
+        raise UserError(
+            f"{where} is larger than the limit of {most:,} pixels; give a smaller one, or set {name}"
+        ) from error
     except _UNREADABLE as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"cannot read {where} as a picture: {reason}; it may be cut off or damaged") from error

@@ -82,6 +82,13 @@ def test_the_header_is_compared_with_the_limit(tmp_path: Path, monkeypatch: pyte
     assert picture_size(tmp_path / "a.png", "a.png") == (16000, 16000)
 
 
+@pytest.mark.parametrize("side", [10_000, 32_000])  # Pillow warns of the first and refuses the second
+def test_a_picture_that_pillow_finds_too_large(tmp_path: Path, side: int) -> None:
+    (tmp_path / "a.png").write_bytes(png(1, 0, [[0]], side, side))
+    with pytest.raises(UserError, match=r"a\.png is larger than the limit of 67,108,864 pixels; .* TUBELET_MAX_PIXELS"):
+        picture_size(tmp_path / "a.png", "a.png")
+
+
 def test_only_named_formats_are_opened(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(EPS)
     for source in (tmp_path / "a.png", EPS):

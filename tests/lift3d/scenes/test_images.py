@@ -141,7 +141,7 @@ def test_a_picture_of_a_gigapixel_is_refused_by_its_header(tmp_path: Path) -> No
     data = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
     (tmp_path / "d.png").write_bytes(data + struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT")))
     for opening in (lambda: depth_file(tmp_path / "d.png", 1.0), lambda: colour_file(tmp_path / "d.png")):
-        with pytest.raises(UserError, match=r"(1024000000|1,024,000,000) pixels"):
+        with pytest.raises(UserError, match=r"d\.png is larger than the limit of 67,108,864 pixels"):
             opening()
 
 
