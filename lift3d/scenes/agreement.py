@@ -54,7 +54,7 @@ def check(scene: Scene) -> Agreement:
     """Compare a few frames with one another, and the mesh with them.
 
     Args:
-        scene: Any scene; at most some forty depth images and six pictures are decoded.
+        scene: Any scene; at most some forty depth images and pictures are decoded.
     """
     sampled = Sampled(scene.views)
     pairs = sampled.near()

@@ -62,12 +62,12 @@ class Sampled:
     """Some frames of a scene, each decoded when it is first asked for.
 
     Args:
-        views: All views of the scene; of a few all are decoded at once.
+        views: All views of the scene; of a few all are decoded at once, with their pictures, else six pictures.
 
     Attributes:
         seen: The decoded frames by their place in the scene.
         unusable: Name of each frame that was tried and cannot be lifted -> why.
-        colourless: Name of each anchor whose picture is there but cannot be read -> why.
+        colourless: Name of each frame whose picture was tried and is there, but cannot be read -> why.
     """
 
     def __init__(self, views: Sequence[View]) -> None:
@@ -76,9 +76,10 @@ class Sampled:
         self.unusable: dict[str, str] = {}
         self.colourless: dict[str, str] = {}
         self._tried: set[int] = set()
-        for index in range(len(views)) if len(views) <= FEW else ():
+        few = len(views) <= FEW
+        for index in range(len(views)) if few else ():
             self._has(index)
-        for index in self._anchors():
+        for index in range(len(views)) if few else self._anchors():
             try:
                 views[index].read_colour()
             except NoImage:

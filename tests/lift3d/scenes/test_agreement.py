@@ -151,6 +151,10 @@ def test_depth_that_cannot_be_lifted_is_unusable_but_tells_the_unit(truth: Any) 
     assert "the unit of depth is a metre, not a millimetre" in found.problems[0]
 
 
+def dark() -> np.ndarray:
+    return np.zeros((4, 4, 3), np.uint8)
+
+
 def test_pictures_that_cannot_be_read_are_named_and_missing_ones_are_not(truth: Any) -> None:
     def broken() -> np.ndarray:
         raise UserError("cannot read it")
@@ -162,6 +166,8 @@ def test_pictures_that_cannot_be_read_are_named_and_missing_ones_are_not(truth: 
     for read, problems in ((broken, ("cannot read it: frames 0, 1, 2, 3, 4, 5",)), (missing, ())):
         views = [replace(view, read_colour=read) for view in scene.views]
         assert check(replace(scene, views=views)).problems == problems
+    views = [replace(scene.views[k % 6], name=str(k), read_colour=broken if k == 7 else dark) for k in range(30)]
+    assert check(replace(scene, views=views)).problems == ("cannot read it: frame 7",)
 
 
 def test_poses_of_another_recording_have_no_usual_cause(truth: Any) -> None:
