@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 
 from lift3d.scene import Scene
 from lift3d.scenes.cameras import from_world_to_camera
-from lift3d.scenes.mistakes import POSES, ROOM, likely_poses, likely_unit
+from lift3d.scenes.mistakes import POSES, ROOM, Shares, likely_poses, likely_unit
 from lift3d.scenes.overlap import Pair, Sampled, hits
 from lift3d.visibility import placed
 from lift3d.wording import by_reason
@@ -70,11 +70,10 @@ def check(scene: Scene) -> Agreement:
 
 
 def _doubts(sampled: Sampled, pairs: Sequence[Pair], share: float | None) -> list[str]:
-    if not pairs:
-        why = "no two of the sampled frames see the scene from different sides"
-        return [f"conventions not tested: {why}", *_doubtful_depth(sampled)]
-    poses = likely_poses(sampled, pairs)
+    poses = likely_poses(sampled, pairs) if pairs else ""
     before, after, unit = likely_unit(sampled, pairs, POSES[poses])
+    if not pairs:  # a camera that hardly moved tells nothing of its axes, but perhaps of the unit
+        share, before, after = before.far, Shares(before.far, None), Shares(after.far, None)
     if (poses or unit) and (after.near or 0.0) >= CLEAR:
         cause = " and ".join(name for name in (poses, unit) if name)
         own = "no points" if share is None else f"{share:.0%} of the points they share"
@@ -83,7 +82,9 @@ def _doubts(sampled: Sampled, pairs: Sequence[Pair], share: float | None) -> lis
             own, then = f"{own}, {before.far:.0%} where cameras are far apart", f"{then} and {after.far:.0%}"
         return [f"frames agree on {own}; likely cause: {cause} (then {then} agree); "
                 "nothing was changed, mend the data or name another layout"]  # fmt: skip
-    if share is None:
+    if not pairs:
+        found = ["conventions not tested: no two of the sampled frames see the scene from different sides"]
+    elif share is None:
         found = ["conventions not tested: the sampled frames share no points, whatever the convention"]
     elif round(share, 2) < SOUND:  # as it is written
         found = [f"frames agree on {share:.0%} of the points they share, those of sound scenes on {SOUND:.0%} or more; "

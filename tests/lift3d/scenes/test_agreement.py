@@ -121,6 +121,22 @@ def test_a_wrong_unit_is_named_although_frames_agree(truth: Any, looking_at: Any
     assert "where cameras are far apart; likely cause: the unit of depth is 1/5000 m, not a millimetre (then" in problem
 
 
+@pytest.mark.parametrize(("depth", "said"), [(1, "conventions not tested"), (5, "is 1/5000 m, not a millimetre")])
+def test_a_camera_that_hardly_moves_may_tell_the_unit(truth: Any, looking_at: Any, depth: float, said: str) -> None:
+    """In a room of a quarter of the size it moves 45 mm sideways, less than what counts as another side."""
+    views = []
+    for k in range(10):
+        eye = np.array([1.5, 1.0 + 0.02 * k, 1.3])
+        pose, image = looking_at(eye, eye + np.array([1.0, 0.6, -0.5]))
+        pose[:3, 3] /= 4
+        image = (depth * image / 4).astype(np.float32)
+        views.append(View(str(k), None, pose, truth.intrinsics, partial(np.copy, image), dark))
+    found = check(Scene(views))
+    assert (found.frames, found.pairs) == (None, 0)
+    (problem,) = found.problems
+    assert said in problem
+
+
 def test_below_85_percent_something_is_said(truth: Any) -> None:
     """Every second camera is two metres off: half of the pairs agree, and no usual mistake explains it."""
     scene = make_scene(truth)
