@@ -140,13 +140,20 @@ def figures(truths: Sequence[Truth], answers: Sequence[Track | None], _mode: str
 
 
 def _frame(truth: Truth, answer: Track, frame: int) -> tuple[float, float]:
-    meant = np.zeros(truth.size, bool)
-    for track in truth.objects:
-        if (counts := track[frame]) is not None:
-            meant |= rle.decode(counts, truth.size)
-    own = answer[frame]
-    mask = np.zeros(truth.size, bool) if own is None else rle.decode(own, truth.size)
-    return region_similarity(mask, meant), boundary_similarity(mask, meant)
+    """J and F of one frame, in time and memory of the part of the picture that has masks."""
+    meant = [counts for track in truth.objects if (counts := track[frame])]
+    said = [counts for counts in [answer[frame]] if counts]
+    boxes = rle.boxes(meant + said, truth.size)
+    boxes = boxes[boxes[:, 2] > boxes[:, 0]]  # the others are of masks without a pixel
+    if not len(boxes):
+        return 1.0, 1.0
+    low, high = (boxes[:, :2].min(axis=0) - 1).clip(0), (boxes[:, 2:].max(axis=0) + 1).clip(0, truth.size[::-1])
+    columns, rows = (range(int(first), int(last)) for first, last in zip(low, high, strict=True))
+    parts = [np.zeros((len(rows), len(columns)), bool) for _ in range(2)]
+    for part, masks in zip(parts, (said, meant), strict=True):
+        for counts in masks:
+            part |= rle.decode_part(counts, truth.size, rows, columns)
+    return region_similarity(*parts), boundary_similarity(*parts, truth.size)
 
 
 MEVIS = Benchmark(

@@ -19,7 +19,7 @@ from grounding.datasets.records import one_line
 from grounding.evaluation.answers import letter
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure
-from grounding.evaluation.entries import NOTHING, id_of, numbers, ordered, predicted, read_entries
+from grounding.evaluation.entries import NOTHING, gold_windows, id_of, numbers, ordered, predicted, read_entries
 from grounding.evaluation.grounded_qa import nextgqa_figures
 from grounding.evaluation.temporal import best_iop, best_iou, padded, union_iou
 
@@ -64,7 +64,7 @@ def read_truth(path: Path) -> dict[str, Truth]:
                 if sample in truths:
                     raise UserError(f"the question {qid[:40]!r} stands twice; remove one of the two")
                 right, options = answers[sample] if answers is not None else (None, ())
-                truths[sample] = Truth(numbers(spans, "the spans", 2), right, options)
+                truths[sample] = Truth(gold_windows(spans, "the spans"), right, options)
         except UserError as error:
             raise UserError(f"{path}, row {entry.row} ({one_line(entry.key or '')}): {error}") from error
     return truths
