@@ -57,23 +57,10 @@ def decode_part(counts: bytes, size: tuple[int, int], rows: range, columns: rang
         Shape (rows, columns).
     """
     height = size[0]
-    ends = np.cumsum(_runs(counts)).clip(columns.start * height, columns.stop * height)
+    ends = np.cumsum(_runs(np.frombuffer(counts, np.uint8))).clip(columns.start * height, columns.stop * height)
     lengths = np.diff(ends, prepend=columns.start * height)
     values = np.arange(len(lengths)) % 2 == 1  # the first run is of zeros
     return np.repeat(values, lengths).reshape(len(columns), height).T[rows.start : rows.stop]
-
-
-def _runs(counts: bytes) -> np.ndarray:
-    """Run lengths of compressed counts that `from_json` has checked; see `_string_to_runs`."""
-    groups = np.frombuffer(counts, np.uint8).astype(np.int64) - 48
-    last = np.flatnonzero((groups & 32) == 0)
-    first = np.concatenate([[0], last[:-1] + 1])
-    place = np.arange(len(groups)) - np.repeat(first, last - first + 1)
-    values = np.add.reduceat((groups & 31) << (5 * place), first) if len(first) else groups
-    values -= np.where(groups[last] & 16, np.int64(1) << (5 * (last - first + 1)), 0)
-    for parity in (1, 2):  # each run but the first three is a difference to the one two before
-        values[parity::2] = np.cumsum(values[parity::2])
-    return values
 
 
 def boxes(counts: list[bytes], size: tuple[int, int]) -> np.ndarray:

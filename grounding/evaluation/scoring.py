@@ -187,6 +187,7 @@ def collect(path: Path, benchmark: Benchmark, truths: Mapping[str, Any]) -> Coll
         sample, kind = None, "invalid"
         try:
             if isinstance(entry.value, UserError):
+                kind = "duplicate" if entry.key in seen else kind
                 raise entry.value
             sample = benchmark.identify(entry)
             if sample not in truths:

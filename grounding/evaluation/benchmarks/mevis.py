@@ -149,11 +149,11 @@ def _frame(truth: Truth, answer: Track, frame: int) -> tuple[float, float]:
         return 1.0, 1.0
     low, high = (boxes[:, :2].min(axis=0) - 1).clip(0), (boxes[:, 2:].max(axis=0) + 1).clip(0, truth.size[::-1])
     columns, rows = (range(int(first), int(last)) for first, last in zip(low, high, strict=True))
-    parts = [np.zeros((len(rows), len(columns)), bool) for _ in range(2)]
-    for part, masks in zip(parts, (said, meant), strict=True):
+    mine, theirs = (np.zeros((len(rows), len(columns)), bool) for _ in range(2))
+    for part, masks in ((mine, said), (theirs, meant)):
         for counts in masks:
             part |= rle.decode_part(counts, truth.size, rows, columns)
-    return region_similarity(*parts), boundary_similarity(*parts, truth.size)
+    return region_similarity(mine, theirs), boundary_similarity(mine, theirs, truth.size)
 
 
 MEVIS = Benchmark(

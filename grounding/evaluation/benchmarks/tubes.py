@@ -37,15 +37,15 @@ class TubeTruth:
         tube: When and where.
         seconds: Its start and end are in seconds; otherwise in frames.
         frame_count: Of the video, where the annotation says it.
-        clip: First frame, the frame to stop before and frames a second of what TubeDETR samples, where the annotation
-            says it.
+        sampling: First frame, the frame to stop before and frames a second of what TubeDETR samples, where the
+            annotation says it.
         kind: Of the sentence, for figures of its own; empty for none.
     """
 
     tube: FrameTube
     seconds: bool = False
     frame_count: int | None = None
-    clip: tuple[int, int, float] | None = None
+    sampling: tuple[int, int, float] | None = None
     kind: str = ""
 
 
@@ -74,9 +74,9 @@ def _scores(truth: TubeTruth, answer: FrameTube, mode: str) -> tuple[float, floa
         return tiou(answer, truth.tube), (viou_in_seconds if truth.seconds else viou)(answer, truth.tube)
     if mode == "hcstvg":
         return hcstvg_scores(answer, truth.tube)
-    if truth.clip is None:
+    if truth.sampling is None:
         raise UserError(f"--compat {mode} needs the frame count of the videos; take a truth with img_num")
-    grid = sampled_frames(*truth.clip)
+    grid = sampled_frames(*truth.sampling)
     return tiou(answer, truth.tube), sampled_viou(answer, truth.tube, grid, min_for_max=mode == "tubedetr_2022")
 
 

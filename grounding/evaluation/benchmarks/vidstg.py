@@ -57,11 +57,11 @@ def _official(value: Any, path: Path) -> Iterator[tuple[str, TubeTruth]]:
                     raise UserError(f"no boxes of video {video}; put VidOR's annotation into {path.parent / 'vidor'}")
                 boxes = {video: read_vidor(vidor[video])}  # a video's entries stand together: one at a time in memory
             tube_range = _checked(_ends(field(entry, "temporal_gt")))
-            clip = _clip(_ends(field(entry, "used_segment")), field(entry, "fps"))
+            sampling = _sampling(_ends(field(entry, "used_segment")), field(entry, "fps"))
             for key, (letter, kind) in KINDS.items():
                 for index, sentence in enumerate(objects_of({key: entry.get(key) or []}, key)):
                     track = boxes[video].get(whole(field(sentence, "target_id"), "target_id"), {})
-                    yield f"{place}_{letter}{index}", _truth(track, tube_range, clip, kind)
+                    yield f"{place}_{letter}{index}", _truth(track, tube_range, sampling, kind)
 
 
 def read_vidor(path: Path) -> dict[int, Boxes]:
@@ -96,24 +96,24 @@ def _processed(value: Mapping[str, Any]) -> Iterator[tuple[str, TubeTruth]]:
             frames, rows = read_boxes(dict(zip(named, corners, strict=True)), None)
             boxes = dict(zip(frames.tolist(), rows.tolist(), strict=True))
             bounds = _checked([field(row, key) for key in ("tube_start_frame", "tube_end_frame")])
-            clip = _clip([field(row, key) for key in ("start_frame", "end_frame")], field(row, "fps"))
-            yield text_id(field(row, "video_id")), _truth(boxes, bounds, clip, str(field(row, "qtype")))
+            sampling = _sampling([field(row, key) for key in ("start_frame", "end_frame")], field(row, "fps"))
+            yield text_id(field(row, "video_id")), _truth(boxes, bounds, sampling, str(field(row, "qtype")))
 
 
-def _truth(track: Boxes, bounds: tuple[int, int], clip: tuple[int, int, float], kind: str) -> TubeTruth:
+def _truth(track: Boxes, bounds: tuple[int, int], sampling: tuple[int, int, float], kind: str) -> TubeTruth:
     start, end = bounds
     boxes = numbers([track[frame] for frame in range(start, end) if frame in track], "boxes", 4)
     named = dict(zip([str(frame) for frame in range(start, end) if frame in track], boxes.tolist(), strict=True))
     if not named:
         raise UserError(f"the target has no box on frames {start} to {end - 1}; the boxes are of another video")
-    return TubeTruth(whole_tube(start, end, named), clip=clip, kind=kind)
+    return TubeTruth(whole_tube(start, end, named), sampling=sampling, kind=kind)
 
 
 def _ends(value: Any) -> list[Any]:
     return [field(value, key) for key in ("begin_fid", "end_fid")]
 
 
-def _clip(clip: list[Any], fps: Any) -> tuple[int, int, float]:
+def _sampling(clip: list[Any], fps: Any) -> tuple[int, int, float]:
     if number(fps, "fps") <= 0:
         raise UserError(f"fps must be above 0, got {fps}")
     return *_checked(clip), fps
