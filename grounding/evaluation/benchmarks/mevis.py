@@ -127,7 +127,7 @@ def _picture(path: Path, size: tuple[int, int]) -> bytes:
         if (image.height, image.width) != size:  # before decoding: a header can promise gigabytes
             raise UserError(f"{path} has {image.width} x {image.height} pixels, the truth {size[1]} x {size[0]}")
         mask = np.asarray(np.asarray(image if image.mode in NUMBERS else image.convert("RGB")) > 0)
-    return rle.encode(mask if mask.ndim == 2 else mask.any(axis=2))
+    return rle.encode(mask if mask.ndim == 2 else np.asarray(mask.any(axis=2)))
 
 
 def figures(truths: Sequence[Truth], answers: Sequence[Track | None], _mode: str) -> dict[str, Figure]:
