@@ -101,7 +101,7 @@ def test_a_mistake_is_one_line_and_status_2(
 
 
 def test_data_cannot_write_to_the_terminal_or_make_formulas(command: Command, tmp_path: Path) -> None:
-    rows = [{"id": "=1+1", "answer": "A", "group": "\x1b[2Jx"}, {"id": "-5", "answer": "B"}]
+    rows = [{"id": "=1+1", "answer": "A", "group": "\x1b[2J\ud800"}, {"id": "-5", "answer": "B"}]
     truth = put(tmp_path / "truth.json", rows)
     said = put(tmp_path / "preds.json", {"=1+1": "A", "-5": "B", "\x1b[31mred": "C", "z": "\x1b[2J"})
     done = command(

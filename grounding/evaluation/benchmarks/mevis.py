@@ -14,7 +14,7 @@ from grounding.core.checks import shown, whole, within
 from grounding.core.files import inside
 from grounding.core.limits import check_pixels
 from grounding.core.pictures import open_picture
-from grounding.core.reading import read_json
+from grounding.core.reading import is_folder, read_json
 from grounding.datasets.entries import Entry, field, list_of, object_of
 from grounding.datasets.masks.mevis import MASKS, META
 from grounding.evaluation.benchmarks.benchmark import Benchmark
@@ -52,7 +52,7 @@ def read_truth(path: Path) -> dict[str, Truth]:
             named = {name: _annotations(one) for name, one in expressions.items()}
             size, tracks = _tracks({n for ids in named.values() for n in ids}, masks, len(frames))
             for name, ids in named.items():
-                truths[f"{video}/{name}"] = Truth(frames, size, [tracks[n] for n in ids])
+                truths[text_id(f"{video}/{name}")] = Truth(frames, size, [tracks[n] for n in ids])
     return truths
 
 
@@ -102,9 +102,9 @@ def read_predictions(path: Path) -> list[Entry]:
     Raises:
         UserError: If there is no such folder or file.
     """
-    if not path.is_dir():
+    if not is_folder(path):
         return read_entries(path)
-    folders = sorted(one for one in path.glob("*/*") if one.is_dir())
+    folders = sorted(one for one in path.glob("*/*") if is_folder(one))
     return [Entry(row, one, f"{one.parent.name}/{one.name}") for row, one in enumerate(folders, start=1)]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from grounding.core import UserError
-from grounding.core.checks import number, whole, within
+from grounding.core.checks import number, printable, whole, within
 from grounding.core.reading import read_json
 from grounding.datasets.entries import field, object_of
 from grounding.datasets.masks.shared import objects_of
@@ -97,7 +97,7 @@ def _processed(value: Mapping[str, Any]) -> Iterator[tuple[str, TubeTruth]]:
             boxes = dict(zip(frames.tolist(), rows.tolist(), strict=True))
             bounds = _checked([field(row, key) for key in ("tube_start_frame", "tube_end_frame")])
             sampling = _sampling([field(row, key) for key in ("start_frame", "end_frame")], field(row, "fps"))
-            yield text_id(field(row, "video_id")), _truth(boxes, bounds, sampling, str(field(row, "qtype")))
+            yield text_id(field(row, "video_id")), _truth(boxes, bounds, sampling, printable(str(field(row, "qtype"))))
 
 
 def _truth(track: Boxes, bounds: tuple[int, int], sampling: tuple[int, int, float], kind: str) -> TubeTruth:
