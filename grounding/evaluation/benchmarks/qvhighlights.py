@@ -20,7 +20,7 @@ from grounding.core.checks import number
 from grounding.datasets.entries import field, object_of
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure, mean
-from grounding.evaluation.entries import gold_windows, numbers, ordered, read_truths
+from grounding.evaluation.entries import NOTHING, gold_windows, numbers, ordered, read_truths
 from grounding.evaluation.highlights import highlight_ap, hit_at_1
 from grounding.evaluation.temporal import AP_THRESHOLDS, best_iou, padded, window_ap
 
@@ -101,7 +101,8 @@ def _saliency(row: Mapping[str, Any]) -> Saliency:
 def read_prediction(value: Any, _truth: Truth) -> Prediction | None:
     """`{"qid", "pred_relevant_windows": [[start, end, score], ...], "pred_saliency_scores": [...]}`, either or both.
 
-    Without scores the order of the windows is their rank. Null, or no windows and no saliency, is no answer.
+    Without scores the order of the windows is their rank. Null, or no windows (also one of nulls) and no saliency, is
+    no answer.
 
     Raises:
         UserError: If a number is not finite, a window is reversed, or the row has neither.
@@ -111,6 +112,7 @@ def read_prediction(value: Any, _truth: Truth) -> Prediction | None:
         raise UserError('"pred_relevant_windows" or "pred_saliency_scores" is missing')
     listed = ranked = saliency = None
     if (windows := row.get("pred_relevant_windows")) is not None:
+        windows = [] if windows in NOTHING else windows
         width = 3 if not isinstance(windows, list) or _scored(windows) else 2
         rows = ordered(numbers(windows, "pred_relevant_windows", width), "a window")
         listed, counted = rows[:, :2], rows[:MOST_WINDOWS]

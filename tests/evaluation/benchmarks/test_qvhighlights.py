@@ -130,6 +130,12 @@ def test_a_duration_that_is_none(score, duration):
         score("qvhighlights", [truth(1, [[0, 4]], (0,), duration)], [prediction(1, [])], NAMES)
 
 
+@pytest.mark.parametrize("windows", [[], [[None, None]]])
+def test_ways_to_say_nothing(score, windows):
+    result = score("qvhighlights", [truth(1, [[0, 4]])], [prediction(1, windows)], NAMES, strict=True)
+    assert result["counts"]["unanswered"] == 1
+
+
 def test_more_windows_than_anybody_annotates(score):
     with pytest.raises(UserError, match=r"row 1 \(1\): relevant_windows must be at most 1000 windows, got 1001"):
         score("qvhighlights", [truth(1, [[0, 4]] * 1001)], [prediction(1, [])], NAMES)
