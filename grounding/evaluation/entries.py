@@ -18,6 +18,7 @@ from grounding.datasets.records import checked_name, one_line
 
 T = TypeVar("T")
 LARGE = 1e15  # no second, pixel, metre or score comes near
+MOST_WINDOWS = 1000  # of one sample
 TRUE = ("target", "gt", "ans", "solution", "ground_truth", "relevant_windows")  # keys of the truth in a result's row
 OWN = ("prediction", "pred")  # keys of the prediction
 NOTHING: tuple[Any, ...] = (None, [], [None, None], [[]], [[None, None]])  # how rows say that there is no answer
@@ -152,6 +153,18 @@ def numbers(value: Any, name: str, width: int | None = None) -> np.ndarray:
         at = int(good.argmin())
         raise UserError(f"{what}, got {reprlib.repr(value[at])} at place {at + 1}")
     return array
+
+
+def gold_windows(value: Any, name: str) -> np.ndarray:
+    """The true windows of one sample, shape (G, 2); all samples share an array as wide as the most that one has.
+
+    Raises:
+        UserError: As `numbers`, or if there are more than any annotator makes.
+    """
+    windows = numbers(value, name, 2)
+    if len(windows) > MOST_WINDOWS:
+        raise UserError(f"{name} must be at most {MOST_WINDOWS} windows, got {len(windows)}")
+    return windows
 
 
 def ordered(intervals: np.ndarray, name: str) -> np.ndarray:

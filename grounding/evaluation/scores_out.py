@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import math
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from rich.table import Table
 from grounding.core import UserError
 from grounding.core.checks import printable
 from grounding.core.files import check_free, staged
+from grounding.core.reading import is_file
 from grounding.evaluation.bootstrap import Estimate
 from grounding.evaluation.scoring import TOLD, Collected, Report, Scored, find
 
@@ -114,7 +114,7 @@ def check_outputs(out: Path, inputs: Sequence[Path], *, overwrite: bool = False)
     if paths[0] == paths[1]:
         raise UserError(f"{out} is the name of the CSV file, which goes beside the JSON file; give a name in .json")
     for path in paths:
-        if os.path.exists(path):  # noqa: PTH110 -- Path.exists fails where a folder may not be looked into
+        if is_file(path):
             _refuse_inputs(path, inputs)
         try:
             check_free(path, overwrite=overwrite)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from grounding.core import UserError, UserErrors
+from grounding.core.reading import is_file, is_folder
 from grounding.datasets.problems import Problem
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.benchmarks.table import BENCHMARKS
@@ -157,7 +157,7 @@ def score_files(name: str, predictions: Sequence[Path], truth: Path, options: Op
 def inputs_of(name: str, predictions: Sequence[Path], truth: Path) -> list[Path]:
     """All files and folders that `score_files` reads, as far as they exist."""
     read = (truth, *predictions, *find(name).beside(truth))
-    return [path for path in read if os.path.exists(path)]  # noqa: PTH110 -- Path.exists fails in a closed folder
+    return [path for path in read if is_file(path) or is_folder(path)]
 
 
 def find(name: str) -> Benchmark:
@@ -187,6 +187,7 @@ def collect(path: Path, benchmark: Benchmark, truths: Mapping[str, Any]) -> Coll
         sample, kind = None, "invalid"
         try:
             if isinstance(entry.value, UserError):
+                kind = "duplicate" if entry.key in seen else kind
                 raise entry.value
             sample = benchmark.identify(entry)
             if sample not in truths:

@@ -21,7 +21,7 @@ def region_similarity(prediction: np.ndarray, truth: np.ndarray) -> float:
     return np.count_nonzero(prediction & truth) / union if union else 1.0
 
 
-def boundary_similarity(prediction: np.ndarray, truth: np.ndarray) -> float:
+def boundary_similarity(prediction: np.ndarray, truth: np.ndarray, size: tuple[int, int] | None = None) -> float:
     """F of one frame: harmonic mean of how much of each boundary lies near the other one, in [0, 1].
 
     Near is within 0.8 % of the diagonal, rounded up to whole pixels. 1 where neither mask has a boundary, 0 where only
@@ -30,12 +30,13 @@ def boundary_similarity(prediction: np.ndarray, truth: np.ndarray) -> float:
     Args:
         prediction: bool, shape (H, W).
         truth: bool, shape (H, W).
+        size: (height, width) of the picture, where both masks are cut out of it with a pixel around them.
     """
     around = _around(prediction | truth)
     mine, theirs = boundary(prediction[around]), boundary(truth[around])
     if not mine.any() or not theirs.any():
         return float(mine.any() == theirs.any())
-    radius = math.ceil(BOUNDARY * math.hypot(*truth.shape))
+    radius = math.ceil(BOUNDARY * math.hypot(*(size or truth.shape)))
     precision = np.count_nonzero(mine & _near(theirs, radius)) / np.count_nonzero(mine)
     recall = np.count_nonzero(theirs & _near(mine, radius)) / np.count_nonzero(theirs)
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0

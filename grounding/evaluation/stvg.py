@@ -88,7 +88,7 @@ def viou_in_seconds(prediction: FrameTube, truth: FrameTube) -> float:
     mean_iou = float(paired_box_iou(*_shared_boxes(prediction, truth)).sum()) / max(compared, 1)
     length, said = truth.end - truth.start, prediction.end - prediction.start
     both = max(0.0, min(truth.end, prediction.end) - max(truth.start, prediction.start))
-    return min(mean_iou * length, both) / (length + said - both)
+    return float(min(mean_iou * length, both)) / (length + said - both)
 
 
 def hcstvg_scores(prediction: FrameTube, truth: FrameTube) -> tuple[float, float]:

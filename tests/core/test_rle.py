@@ -72,6 +72,24 @@ def test_boxes_are_tight_and_half_open(mask: np.ndarray) -> None:
         assert box.tolist() == [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
 
 
+@given(masks, st.data())
+def test_a_part_is_that_of_the_whole(mask: np.ndarray, data: st.DataObject) -> None:
+    ranges = []
+    for length in mask.shape:
+        first = data.draw(st.integers(0, length - 1))
+        ranges.append(range(first, data.draw(st.integers(first + 1, length))))
+    part = rle.decode_part(rle.encode(mask), (mask.shape[0], mask.shape[1]), *ranges)
+    assert part.dtype == bool
+    assert (part == mask[ranges[0].start : ranges[0].stop, ranges[1].start : ranges[1].stop]).all()
+
+
+def test_a_part_of_a_huge_mask() -> None:
+    # 8000 x 8000, one pixel: row 5 of column 4000. Dense it is 64 MB; its runs need more than three groups of bits.
+    counts = rle.from_json([4000 * 8000 + 5, 1, 4000 * 8000 - 6], (8000, 8000))
+    part = rle.decode_part(counts, (8000, 8000), range(4, 7), range(3999, 4002))
+    assert part.tolist() == [[False] * 3, [False, True, False], [False] * 3]
+
+
 def test_boxes_and_areas_by_hand() -> None:
     counts = [rle.encode(MASK), rle.encode(np.ones((2, 3), bool))]
     assert rle.boxes(counts, (2, 3)).tolist() == [[1, 0, 3, 2], [0, 0, 3, 2]]

@@ -48,7 +48,9 @@ def test_a_broken_line_is_told_where_it_stands_and_the_others_are_read(tmp_path)
 
 
 def test_an_id_that_an_object_names_twice_gives_two_rows(tmp_path):
-    assert read(tmp_path, '{"a": 1, "b": 2, "a": 3}') == [Entry(1, 1, "a"), Entry(2, 2, "b"), Entry(3, 3, "a")]
+    *rows, again = read(tmp_path, '{"a": 1, "b": 2, "a": 3}')
+    assert rows == [Entry(1, 1, "a"), Entry(2, 2, "b")]
+    assert (again.row, again.key) == (3, "a") and "names 'a' twice" in str(again.value)
 
 
 @pytest.mark.parametrize(
@@ -97,9 +99,9 @@ def test_ids():
             id_of(Entry(1, value))
 
 
-@pytest.mark.parametrize("value", ["", "a\nb", "x" * 301, 1.5, None, True, 10**20])
+@pytest.mark.parametrize("value", ["", "a\nb", "x" * 3001, 1.5, None, True, 10**20])
 def test_what_is_no_id(value):
-    with pytest.raises(UserError, match="an id must be a text of at most 300 characters or a whole number"):
+    with pytest.raises(UserError, match="an id must be a text of at most 3000 characters or a whole number"):
         text_id(value)
 
 

@@ -36,6 +36,17 @@ def miou(report, place=0):
     return report.scored[place].value("mIoU")
 
 
+def test_a_sample_that_an_object_names_twice_is_a_duplicate(tmp_path):
+    truth, said = tmp_path / "truth.json", tmp_path / "preds.json"
+    truth.write_text('{"a": [0, 10], "b": [0, 10]}')
+    said.write_text('{"a": [0, 5], "b": [0, 10], "a": [0, 10]}')
+    report = score_files("vtg", [said], truth, Options(resamples=5))
+    assert report.scored[0].value("mIoU") == 0.75  # the first one counts
+    assert report.scored[0].collected.rows == {"answered": 2, "duplicate": 1}
+    with pytest.raises(UserError, match="row 3: the file names 'a' twice"):
+        score_files("vtg", [said], truth, Options(resamples=5, strict=True))
+
+
 def test_a_full_file(score):
     report = score(rows(a=WHOLE, b=HALF, c=WHOLE, d=HALF), strict=True)
     assert miou(report) == 0.75

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -78,6 +79,8 @@ def test_many_wrong_rows_are_counted(command: Command, files: tuple[Path, Path])
         (TRUTH, ["--out", "other.json"], "other.json exists already"),
         (TRUTH, ["--out", "link.json", "--overwrite"], "the output link.json is also an input"),
         (TRUTH, ["--out", "hard.json", "--overwrite"], "the output hard.json is also an input"),
+        (TRUTH, ["--truth", "pipe.json"], "cannot read pipe.json: it is a named pipe"),
+        (TRUTH, ["--predictions", "pipe.json"], "cannot read pipe.json: it is a named pipe"),
         (TRUTH, ["--out", "a" * 300 + ".json"], "File name too long"),
     ],
 )
@@ -86,6 +89,7 @@ def test_a_mistake_is_one_line_and_status_2(
 ) -> None:
     put(files[1], changed)
     put(files[0].with_name("other.json"), "mine")
+    os.mkfifo(files[0].with_name("pipe.json"))
     files[0].with_name("link.json").symlink_to(files[0])
     files[0].with_name("hard.json").hardlink_to(files[1])
     before = files[0].read_text(), files[1].read_text()
@@ -97,7 +101,7 @@ def test_a_mistake_is_one_line_and_status_2(
 
 
 def test_data_cannot_write_to_the_terminal_or_make_formulas(command: Command, tmp_path: Path) -> None:
-    rows = [{"id": "=1+1", "answer": "A", "group": "\x1b[2Jx"}, {"id": "-5", "answer": "B"}]
+    rows = [{"id": "=1+1", "answer": "A", "group": "\x1b[2J\ud800"}, {"id": "-5", "answer": "B"}]
     truth = put(tmp_path / "truth.json", rows)
     said = put(tmp_path / "preds.json", {"=1+1": "A", "-5": "B", "\x1b[31mred": "C", "z": "\x1b[2J"})
     done = command(

@@ -26,7 +26,6 @@ from grounding.evaluation.benchmarks.tubes import (
     whole_tube,
 )
 from grounding.evaluation.entries import id_of, numbers, read_truths
-from grounding.evaluation.stvg import sampled_frames
 
 CLIP_SECONDS = 20  # of every clip: img_num is 20 times the frame rate
 
@@ -50,18 +49,18 @@ def _truth(value: Any) -> TubeTruth:
             f"st_frame and img_num must be whole numbers, got {reprlib.repr(start)} and {reprlib.repr(count)}"
         )
     if isinstance(boxes, dict):
-        return TubeTruth(tube_by_frames(row, boxes), frame_count=count, grid=_grid(count))
+        return TubeTruth(tube_by_frames(row, boxes), frame_count=count, sampling=_sampling(count))
     xywh = numbers(boxes, "bbox", 4)
     corners = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1).tolist()
-    return TubeTruth(whole_tube(start, start + len(xywh), corners), frame_count=count, grid=_grid(count))
+    return TubeTruth(whole_tube(start, start + len(xywh), corners), frame_count=count, sampling=_sampling(count))
 
 
 def _is_count(value: Any) -> bool:
     return type(value) is int and 0 < value <= MAX_FRAMES
 
 
-def _grid(count: int | None) -> np.ndarray | None:
-    return None if count is None else sampled_frames(0, count - 1, count / CLIP_SECONDS)
+def _sampling(count: int | None) -> tuple[int, int, float] | None:
+    return None if count is None else (0, count - 1, count / CLIP_SECONDS)
 
 
 HCSTVG = Benchmark(

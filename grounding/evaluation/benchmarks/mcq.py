@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from grounding.core import UserError
-from grounding.core.checks import shown
+from grounding.core.checks import printable, shown
 from grounding.datasets.entries import field, object_of
 from grounding.evaluation.answers import letter
 from grounding.evaluation.benchmarks.benchmark import Benchmark
@@ -41,7 +41,7 @@ def _truth(value: Any) -> Truth:
     right = _letter(field(row, "answer"))
     if not right:
         raise UserError(f'"answer" must be a letter, got {reprlib.repr(row["answer"])}')
-    return Truth(right, str(row.get("group") or ""))
+    return Truth(right, printable(str(row.get("group") or "")))
 
 
 def read_letter(value: Any, _truth: Any = None) -> str | None:

@@ -14,7 +14,7 @@ from grounding.core.checks import shown, whole, within
 from grounding.core.files import inside
 from grounding.core.limits import check_pixels
 from grounding.core.pictures import open_picture
-from grounding.core.reading import read_json
+from grounding.core.reading import is_folder, read_json
 from grounding.datasets.entries import Entry, field, list_of, object_of
 from grounding.datasets.masks.mevis import MASKS, META
 from grounding.evaluation.benchmarks.benchmark import Benchmark
@@ -52,7 +52,7 @@ def read_truth(path: Path) -> dict[str, Truth]:
             named = {name: _annotations(one) for name, one in expressions.items()}
             size, tracks = _tracks({n for ids in named.values() for n in ids}, masks, len(frames))
             for name, ids in named.items():
-                truths[f"{video}/{name}"] = Truth(frames, size, [tracks[n] for n in ids])
+                truths[text_id(f"{video}/{name}")] = Truth(frames, size, [tracks[n] for n in ids])
     return truths
 
 
@@ -102,9 +102,9 @@ def read_predictions(path: Path) -> list[Entry]:
     Raises:
         UserError: If there is no such folder or file.
     """
-    if not path.is_dir():
+    if not is_folder(path):
         return read_entries(path)
-    folders = sorted(one for one in path.glob("*/*") if one.is_dir())
+    folders = sorted(one for one in path.glob("*/*") if is_folder(one))
     return [Entry(row, one, f"{one.parent.name}/{one.name}") for row, one in enumerate(folders, start=1)]
 
 
@@ -127,7 +127,7 @@ def _picture(path: Path, size: tuple[int, int]) -> bytes:
         if (image.height, image.width) != size:  # before decoding: a header can promise gigabytes
             raise UserError(f"{path} has {image.width} x {image.height} pixels, the truth {size[1]} x {size[0]}")
         mask = np.asarray(np.asarray(image if image.mode in NUMBERS else image.convert("RGB")) > 0)
-    return rle.encode(mask if mask.ndim == 2 else mask.any(axis=2))
+    return rle.encode(mask if mask.ndim == 2 else np.asarray(mask.any(axis=2)))
 
 
 def figures(truths: Sequence[Truth], answers: Sequence[Track | None], _mode: str) -> dict[str, Figure]:
@@ -140,13 +140,20 @@ def figures(truths: Sequence[Truth], answers: Sequence[Track | None], _mode: str
 
 
 def _frame(truth: Truth, answer: Track, frame: int) -> tuple[float, float]:
-    meant = np.zeros(truth.size, bool)
-    for track in truth.objects:
-        if (counts := track[frame]) is not None:
-            meant |= rle.decode(counts, truth.size)
-    own = answer[frame]
-    mask = np.zeros(truth.size, bool) if own is None else rle.decode(own, truth.size)
-    return region_similarity(mask, meant), boundary_similarity(mask, meant)
+    """J and F of one frame, in time and memory of the part of the picture that has masks."""
+    meant = [counts for track in truth.objects if (counts := track[frame])]
+    said = [counts for counts in [answer[frame]] if counts]
+    boxes = rle.boxes(meant + said, truth.size)
+    boxes = boxes[boxes[:, 2] > boxes[:, 0]]  # the others are of masks without a pixel
+    if not len(boxes):
+        return 1.0, 1.0
+    low, high = (boxes[:, :2].min(axis=0) - 1).clip(0), (boxes[:, 2:].max(axis=0) + 1).clip(0, truth.size[::-1])
+    columns, rows = (range(int(first), int(last)) for first, last in zip(low, high, strict=True))
+    mine, theirs = (np.zeros((len(rows), len(columns)), bool) for _ in range(2))
+    for part, masks in ((mine, said), (theirs, meant)):
+        for counts in masks:
+            part |= rle.decode_part(counts, truth.size, rows, columns)
+    return region_similarity(mine, theirs), boundary_similarity(mine, theirs, truth.size)
 
 
 MEVIS = Benchmark(

@@ -13,13 +13,23 @@ import numpy as np
 
 from grounding.core import UserError
 from grounding.core.checks import within
+from grounding.core.reading import is_file, is_folder
 from grounding.datasets.entries import Entry, field, object_of
 from grounding.datasets.entries import read_entries as rows_of
 from grounding.datasets.records import one_line
 from grounding.evaluation.answers import letter
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure
-from grounding.evaluation.entries import NOTHING, id_of, numbers, ordered, predicted, read_entries
+from grounding.evaluation.entries import (
+    NOTHING,
+    gold_windows,
+    id_of,
+    numbers,
+    ordered,
+    predicted,
+    read_entries,
+    text_id,
+)
 from grounding.evaluation.grounded_qa import nextgqa_figures
 from grounding.evaluation.temporal import best_iop, best_iou, padded, union_iou
 
@@ -52,19 +62,19 @@ def read_truth(path: Path) -> dict[str, Truth]:
         UserError: Naming file and row of the first thing that is not as NExT-GQA writes it.
     """
     (questions,) = _beside(path) or (None,)
-    answers = _read_questions(questions) if questions is not None and questions.is_file() else None
+    answers = _read_questions(questions) if questions is not None and is_file(questions) else None
     truths: dict[str, Truth] = {}
     for entry in read_entries(path):
         try:
             spans_of = object_of(field(object_of(entry.value, "a video"), "location"), "location")
             for qid, spans in spans_of.items():
-                sample = f"{entry.key}_{qid}"
+                sample = text_id(f"{entry.key}_{qid}")
                 if answers is not None and sample not in answers:
                     raise UserError(f"{questions} has no question {sample}; take both files from one split")
                 if sample in truths:
                     raise UserError(f"the question {qid[:40]!r} stands twice; remove one of the two")
                 right, options = answers[sample] if answers is not None else (None, ())
-                truths[sample] = Truth(numbers(spans, "the spans", 2), right, options)
+                truths[sample] = Truth(gold_windows(spans, "the spans"), right, options)
         except UserError as error:
             raise UserError(f"{path}, row {entry.row} ({one_line(entry.key or '')}): {error}") from error
     return truths
@@ -110,7 +120,7 @@ def read_entries_of(path: Path) -> list[Entry]:
     Raises:
         UserError: If the folder has not just one of each.
     """
-    if not path.is_dir():
+    if not is_folder(path):
         return read_entries(path)
     found = [sorted(path.glob(pattern)) for pattern in ("*_ground_*.json", "*-res.json")]
     if [len(files) for files in found] != [1, 1]:

@@ -20,7 +20,7 @@ from grounding.core.checks import number
 from grounding.datasets.entries import field, object_of
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure, mean
-from grounding.evaluation.entries import numbers, ordered, read_truths
+from grounding.evaluation.entries import NOTHING, gold_windows, numbers, ordered, read_truths
 from grounding.evaluation.highlights import highlight_ap, hit_at_1
 from grounding.evaluation.temporal import AP_THRESHOLDS, best_iou, padded, window_ap
 
@@ -29,7 +29,7 @@ MOST_WINDOWS = 10  # that count for mAP
 RANGES = {"full": (-np.inf, np.inf), "short": (0, 10), "middle": (10, 30), "long": (30, 150)}  # seconds, (low, high]
 LEVELS = {"Fair": 2, "Good": 3, "VeryGood": 4}  # least saliency of a highlight
 LONGEST = 86_400  # seconds of a video with saliency; a day
-_BLOCK = 4096  # queries at a time
+_WINDOWS = 1 << 19  # gold windows and thresholds at a time
 _CLIPS = 1 << 20  # clips at a time
 MAIN = (
     *(f"MR-full-{name}" for name in ("R1@0.5", "R1@0.7", "mAP", "mAP@0.5", "mAP@0.75")),
@@ -82,7 +82,7 @@ def read_truth(path: Path) -> dict[str, Truth]:
 
 def _truth(value: Any) -> Truth:
     row = object_of(value, "a row")
-    windows = numbers(field(row, "relevant_windows"), "relevant_windows", 2)
+    windows = gold_windows(field(row, "relevant_windows"), "relevant_windows")
     return Truth(windows, _saliency(row) if {"saliency_scores", "relevant_clip_ids"} & row.keys() else None)
 
 
@@ -101,7 +101,8 @@ def _saliency(row: Mapping[str, Any]) -> Saliency:
 def read_prediction(value: Any, _truth: Truth) -> Prediction | None:
     """`{"qid", "pred_relevant_windows": [[start, end, score], ...], "pred_saliency_scores": [...]}`, either or both.
 
-    Without scores the order of the windows is their rank. Null, or no windows and no saliency, is no answer.
+    Without scores the order of the windows is their rank. Null, or no windows (also one of nulls) and no saliency, is
+    no answer.
 
     Raises:
         UserError: If a number is not finite, a window is reversed, or the row has neither.
@@ -111,6 +112,7 @@ def read_prediction(value: Any, _truth: Truth) -> Prediction | None:
         raise UserError('"pred_relevant_windows" or "pred_saliency_scores" is missing')
     listed = ranked = saliency = None
     if (windows := row.get("pred_relevant_windows")) is not None:
+        windows = [] if windows in NOTHING else windows
         width = 3 if not isinstance(windows, list) or _scored(windows) else 2
         rows = ordered(numbers(windows, "pred_relevant_windows", width), "a window")
         listed, counted = rows[:, :2], rows[:MOST_WINDOWS]
@@ -160,8 +162,9 @@ def _moments(truths: Sequence[Truth], answers: Sequence[Prediction | None]) -> d
 
 def _blocks(ranked: np.ndarray, gold: np.ndarray) -> np.ndarray:
     """`window_ap`, with a block of queries in memory at a time."""
-    starts = range(0, len(gold), _BLOCK)
-    return np.concatenate([window_ap(ranked[start : start + _BLOCK], gold[start : start + _BLOCK]) for start in starts])
+    block = max(1, _WINDOWS // (gold.shape[1] * len(AP_THRESHOLDS)))
+    starts = range(0, len(gold), block)
+    return np.concatenate([window_ap(ranked[start : start + block], gold[start : start + block]) for start in starts])
 
 
 def _highlights(truths: Sequence[Truth], answers: Sequence[Prediction | None]) -> dict[str, Figure]:

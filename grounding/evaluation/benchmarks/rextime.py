@@ -16,7 +16,7 @@ from grounding.datasets.entries import field, object_of
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.benchmarks.vtg import read_interval, stacked
 from grounding.evaluation.bootstrap import Figure
-from grounding.evaluation.entries import OWN, id_of, numbers, predicted, read_truths
+from grounding.evaluation.entries import OWN, gold_windows, id_of, predicted, read_truths
 from grounding.evaluation.grounded_qa import rextime_figures
 from grounding.evaluation.temporal import best_iou, padded
 
@@ -41,7 +41,7 @@ def read_truth(path: Path) -> dict[str, Pair]:
 def _truth(value: Any) -> Pair:
     row = object_of(value, "a row")
     windows = row["relevant_windows"] if "relevant_windows" in row else [field(row, "relevant_windows", "span")]
-    return Pair(numbers(windows, "relevant_windows", 2), _letter(field(row, "ans")))
+    return Pair(gold_windows(windows, "relevant_windows"), _letter(field(row, "ans")))
 
 
 def read_prediction(value: Any, _truth: Pair) -> Pair | None:

@@ -15,6 +15,7 @@ import numpy as np
 from grounding.core import UserError
 from grounding.core.checks import shown
 from grounding.core.files import inside
+from grounding.core.reading import is_file
 from grounding.datasets.entries import Entry, field, object_of
 from grounding.datasets.moments import whole_in
 from grounding.evaluation.benchmarks.benchmark import Benchmark
@@ -49,7 +50,7 @@ def read_truth(path: Path) -> dict[str, Truth]:
     """
     rows = read_entries(path)
     labels = path.with_name(LABELS)
-    split_of = _splits(rows, object_classes(labels)) if labels.is_file() else lambda row: ""
+    split_of = _splits(rows, object_classes(labels)) if is_file(labels) else lambda row: ""
     boxes_of = cache(partial(_scan, path.parent / "scans"))
     return read_truths(path, partial(_truth, boxes_of, split_of), identify, rows)
 

@@ -13,7 +13,16 @@ from grounding.core import UserError
 from grounding.datasets.entries import field, object_of
 from grounding.evaluation.bootstrap import Figure
 from grounding.evaluation.entries import NOTHING, OWN, numbers, ordered, predicted
-from grounding.evaluation.stvg import FrameTube, hcstvg_scores, sampled_viou, stvg_figures, tiou, viou, viou_in_seconds
+from grounding.evaluation.stvg import (
+    FrameTube,
+    hcstvg_scores,
+    sampled_frames,
+    sampled_viou,
+    stvg_figures,
+    tiou,
+    viou,
+    viou_in_seconds,
+)
 
 MODES = ("definition", "hcstvg", "tubedetr", "tubedetr_2022")
 LARGEST = 10**9  # number of a frame
@@ -28,14 +37,15 @@ class TubeTruth:
         tube: When and where.
         seconds: Its start and end are in seconds; otherwise in frames.
         frame_count: Of the video, where the annotation says it.
-        grid: TubeDETR's sampled frames, where the annotation says enough to know them.
+        sampling: First frame, the frame to stop before and frames a second of what TubeDETR samples, where the
+            annotation says it.
         kind: Of the sentence, for figures of its own; empty for none.
     """
 
     tube: FrameTube
     seconds: bool = False
     frame_count: int | None = None
-    grid: np.ndarray | None = None
+    sampling: tuple[int, int, float] | None = None
     kind: str = ""
 
 
@@ -64,9 +74,10 @@ def _scores(truth: TubeTruth, answer: FrameTube, mode: str) -> tuple[float, floa
         return tiou(answer, truth.tube), (viou_in_seconds if truth.seconds else viou)(answer, truth.tube)
     if mode == "hcstvg":
         return hcstvg_scores(answer, truth.tube)
-    if truth.grid is None:
+    if truth.sampling is None:
         raise UserError(f"--compat {mode} needs the frame count of the videos; take a truth with img_num")
-    return tiou(answer, truth.tube), sampled_viou(answer, truth.tube, truth.grid, min_for_max=mode == "tubedetr_2022")
+    grid = sampled_frames(*truth.sampling)
+    return tiou(answer, truth.tube), sampled_viou(answer, truth.tube, grid, min_for_max=mode == "tubedetr_2022")
 
 
 def read_tube(value: Any, truth: TubeTruth) -> FrameTube | None:

@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 
 from grounding.core import UserError
-from grounding.core.checks import number, whole, within
+from grounding.core.checks import number, printable, whole, within
 from grounding.core.reading import read_json
 from grounding.datasets.entries import field, object_of
 from grounding.datasets.masks.shared import objects_of
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.benchmarks.tubes import MAX_FRAMES, TubeTruth, figures, read_boxes, read_tube, whole_tube
 from grounding.evaluation.entries import numbers, text_id
-from grounding.evaluation.stvg import sampled_frames
 
 KINDS = {"captions": ("c", "declarative"), "questions": ("q", "interrogative")}
 Boxes = dict[int, list[float]]  # frame -> xyxy of one object
@@ -58,11 +57,11 @@ def _official(value: Any, path: Path) -> Iterator[tuple[str, TubeTruth]]:
                     raise UserError(f"no boxes of video {video}; put VidOR's annotation into {path.parent / 'vidor'}")
                 boxes = {video: read_vidor(vidor[video])}  # a video's entries stand together: one at a time in memory
             tube_range = _checked(_ends(field(entry, "temporal_gt")))
-            grid = _grid(_ends(field(entry, "used_segment")), field(entry, "fps"))
+            sampling = _sampling(_ends(field(entry, "used_segment")), field(entry, "fps"))
             for key, (letter, kind) in KINDS.items():
                 for index, sentence in enumerate(objects_of({key: entry.get(key) or []}, key)):
                     track = boxes[video].get(whole(field(sentence, "target_id"), "target_id"), {})
-                    yield f"{place}_{letter}{index}", _truth(track, tube_range, grid, kind)
+                    yield f"{place}_{letter}{index}", _truth(track, tube_range, sampling, kind)
 
 
 def read_vidor(path: Path) -> dict[int, Boxes]:
@@ -97,27 +96,27 @@ def _processed(value: Mapping[str, Any]) -> Iterator[tuple[str, TubeTruth]]:
             frames, rows = read_boxes(dict(zip(named, corners, strict=True)), None)
             boxes = dict(zip(frames.tolist(), rows.tolist(), strict=True))
             bounds = _checked([field(row, key) for key in ("tube_start_frame", "tube_end_frame")])
-            grid = _grid([field(row, key) for key in ("start_frame", "end_frame")], field(row, "fps"))
-            yield text_id(field(row, "video_id")), _truth(boxes, bounds, grid, str(field(row, "qtype")))
+            sampling = _sampling([field(row, key) for key in ("start_frame", "end_frame")], field(row, "fps"))
+            yield text_id(field(row, "video_id")), _truth(boxes, bounds, sampling, printable(str(field(row, "qtype"))))
 
 
-def _truth(track: Boxes, bounds: tuple[int, int], grid: np.ndarray, kind: str) -> TubeTruth:
+def _truth(track: Boxes, bounds: tuple[int, int], sampling: tuple[int, int, float], kind: str) -> TubeTruth:
     start, end = bounds
     boxes = numbers([track[frame] for frame in range(start, end) if frame in track], "boxes", 4)
     named = dict(zip([str(frame) for frame in range(start, end) if frame in track], boxes.tolist(), strict=True))
     if not named:
         raise UserError(f"the target has no box on frames {start} to {end - 1}; the boxes are of another video")
-    return TubeTruth(whole_tube(start, end, named), grid=grid, kind=kind)
+    return TubeTruth(whole_tube(start, end, named), sampling=sampling, kind=kind)
 
 
 def _ends(value: Any) -> list[Any]:
     return [field(value, key) for key in ("begin_fid", "end_fid")]
 
 
-def _grid(clip: list[Any], fps: Any) -> np.ndarray:
+def _sampling(clip: list[Any], fps: Any) -> tuple[int, int, float]:
     if number(fps, "fps") <= 0:
         raise UserError(f"fps must be above 0, got {fps}")
-    return sampled_frames(*_checked(clip), fps)
+    return *_checked(clip), fps
 
 
 def _checked(bounds: list[Any]) -> tuple[int, int]:

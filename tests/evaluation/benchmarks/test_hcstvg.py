@@ -129,7 +129,7 @@ def test_a_wrong_row_is_named_and_scores_0(score, prediction, message):
 def test_one_frame_named_twice_in_the_same_way(score):
     rows = json.dumps(GOLD).replace('"6": [0', '"5": [0')
     result = score("hcstvg", TRUTH, rows)
-    assert "boxes names '5' twice" in result["problems"][0]
+    assert "names '5' twice" in result["problems"][0]
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,17 @@ def test_a_duration_that_is_none(score, duration):
         score("qvhighlights", [truth(1, [[0, 4]], (0,), duration)], [prediction(1, [])], NAMES)
 
 
+@pytest.mark.parametrize("windows", [[], [[None, None]]])
+def test_ways_to_say_nothing(score, windows):
+    result = score("qvhighlights", [truth(1, [[0, 4]])], [prediction(1, windows)], NAMES, strict=True)
+    assert result["counts"]["unanswered"] == 1
+
+
+def test_more_windows_than_anybody_annotates(score):
+    with pytest.raises(UserError, match=r"row 1 \(1\): relevant_windows must be at most 1000 windows, got 1001"):
+        score("qvhighlights", [truth(1, [[0, 4]] * 1001)], [prediction(1, [])], NAMES)
+
+
 def test_videos_of_very_different_lengths(score):
     # A day of clips beside a thousand short ones: in one array they would take 1 GB.
     truths = [truth(0, [[0, 4]], (0, 1), 86_400), *(truth(n, [[0, 4]], (0, 1)) for n in range(1, 1000))]
