@@ -14,7 +14,7 @@ from grounding.core.checks import shown, whole, within
 from grounding.core.files import inside
 from grounding.core.limits import check_pixels
 from grounding.core.pictures import open_picture
-from grounding.core.reading import read_json
+from grounding.core.reading import is_folder, read_json
 from grounding.datasets.entries import Entry, field, list_of, object_of
 from grounding.datasets.masks.mevis import MASKS, META
 from grounding.evaluation.benchmarks.benchmark import Benchmark
@@ -102,7 +102,7 @@ def read_predictions(path: Path) -> list[Entry]:
     Raises:
         UserError: If there is no such folder or file.
     """
-    if not path.is_dir():
+    if not is_folder(path):
         return read_entries(path)
     folders = sorted(one for one in path.glob("*/*") if one.is_dir())
     return [Entry(row, one, f"{one.parent.name}/{one.name}") for row, one in enumerate(folders, start=1)]

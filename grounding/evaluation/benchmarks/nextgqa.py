@@ -13,6 +13,7 @@ import numpy as np
 
 from grounding.core import UserError
 from grounding.core.checks import within
+from grounding.core.reading import is_folder
 from grounding.datasets.entries import Entry, field, object_of
 from grounding.datasets.entries import read_entries as rows_of
 from grounding.datasets.records import one_line
@@ -110,7 +111,7 @@ def read_entries_of(path: Path) -> list[Entry]:
     Raises:
         UserError: If the folder has not just one of each.
     """
-    if not path.is_dir():
+    if not is_folder(path):
         return read_entries(path)
     found = [sorted(path.glob(pattern)) for pattern in ("*_ground_*.json", "*-res.json")]
     if [len(files) for files in found] != [1, 1]:

@@ -14,7 +14,7 @@ from grounding.core import UserError, rle
 from grounding.core.checks import within
 from grounding.core.files import inside
 from grounding.core.pictures import read_id_map
-from grounding.core.reading import read_json
+from grounding.core.reading import is_file, is_folder, read_json
 from grounding.datasets.entries import Entry, field, object_of
 from grounding.datasets.masks.mevis import META
 from grounding.datasets.moments import whole_in
@@ -34,7 +34,7 @@ def read_truth(path: Path) -> dict[str, Truth]:
         UserError: Naming the file and the video or expression that is not as Ref-YouTube-VOS writes it.
     """
     (beside,) = _beside(path)
-    meta = beside if beside.is_file() else path / META
+    meta = beside if is_file(beside) else path / META
     value = read_json(meta)
     with within(str(meta)):
         videos = object_of(field(value, "videos"), "videos")
@@ -89,7 +89,7 @@ def read_submission(path: Path) -> list[Entry]:
     Raises:
         UserError: If there is no such folder or file.
     """
-    return read_predictions(path / MASKS if (path / MASKS).is_dir() else path)
+    return read_predictions(path / MASKS if is_folder(path / MASKS) else path)
 
 
 REFYTVOS = Benchmark(

@@ -13,7 +13,7 @@ import numpy as np
 from grounding.core import UserError
 from grounding.core.checks import shown
 from grounding.core.files import inside
-from grounding.core.reading import read_bytes, read_text
+from grounding.core.reading import is_folder, read_bytes, read_text
 from grounding.datasets.entries import Entry
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure
@@ -40,7 +40,7 @@ def read_truth(path: Path) -> dict[str, np.ndarray]:
     Raises:
         UserError: Naming the file that is not so, or the folder if it has none.
     """
-    if not path.is_dir():
+    if not is_folder(path):
         raise UserError(f"{path} is no folder; give the folder of the <scene>.txt files")
     return {file.stem: read_ids(file) for file in sorted(path.glob("*.txt"))}
 
@@ -63,7 +63,7 @@ def read_predictions(path: Path) -> list[Entry]:
     Raises:
         UserError: If it is no folder or holds none.
     """
-    files = sorted(path.glob("*.txt")) if path.is_dir() else []
+    files = sorted(path.glob("*.txt")) if is_folder(path) else []
     if not files:
         raise UserError(f"{path} holds no <scene>.txt; give the folder of the predictions, masks in a folder below it")
     return [Entry(row, file, file.stem) for row, file in enumerate(files, start=1)]
