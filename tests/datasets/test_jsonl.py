@@ -68,7 +68,7 @@ BROKEN: dict[str, tuple[Any, str, str]] = {
     "masklets torn": ({"masklets": "torn.masklets.json"}, "torn.masklets.json", "is not JSON"),
     "masklets of other schema": (
         {"masklets": "other.masklets.json"},
-        "got '99'",
+        "got 99",
         "expected an object with schema_version",
     ),
     "masklets too short": (
