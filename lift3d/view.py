@@ -21,6 +21,7 @@ from PIL import Image
 from grounding.core import UserError
 from grounding.core.checks import whole
 from grounding.core.files import whole_file
+from grounding.core.reading import is_file
 from lift3d.boxes import Box
 from lift3d.formats.result import id_colour, tinted
 from lift3d.frames import Frame, Frames, Progress, plain
@@ -111,7 +112,7 @@ def read_export(folder: Path) -> Exported:
         UserError: If a file is missing or is not as `export` writes it.
     """
     path = folder / "instances.ply"
-    if not path.is_file():
+    if not is_file(path):
         raise UserError(f"{folder} has no instances.ply; give a folder of lift3d export, with ply among its formats")
     cloud = read_ply(path)
     if cloud.instances is None:

@@ -12,6 +12,7 @@ from rich.progress import track
 
 from grounding.cli import run
 from grounding.core.checks import printable
+from grounding.core.reading import is_folder
 from grounding.core.video import probe
 from grounding.datasets.masks import read_masklets
 from prompting import IdMarker
@@ -55,7 +56,7 @@ def main(
     """
     info = probe(video)
     masklets = read_masklets(masks, info)
-    inputs = [masks, *(masks.iterdir() if masks.is_dir() else ())]
+    inputs = [masks, *(masks.iterdir() if is_folder(masks) else ())]
     outputs = Outputs(out, frames, frames_per_second, legend, overwrite, inputs)
     console = Console(stderr=True)
 

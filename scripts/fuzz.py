@@ -56,7 +56,10 @@ PARSERS: dict[str, Parser] = {
     "trace": partial(answers.parse_trace, options=4),
     "cited": partial(evidence.parse_cited, parse=answers.parse_words, size=SIZE, units="thousandths"),
 }
-WANTED = {"stvg": stvg.GRAMMAR, "range": RANGES, "choices": LETTERS, "number": NUMBERS, "box": BOXES}
+WANTED = {
+    **{"stvg": stvg.GRAMMAR, "range": RANGES, "choices": LETTERS, "grounded": LETTERS, "number": NUMBERS},
+    **{"box": BOXES, "cited": LETTERS},
+}
 FORMS = ("think_answer_format", "planned_think_format", "evidence_format", "overlong", "repetition")
 FOR: dict[str, tuple[str, ...]] = {  # the rewards that look at what a parser reads
     "stvg": ("temporal_iou", "id_match", "tube_viou"),

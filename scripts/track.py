@@ -14,6 +14,7 @@ from grounding.cli import run
 from grounding.core import Masklets, UserError, save_masklets
 from grounding.core.checks import printable
 from grounding.core.files import check_free, writing
+from grounding.core.reading import is_folder
 from grounding.core.video import probe
 from grounding.tracking import Report, TrackingOptions, track_video
 from grounding.tracking.folder import FAILED, Outcome, Work, find_videos, track_folder
@@ -74,7 +75,7 @@ def main(
         options: The numbers that steer tracking.
         workers: Processes for a folder of videos, each with models of its own.
     """
-    if video.is_dir():
+    if is_folder(video):
         _folder(video, out, _Job(models, options), workers)
         return
     _single(video, out, models, options)

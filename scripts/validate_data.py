@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -113,7 +114,8 @@ def own(root: Path, annotations: str, split: str | None) -> Opened:
     source = open_jsonl(root, annotations, split=split, fps=1.0, max_frames=1, max_pixels=None, on_error="skip")
     bad = [Finding("row", "rejected", one.row, one.sample_id, one.message) for one in source.skipped]
     few = [Finding("box", "kept", one.row, one.sample_id, one.message) for one in source.notes]
-    return Opened("jsonl", Path(annotations), source.samples, [*bad, *few], len(source.samples) + len(bad))
+    samples = [replace(one, meta={**one.meta, "row": source.rows[one.id].number}) for one in source.samples]
+    return Opened("jsonl", Path(annotations), samples, [*bad, *few], len(samples) + len(bad))
 
 
 def add_boxes(opened: Opened, folder: Path) -> None:

@@ -16,9 +16,14 @@ from grounding.datasets.records import Action
 
 
 def timed(truth: Answer, video: VideoInfo) -> Answer:
-    """The truth with the time of its tube's frames in the file; as it is where it has none or frames past the end."""
+    """The truth with the time at which the file shows its tube's frames.
+
+    It stays as it is without a tube, with one past the end, and where its interval holds just these frames.
+    """
     frames = range(0) if truth.tube is None else truth.tube.frames
     if not frames or frames.stop > video.frame_count:
+        return truth
+    if truth.interval is not None and frames_within(truth.interval, video.pts, video.fps) == frames:
         return truth
     ends = np.append(video.pts, video.pts[-1] + 1 / video.fps)
     return replace(truth, interval=Interval(float(video.pts[frames.start]), float(ends[frames.stop])))
@@ -45,7 +50,7 @@ def within_video(truth: Answer, video: VideoInfo, beyond: Action) -> Answer:
         interval = Interval(min(interval.start, video.duration), min(interval.end, video.duration))
     if tube is not None:
         tube = Tube(tube.start_frame, tube.boxes[: max(video.frame_count - tube.start_frame, 0)])
-    return replace(truth, interval=interval, tube=tube)
+    return timed(replace(truth, interval=interval, tube=tube), video)
 
 
 def cut(loaded: LoadedSample, segment: Interval) -> LoadedSample:

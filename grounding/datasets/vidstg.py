@@ -5,8 +5,9 @@
       "captions": [{"description", "type", "target_id"}, ...], "questions": [the same, ...]}, ...]
 
 Frames count from 0 and ends are exclusive. Checked on the official test file: `temporal_gt.end_fid` reaches
-`frame_count`, `used_segment.end_fid` stops at `frame_count - 1`; the segment is widened to hold the truth. A model
-sees the segment only, `meta["segment"]` in seconds. Our ids are VidOR's plus 1, as its masks are read.
+`frame_count`, `used_segment.end_fid` stops at `frame_count - 1`; the segment is widened to hold the truth, and where
+more than that frame was missing, this is a finding. A model sees the segment only, `meta["segment"]` in seconds. Our
+ids are VidOR's plus 1, as its masks are read.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from torch import nn
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from grounding.core import Clip, UserError
+from grounding.core.reading import is_folder
 from grounding.policies import rms_norm, text_layers, vision_tower
 from grounding.policies.families import FAMILIES, MERGED, Qwen25VL
 from grounding.policies.pixels import BYTES, normalize_patches
@@ -280,14 +281,14 @@ def load_policy(path: str, *, dtype: str = "float32", attention: str = "sdpa", p
     Raises:
         UserError: If it cannot be read as a video-language model.
     """
-    if Path(path).is_absolute() and not Path(path).is_dir():
+    if Path(path).is_absolute() and not is_folder(path):
         raise UserError(f"there is no model folder {path}; give a folder that holds config.json, or a hub name")
     try:
         processor = AutoProcessor.from_pretrained(path)
         model = AutoModelForImageTextToText.from_pretrained(path, dtype=dtype, attn_implementation=attention)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         what = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        kind = "folder" if Path(path).exists() else "hub name or folder"
+        kind = "folder" if is_folder(path) else "hub name or folder"
         raise UserError(f"cannot load a model from the {kind} {path!r}: {what}") from error
     if not hasattr(processor, "video_processor") or model.config.model_type not in FAMILIES:
         raise UserError(f"{path!r} is a {type(model).__name__}; give a model of one of {', '.join(FAMILIES)}")

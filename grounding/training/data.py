@@ -12,6 +12,7 @@ from omegaconf import MISSING
 from grounding.core import UserError
 from grounding.core.checks import LARGEST, shown
 from grounding.core.limits import Limits
+from grounding.core.reading import is_file, is_folder
 from grounding.datasets.catalog import DATASETS, find_annotations
 from grounding.datasets.records import Policy
 from grounding.datasets.toy import FPS, HELD_OUT, toy_source
@@ -115,7 +116,7 @@ def _check_files(data: FilesConfig) -> list[str]:
         needs = f"data={data.name} needs {' '.join(f'data.{name}={what}' for name, what in needed.items())}"
         return errors + [f"data.{name} is missing; {needs}" for name in missing]
     folders = [name for name in ("root", "masklets", "boxes") if getattr(data, name, "")]
-    if wrong := [name for name in folders if not Path(getattr(data, name)).is_dir()]:
+    if wrong := [name for name in folders if not is_folder(getattr(data, name))]:
         return errors + [f"data.{name} must be a folder, got {getattr(data, name)!r}, which is none" for name in wrong]
     if data.max_pixels is not None and not SMALLEST <= data.max_pixels < LARGEST:
         errors.append(f"data.max_pixels must be at least {SMALLEST} (28 x 28), got {plain(data.max_pixels)}")
@@ -130,14 +131,14 @@ def _check_dataset(data: DatasetConfig) -> list[str]:
         Policy(**vars(data.policy))
     except UserError as error:
         errors.append(f"data.{error}")
-    if not Path(data.annotations).exists():
+    if not (is_file(data.annotations) or is_folder(data.annotations)):
         return [*errors, f"data.annotations={data.annotations} is neither a file nor a folder; mend the path"]
     return [*errors, *_check_split(data, "train_split"), *_check_split(data, "eval_split")]
 
 
 def _check_split(data: DatasetConfig, option: str) -> list[str]:
     annotations, split = Path(data.annotations), getattr(data, option)
-    if annotations.is_file() and split is not None:
+    if is_file(annotations) and split is not None:
         return [f"data.{option}={split} needs the folder of all splits, but data.annotations={annotations} is a file"]
     try:
         find_annotations(data.name, annotations, split)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from grounding.core import UserError
 from grounding.core.checks import file_name
+from grounding.core.reading import is_folder
 from lift3d.scene import Scene
 from lift3d.scenes import (
     arkitscenes,
@@ -58,7 +59,7 @@ def open_scene(root: Path, layout: str | None = None, surface: bool = True) -> S
 def load(root: Path, layout: str | None = None, surface: bool = True) -> Scene:
     """As `open_scene`, without the test."""
     root = Path(root)
-    if not root.is_dir():
+    if not is_folder(root):
         raise UserError(f"{root} is no folder; give the folder of an RGB-D scene (an .r3d must be unzipped first)")
     if layout is not None and layout not in LAYOUTS:
         raise UserError(f"unknown layout {layout!r}; choose one of {', '.join(LAYOUTS)}")

@@ -9,7 +9,7 @@ import pytest
 
 from grounding.core import Answer, Clip, Interval, LoadedSample, Masklets, Sample, Tube, UserError, write_video
 from grounding.core.video import VideoInfo, probe
-from grounding.datasets.cut import cut, within_video
+from grounding.datasets.cut import cut, timed, within_video
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +31,21 @@ def test_what_reaches_past_the_file_is_cut_off(video: VideoInfo) -> None:
     assert truth.tube is not None and truth.tube.frames == range(6, 10)
     late = within_video(Answer(Interval(1.5, 2.0), tube=boxes(15, 20)), video, "clamp")
     assert late.interval == Interval(1.0, 1.0) and late.tube is not None and len(late.tube.boxes) == 0
+
+
+def test_a_tube_is_timed_by_the_file(video: VideoInfo) -> None:
+    """Whatever the row says of its seconds, frames 6 to 8 of the file are shown from 0.6 to 0.9 s."""
+    found = timed(Answer(Interval(3.0, 4.0), tube=boxes(6, 9)), video)
+    assert found.interval is not None and (found.interval.start, found.interval.end) == pytest.approx((0.6, 0.9))
+    for truth in (
+        Answer(Interval(3.0, 4.0)),
+        Answer(Interval(3.0, 4.0), tube=boxes(6, 20)),
+        Answer(tube=Tube(6, np.zeros((0, 4)))),
+    ):
+        assert timed(truth, video) is truth
+    cut_off = within_video(Answer(Interval(12.0, 40.0), tube=boxes(6, 20)), video, "clamp")
+    assert cut_off.interval is not None
+    assert (cut_off.interval.start, cut_off.interval.end) == pytest.approx((0.6, 1.0))
 
 
 @pytest.mark.parametrize("truth", [Answer(Interval(0.6, 1.06)), Answer(tube=boxes(6, 11))])

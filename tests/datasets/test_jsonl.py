@@ -62,7 +62,7 @@ BROKEN: dict[str, tuple[Any, str, str]] = {
     "masks a link out": ({"masklets": "linked_masks"}, "leaves its root", "give a path inside it"),
     "masks too few": ({"masklets": "few_masks"}, "holds 11 PNGs for 12 frames", "give one a source frame"),
     "masks none": ({"masklets": "no_masks"}, "holds 0 PNGs for 12 frames", "give one a source frame"),
-    "mask of other size": ({"masklets": "size_masks"}, "00007.png is 46 x 32 pixels", "make them equal"),
+    "mask of other size": ({"masklets": "size_masks"}, "00007.png is 46 x 32 pixels", "expected 48 x 32"),
     "mask in colour": ({"masklets": "rgb_masks"}, "00004.png is a colour picture", "save it as palette or grey"),
     "mask torn": ({"masklets": "torn_masks"}, "cannot read", "00006.png"),
     "masklets torn": ({"masklets": "torn.masklets.json"}, "torn.masklets.json", "is not JSON"),

@@ -5,6 +5,7 @@ Each figure is worked out in the comment beside it. An honest good answer is one
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import partial
 
@@ -12,8 +13,8 @@ import numpy as np
 import pytest
 
 from grounding.core import Answer, Interval, Masklets, rle
-from grounding.tasks import answers, boxes, objects, stvg, vtg
-from rewards import PRESETS, REWARDS, Meta, WeightedSum
+from grounding.tasks import answers, boxes, evidence, objects, stvg, vtg
+from rewards import PRESETS, REWARDS, CitingAnswer, Evidence, Meta, WeightedSum
 
 
 def answered(block):
@@ -268,3 +269,43 @@ def test_grounded(answer, glue, expected):
     parse = partial(answers.parse_grounded, options=4)
     assert total("videochat_r1_gqa", parse, truth, text) == pytest.approx(expected)
     assert expected <= 2.5
+
+
+# Cited evidence: B, with an object at 4 s and one at 10 s; the honest answer cites both, the first half a second late,
+# each shifted by 4 of 40: moments (e^-0.125 + 1) / 2 with sigma 1, boxes 9/11. A sure claim alone is a right claim.
+
+
+def cited(*claims):
+    said = "".join(f"<obj>man</obj>{''.join(f'<box>[{b}]</box>' for b in boxes)}at<t>{t}</t>s " for t, *boxes in claims)
+    return f"<think>{said}</think><answer>B</answer>"
+
+
+EVERYWHERE = "0, 0, 200, 100"
+CITED_PROBES = {
+    "nothing": (cited(), 1.5),  # the letter, and half of the form
+    "the whole image": (cited((4, EVERYWHERE), (10, EVERYWHERE)), 3 + 1600 / 20000),
+    # Three seconds from both moments: e^-4.5; no box is near.
+    "in the middle": (cited((7, "60, 20, 100, 60")), 2 + math.exp(-4.5)),
+    # One of eight boxes fits, the next ones share 20 x 40 and nothing with it: (1 + 1/3 + 1/3) / 8.
+    "a row of boxes": (cited((4, *(f"{x}, 20, {x + 40}, 60" for x in range(0, 160, 20)))), 3 + 5 / 24),
+}
+
+
+@pytest.mark.parametrize("name", CITED_PROBES)
+def test_cited(name):
+    truth = CitingAnswer(
+        choices=frozenset("B"),
+        intervals=(Interval(4, 4), Interval(10, 10)),
+        evidence=(Evidence(4.0, (20.0, 20.0, 60.0, 60.0)), Evidence(10.0, (100.0, 20.0, 140.0, 60.0))),
+    )
+    letters = partial(answers.parse_choices, options=4)
+    parse = partial(evidence.parse_cited, parse=letters, size=(100, 200))
+    text, expected = CITED_PROBES[name]
+    honest = total(
+        "open_o3_video", parse, truth, cited((4.5, "24, 20, 64, 60"), (10, "104, 20, 144, 60")), progress=1.0
+    )
+    assert honest == pytest.approx(2 + (math.exp(-0.125) + 1) / 2 + 9 / 11)
+    value = total("open_o3_video", parse, truth, text, progress=1.0)
+    assert value == pytest.approx(expected) and value < honest
+    every = cited(*((t, EVERYWHERE) for t in range(20)))
+    assert total("open_o3_video", parse, truth, every, progress=1.0) < honest

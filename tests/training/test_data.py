@@ -77,7 +77,7 @@ def test_what_is_missing_is_told_with_all_that_is_needed(name: str) -> None:
         ({"root": "no/where"}, "data.root must be a folder, got 'no/where', which is none"),
         ({"masklets": "no/where"}, "data.masklets must be a folder, got 'no/where', which is none"),
         ({"annotations": "no/where"}, "data.annotations=no/where is neither a file nor a folder; mend the path"),
-        ({"train_split": "test"}, "none of test.json, test_v2.json, test_proc.json"),
+        ({"train_split": "test"}, "none of test.json, test_v2.json, testv2.json, test_proc.json"),
         ({"eval_split": "../val"}, "data.eval_split: a split must be a plain name such as train or val"),
         ({"eval_split": None}, "data.eval_split: no annotations of hcstvg in the folder"),
         ({"boxes": "."}, "data.boxes is for data=vidstg, whose boxes are in VidOR's files; leave it out for hcstvg"),
