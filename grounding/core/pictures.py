@@ -90,7 +90,7 @@ def read_id_map(path: str | Path, size: tuple[int, int] | None = None) -> np.nda
             raise UserError(f"{where} is a colour picture, not an index image; save it as palette or grey, value = id")
         if size is not None and (image.height, image.width) != size:
             found, expected = f"{image.width} x {image.height}", f"{size[1]} x {size[0]}"
-            raise UserError(f"{where} is {found} pixels, expected {expected}")
+            raise UserError(f"{where} is {found} pixels, expected {expected}; make them equal")
         values = np.asarray(image)
     return values.astype(np.uint16 if pixels == "I;16B" else np.uint8) // _ID_MAPS[pixels]
 
