@@ -6,6 +6,7 @@ as numbers, so that padding makes no difference.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from grounding.core import UserError
@@ -37,11 +38,10 @@ def by_name(masks: Sequence[str], views: Sequence[View]) -> dict[int, str]:
 
 
 def _of_kind(masks: Sequence[str], names: Sequence[str]) -> dict[int, str]:
-    places: dict[tuple[tuple[int, str], ...], int] = {}
-    for place, name in enumerate(names):
-        if name:
-            places.setdefault(natural(name), place)
-    return {places[natural(mask)]: mask for mask in masks if natural(mask) in places}
+    keys = [natural(name) for name in names]
+    places = {key: place for place, key in enumerate(keys) if key}
+    several = {key for key, count in Counter(keys).items() if count > 1}  # files of several folders
+    return {places[key]: mask for mask in masks if (key := natural(mask)) in places and key not in several}
 
 
 def refuse_other_names(masks: Sequence[str], frames: Sequence[str], views: Sequence[View]) -> None:

@@ -148,7 +148,7 @@ def load_masklets(path: str | Path) -> Masklets:
 def _from_json(value: Any) -> Masklets:
     if not isinstance(value, dict) or value.get("schema_version") != SCHEMA_VERSION:
         version = value.get("schema_version") if isinstance(value, dict) else type(value).__name__
-        raise UserError(f"expected an object with schema_version {SCHEMA_VERSION}, got {shown(version)}")
+        raise UserError(f"expected an object with schema_version {SCHEMA_VERSION}, got {str(version)[:40]}")
     size, fps, pts, tracks = (value.get(key) for key in ("size", "fps", "pts", "tracks"))
     if not (isinstance(size, list) and len(size) == 2 and all(type(n) is int and n > 0 for n in size)):
         raise UserError(f"size must be [height, width], got {shown(size)}")

@@ -204,10 +204,7 @@ BAD = {
         Sample("a", "v.mp4", "q", Answer(Interval(0.6, 0.9), 1), {"row": 1}),
         r"object 1 is in no mask within \[0\.6, 0\.9\] s",
     ),
-    "never": (
-        Sample("a", "v.mp4", "q", Answer(Interval(0.6, 0.9), 7), {"row": 1}),
-        "there is no object 7",
-    ),
+    "never": (Sample("a", "v.mp4", "q", Answer(Interval(0.6, 0.9), 7), {"row": 1}), "there is no object 7"),
     "no length": (Sample("a", "v.mp4", "q", Answer(Interval(0.6, 0.6), 2), {"row": 1}), "object 2 is in no mask"),
     "past": (square_sample(range(12, 15)), "a tube without a single box"),
 }

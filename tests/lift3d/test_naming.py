@@ -39,6 +39,9 @@ SHIFTED = views(*[(str(n), str(n), str(n + 1)) for n in range(5)])
         (SHIFTED, ["0", "1", "2"], {0: "0", 1: "1", 2: "2"}),  # the views' names: all three fit
         (views(("a", "", ""), ("b", "", "")), ["b", "c"], {1: "b"}),
         (SEVEN, [], {}),
+        # Two sequences: names of files stand in both folders.
+        (views(("a_1", "1", "1"), ("b_1", "1", "1"), ("b_2", "2", "2")), ["1", "2"], {2: "2"}),
+        (views(("a_1", "1", "1"), ("b_1", "1", "1")), ["1", "b_1"], {1: "b_1"}),
     ],
 )
 def test_masks_go_by_the_names_of_views_or_of_their_files(

@@ -48,7 +48,7 @@ def test_a_video_with_ids_stills_and_legend(command: Command, inputs: Path) -> N
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (["--masks", "none.txt"], "cannot read masks none.txt"),
+        (["--masks", "none.txt"], "none.txt is neither a file nor a folder"),
         (["--masks", "v.mp4"], "in no known format"),
         (["--masks", "late.txt"], "late.txt, row 1: frame 10 is beyond the video"),
         (["--style", "neon"], "style"),

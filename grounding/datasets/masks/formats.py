@@ -12,7 +12,7 @@ import numpy as np
 from grounding.core.checks import within
 from grounding.core.errors import UserError
 from grounding.core.masklets import Masklets, load_masklets, save_masklets
-from grounding.core.reading import read_json, regular_file
+from grounding.core.reading import read_json
 from grounding.core.video_probe import VideoInfo
 from grounding.datasets.masks.coco import read_coco, write_coco
 from grounding.datasets.masks.id_maps import read_id_maps, write_id_maps
@@ -52,9 +52,11 @@ def read_masklets(path: str | Path, video: VideoInfo) -> Masklets:
     """
     path = Path(path)
     name = path.name.lower()
-    if os.path.isdir(path):  # noqa: PTH112 -- Path.is_dir raises for a name that is too long or may not be looked at
+    # os.path, for Path's own tests raise where a name is too long or may not be looked at
+    if os.path.isdir(path):  # noqa: PTH112
         return read_mevis(path, video) if (path / MASKS).is_file() else read_id_maps(path, video)
-    regular_file(path, "masks")
+    if not os.path.isfile(path):  # noqa: PTH113 -- a pipe would be waited for without end
+        raise UserError(f"masks {path} is neither a file nor a folder; give {KNOWN}")
     if name.endswith(OWN):
         return _read_own(path, video)
     if name.endswith(".npz"):
