@@ -80,7 +80,8 @@ def export(
     opened = open_scene(scene, layout, surface == "auto")
     _note(f"doubtful: {problem}" for problem in opened.problems)
     opened = _with_surface(opened, surface, settings)
-    source, doubts = read_masks(masks, opened)
+    source = read_masks(masks, opened)
+    doubts = source.doubts if isinstance(source, IdMapFiles) else ()
     _note(f"doubtful: {problem}" for problem in doubts)
     opened = replace(opened, problems=(*opened.problems, *doubts))
     lifted = lift(opened, source, settings, _progress, untracked=untracked)
@@ -135,8 +136,8 @@ def score(*, benchmark: Literal["scannet", "scannet_agnostic", "scanrefer"], pre
     show(score_files(benchmark, (predictions,), truth))
 
 
-def read_masks(path: Path, scene: Scene) -> tuple[MaskSource, tuple[str, ...]]:
-    """Masks of the views, told apart by content, and what is doubtful about them.
+def read_masks(path: Path, scene: Scene) -> MaskSource:
+    """Masks of the views, told apart by content.
 
     Args:
         path: A folder of PNGs named as the views (`lift3d.naming`), or masks of all frames in another format.
@@ -149,7 +150,7 @@ def read_masks(path: Path, scene: Scene) -> tuple[MaskSource, tuple[str, ...]]:
     pictures = id_map_files(path) if os.path.isdir(path) else {}  # noqa: PTH112 -- Path.is_dir raises for long names
     if found := by_name(list(pictures), scene.views):
         files = tuple(pictures[found[n]] if n in found else None for n in range(len(names)))
-        return IdMapFiles(files), left_over(list(pictures), found, list(scene.left_out), len(names))
+        return IdMapFiles(files, left_over(list(pictures), found, list(scene.left_out), len(names)))
     from grounding.datasets.masks import read_masklets
 
     every = _in_order([*names, *scene.left_out], names)
@@ -158,7 +159,7 @@ def read_masks(path: Path, scene: Scene) -> tuple[MaskSource, tuple[str, ...]]:
     masklets = read_masklets(path, _as_video(path, scene, len(every)))
     place = [every.index(name) for name in names]
     tracks = {i: tuple(track[p] for p in place) for i, track in masklets.tracks.items()}
-    return FromMasklets(Masklets(masklets.size, masklets.fps, masklets.pts[: len(place)], tracks)), ()
+    return FromMasklets(Masklets(masklets.size, masklets.fps, masklets.pts[: len(place)], tracks))
 
 
 def read_labels(path: Path | None) -> dict[int, str | int]:

@@ -13,6 +13,7 @@ from lift3d.frames import Frame
 from lift3d.labels import MAX_ID, borders, depth_edges
 from lift3d.visibility import Points, Tolerance, at_depth, in_image, looked_through
 from lift3d.votes import BORDER, CLEAN, MOST_FRAMES, Votes, count
+from lift3d.wording import by_reason
 
 CONSTANT = 0.75  # below this ids seem to change at will: six random ones reach 0.58 over two frames
 MATCHING = 0.1  # share of the points in view that must agree with the depth
@@ -85,7 +86,8 @@ class Count:
     def check(self) -> None:
         """Refuse what gave no vote at all."""
         if not self.views:
-            raise UserError(f"there is nothing to lift: the masks of all {self.used} frames that can be used are empty")
+            empty = f"the masks of all {self.used} frames that can be used are empty"
+            raise UserError("; ".join([f"there is nothing to lift: {empty}", *by_reason(self.rejected, "frame")[:3]]))
         if not self.passed:
             raise UserError(
                 "no view sees a point of the mesh: its frame or unit is another than the poses'; try inspect"

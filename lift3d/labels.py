@@ -67,9 +67,11 @@ class IdMapFiles:
 
     Args:
         files: The PNG of each view, in the order of the scene, or None.
+        doubts: One line for each thing that is doubtful about them.
     """
 
     files: tuple[Path | None, ...]
+    doubts: tuple[str, ...] = ()
 
     def layers(self, view: int) -> list[np.ndarray]:
         """Read one PNG: palette or grey, of 1 to 16 bits, value = id."""

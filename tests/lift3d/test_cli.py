@@ -17,7 +17,7 @@ from PIL import Image
 from grounding.core import Masklets, UserError, rle, save_masklets
 from lift3d.cli import export, inspect, main, read_labels, read_masks, score
 from lift3d.formats.result import Result
-from lift3d.labels import LabelMaps
+from lift3d.labels import IdMapFiles, LabelMaps
 from lift3d.lift import lift as lift_masks
 from lift3d.scene import Scene
 from lift3d.scenes import load, open_scene
@@ -158,8 +158,7 @@ def test_masks_of_frames_without_pictures_have_the_size_of_the_depth(scene: Path
     maps = [np.asarray(Image.open(scene / "instance" / f"{n}.png").resize((160, 120), 0)) for n in range(8)]
     tracks = {1: tuple(rle.encode(m == 1) for m in maps)}
     save_masklets(tmp_path / "m.masklets.json", Masklets((120, 160), 30.0, np.arange(8) / 30, tracks))
-    source, doubts = read_masks(tmp_path / "m.masklets.json", load(bare))
-    assert doubts == ()
+    source = read_masks(tmp_path / "m.masklets.json", load(bare))
     assert [(source.layers(n)[0] == (maps[n] == 1)).all() for n in range(8)] == [True] * 8
 
 
@@ -204,9 +203,10 @@ def small_scene(folder: Path, names: list[str]) -> Path:
 def test_masks_may_bear_padded_names_and_those_of_frames_that_are_left_out(tmp_path: Path) -> None:
     opened = load(small_scene(tmp_path / "scene", ["0008", "0009", "0010", "0011"]))
     masks = masks_named(tmp_path / "masks", "0008.png", "00010.PNG", "11.png", "7.png", "6.png")
-    source, doubts = read_masks(masks, opened)
+    source = read_masks(masks, opened)
+    assert isinstance(source, IdMapFiles)
     assert [len(source.layers(n)) for n in range(3)] == [1, 0, 1]
-    assert doubts == ("2 of 5 masks bear the name of no frame that can be used: 6, 7",)
+    assert source.doubts == ("2 of 5 masks bear the name of no frame that can be used: 6, 7",)
 
 
 def test_masks_in_another_number_than_frames_are_never_paired_by_order(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from lift3d.cli import read_masks
+from lift3d.labels import IdMapFiles
 from lift3d.scenes import load
 
 
@@ -57,6 +58,7 @@ def test_masks_named_as_colour_or_depth_are_found(tmp_path: Path, truth: Any, wr
         masks = tmp_path / f"masks of {name}"
         masks.mkdir()
         Image.fromarray(np.full((48, 64), 7, np.uint8)).save(masks / f"{name}.png")
-        source, doubts = read_masks(masks, views)
+        source = read_masks(masks, views)
+        assert isinstance(source, IdMapFiles)
         assert [[layer.max() for layer in source.layers(n)] for n in range(6)] == [[], [7], [], [], [], []], name
-        assert doubts == ()
+        assert source.doubts == ()
