@@ -90,11 +90,11 @@ def load_model(name: str, kind: Any, **options: Any) -> Any:
     state = model.state_dict()
     lost = [key for key in sorted(found["missing_keys"]) if key not in state or state[key].is_floating_point()]
     if lost:  # transformers draws them at random
-        raise UserError(f"cannot use model {name!r}: it lacks the weights {_some(lost)}; copy the whole model again")
+        raise UserError(f"cannot load model {name!r}: it lacks the weights {_some(lost)}; copy the whole model again")
     broken = [key for key, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
     if broken:
         raise UserError(
-            f"cannot use model {name!r}: weights are not finite numbers: {_some(broken)}; take an earlier checkpoint"
+            f"cannot load model {name!r}: weights are not finite numbers: {_some(broken)}; take an earlier checkpoint"
         )
     return model
 
@@ -136,12 +136,12 @@ def _check_files(name: str) -> None:
         endings = {path.suffix for path in files}
         if ".safetensors" not in endings and endings & PICKLES:
             raise UserError(
-                f"the weights of model {name!r} are pickles, which may run code; save them as safetensors: "
-                "load them where you trust them, and call model.save_pretrained(DIR)"
+                f"cannot load model {name!r}: its weights are pickles, which may run code; where you trust them, load "
+                "them and call model.save_pretrained(DIR), which writes safetensors"
             )
     if find_adapter_config_file(name) is not None:
         raise UserError(
-            f"{name!r} is a PEFT adapter, not a whole model; merge it into its model first: "
+            f"cannot load model {name!r}: it is a PEFT adapter; merge it into its model first: "
             "PeftModel.from_pretrained(model, adapter).merge_and_unload().save_pretrained(DIR)"
         )
 
@@ -152,18 +152,23 @@ def _check_size(name: str, kind: Any, config: Any) -> None:
         options = list(_leaves(transformers.PreTrainedConfig.get_config_dict(name)[0]))
     kernels = [text for key, text in options if key.endswith("attn_implementation") and "/" in str(text)]
     if kernels:  # of the hub, which are programs
-        raise UserError(f"model {name!r} names attention kernels to download ({kernels[0]}), which never run here")
+        raise UserError(
+            f"cannot load model {name!r}: it names kernels to download ({kernels[0]}), which never run here"
+        )
     shapes = [shape for path in Path(name).glob("*.safetensors") for shape in _shapes(name, path)]
     if not shapes:
         return  # it comes from the hub
     layers = [number for key, number in options if key.endswith(LAYERS) and isinstance(number, int)]
     if max(layers, default=0) > len(shapes):
-        raise UserError(f"model {name!r} should have {max(layers):,} layers, but its files hold {len(shapes):,} tensors")
+        raise UserError(
+            f"cannot load model {name!r}: it should have {max(layers):,} layers, "
+            f"but its files hold {len(shapes):,} tensors"
+        )
     with one_line(name), torch.device("meta"):  # which holds nothing
         made = kind.from_config(config, trust_remote_code=False) if hasattr(kind, "from_config") else kind(config)
     wanted, held = sum(weight.numel() for weight in made.parameters()), sum(map(math.prod, shapes))
     if wanted > PACKED * held + SPARE:
-        raise UserError(f"model {name!r} should have {wanted:,} weights, but its files hold {held:,}")
+        raise UserError(f"cannot load model {name!r}: it should have {wanted:,} weights, but its files hold {held:,}")
 
 
 def _shapes(name: str, path: Path) -> list[list[int]]:
