@@ -14,6 +14,7 @@ from grounding.core.reading import is_file
 from grounding.core.video import VideoInfo, probe
 from grounding.datasets.masks import read_masklets
 
+LONGEST = 200  # times as long as wide: the processors of Qwen-VL and GLM-V refuse longer frames
 _KEPT_MASKLETS = 8  # megabytes each; rows of one video usually follow each other
 _KEPT_VIDEOS = 4096  # a few kilobytes each
 
@@ -77,7 +78,13 @@ class Media:
         path = self.find(relative)
         if not is_file(path):
             raise UserError(f"{relative!r} in {self.root} is not a file; give a video")
-        return probe(path)
+        info = probe(path)
+        height, width = info.size
+        if max(height, width) > LONGEST * min(height, width):
+            raise UserError(
+                f"{relative!r} has frames of {width} x {height} pixels; models take at most {LONGEST} times as long as wide"
+            )
+        return info
 
 
 def _remembered(memory: dict[Key, Value | UserError], key: Key, read: Callable[[], Value], kept: int) -> Value:

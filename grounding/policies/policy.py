@@ -6,21 +6,26 @@ import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoModelForImageTextToText
 
 from grounding.core import Clip, UserError
-from grounding.core.reading import is_folder
+from grounding.core.checks import within
 from grounding.policies import rms_norm, text_layers, vision_tower
 from grounding.policies.families import FAMILIES, MERGED, Qwen25VL
 from grounding.policies.pixels import BYTES, normalize_patches
 from grounding.policies.saving import whole_folder
+from grounding.policies.settings import check_settings
+from grounding.policies.templates import bounded
+from grounding.tracking.loading import load_model, load_processor, one_line, reason
+
+QUERY = "TUBELET-QUERY"  # where a text goes in the chat
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,19 +102,13 @@ class Policy:
         The model is told the sampled frames' own times, those of `clip.pts`.
 
         Raises:
-            UserError: If a prompt is longer than the model's context, a text holds one of the model's own tokens, or
-                the processor tells the model other times.
+            UserError: If a prompt is longer than the model's context, a text holds one of the model's own tokens, the
+                processor refuses the frames (too long and thin, say), or it tells the model other times.
         """
         owned = [token for token in self.tokenizer.get_added_vocab() if any(token in text for text in texts)]
         if owned:
             raise UserError(f"a query must not hold the model's own tokens, got {' '.join(owned)}; reword it")
-        encoded = self.processor(
-            text=[self.render(text) for text in texts],
-            videos=[_frames(clip) for clip in clips],
-            video_metadata=[self.family.metadata(clip) for clip in clips],
-            do_sample_frames=False,
-            **BYTES,
-        )
+        encoded = self._process(clips, texts)
         grids = torch.as_tensor(encoded["video_grid_thw"]).split(1)
         pixels = torch.as_tensor(encoded["pixel_values_videos"]).split([int(g.prod()) for g in grids])
         seconds = encoded.get("second_per_grid_ts", [0.0] * len(clips))
@@ -123,6 +122,20 @@ class Policy:
         for clip, prompt in zip(clips, prompts, strict=True):
             self._check_times(clip, prompt)
         return prompts
+
+    def _process(self, clips: Sequence[Clip], texts: Sequence[str]) -> Any:
+        rendered = [self.render(text) for text in texts]
+        try:
+            return self.processor(
+                text=rendered,
+                videos=[_frames(clip) for clip in clips],
+                video_metadata=[self.family.metadata(clip) for clip in clips],
+                do_sample_frames=False,
+                **BYTES,
+            )
+        except Exception as error:  # whatever the settings in a model's folder lead to
+            sizes = ", ".join(dict.fromkeys(f"{one.frames.shape[2]} x {one.frames.shape[1]}" for one in clips))
+            raise UserError(f"the model's processor cannot take frames of {sizes} pixels: {reason(error)}") from error
 
     def _check_times(self, clip: Clip, prompt: VideoPrompt) -> None:
         """The model is told the clip's times, as finely as it can tell them apart."""
@@ -150,8 +163,16 @@ class Policy:
 
     def render(self, text: str) -> str:
         """The chat with one user turn (text, then video), up to where the model answers."""
-        chat = [{"role": "user", "content": [{"type": "text", "text": text}, {"type": "video"}]}]
-        return self.processor.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+        return self._chat.replace(QUERY, text)
+
+    @cached_property
+    def _chat(self) -> str:
+        """The chat around `QUERY`. A model's template is a program, so it runs once, bounded, and never sees a text."""
+        chat = [{"role": "user", "content": [{"type": "text", "text": QUERY}, {"type": "video"}]}]
+        made = bounded(lambda: self.processor.apply_chat_template(chat, tokenize=False, add_generation_prompt=True))
+        if QUERY not in made:
+            raise UserError("its chat template leaves the question out; take that of the model's family")
+        return made
 
     def pad(self, prompts: Sequence[VideoPrompt], completions: Sequence[torch.Tensor] | None = None) -> dict[str, Any]:
         """Batch prompts (padded on the left), with their videos; completions (padded on the right) may follow.
@@ -281,18 +302,23 @@ def load_policy(path: str, *, dtype: str = "float32", attention: str = "sdpa", p
     Raises:
         UserError: If it cannot be read as a video-language model.
     """
-    if Path(path).is_absolute() and not is_folder(path):
-        raise UserError(f"there is no model folder {path}; give a folder that holds config.json, or a hub name")
-    try:
-        processor = AutoProcessor.from_pretrained(path)
-        model = AutoModelForImageTextToText.from_pretrained(path, dtype=dtype, attn_implementation=attention)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        what = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        kind = "folder" if is_folder(path) else "hub name or folder"
-        raise UserError(f"cannot load a model from the {kind} {path!r}: {what}") from error
+    model = load_model(path, AutoModelForImageTextToText, dtype=dtype, attn_implementation=attention)
+    processor = load_processor(path)
     if not hasattr(processor, "video_processor") or model.config.model_type not in FAMILIES:
         raise UserError(f"{path!r} is a {type(model).__name__}; give a model of one of {', '.join(FAMILIES)}")
-    return Policy(model, processor, placing=positions)
+    policy = Policy(model, processor, placing=positions)
+    with within(f"cannot use model {path!r}"):
+        check_settings(policy.model.config, policy.tokenizer, policy.end_tokens)
+        policy.render("")
+    with one_line(path):  # what its settings would lead to later, where it costs nothing to try
+        normalize_patches(torch.zeros(1, _patch_size(model), dtype=torch.uint8), processor.video_processor)
+        policy.core.language_model.rotary_emb(torch.zeros(1), torch.zeros(3, 1, 1))
+    return policy
+
+
+def _patch_size(model: Any) -> int:
+    vision = model.config.vision_config
+    return vision.in_channels * vision.temporal_patch_size * vision.patch_size**2
 
 
 def save_policy(policy: Policy, folder: Path, notes: Mapping[str, str] | None = None) -> None:

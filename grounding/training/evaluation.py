@@ -95,11 +95,13 @@ def saved_config(path: str) -> DictConfig:
         UserError: If the file cannot be read or is no configuration of a run.
     """
     file = Path(path) / SAVED
-    if not file.is_file():
+    if not os.path.lexists(file):
         groups = ("model", "objective", "trainer")
         return OmegaConf.create({group: vars(GROUPS[group]["qwen2_5_vl"]) for group in groups})
     saved = read_options(file)
     saved.pop("defaults", None)  # which groups the run composed; they are resolved already
+    if OmegaConf.is_dict(saved.get("model")):
+        saved.model.setdefault("positions", "transformers")  # all that there was before the option
     return saved
 
 

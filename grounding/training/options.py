@@ -69,14 +69,18 @@ def read_options(file: Path) -> DictConfig:
     text = read_text(file, "configuration")
     if len(text) > LONGEST_FILE:
         raise UserError(f"configuration {file} has {len(text):,} characters; that of a run has a thousand or so")
-    if "${" in text:
-        raise UserError(f"configuration {file} holds '${{', and that of a run holds values only; replace it by a value")
     try:
         depth = 0
         for event in yaml.parse(text, yaml.SafeLoader):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if isinstance(event, yaml.AliasEvent) or depth > DEEPEST:
                 raise UserError(f"configuration {file} nests too deeply or holds an alias; that of a run does neither")
+            if "${" in getattr(event, "value", ""):  # as it is read: YAML may write `$` as an escape
+                raise UserError(
+                    f"configuration {file} holds '${{', and that of a run holds values only; replace it by a value"
+                )
+            if isinstance(event, yaml.ScalarEvent) and depth == 0:
+                raise UserError(f"configuration {file} must be a mapping from option to value, got one value")
         options = OmegaConf.create(text)
     except UserError:
         raise

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from grounding.core import UserError
+from grounding.core import UserError, write_video
 from grounding.core.video import probe
 from grounding.datasets import media as module
 from grounding.datasets.media import Media
@@ -27,6 +27,17 @@ def test_a_video_is_probed_once(media: Media, monkeypatch: pytest.MonkeyPatch) -
     assert (first.size, len(first.pts)) == ((32, 48), 12)
     assert first.duration == pytest.approx(1.2)
     assert asked == ["video.mp4"]
+
+
+@pytest.mark.parametrize(("size", "taken"), [((8, 1600), True), ((8, 1602), False), ((1602, 8), False)])
+def test_frames_too_thin_for_every_model_are_refused(tmp_path: Path, size: tuple[int, int], taken: bool) -> None:
+    write_video(tmp_path / "strip.mp4", [np.zeros((*size, 3), np.uint8)] * 2, 2.0)
+    media = Media(tmp_path)
+    if taken:
+        assert media.video("strip.mp4").size == size
+        return
+    with pytest.raises(UserError, match=rf"strip\.mp4.*{size[1]} x {size[0]} pixels; models take at most 200 times"):
+        media.video("strip.mp4")
 
 
 def test_a_refusal_is_remembered_too(media: Media, monkeypatch: pytest.MonkeyPatch) -> None:

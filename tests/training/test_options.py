@@ -199,6 +199,10 @@ BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for 
     ("text", "said"),
     [
         ("out: ${oc.env:HOME}", "holds values only"),
+        ('out: "\\x24{oc.env:HOME}"', "holds values only"),  # an escape that YAML reads as $
+        ('out: "$\\\n  {oc.env:HOME}"', "holds values only"),  # two lines that YAML joins
+        ("${oc.env:HOME}: 1", "holds values only"),
+        ("5", "must be a mapping"),
         (BOMB, "alias"),
         ("a: " + "[" * 5000, "too deeply"),
         ("a: " + "1" * 5000, "digits"),
