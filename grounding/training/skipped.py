@@ -77,6 +77,8 @@ class Skipped:
 def problem_of(source: Source, sample: Sample, why: str, annotations: str) -> Problem:
     """The row of a sample that turned out to be broken when it was needed."""
     row = source.rows[sample.id].number if isinstance(source, JsonlSource) else sample.meta.get("row", 0)
+    for said in (Problem(annotations, row, sample.id, "").line(), f"sample {sample.id}: "):
+        why = why.removeprefix(said)
     return Problem(annotations, row, sample.id, why)
 
 

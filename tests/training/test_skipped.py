@@ -29,7 +29,7 @@ def test_what_is_met_is_listed_once(tmp_path: Path) -> None:
     take = skipped.on_broken(SOURCE)
     assert take is not None
     for name, row in (("a", 1), ("a", 1), ("b", 2)):
-        take(broken(name, row), "no frames")
+        take(broken(name, row), f"sample {name}: no frames")
     met = [Problem("train.json", 1, "a", "no frames"), Problem("train.json", 2, "b", "no frames")]
     assert skipped.listed() == [FOUND, *met]
     assert len((tmp_path / "skipped.jsonl").read_text().splitlines()) == 3
