@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from grounding.core import Answer, LoadedSample, ParseFailure, Sample, Source
+from grounding.core import Answer, Clip, LoadedSample, ParseFailure, Sample, Source, UserError
 from grounding.evaluation.metrics import Score, ceiling_scores, score, summarise, summarise_ceilings
 from grounding.evaluation.report import Shown
-from grounding.policies.policy import Policy
+from grounding.policies.policy import Policy, VideoPrompt
 from grounding.policies.shared_prefix import generate
 from grounding.tasks import stvg
 from prompting import IdMarker
+
+Ready = tuple[LoadedSample, Clip, VideoPrompt]  # a sample, its clip with IDs, its prompt
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +40,12 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Predictions in the source's order, their metrics and the three ceilings."""
+    """Predictions in the source's order, their metrics and the three ceilings, and the ids that were left out."""
 
     predictions: Sequence[Prediction]
     metrics: dict[str, float]
     ceilings: dict[str, dict[str, float]]
+    left_out: Collection[str] = ()
 
     @property
     def scores(self) -> list[Score]:
@@ -65,6 +68,8 @@ def evaluate(
     batch: int,
     keep: int = 6,
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+    leave_out: Collection[str] = (),
+    on_broken: Callable[[Sample, str], None] | None = None,
 ) -> Evaluation:
     """Ask the policy about every sample of a source and score the answers, with a batch in memory at a time.
 
@@ -77,29 +82,61 @@ def evaluate(
         batch: Samples a batch; does not change results beyond floating point.
         keep: How many of the first samples keep frames and masks, to be shown.
         progress: Wraps the iteration over batches, for a progress bar.
+        leave_out: Ids of samples that are not asked about.
+        on_broken: Takes each sample that cannot be used and why, and it is left out; if None, the first one stops.
 
     Raises:
-        UserError: If the source has no samples, or one of them cannot be loaded.
+        UserError: If no sample is left, or one of them cannot be used and `on_broken` is None.
     """
     was_training = policy.model.training
     policy.model.eval()
-    ask = partial(_ask, policy, marker, prompt_kind, max_new_tokens)
+    ready = partial(_ready, policy, marker, prompt_kind, source)
     predictions: list[Prediction] = []
+    left_out = set(leave_out)
     for start in progress(range(0, len(source.samples), batch)):
-        predictions += ask([source.load(s) for s in source.samples[start : start + batch]], keep - start)
+        wanted = [sample for sample in source.samples[start : start + batch] if sample.id not in left_out]
+        usable = _usable(wanted, ready, on_broken, left_out)
+        predictions += _ask(policy, max_new_tokens, usable, keep - len(predictions))
+        del usable  # frames and masks go before the next batch
     policy.model.train(was_training)
     scores, best = [p.score for p in predictions], [p.ceilings for p in predictions]
-    return Evaluation(predictions, summarise(scores), summarise_ceilings(best))
+    return Evaluation(predictions, summarise(scores), summarise_ceilings(best), frozenset(left_out))
 
 
-def _ask(
-    policy: Policy, marker: IdMarker, prompt_kind: str, max_new_tokens: int, batch: Sequence[LoadedSample], keep: int
-) -> list[Prediction]:
-    """Predictions of one batch; a function of its own, so that all it loaded and made goes before the next batch."""
-    marked = [marker.annotate_clip(one.clip, one.masklets)[0] for one in batch]
-    prompts = policy.encode(marked, [stvg.prompt(one.sample.query, prompt_kind) for one in batch])
+def _ready(policy: Policy, marker: IdMarker, prompt_kind: str, source: Source, sample: Sample) -> Ready:
+    """The sample, its clip with IDs, and its prompt."""
+    loaded = source.load(sample)
+    marked = marker.annotate_clip(loaded.clip, loaded.masklets)[0]
+    try:
+        return loaded, marked, policy.encode([marked], [stvg.prompt(sample.query, prompt_kind)])[0]
+    except UserError as error:
+        raise UserError(f"sample {sample.id}: {error}") from error
+
+
+def _usable(
+    samples: Sequence[Sample],
+    ready: Callable[[Sample], Ready],
+    on_broken: Callable[[Sample, str], None] | None,
+    left_out: set[str],
+) -> list[Ready]:
+    """The samples that can be made ready; the ids of the others are added to `left_out`."""
+    usable = []
+    for sample in samples:
+        try:
+            usable.append(ready(sample))
+        except UserError as error:
+            if on_broken is None:
+                raise
+            on_broken(sample, str(error))
+            left_out.add(sample.id)
+    return usable
+
+
+def _ask(policy: Policy, max_new_tokens: int, batch: Sequence[Ready], keep: int) -> list[Prediction]:
+    """Predictions of one batch; a function of its own, so that all it makes goes before the next batch."""
+    texts = generate(policy, [prompt for _, _, prompt in batch], max_new_tokens) if batch else []
     predictions: list[Prediction] = []
-    for one, clip, text in zip(batch, marked, generate(policy, prompts, max_new_tokens), strict=True):
+    for (one, clip, _), text in zip(batch, texts, strict=True):
         answer, truth = stvg.read(text, one.masklets), one.sample.truth
         shown = Shown(one, clip, answer) if len(predictions) < keep else None
         best = ceiling_scores(answer, truth, one.masklets)

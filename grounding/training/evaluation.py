@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from transformers.utils.logging import disable_progress_bar
 
-from grounding.core import UserError
+from grounding.core import Sample, UserError
 from grounding.core.files import check_free
 from grounding.datasets.problems import Problem
 from grounding.evaluation.bootstrap import shown
@@ -21,6 +21,7 @@ from grounding.policies.policy import load_policy
 from grounding.training.config import GROUPS, Config, MarkerConfig, TaskConfig, WarmupConfig, check
 from grounding.training.data import DATA, DataConfig, DatasetConfig
 from grounding.training.options import clear_option_errors, read_options
+from grounding.training.skipped import problem_of
 from grounding.training.sources import open_held_out
 from prompting import IdMarker
 
@@ -143,6 +144,10 @@ def evaluate_model(
     kinds = {"dtype": model.dtype, "attention": model.attention, "positions": model.positions}
     policy = load_policy(str(model.path), **kinds)
     source, skipped = open_held_out(config.data, policy.frame_pixels)
+
+    def take(sample: Sample, why: str) -> None:
+        skipped.append(problem_of(source, sample, why, getattr(config.data, "annotations", "")))
+
     result = evaluate(
         policy,
         source,
@@ -152,6 +157,7 @@ def evaluate_model(
         batch=config.trainer.eval_batch,
         keep=0,
         progress=progress,  # type: ignore[arg-type]
+        on_broken=take if getattr(config.data, "on_error", "stop") == "skip" else None,
     )
     return result, skipped
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -10,13 +9,12 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from types import SimpleNamespace
 
-from grounding.core import LoadedSample, Source, UserError
+from grounding.core import LoadedSample, Sample, Source, UserError
 from grounding.policies.policy import Policy, VideoPrompt
 from grounding.tasks import stvg
+from grounding.training.skipped import OnBroken
 from grounding.training.workers import Workers
 from prompting import IdMarker
-
-_log = logging.getLogger(__name__)
 
 MOST_BROKEN = 10  # samples in a row that are passed over before the data as a whole is held to be broken
 
@@ -30,12 +28,12 @@ class Example:
     Args:
         loaded: The sample with its truth and masklets; its clip is unmarked.
         prompt: The model's inputs, made of the frames with IDs drawn.
-        passed_over: Why each sample before it could not be used, where it stands in for them.
+        passed_over: The samples before it that could not be used and why, where it stands in for them.
     """
 
     loaded: LoadedSample
     prompt: VideoPrompt
-    passed_over: tuple[str, ...] = ()
+    passed_over: tuple[tuple[Sample, str], ...] = ()
 
 
 def make_examples(loaded: Sequence[LoadedSample], policy: Policy, marker: IdMarker, prompt_kind: str) -> list[Example]:
@@ -72,13 +70,14 @@ class ExampleMaker:
         """
         if not self.skip_broken:
             return self._make(index)
-        broken: list[str] = []
+        broken: list[tuple[Sample, str]] = []
         for offset in range(MOST_BROKEN):
+            number = (index + offset) % len(self.source.samples)
             try:
-                return replace(self._make((index + offset) % len(self.source.samples)), passed_over=tuple(broken))
+                return replace(self._make(number), passed_over=tuple(broken))
             except UserError as error:
-                broken.append(str(error))
-        raise UserError(f"{MOST_BROKEN} samples in a row cannot be used; mend the data, the last: {broken[-1]}")
+                broken.append((self.source.samples[number], str(error)))
+        raise UserError(f"{MOST_BROKEN} samples in a row cannot be used; mend the data, the last: {broken[-1][1]}")
 
     def _make(self, index: int) -> Example:
         sample = self.source.samples[index]
@@ -107,7 +106,8 @@ class Collator:
         prompt_kind: Kind of task prompt.
         keep: How many examples stay in memory: those of two batches, the one in use and the one asked for.
         workers: Processes that make examples ahead; 0 makes them when they are needed. The examples are the same.
-        skip_broken: Whether the next sample stands in for one that cannot be used; else it stops the run.
+        on_broken: Takes each sample that cannot be used, once, and the next one stands in for it; if None, it stops
+            the run.
     """
 
     def __init__(
@@ -118,12 +118,13 @@ class Collator:
         prompt_kind: str,
         keep: int,
         workers: int = 0,
-        skip_broken: bool = False,
+        on_broken: OnBroken | None = None,
     ) -> None:
         self.keep = keep
         self.seconds_waited = 0.0  # for examples, since the start or since somebody set it to 0
-        self.passed_over: dict[str, None] = {}  # why samples could not be used, each once, in the order met
-        self._make = ExampleMaker(source, without_weights(policy), marker, prompt_kind, skip_broken)
+        self._on_broken = on_broken
+        self._passed_over: set[str] = set()  # ids
+        self._make = ExampleMaker(source, without_weights(policy), marker, prompt_kind, on_broken is not None)
         self._workers = Workers(self._make, workers) if workers else None
         self._asked: OrderedDict[int, Callable[[], Example]] = OrderedDict()
 
@@ -141,10 +142,10 @@ class Collator:
         begin = time.perf_counter()
         found = {index: wait() for index, wait in self._pending(rows).items()}
         self.seconds_waited += time.perf_counter() - begin
-        for reason in [reason for example in found.values() for reason in example.passed_over]:
-            if reason not in self.passed_over:
-                _log.warning("passed over: %s", reason)
-                self.passed_over[reason] = None
+        for sample, why in [broken for example in found.values() for broken in example.passed_over]:
+            if self._on_broken and sample.id not in self._passed_over:
+                self._passed_over.add(sample.id)
+                self._on_broken(sample, why)
         return [
             {"prompt": found[index].loaded.sample.query, "example": found[index], "group": index}
             for index in map(_index, rows)

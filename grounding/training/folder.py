@@ -25,8 +25,9 @@ from grounding.training.runlog import cut_metrics
 
 OPTIONS = "config.yaml"
 METRICS = "metrics.jsonl"
+SKIPPED = "skipped.jsonl"
 SUMMARY = "summary.json"  # written last
-EARLY = (OPTIONS, METRICS, "versions.json", "skipped.jsonl", "initial")  # there before any work is done
+EARLY = (OPTIONS, METRICS, SKIPPED, "versions.json", "initial")  # there before any work is done
 FREE = ("out", "resume", "trainer.keep", "trainer.save_steps", "trainer.report_to")  # may change on resume
 REPORT = ("curves.png", "contact_sheet.png", "showcase.mp4", "predictions_after.jsonl")  # made again if not complete
 

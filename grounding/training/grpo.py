@@ -24,6 +24,7 @@ from grounding.training.examples import Collator
 from grounding.training.precision import train_in_float32
 from grounding.training.processes import PATIENCE, told_to_shard, without_gpu
 from grounding.training.runlog import LogCallback
+from grounding.training.skipped import OnBroken
 from grounding.training.steady import SAY
 from grounding.training.trainer import VideoGRPOTrainer
 from prompting import IdMarker
@@ -37,6 +38,7 @@ def run_grpo(
     folder: Path,
     phase: Callable[[dict[str, float]], None],
     say: Callable[[str], None] = SAY,
+    on_broken: OnBroken | None = None,
 ) -> Policy:
     """Train a policy with GRPO, from the newest checkpoint of the run folder where there is one.
 
@@ -48,6 +50,7 @@ def run_grpo(
         folder: The run folder; TensorBoard's files go there.
         phase: Takes the figures of every step.
         say: Takes lines for the user.
+        on_broken: See `Collator`.
 
     Returns:
         The trained policy, adapters merged; a model that is sharded is in the run folder's `model/` instead.
@@ -57,9 +60,8 @@ def run_grpo(
     model = with_adapter(policy.model, config.model.lora_rank) if config.model.lora_rank else policy.model
     train_in_float32(model)
     adapted = replace(policy, model=model, encoded=Counter())
-    workers, skip = config.trainer.workers, getattr(config.data, "on_error", "stop") == "skip"
     keep = (2 + config.objective.dynamic_sampling) * config.trainer.prompts
-    collator = Collator(source, adapted, marker, config.model.prompt, keep, workers, skip)
+    collator = Collator(source, adapted, marker, config.model.prompt, keep, config.trainer.workers, on_broken)
     trainer = VideoGRPOTrainer(
         adapted,
         weights_of(config.task),

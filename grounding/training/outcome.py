@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from grounding.core import UserError
 from grounding.core.checks import number
@@ -23,9 +24,23 @@ BEFORE = "evaluation_before.json"  # figures of the evaluation before GRPO
 SHOWN = 6  # held-out clips on the contact sheet and in the video
 
 
-def read_before(file: Path) -> tuple[dict[str, float], list[Score]]:
-    """What `evaluated_before` wrote: the figures, and the score of each sample; a run begun by an older version has
-    no scores.
+@dataclass(frozen=True)
+class Before:
+    """What `evaluated_before` wrote.
+
+    Args:
+        metrics: The figures.
+        scores: Of each sample; a run begun by an older version has none.
+        left_out: Ids of samples that could not be used.
+    """
+
+    metrics: dict[str, float]
+    scores: list[Score]
+    left_out: list[str]
+
+
+def read_before(file: Path) -> Before:
+    """The evaluation before training.
 
     Raises:
         UserError: If the file is damaged.
@@ -34,7 +49,7 @@ def read_before(file: Path) -> tuple[dict[str, float], list[Score]]:
         value = read_json(file, "the evaluation before training")
         names = summarise([Score(0.0, 0.0, False, False)])
         metrics = {name: number(value["metrics"][name], name) for name in names}
-        return metrics, [_score(one) for one in value.get("scores", ())]
+        return Before(metrics, [_score(one) for one in value.get("scores", ())], list(value.get("left_out", ())))
     except (UserError, KeyError, TypeError, AttributeError) as error:
         why = str(error) if isinstance(error, UserError) else f"expected metrics and scores ({error})"
         raise UserError(f"{file} is damaged: {why}; remove it, and the model is evaluated again") from error
@@ -44,6 +59,8 @@ def _score(value: dict[str, float]) -> Score:
     one = Score(**value)  # type: ignore[arg-type]
     for name in ("tiou", "viou"):
         number(getattr(one, name), name)
+    if not (isinstance(one.id_correct, bool) and isinstance(one.parsed, bool)):
+        raise UserError("id_correct and parsed must be true or false")
     return one
 
 
@@ -53,13 +70,19 @@ def evaluated_before(policy: Policy, tools: Tools) -> None:
     if file.exists():
         return
     (tools.folder / "predictions_before.jsonl").unlink(missing_ok=True)  # killed between the two files
-    result = evaluated(policy, tools, "before")
-    scores = [asdict(one) for one in result.scores]
-    write_json(file, {"metrics": result.metrics, "ceilings": result.ceilings, "scores": scores})
+    result = evaluated(policy, tools, "before", on_broken=tools.skipped.on_broken(tools.sources.held_out))
+    scores, left_out = [asdict(one) for one in result.scores], sorted(result.left_out)
+    figures = {"metrics": result.metrics, "ceilings": result.ceilings, "scores": scores, "left_out": left_out}
+    write_json(file, figures)
 
 
-def evaluated(policy: Policy, tools: Tools, name: str) -> Evaluation:
-    """Evaluate on the held-out samples and write the predictions down."""
+def evaluated_after(policy: Policy, tools: Tools) -> Evaluation:
+    """Evaluate after GRPO, on the samples of before: one that can no longer be used stops the run."""
+    return evaluated(policy, tools, "after", leave_out=read_before(tools.folder / BEFORE).left_out)
+
+
+def evaluated(policy: Policy, tools: Tools, name: str, **which: Any) -> Evaluation:
+    """Evaluate on the held-out samples, `which` of them, and write the predictions down."""
     config = tools.config
     batches = -(-len(tools.sources.held_out.samples) // config.trainer.eval_batch)
     with tools.log.phase(name, batches) as phase:
@@ -72,6 +95,7 @@ def evaluated(policy: Policy, tools: Tools, name: str) -> Evaluation:
             batch=config.trainer.eval_batch,
             keep=SHOWN,
             progress=phase.over,
+            **which,
         )
     rows = [{"id": p.sample.id, "query": p.sample.query, "text": p.text} for p in result.predictions]
     write_text(tools.folder / f"predictions_{name}.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
@@ -81,8 +105,9 @@ def evaluated(policy: Policy, tools: Tools, name: str) -> Evaluation:
 def report(tools: Tools, after: Evaluation, seconds: float) -> None:
     """Write curves, contact sheet, video and, when all is there, the summary; show the table."""
     config, folder = tools.config, tools.folder
-    before, scores = read_before(folder / BEFORE)
-    bounds = {"before": intervals(scores), "after": intervals(after.scores), "gain": gains(scores, after.scores)}
+    before = read_before(folder / BEFORE)
+    paired = gains(before.scores, after.scores)
+    bounds = {"before": intervals(before.scores), "after": intervals(after.scores), "gain": paired}
     summary = {
         "task": config.task.name,
         "model": config.model.path or config.model.name,
@@ -90,8 +115,8 @@ def report(tools: Tools, after: Evaluation, seconds: float) -> None:
         "seed": config.seed,
         "steps": config.trainer.max_steps,
         "wall_s": round(seconds, 1),
-        "skipped": len(tools.sources.skipped),
-        "before": before,
+        "skipped": len(tools.skipped.listed()),
+        "before": before.metrics,
         "after": after.metrics,
         "ceilings": after.ceilings,
         "intervals": {part: {name: asdict(one) for name, one in of.items()} for part, of in bounds.items()},
@@ -102,7 +127,7 @@ def report(tools: Tools, after: Evaluation, seconds: float) -> None:
     showcase_video(after.shown, folder / "showcase.mp4")
     write_json(folder / SUMMARY, summary)
     title = f"held-out, {int(after.metrics['count'])} samples"
-    tools.log.table(f"{title}, with 95 % intervals", *results_table(before, after.metrics, bounds))
+    tools.log.table(f"{title}, with 95 % intervals", *results_table(before.metrics, after.metrics, bounds))
     tools.log.table(f"{title}, ceilings", *ceilings_table(after))
     tools.log.say(f"wrote {folder}: summary.json, curves.png, contact_sheet.png, showcase.mp4, model/")
 

@@ -21,19 +21,19 @@ import grounding
 from grounding.core import UserError
 from grounding.core.files import write_json
 from grounding.datasets.jsonl import TOLD
-from grounding.datasets.problems import write_skipped
 from grounding.policies.policy import Policy, load_policy, save_policy
 from grounding.policies.saving import whole_folder
 from grounding.policies.tiny import build_tiny
 from grounding.training.checkpoints import Checkpoints
 from grounding.training.config import Config, as_yaml, check
 from grounding.training.disk import naming_a_full_disk
-from grounding.training.examples import make_examples
-from grounding.training.folder import METRICS, forget, is_complete, open_folder
+from grounding.training.examples import ExampleMaker
+from grounding.training.folder import METRICS, SKIPPED, forget, is_complete, open_folder
 from grounding.training.grpo import run_grpo
-from grounding.training.outcome import BEFORE, evaluated, evaluated_before, read_before, report
+from grounding.training.outcome import BEFORE, evaluated_after, evaluated_before, read_before, report
 from grounding.training.processes import join_processes, stopping_when_told, told_to_shard
 from grounding.training.runlog import RunLog
+from grounding.training.skipped import Skipped
 from grounding.training.sources import open_sources, warmup_first_clip
 from grounding.training.tools import Tools
 from grounding.training.turns import toy_corpus
@@ -78,7 +78,8 @@ def run_parts(config: Config, folder: Path, log: RunLog) -> None:
         policy = start_policy(config, folder)
         checking = partial(rich.progress.track, description="checking", console=log.console)
         sources = open_sources(config.data, config.seed, policy.frame_pixels, checking)
-        tools = Tools(config, folder, IdMarker(config.marker.style, config.marker.size), sources, log)
+        marker, skipped = IdMarker(config.marker.style, config.marker.size), Skipped(folder / SKIPPED, config.data)
+        tools = Tools(config, folder, marker, sources, log, skipped)
         if PartialState().is_main_process:
             describe(tools)
         if config.trainer.dry_run:
@@ -96,7 +97,7 @@ def run_parts(config: Config, folder: Path, log: RunLog) -> None:
     unset_hf_deepspeed_config()  # ZeRO-3 would wait for all processes to load what the first alone loads now
     PartialState().wait_for_everyone()
     if PartialState().is_main_process:
-        after = evaluated(loaded(str(folder / "model"), config), tools, "after")
+        after = evaluated_after(loaded(str(folder / "model"), config), tools)
         report(tools, after, time.time() - begin)
     PartialState().wait_for_everyone()
 
@@ -134,10 +135,9 @@ def describe(tools: Tools) -> None:
         {"tubelet": grounding.__version__, **versions, **machine, "seed": tools.config.seed},
         overwrite=True,  # of a run that is resumed
     )
-    if tools.sources.skipped:
-        (tools.folder / "skipped.jsonl").unlink(missing_ok=True)
-        write_skipped(tools.folder / "skipped.jsonl", tools.sources.skipped)
-        tools.log.say(f"{len(tools.sources.skipped)} broken rows were left out: {tools.folder / 'skipped.jsonl'}")
+    tools.skipped.begin(tools.sources.skipped)
+    if listed := len(tools.skipped.listed()):
+        tools.log.say(f"{listed} broken rows were left out: {tools.skipped.path}")
     for note in tools.sources.notes[:TOLD]:
         tools.log.say(f"note: {note.line()}")
     held_out = len(tools.sources.held_out.samples)
@@ -148,8 +148,9 @@ def describe(tools: Tools) -> None:
 
 def check_prompts(policy: Policy, tools: Tools) -> None:
     """Load and encode one sample, as training would, and say how large its prompt is."""
-    loaded = tools.sources.train.load(tools.sources.train.samples[0])
-    prompt = make_examples([loaded], policy, tools.marker, tools.config.model.prompt)[0].prompt
+    skip = tools.skipped.on_broken(tools.sources.train) is not None
+    example = ExampleMaker(tools.sources.train, policy, tools.marker, tools.config.model.prompt, skip)(0)
+    loaded, prompt = example.loaded, example.prompt
     longest = len(prompt.input_ids) + tools.config.model.max_new_tokens
     if longest > policy.context:
         raise UserError(f"prompt and completion may have {longest} tokens but the model takes {policy.context}")
@@ -192,6 +193,8 @@ def train_policy(policy: Policy, tools: Tools) -> None:
         newest = Checkpoints(folder / "checkpoints", config.trainer.keep).latest()
         done = newest.step if newest else 0
         with tools.log.phase("grpo", config.trainer.max_steps, done) as phase:
-            policy = run_grpo(policy, tools.sources.train, tools.marker, config, folder, phase, tools.log.say)
+            source, say = tools.sources.train, tools.log.say
+            on_broken = tools.skipped.on_broken(source)
+            policy = run_grpo(policy, source, tools.marker, config, folder, phase, say, on_broken)
     if PartialState().is_main_process and not (folder / "model").is_dir():
         save_policy(policy, folder / "model", {"tubelet.yaml": as_yaml(config)})

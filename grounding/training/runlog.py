@@ -16,7 +16,7 @@ from rich.table import Table
 from transformers import TrainerCallback
 
 from grounding.core import UserError
-from grounding.core.checks import within
+from grounding.core.checks import printable, within
 from grounding.core.files import write_text
 from grounding.core.reading import read_bytes
 from grounding.evaluation.curves import parse_metrics
@@ -70,7 +70,7 @@ class RunLog:
 
     def say(self, line: str) -> None:
         """Show a line."""
-        self.console.print(line, highlight=False)
+        self.console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
 
     def close(self) -> None:
         """Close the file."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from grounding.training.config import Config
 from grounding.training.runlog import RunLog
+from grounding.training.skipped import Skipped
 from grounding.training.sources import Sources
 from prompting import IdMarker
 
@@ -20,3 +21,4 @@ class Tools:
     marker: IdMarker
     sources: Sources
     log: RunLog
+    skipped: Skipped

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -176,3 +176,38 @@ def test_nothing_to_evaluate_is_a_user_error(policy: Policy) -> None:
 
     with pytest.raises(UserError, match="no scores"):
         ask(policy, Empty())
+
+
+def test_what_cannot_be_used_stops_or_is_left_out_and_told(policy: Policy) -> None:
+    source = Broken(toy(5).samples, toy(5))
+    gone, told = [source.samples[index].id for index in (1, 4)], list[tuple[str, str]]()
+    with pytest.raises(UserError, match=f"{gone[0]} has no frames"):
+        ask(policy, source)
+    result = ask(policy, source, keep=2, on_broken=lambda sample, why: told.append((sample.id, why)))
+    assert told == [(name, f"{name} has no frames") for name in gone]
+    assert set(result.left_out) == set(gone)
+    kept = [source.samples[index].id for index in (0, 2, 3)]
+    assert [prediction.sample.id for prediction in result.predictions] == kept
+    assert (result.metrics["count"], len(result.shown)) == (3.0, 2)
+    again = ask(policy, source, leave_out=result.left_out)
+    assert [prediction.text for prediction in again.predictions] == [one.text for one in result.predictions]
+
+
+def test_a_prompt_that_cannot_be_encoded_names_its_sample(policy: Policy) -> None:
+    sample = replace(toy(1).samples[0], query="the <|im_end|>")
+    with pytest.raises(UserError, match=f"^sample {sample.id}: a query must not hold the model's own tokens"):
+        ask(policy, Broken([sample], toy(1), number=-1))
+
+
+@dataclass
+class Broken:
+    """A source in which every third sample after the second cannot be read."""
+
+    samples: Sequence[Sample]
+    inner: ToySource
+    number: int = 1
+
+    def load(self, sample: Sample) -> LoadedSample:
+        if [one.id for one in self.samples].index(sample.id) % 3 == self.number:
+            raise UserError(f"{sample.id} has no frames")
+        return replace(self.inner.load(sample), sample=sample)

@@ -22,8 +22,9 @@ def written(folder: Path, **changes: Any) -> Path:
 
 
 def test_figures_and_scores_come_back(tmp_path: Path) -> None:
-    metrics, scores = read_before(written(tmp_path))
-    assert scores == SCORES
+    before = read_before(written(tmp_path, left_out=["gone"]))
+    metrics = before.metrics
+    assert (before.scores, before.left_out) == (SCORES, ["gone"])
     assert (metrics["m_tIoU"], metrics["m_vIoU"], metrics["id_accuracy"], metrics["count"]) == (0.25, 0.125, 0.5, 2.0)
 
 
@@ -39,6 +40,8 @@ def test_figures_and_scores_come_back(tmp_path: Path) -> None:
         {"scores": [{}]},
         {"scores": [vars(SCORES[0]) | {"tiou": None}]},
         {"scores": [vars(SCORES[0]) | {"more": 1}]},
+        {"scores": [vars(SCORES[0]) | {"parsed": "yes"}]},
+        {"left_out": 3},
     ],
 )
 def test_what_is_damaged_is_one_line(tmp_path: Path, changes: dict[str, Any]) -> None:

@@ -14,7 +14,6 @@ from grounding.core import LoadedSample, Sample, UserError, UserErrors
 from grounding.datasets.toy import toy_source
 from grounding.policies.policy import Policy
 from grounding.training.config import Config, check
-from grounding.training.data import JsonlConfig
 from grounding.training.examples import Collator
 from grounding.training.grpo import run_grpo, trl_config
 from grounding.training.trainer import VideoGRPOTrainer
@@ -53,12 +52,14 @@ def train(
     """
     monkeypatch.setitem(REWARDS, "id_match", lambda answer, truth, meta: sum(map(ord, meta.text)) % 11 / 10)
 
-    def step(policy: Policy, source: Any = SOURCE, rows: Any = None, **changes: Any) -> dict[str, float]:
+    def step(
+        policy: Policy, source: Any = SOURCE, rows: Any = None, on_broken: Any = None, **changes: Any
+    ) -> dict[str, float]:
         if rows:
             monkeypatch.setattr(f"{MODULE}.sample", lambda *_: rows * 4)
         logged: list[dict[str, float]] = []
         small = replace(config(objective={"scheduler": "constant"}), **changes)
-        run_grpo(policy, source, MARKER, small, tmp_path, logged.append)  # type: ignore[arg-type]
+        run_grpo(policy, source, MARKER, small, tmp_path, logged.append, on_broken=on_broken)  # type: ignore[arg-type]
         return logged[0]
 
     return step
@@ -121,16 +122,14 @@ def test_a_prompt_longer_than_the_context_stops_the_run(fresh: Callable[[], Poli
     assert "\n" not in str(caught.value)
 
 
-def test_a_video_without_frames_stops_the_run_or_is_passed_over(
-    fresh: Callable[[], Policy], train: Train, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_video_without_frames_stops_the_run_or_is_passed_over(fresh: Callable[[], Policy], train: Train) -> None:
     name = SOURCE.samples[2].id
     source = replace(SOURCE, broken=[name])
     with pytest.raises(UserError, match=f"^{name}: the video has no frames$"):
         train(fresh(), source)
-    train(fresh(), source, data=JsonlConfig(on_error="skip"))
-    said = [record.getMessage() for record in caplog.records]
-    assert said.count(f"passed over: {name}: the video has no frames") == 1
+    told: list[tuple[str, str]] = []
+    train(fresh(), source, on_broken=lambda sample, why: told.append((sample.id, why)))
+    assert told == [(name, f"{name}: the video has no frames")]
 
 
 class FewerTokens(Collator):
