@@ -91,7 +91,11 @@ def new_mp4(temporary: Path, path: Path) -> Iterator[Any]:
         with av.open(f"file:{temporary}", "w", format="mp4", options={"movflags": "faststart"}) as container:
             yield container
     except av.FFmpegError as error:
-        hint = "free some space or choose another place" if isinstance(error, OSError) else "the encoder refuses it"
+        hint = (
+            "free some space or choose another place"
+            if isinstance(error, OSError)
+            else "its pictures or sound do not go into an mp4"
+        )
         raise UserError(f"cannot write {path}: {error.strerror}; {hint}") from error
 
 
