@@ -11,6 +11,7 @@ from itertools import product
 import numpy as np
 
 from grounding.core import UserError
+from grounding.core.masklets import check_id
 
 RGB = tuple[int, int, int]
 Palette = str | Sequence[Sequence[int]]
@@ -89,16 +90,6 @@ def contrast(a: RGB, b: RGB) -> float:
     """WCAG 2 contrast ratio of two colours, in [1, 21]."""
     low, high = sorted((_luminance(a), _luminance(b)))
     return (high + 0.05) / (low + 0.05)
-
-
-def check_id(object_id: int) -> None:
-    """Refuse what cannot be an object id.
-
-    Raises:
-        UserError: If the id is not a whole number >= 1.
-    """
-    if isinstance(object_id, bool) or not isinstance(object_id, (int, np.integer)) or object_id < 1:
-        raise UserError(f"object ids must be whole numbers of 1 or more (0 means 'no object'), got {object_id!r}")
 
 
 def _colour(written: str | Sequence[int]) -> RGB:

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from grounding.core import UserError
-from prompting.palette import check_id
+from grounding.core.masklets import check_id
 
 Picture = TypeVar("Picture")  # a numpy array or a PIL image
 

@@ -115,10 +115,12 @@ def check_id(object_id: int) -> None:
     """Refuse what can be no id of an object.
 
     Raises:
-        UserError: If it is below 1 or a million million or more.
+        UserError: If it is no whole number, below 1, or a million million or more.
     """
-    if not 1 <= object_id < LARGEST:
-        raise UserError(f"object ids must be 1 or more (0 means 'no object') and below 10^12, got {object_id}")
+    is_whole = isinstance(object_id, (int, np.integer)) and not isinstance(object_id, bool)
+    if not is_whole or not 1 <= object_id < LARGEST:
+        what = "1 or more (0 means 'no object'), whole, and below 10^12"
+        raise UserError(f"object ids must be {what}, got {shown(object_id)}")
 
 
 def save_masklets(path: str | Path, masklets: Masklets, *, overwrite: bool = False) -> None:

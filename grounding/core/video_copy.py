@@ -21,6 +21,7 @@ from grounding.core.video_write import add_stream, check_mp4, new_mp4
 _log = logging.getLogger(__name__)
 
 TICK = Fraction(1, 60000)  # of the frame times; 24, 25, 30 and 29.97 frames a second fall on whole ticks
+LONGEST_GAP = float((1 << 31) * TICK)  # seconds, ten hours: mp4 counts a frame's ticks with 32 bits
 AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)  # of its coder
 COPIED = ("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac")  # what players take in an mp4; other sound becomes AAC
 
@@ -40,6 +41,11 @@ def copy_video(info: VideoInfo, temporary: Path, path: Path, pictures: Iterable[
         UserError: If the name is not as above, there is no picture, or it cannot be written.
     """
     check_mp4(path)
+    longest = float(np.diff(info.pts).max(initial=0.0))
+    if longest > LONGEST_GAP:
+        raise UserError(
+            f"cannot write {path}: {longest:.0f} s lie between two frames; an mp4 takes {LONGEST_GAP:.0f} s"
+        )
     height, width = (side + side % 2 for side in info.size)
     with open_video(info.path) as source, new_mp4(temporary, path) as target:
         origin = info.stamps[0] * source.stream.time_base

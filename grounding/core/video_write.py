@@ -51,6 +51,8 @@ def check_mp4(path: Path) -> None:
 def _checked(frames: Iterable[np.ndarray], path: Path) -> Iterator[np.ndarray]:
     shape: tuple[int, ...] | None = None
     for index, frame in enumerate(frames):
+        if not isinstance(frame, np.ndarray):
+            raise UserError(f"{path}: frame {index} must be an array, got {type(frame).__name__}; use numpy.asarray")
         shape = shape or frame.shape
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or 0 in frame.shape:
             raise UserError(f"{path}: frame {index} must be uint8 RGB (H, W, 3), got {frame.dtype} {frame.shape}")
@@ -91,7 +93,11 @@ def new_mp4(temporary: Path, path: Path) -> Iterator[Any]:
         with av.open(f"file:{temporary}", "w", format="mp4", options={"movflags": "faststart"}) as container:
             yield container
     except av.FFmpegError as error:
-        hint = "free some space or choose another place" if isinstance(error, OSError) else "the encoder refuses it"
+        hint = (
+            "free some space or choose another place"
+            if isinstance(error, OSError)
+            else "its pictures or sound do not go into an mp4"
+        )
         raise UserError(f"cannot write {path}: {error.strerror}; {hint}") from error
 
 

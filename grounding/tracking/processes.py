@@ -121,6 +121,8 @@ def _serve(pipe: Connection, make: Callable[[int], Any], attempt: Callable[[Any,
         pipe.send(UserError(str(error)))  # of `make`
     except (EOFError, BrokenPipeError):
         pass  # the parent is gone
+    except SystemExit:
+        os._exit(143)  # all is cleaned up by now; unloading torch would take many seconds more
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # nothing is left that would have to be cleaned up
 

@@ -172,6 +172,13 @@ def test_gaps_beyond_those_of_any_film(film: Film, tmp_path: Path, times: list[f
     np.testing.assert_allclose(probe(tmp_path / "out.mp4").pts, written, atol=1e-9)
 
 
+@pytest.mark.parametrize("late", [40_000.0, 1e15])  # 2 ** 31 ticks of a 60,000th second are 35,791 s
+def test_a_gap_that_no_mp4_holds_is_refused(film: Film, tmp_path: Path, late: float) -> None:
+    info = replace(probe(film(count=3)), pts=np.array([0, 0.1, late]), duration=late + 0.1)
+    with pytest.raises(UserError, match=rf"{late:.0f} s lie between two frames; an mp4 takes 35791 s"):
+        copy(info, tmp_path / "out.mp4", greys(info))
+
+
 @pytest.mark.parametrize("rate", [11000, 192000])
 def test_sound_of_a_rate_that_aac_does_not_have(tmp_path: Path, rate: int) -> None:
     path = tmp_path / "a.mkv"

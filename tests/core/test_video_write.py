@@ -95,6 +95,7 @@ def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:
     [
         ([], "at least one frame"),
         ([np.zeros((4, 4), np.uint8)], "frame 0 must be uint8 RGB"),
+        ([[[0, 0, 0]]], "frame 0 must be an array, got list"),
         ([np.zeros((4, 4, 3), np.float32)], "frame 0 must be uint8 RGB"),
         ([np.zeros((4, 4, 4), np.uint8)], "frame 0 must be uint8 RGB"),
         ([np.zeros((0, 4, 3), np.uint8)], "frame 0 must be uint8 RGB"),

@@ -68,7 +68,7 @@ def test_numpy_ids_are_ids() -> None:
 
 @pytest.mark.parametrize("wrong", [0, -1, 1.0, True, "1", None])
 def test_what_is_no_id_is_refused(wrong: object) -> None:
-    with pytest.raises(UserError, match="whole numbers of 1 or more"):
+    with pytest.raises(UserError, match="ids must be 1 or more"):
         id_colour(wrong)  # type: ignore[arg-type]
 
 

@@ -100,9 +100,9 @@ def test_what_is_no_mask_is_refused(mask: np.ndarray) -> None:
         masks_of({7: mask}, None, FRAME.shape[:2])
 
 
-@pytest.mark.parametrize("wrong", [0, -3, 1.5, "1", True])
+@pytest.mark.parametrize("wrong", [0, -3, 1.5, "1", True, 10**13])
 def test_what_is_no_id_is_refused(wrong: int) -> None:
-    with pytest.raises(UserError, match="whole numbers of 1 or more"):
+    with pytest.raises(UserError, match="ids must be 1 or more"):
         masks_of({wrong: MASKS[0]}, None, FRAME.shape[:2])
 
 
@@ -112,14 +112,14 @@ def test_what_is_no_id_is_refused(wrong: int) -> None:
         (MASKS, None, "masks in a row need ids"),
         (MASKS, [1], "one id a mask, got 1 ids and 2 masks"),
         (MASKS, [4, 4], "object 4 comes twice"),
-        (MASKS, [1, 0], r"0 means 'no object'\), got 0"),
+        (MASKS, [1, 0], r"0 means 'no object'.*got"),
         ({1: MASKS[0]}, [1], "a mapping from id to mask has them already"),
         (detections(None), None, "must have a tracker_id to be drawn as ids, got none; track them first"),
         (detections([1, 2], None), None, "must have a mask to be drawn as ids, got none; use a model that gives masks"),
         (detections([5, 5]), None, "object 5 comes twice"),
         (detections([0, 1]), None, r"a tracker_id is 0; give ids=detections.tracker_id \+ 1"),
         (detections([1, 2]), [1], "one id a mask, got 1 ids and 2 masks"),
-        (detections([1, 2]), [3, 0], r"0 means 'no object'\), got 0"),
+        (detections([1, 2]), [3, 0], r"0 means 'no object'.*got"),
         (MASKS[0].astype(np.uint8), None, "of an id map make"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -87,19 +88,48 @@ def test_nothing_is_overwritten_unasked(command: Command, inputs: Path) -> None:
     assert probe(inputs / "o.mp4").frame_count == 10
 
 
-def test_ctrl_c_leaves_nothing(inputs: Path) -> None:
+def test_no_output_is_an_input(command: Command, inputs: Path) -> None:
+    """Not even with --overwrite: neither the video, nor the masks, nor one of a folder of masks."""
+    (inputs / "maps").mkdir()
+    assert command("convert_masks.py", "v.mp4", "--masks", "m.txt", "--out", "maps").returncode == 0
+    before = {path: path.read_bytes() for path in inputs.rglob("*") if path.is_file()}
+    for masks, option, value in (
+        ("m.txt", "--out", "v.mp4"),
+        ("m.txt", "--legend", "m.txt"),
+        ("maps", "--legend", "maps/00003.png"),
+        ("maps", "--legend", "v.mp4"),
+    ):
+        out = [] if option == "--out" else ["--out", "o.mp4"]
+        done = command("draw_ids.py", "v.mp4", "--masks", masks, *out, option, value, "--overwrite")
+        assert done.returncode == 2 and f"{value} is also an input" in done.stderr, done.stderr
+    assert {path: path.read_bytes() for path in inputs.rglob("*") if path.is_file()} == before
+
+
+def test_names_that_are_not_utf_8(inputs: Path) -> None:
+    """The names of outputs are printed after the work is done; that must not undo it."""
+    script, name = Path(__file__).parents[2] / "scripts" / "draw_ids.py", b"caf\xe9"
+    (inputs / "v.mp4").rename(os.fsdecode(os.fsencode(inputs / "x") + name + b".mp4"))
+    line = [sys.executable, str(script), b"x" + name + b".mp4", "--masks", "m.txt", "--out", name + b".mp4"]
+    done = subprocess.run(line, cwd=inputs, capture_output=True, timeout=100)
+    assert (done.returncode, done.stdout) == (0, b"wrote caf\\udce9.mp4: 2 objects on 10 frames\n"), done.stderr
+    assert os.fsdecode(name + b".mp4") in os.listdir(inputs)  # noqa: PTH208 - names, not paths
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopping_leaves_nothing(inputs: Path, number: signal.Signals, status: int) -> None:
     write_video(inputs / "long.mp4", (np.full((480, 640, 3), t % 200, np.uint8) for t in range(400)), 25.0)
     (inputs / "long.txt").write_text("".join(f"{t + 1},1,{t % 300},50,100,200\n" for t in range(400)))
     before = sorted(inputs.iterdir())
     script = Path(__file__).parents[2] / "scripts" / "draw_ids.py"
     line = [sys.executable, str(script), "long.mp4", "--masks", "long.txt", "--out", "o.mp4", "--frames", "stills"]
+    line += ["--legend", "l.json"]
     child = subprocess.Popen(line, cwd=inputs, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
     deadline = time.monotonic() + 60
     while sorted(inputs.iterdir()) == before and time.monotonic() < deadline:
         time.sleep(0.02)  # until it has begun to write
-    child.send_signal(signal.SIGINT)
+    child.send_signal(number)
     _, errors = child.communicate(timeout=60)
-    assert child.returncode == 130 and errors.decode().endswith("stopped\n"), errors
+    assert child.returncode == status and "stopped\n" in errors.decode(), errors
     assert sorted(inputs.iterdir()) == before
 
 
