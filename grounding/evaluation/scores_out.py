@@ -110,6 +110,8 @@ def check_outputs(out: Path, inputs: Sequence[Path], *, overwrite: bool = False)
     Raises:
         UserError: If one exists and `overwrite` is false, is an input or in a folder that is, or both have one name.
     """
+    if not out.name:
+        raise UserError(f"cannot write {out}: it is a folder; give the name of a file")
     paths = [out, out.with_suffix(".csv")]
     if paths[0] == paths[1]:
         raise UserError(f"{out} is the name of the CSV file, which goes beside the JSON file; give a name in .json")

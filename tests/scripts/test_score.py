@@ -81,6 +81,7 @@ def test_many_wrong_rows_are_counted(command: Command, files: tuple[Path, Path])
         (TRUTH, ["--out", "hard.json", "--overwrite"], "the output hard.json is also an input"),
         (TRUTH, ["--truth", "pipe.json"], "cannot read pipe.json: it is a named pipe"),
         (TRUTH, ["--predictions", "pipe.json"], "cannot read pipe.json: it is a named pipe"),
+        (TRUTH, ["--out", "."], "cannot write .: it is a folder"),
         (TRUTH, ["--out", "a" * 300 + ".json"], "File name too long"),
     ],
 )
