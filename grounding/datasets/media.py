@@ -81,9 +81,8 @@ class Media:
         info = probe(path)
         height, width = info.size
         if max(height, width) > LONGEST * min(height, width):
-            raise UserError(
-                f"{relative!r} has frames of {width} x {height} pixels; models take at most {LONGEST} times as long as wide"
-            )
+            size = f"{width} x {height} pixels"
+            raise UserError(f"{relative!r} has frames of {size}; models take at most {LONGEST} times as long as wide")
         return info
 
 

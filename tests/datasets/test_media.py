@@ -106,7 +106,7 @@ def test_a_video_is_a_file(media: Media, name: str) -> None:
 
 
 def test_masklets_are_a_file_or_a_folder(media: Media) -> None:
-    with pytest.raises(UserError, match="it is a named pipe"):
+    with pytest.raises(UserError, match="is neither a file nor a folder"):
         media.masklets("pipe.mp4", "video.mp4")
 
 
