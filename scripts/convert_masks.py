@@ -11,6 +11,7 @@ from typing import Annotated
 
 import tyro
 
+from grounding.core.checks import printable
 from grounding.core.files import check_free
 from grounding.core.video import probe
 from grounding.datasets.masks import read_masklets, write_masklets
@@ -36,7 +37,7 @@ def main(
     check_free(out, overwrite=overwrite, folder=not out.suffix, inputs=[video, masks, *([out] if within else [])])
     masklets = read_masklets(masks, probe(video))
     write_masklets(out, masklets, overwrite=overwrite)
-    print(f"wrote {out}: {len(masklets.ids)} objects on {len(masklets.pts)} frames")
+    print(f"wrote {printable(str(out))}: {len(masklets.ids)} objects on {len(masklets.pts)} frames")
 
 
 if __name__ == "__main__":
