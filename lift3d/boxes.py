@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
+from lift3d.clusters import cells
+
 TRIM = 0.001  # share of the weight of the points that the robust box leaves out at either end of each axis
 CELL = 0.02  # metres; where cells hold little, points weigh little
 THIN = 0.5  # cells that hold less than this share of what is usual hold little
@@ -73,8 +75,7 @@ def robust_bounds(points: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     On each axis they leave out `TRIM` of the weight of the points at either end. A point weighs as many pixels as it
     stands for, (N,), and less where its cell of the grid holds few: there strays are.
     """
-    cells = np.floor((points - points.min(axis=0)) / CELL).astype(np.int64)
-    cell_of = np.unique(cells, axis=0, return_inverse=True)[1].ravel()
+    cell_of, _ = cells(points, CELL)
     held = np.bincount(cell_of, pixels)[cell_of]
     weights = pixels * np.minimum(held / (THIN * np.median(held)), 1)
     left_out = TRIM * weights.sum()
