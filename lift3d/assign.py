@@ -26,6 +26,10 @@ class Assigned:
     hits: np.ndarray
     seen: np.ndarray
 
+    def at(self, points: np.ndarray) -> Assigned:
+        """The same for some of the points, bool (N,) or indices."""
+        return Assigned(self.owner[points], self.ratio[points], self.hits[points], self.seen[points])
+
     def groups(self) -> dict[int, np.ndarray]:
         """Ascending points of each instance."""
         order = np.argsort(self.owner, kind="stable")

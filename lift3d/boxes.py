@@ -7,8 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import shapely
 
+from lift3d.clusters import cells
+
 TRIM = 0.001  # share of the weight of the points that the robust box leaves out at either end of each axis
-CELL = 0.02  # metres; a point weighs as many as lie in its cell, so that strays weigh next to nothing
+CELL = 0.02  # metres; where cells hold little, points weigh little
+THIN = 0.5  # cells that hold less than this share of what is usual hold little
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,25 +46,38 @@ class Boxes:
     frame: str
 
 
-def boxes_of(points: np.ndarray, alignment: np.ndarray | None, up: tuple[float, float, float]) -> Boxes:
-    """All boxes of (N, 3) points, N >= 1; of the aligned points if there is an `alignment`, where z is up."""
+def boxes_of(
+    points: np.ndarray,
+    alignment: np.ndarray | None,
+    up: tuple[float, float, float],
+    pixels: np.ndarray | None = None,
+) -> Boxes:
+    """All boxes of (N, 3) points, N >= 1; of the aligned points if there is an `alignment`, where z is up.
+
+    Args:
+        points: (N, 3) metres.
+        alignment: (4, 4), or None.
+        up: Against gravity, in the frame of the points.
+        pixels: How many pixels each point stands for, (N,); None: one.
+    """
     if alignment is not None:
         points, up = points @ alignment[:3, :3].T + alignment[:3, 3], (0.0, 0.0, 1.0)
-    raw, aabb = np.concatenate([points.min(axis=0), points.max(axis=0)]), robust_bounds(points)
+    raw = np.concatenate([points.min(axis=0), points.max(axis=0)])
+    aabb = robust_bounds(points, np.ones(len(points)) if pixels is None else pixels)
     inside = points[((points >= aabb[:3]) & (points <= aabb[3:])).all(axis=1)]
     obb = upright_box(inside if len(inside) else points, up)
     return Boxes(aabb, raw, obb, "world" if alignment is None else "aligned")
 
 
-def robust_bounds(points: np.ndarray) -> np.ndarray:
+def robust_bounds(points: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     """Bounds of (N, 3) points without strays, `x1 y1 z1 x2 y2 z2`, (6,).
 
-    A point weighs as many as lie in its cell of the grid; on each axis the bounds leave out `TRIM` of the weight at
-    either end. Evenly spread points lose next to nothing, thinly spread ones around them lie outside.
+    On each axis they leave out `TRIM` of the weight of the points at either end. A point weighs as many pixels as it
+    stands for, (N,), and less where its cell of the grid holds few: there strays are.
     """
-    cells = np.floor((points - points.min(axis=0)) / CELL).astype(np.int64)
-    _, cell_of, sizes = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
-    weights = sizes[cell_of.ravel()]
+    cell_of, _ = cells(points, CELL)
+    held = np.bincount(cell_of, pixels)[cell_of]
+    weights = pixels * np.minimum(held / (THIN * np.median(held)), 1)
     left_out = TRIM * weights.sum()
     bounds = np.empty((2, 3))
     for axis, along in enumerate(points.T):

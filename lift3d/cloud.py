@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -60,6 +61,20 @@ def solid(depth: np.ndarray, edge: float) -> np.ndarray:
     return found
 
 
+class Cloud(NamedTuple):
+    """Points of voxels.
+
+    Attributes:
+        points: float64 (N, 3), metres.
+        colours: uint8 (N, 3).
+        pixels: How many pixels each point is the mean of, float64 (N,).
+    """
+
+    points: np.ndarray
+    colours: np.ndarray
+    pixels: np.ndarray
+
+
 class VoxelCloud:
     """A voxel hash: sums of the coordinates and colours of each voxel, merged in blocks.
 
@@ -96,11 +111,11 @@ class VoxelCloud:
         if self._held > PENDING:
             self._merge_all()
 
-    def result(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean points, float64 (N, 3), and colours, uint8 (N, 3), in the order of their voxels."""
+    def result(self) -> Cloud:
+        """Mean points and colours, in the order of their voxels."""
         self._merge_all()
         means = self._sums[:, :6] / self._sums[:, 6:]
-        return means[:, :3], np.rint(means[:, 3:]).astype(np.uint8)
+        return Cloud(means[:, :3], np.rint(means[:, 3:]).astype(np.uint8), self._sums[:, 6].copy())
 
     def _merge_all(self) -> None:
         keys, sums = zip((self._keys, self._sums), *self._pending, strict=True)
@@ -132,7 +147,7 @@ def _merge(keys: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def depth_cloud(
     scene: Scene, voxel: float | None = None, edge: float = math.inf, read: Iterable[Frame] | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+) -> Cloud:
     """The cloud of all views that can be used, without the pixels that float between surfaces (`solid`).
 
     Args:
@@ -140,9 +155,6 @@ def depth_cloud(
         voxel: Side of a voxel, metres; None: what a pixel sees, or more where that gave over `MOST_POINTS`.
         edge: Step between surfaces, as a share of the depth.
         read: The frames, if they come from elsewhere (with a progress bar).
-
-    Returns:
-        Points, float64 (N, 3), metres, and colours, uint8 (N, 3).
 
     Raises:
         UserError: If no view can be used, with the reasons.

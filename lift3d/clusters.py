@@ -26,14 +26,19 @@ def parts(points: np.ndarray, gap: float) -> np.ndarray:
     """
     if not len(points):
         return np.zeros(0, np.int64)
-    cells = np.floor((points - points.min(axis=0)) * (CELLS / gap)).astype(np.int64)
-    sides = cells.max(axis=0) + 1
-    keys = (cells[:, 0] * sides[1] + cells[:, 1]) * sides[2] + cells[:, 2]
-    cell_of, sizes = np.unique(keys, return_inverse=True, return_counts=True)[1:]
+    cell_of, sizes = cells(points, gap / CELLS)
     middles = np.column_stack([np.bincount(cell_of, axis) / sizes for axis in points.T])
     near = cKDTree(middles).query_pairs(gap, output_type="ndarray")
     graph = sparse.coo_array((np.ones(len(near), bool), (near[:, 0], near[:, 1])), (len(sizes), len(sizes)))
     return connected_components(graph, directed=False)[1][cell_of]
+
+
+def cells(points: np.ndarray, side: float) -> tuple[np.ndarray, np.ndarray]:
+    """Number of the cell of a grid that each of (N, 3) points lies in, (N,), and how many each cell holds, (cells,)."""
+    places = np.floor((points - points.min(axis=0)) / side).astype(np.int64)
+    sides = places.max(axis=0) + 1
+    keys = (places[:, 0] * sides[1] + places[:, 1]) * sides[2] + places[:, 2]
+    return np.unique(keys, return_inverse=True, return_counts=True)[1:]
 
 
 def main_part(points: np.ndarray, gap: float, min_share: float) -> np.ndarray:

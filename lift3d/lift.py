@@ -15,7 +15,7 @@ import numpy as np
 from grounding.core import UserError
 from lift3d.assign import Assigned, assign, by_superpoints
 from lift3d.boxes import Boxes, boxes_of
-from lift3d.cloud import depth_cloud
+from lift3d.cloud import Cloud, depth_cloud
 from lift3d.clusters import main_part
 from lift3d.counting import Count
 from lift3d.frames import Frames, Progress, plain
@@ -156,41 +156,35 @@ def lift(
         UserError: If no frame can be used, none has a mask, or no view sees any point; each says why.
     """
     settings = settings or Settings()
-    of_depth = scene.points is None or not len(scene.points)
-    scene = with_points(scene, settings, progress)
+    bare = scene.points is None or not len(scene.points)
+    cloud = _cloud(scene, settings, progress) if bare else None
+    scene = scene if cloud is None else _with(scene, cloud.points, cloud.colours)
     assert scene.points is not None
     source = merge(scene, masks, settings.tolerance, progress) if untracked else masks
-    counted = Count.of(len(scene.points), through=of_depth)
-    points = Points.of(scene.points)
+    counted, points = Count.of(len(scene.points), through=bare), Points.of(scene.points)
     for frame in progress(Frames(scene.views, source), "Lifting"):
         counted.frame(frame, points, settings.tolerance, settings.border, settings.edge)
     counted.check()
     assigned = assign(counted.votes.sums(), counted.votes.seen, settings.min_ratio, settings.min_hits)
     if settings.superpoints and scene.superpoints is not None:
         assigned = by_superpoints(assigned, scene.superpoints, counted.votes.seen > 0)
-    if of_depth:
-        scene, assigned = _without(counted.floating(), scene, assigned)
-    return _lifted(scene, assigned, counted, settings)
+    if cloud is None:
+        return _lifted(scene, assigned, counted, settings, np.ones(len(scene.points)))
+    kept = ~counted.floating()
+    scene = _with(scene, cloud.points[kept], cloud.colours[kept])
+    return _lifted(scene, assigned.at(kept), counted, settings, cloud.pixels[kept])
 
 
-def with_points(scene: Scene, settings: Settings, progress: Progress = plain) -> Scene:
-    """The scene, with a voxel cloud of its depth where it brings no points."""
-    if scene.points is not None and len(scene.points):
-        return scene
+def _cloud(scene: Scene, settings: Settings, progress: Progress) -> Cloud:
     read = progress(Frames(scene.views, None), "Building the cloud")
-    points, colours = depth_cloud(scene, settings.voxel, settings.edge, read)
+    return depth_cloud(scene, settings.voxel, settings.edge, read)
+
+
+def _with(scene: Scene, points: np.ndarray, colours: np.ndarray) -> Scene:
     return replace(scene, points=points, colours=colours, faces=None, superpoints=None)
 
 
-def _without(gone: np.ndarray, scene: Scene, assigned: Assigned) -> tuple[Scene, Assigned]:
-    """A cloud and the owners of its points without those that are `gone`, bool (N,)."""
-    assert scene.points is not None and scene.colours is not None
-    kept = ~gone
-    some = Assigned(assigned.owner[kept], assigned.ratio[kept], assigned.hits[kept], assigned.seen[kept])
-    return replace(scene, points=scene.points[kept], colours=scene.colours[kept]), some
-
-
-def _lifted(scene: Scene, assigned: Assigned, counted: Count, settings: Settings) -> Lifted:
+def _lifted(scene: Scene, assigned: Assigned, counted: Count, settings: Settings, pixels: np.ndarray) -> Lifted:
     assert scene.points is not None
     owner, ratio = np.zeros(len(scene.points), np.int32), np.zeros(len(scene.points), np.float32)
     instances, dropped = [], {}
@@ -211,7 +205,7 @@ def _lifted(scene: Scene, assigned: Assigned, counted: Count, settings: Settings
                 float(assigned.hits[points].mean()),
                 float(assigned.seen[points].mean()),
                 counted.views[number],
-                boxes_of(scene.points[points], scene.axis_alignment, scene.up),
+                boxes_of(scene.points[points], scene.axis_alignment, scene.up, pixels[points]),
             )
         )
     made, rejected = tuple(instances), {**scene.left_out, **counted.rejected}

@@ -21,7 +21,8 @@ def cube(centre: tuple[float, float, float], size: tuple[float, float, float], a
 
 
 def test_a_stray_is_in_the_raw_box_alone() -> None:
-    # 100 points share a cell and weigh 100 each, the stray weighs 1; 0.1 % of 10,001 may go at either end
+    # 100 points share a cell, 1 is alone in its own, which holds 1 of the usual 100: it weighs 1 / (100 / 2) = 0.02.
+    # A thousandth of the weight of 100.02 may go at either end.
     points = np.zeros((101, 3))
     points[100] = [1, 2, -3]
     found = boxes_of(points, None, UP)
@@ -35,10 +36,17 @@ def test_points_that_are_evenly_spread_are_all_in_the_box() -> None:
     points = np.zeros((101, 3))
     points[:, 0] = np.arange(101)
     assert boxes_of(points, None, UP).aabb.tolist() == [0, 0, 0, 100, 0, 0]
-    # of 5001 points that weigh 1 each, 5.001 may go at either end: 0 to 4, and the sixth stays
+    # of 5001 points that weigh 1 each, 5.001 may go at either end: five, and the sixth stays
     points = np.zeros((5001, 3))
     points[:, 2] = np.arange(5001)
     assert boxes_of(points, None, UP).aabb.tolist() == [0, 0, 5, 0, 0, 4995]
+
+
+def test_points_weigh_by_their_pixels() -> None:
+    """Three points of 1000 pixels each and one of few: alone in its cell, it weighs pixels x pixels / (1000 / 2)."""
+    points = np.array([[0, 0, 0], [1, 0, 0], [2, 0, 0], [3, 0, 0]], float)
+    ends = [boxes_of(points, None, UP, np.array([1000, 1000, 1000, n])).aabb[3] for n in (1, 30, 50)]
+    assert ends == [2, 2, 3]  # 0.002, 1.8 and 5 of a thousandth of some 3000, which is 3
 
 
 def test_the_alignment_is_applied_before_boxing() -> None:
