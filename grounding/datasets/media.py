@@ -82,7 +82,8 @@ class Media:
         height, width = info.size
         if max(height, width) > LONGEST * min(height, width):
             raise UserError(
-                f"{relative!r} has frames of {width} x {height} pixels; models take at most {LONGEST} times as long as wide"
+                f"{relative!r} has frames of {width} x {height} pixels; "
+                f"models take frames of at most {LONGEST} times as long as wide"
             )
         return info
 
