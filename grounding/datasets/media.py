@@ -81,8 +81,10 @@ class Media:
         info = probe(path)
         height, width = info.size
         if max(height, width) > LONGEST * min(height, width):
-            size = f"{width} x {height} pixels"
-            raise UserError(f"{relative!r} has frames of {size}; models take at most {LONGEST} times as long as wide")
+            raise UserError(
+                f"{relative!r} has frames of {width} x {height} pixels; "
+                f"models take frames of at most {LONGEST} times as long as wide"
+            )
         return info
 
 

@@ -1,4 +1,4 @@
-"""Numbers of a model's configuration that transformers takes as they are, and that would fail only when they are used."""
+"""Numbers of a model's configuration that transformers takes as they are, and that would fail when they are used."""
 
 from __future__ import annotations
 

@@ -36,7 +36,9 @@ def test_frames_too_thin_for_every_model_are_refused(tmp_path: Path, size: tuple
     if taken:
         assert media.video("strip.mp4").size == size
         return
-    with pytest.raises(UserError, match=rf"strip\.mp4.*{size[1]} x {size[0]} pixels; models take at most 200 times"):
+    with pytest.raises(
+        UserError, match=rf"strip\.mp4.*{size[1]} x {size[0]} pixels; models take frames of at most 200 times"
+    ):
         media.video("strip.mp4")
 
 
