@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from grounding.policies.saving import partial_of, whole_folder, writing
 
 NOTE = "checkpoint.json"  # in each checkpoint, written last: what a `Checkpoint` knows
 STATE = "trainer_state.json"  # transformers' own note
+LARGE = 1 << 26  # bytes; larger files are known by their size alone, for reading all of a large model takes minutes
+Mark = tuple[int, int | None]
 _REMEDY = "remove the folder to go on from the checkpoint before it"
 _NAME = re.compile(r"step-\d{6,12}")
 
@@ -33,14 +36,14 @@ class Checkpoint:
         step: Optimizer steps taken.
         reward: Mean reward of the steps since the checkpoint before; None if none was known.
         processes: How many wrote it, each its own part.
-        files: Bytes of every file in it, by the path within.
+        files: How to know every file in it again, by the path within: its bytes, and its CRC-32 unless it is large.
     """
 
     path: Path
     step: int
     reward: float | None
     processes: int
-    files: dict[str, int]
+    files: dict[str, Mark]
 
     def check(self, processes: int) -> None:
         """See to it that a run of so many processes can go on from it as if it had never stopped.
@@ -51,10 +54,10 @@ class Checkpoint:
             UserError: Naming what is missing or damaged.
         """
         found = _files(self.path)
-        wrong = [name for name, size in self.files.items() if found.get(name) != size]
+        wrong = [name for name, mark in self.files.items() if found.get(name) != mark]
         if wrong:
             some = ", ".join(wrong[:5]) + (", ..." if len(wrong) > 5 else "")
-            raise UserError(f"{self.path} is no longer whole: {some} missing or cut; {_REMEDY}")
+            raise UserError(f"{self.path} is no longer whole: {some} missing or changed; {_REMEDY}")
         if self.processes != processes:
             raise UserError(
                 f"{self.path} was saved by {self.processes} processes, and {processes} would go on; launch as many"
@@ -88,7 +91,7 @@ class Checkpoints:
         Raises:
             UserError: If the note of one cannot be read.
         """
-        if not self.folder.is_dir():
+        if not self.folder.exists():
             return []
         found = [_read(path) for path in self.folder.iterdir() if _NAME.fullmatch(path.name)]
         return sorted(found, key=lambda checkpoint: checkpoint.step)
@@ -145,10 +148,15 @@ def shared_folder(path: Path) -> Iterator[Path]:
         state.wait_for_everyone()
 
 
-def _files(folder: Path) -> dict[str, int]:
-    """Bytes of every file in a folder but the note, by the path within."""
-    paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return {str(path.relative_to(folder)): path.stat().st_size for path in paths if path != folder / NOTE}
+def _files(folder: Path) -> dict[str, Mark]:
+    """The mark of every file in a folder but the note, by the path within."""
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file() and path != folder / NOTE)
+    return {str(path.relative_to(folder)): _mark(path) for path in paths}
+
+
+def _mark(path: Path) -> Mark:
+    size = path.stat().st_size
+    return size, zlib.crc32(path.read_bytes()) if size <= LARGE else None
 
 
 def _read(path: Path) -> Checkpoint:
@@ -158,7 +166,7 @@ def _read(path: Path) -> Checkpoint:
         if path.name != f"step-{whole(step, 'step'):06d}":
             raise UserError(f"it is of step {step}")
         reward = None if reward is None else number(reward, "reward")
-        sizes = {str(name): whole(size, "size") for name, size in files.items()}
-        return Checkpoint(path, step, reward, whole(processes, "processes", 1), sizes)
-    except (UserError, KeyError, TypeError, AttributeError) as error:
+        marks = {str(name): (whole(size, "size"), crc) for name, (size, crc) in files.items()}
+        return Checkpoint(path, step, reward, whole(processes, "processes", 1), marks)
+    except (UserError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{path / NOTE} is no note of a checkpoint ({error}); remove the folder {path}") from error

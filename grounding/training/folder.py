@@ -52,7 +52,7 @@ def open_folder(config: Config) -> Iterator[Path]:
 
 def is_complete(folder: Path) -> bool:
     """Whether the run of a folder has come to its end."""
-    return (folder / SUMMARY).exists()
+    return (folder / SUMMARY).is_file()
 
 
 def forget(folder: Path) -> None:

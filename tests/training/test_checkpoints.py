@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -97,14 +98,19 @@ def test_a_checkpoint_is_gone_on_from_by_as_many_processes(tmp_path: Path) -> No
 def test_a_checkpoint_that_lacks_a_file_is_refused(tmp_path: Path, name: str) -> None:
     checkpoint = whole(tmp_path)
     file = checkpoint.path / name
+    file.write_text(file.read_text()[:-1] + "?")
+    with pytest.raises(UserError, match=f"no longer whole: {name} missing or changed"):
+        checkpoint.check(1)
     file.write_text(file.read_text()[:-1])
-    with pytest.raises(UserError, match=rf"step-000002 is no longer whole: {name} missing or cut; remove the folder"):
+    with pytest.raises(
+        UserError, match=rf"step-000002 is no longer whole: {name} missing or changed; remove the folder"
+    ):
         checkpoint.check(1)
     file.unlink()
-    with pytest.raises(UserError, match=f"no longer whole: {name} missing or cut"):
+    with pytest.raises(UserError, match=f"no longer whole: {name} missing or changed"):
         checkpoint.check(1)
     file.mkdir()
-    with pytest.raises(UserError, match=f"no longer whole: {name} missing or cut"):
+    with pytest.raises(UserError, match=f"no longer whole: {name} missing or changed"):
         checkpoint.check(1)
 
 
@@ -120,6 +126,14 @@ def test_a_damaged_state_is_one_line(tmp_path: Path, state: str) -> None:
     with pytest.raises(UserError, match=r"trainer_state\.json is damaged.*remove the folder") as caught:
         whole(tmp_path, state).check(1)
     assert "\n" not in str(caught.value)
+
+
+def test_a_large_file_is_known_by_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("grounding.training.checkpoints.LARGE", 7)
+    checkpoint = whole(tmp_path)
+    assert checkpoint.files["optimizer.pt"] == (7, zlib.crc32(b"moments"))
+    assert checkpoint.files[STATE][1] is None
+    checkpoint.check(1)
 
 
 @contextmanager
@@ -162,7 +176,8 @@ def note(**changes: Any) -> str:
     "note",
     [
         *("{", "{}", "[]", "7", "[" * 100_000, note(step="x"), note(step=3), note(step=2.0), note(reward="high")),
-        *(note(reward=[1]), note(processes=0), note(files=[]), note(files={"a": "b"}), note(files=None)),
+        *(note(reward=[1]), note(processes=0), note(files=[]), note(files={"a": "bc"}), note(files=None)),
+        *(note(files={"a": 1}), note(files={"a": [1]}), note(files={"a": [-1, 2]})),
         '{"step": 2, "reward": NaN, "processes": 1, "files": {}}',
         '{"step": 2, "reward": 1}',
     ],
