@@ -139,7 +139,7 @@ def _check_size(path: Path, width: int, height: int) -> None:
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """What PyAV raises becomes `UserError`; only calls of PyAV belong into the block."""
+    """What PyAV or the disk raises becomes `UserError`; only the reading of the file belongs into the block."""
     import av
 
     try:

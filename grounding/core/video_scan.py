@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from grounding.core.limits import Limits, check_frames
-from grounding.core.video_file import VideoFile
+from grounding.core.video_file import VideoFile, reading
 
 # Containers whose header says how long they last; elsewhere FFmpeg guesses from what is there.
 PROMISING = ("mov", "matroska", "avi", "flv", "asf")
+TAIL = 1 << 17  # bytes; an Ogg page has half of it
 SLACK = 0.2  # seconds by which headers may be wrong
 
 
@@ -36,7 +39,7 @@ class Scan:
         shown: The pictures that are shown, in the order of decoding.
         damaged: How many packets of pictures are damaged.
         missing: Seconds that the header promises and the file does not hold; 0 or less where there are none.
-        broken_off: Whether there is something behind the last packet that cannot be read.
+        broken_off: Whether the file ends in the middle of something, or in something that cannot be read.
     """
 
     shown: list[Packet] = field(default_factory=list)
@@ -70,7 +73,7 @@ def scan(video: VideoFile, container: str) -> Scan:
             if len(found.shown) > most:
                 check_frames(len(found.shown), f"video {video.path}")
     found.missing = _missing(video, container, pictures_end, whole_end)
-    found.broken_off = video.broken_off
+    found.broken_off = video.broken_off or not _ends_well(video.path, container)
     return found
 
 
@@ -82,6 +85,22 @@ def _missing(video: VideoFile, container: str, pictures_end: float, whole_end: f
     if length:
         return float(((stream.start_time or 0) + length) * stream.time_base) - pictures_end
     return ((whole.start_time or 0) + (whole.duration or 0)) / 1e6 - whole_end
+
+
+def _ends_well(path: Path, container: str) -> bool:
+    """Whether the last bytes are those that end a file of its kind; true of kinds that have no such bytes."""
+    with reading(path), path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - TAIL))
+        tail = file.read(TAIL)
+    if container == "gif":
+        return tail.rstrip(b"\0").endswith(b";")
+    if container == "mpegts":
+        return any(size % packet == 0 for packet in (188, 192, 204))
+    if container == "ogg":
+        page = tail.rfind(b"OggS")
+        return page < 0 or bool(tail[page + 5 : page + 6] > b"\x03")  # flags: goes on, first page, 4: last page
+    return True
 
 
 def flaws(found: Scan, began: int, used: int) -> Iterator[str]:
@@ -96,7 +115,7 @@ def flaws(found: Scan, began: int, used: int) -> Iterator[str]:
         promised = f"{found.missing:.2f} s more than the {used} frames that it holds"
         yield f"its header promises {promised}; was it downloaded or copied whole?"
     elif found.broken_off:
-        yield f"what follows its {used} frames cannot be read; was it downloaded or copied whole?"
+        yield f"it breaks off after {used} frames; was it downloaded or copied whole?"
     if found.damaged:
         yield f"damaged packets left out: {found.damaged}"
     if began < len(found.shown):

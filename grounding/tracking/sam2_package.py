@@ -128,8 +128,8 @@ def load_sam2(checkpoint: str | Path, config: str, device: str = "auto", dtype: 
         UserError: If the package, the yaml or the checkpoint is missing, or they do not fit together.
     """
     where, precision = place(device, dtype)
-    regular_file(checkpoint, "checkpoint")
     model = build_predictor(config)
+    regular_file(checkpoint, "checkpoint")
     try:
         weights = torch.load(checkpoint, map_location="cpu", weights_only=True)
         model.load_state_dict(weights["model"])

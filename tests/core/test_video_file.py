@@ -130,7 +130,7 @@ def test_packets_end_where_the_file_breaks_off() -> None:
     video = VideoFile(Path("v.mkv"), SimpleNamespace(demux=demux), None)
     assert list(video.packets()) == [packet, packet] and video.broken_off
     found = Scan([Packet(0, 1, True), Packet(1, 1, False)], broken_off=True)
-    assert list(flaws(found, 2, 2)) == ["what follows its 2 frames cannot be read; was it downloaded or copied whole?"]
+    assert list(flaws(found, 2, 2)) == ["it breaks off after 2 frames; was it downloaded or copied whole?"]
 
 
 def test_ctrl_c_is_no_error_of_the_file() -> None:

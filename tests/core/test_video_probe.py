@@ -136,6 +136,26 @@ def test_a_broken_off_file_says_so(film: Film, name: str, caplog: pytest.LogCapt
     assert caplog.text.count("downloaded") == 1  # once a process
 
 
+@pytest.mark.parametrize("name", ["film.ts", "film.ogg", "film.gif"])
+def test_a_broken_off_file_whose_header_promises_nothing(film: Film, tmp_path: Path, name: str) -> None:
+    if name == "film.gif":
+        path = tmp_path / name
+        with av.open(str(path), "w") as out:
+            stream = out.add_stream("gif", rate=10)
+            stream.height, stream.width, stream.pix_fmt = 48, 64, "rgb8"
+            for noise in np.random.default_rng(0).integers(0, 255, (20, 48, 64, 3), np.uint8):
+                out.mux(stream.encode(av.VideoFrame.from_ndarray(noise, format="rgb24")))
+            out.mux(stream.encode())
+    else:
+        path = film(name, codec="libvpx" if name == "film.ogg" else "libx264", noise=True)
+    assert (probe(path).frame_count, probe(path).flaws) == (20, ())
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 6 // 10 // 188 * 188 + 100])
+    info = probe(path)
+    assert 5 < info.frame_count < 15
+    assert info.flaws[0] == f"it breaks off after {info.frame_count} frames; was it downloaded or copied whole?"
+
+
 def test_a_fragmented_file_that_breaks_off_counts_its_damaged_packet(film: Film, tmp_path: Path) -> None:
     path = tmp_path / "parts.mp4"
     with (
