@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from grounding.core.video_probe import VideoInfo
+from grounding.core.video_upright import Upright
 
 MakeVideo = Callable[..., VideoInfo]
 
@@ -16,7 +17,7 @@ MakeVideo = Callable[..., VideoInfo]
 def make_video(frames: int = 3, size: tuple[int, int] = (4, 6), name: str = "cat", fps: float = 10.0) -> VideoInfo:
     times = np.arange(frames) / fps
     stamps = np.arange(frames)
-    return VideoInfo(Path(f"{name}.mp4"), "mov", size, 0, times, stamps, stamps[:1], frames / fps)
+    return VideoInfo(Path(f"{name}.mp4"), "mov", size, Upright(), times, stamps, stamps[:1], frames / fps)
 
 
 @pytest.fixture
