@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import torch
 from torch.distributed.tensor import DTensor
 
+MOVED = "weights_moved"  # in the figures of the step that was watched
 ENOUGH = 0.5  # share of the weights that a step should move
 SAMPLE = 2**16  # numbers of a tensor that are looked at, evenly spread; all of a smaller one
 

@@ -18,14 +18,14 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from torch.distributed.tensor import DTensor
-from transformers import AutoModelForImageTextToText, TrainerCallback
+from transformers import AutoModelForImageTextToText, TrainerCallback, TrainerState
 from trl import GRPOTrainer
 
 from grounding.core import UserError
 from grounding.training.checkpoints import Checkpoints
 from grounding.training.guard import FIGURE, PATIENCE, save_batch, skipped_in_a_row
 from grounding.training.order import GroupOrder
-from grounding.training.precision import Movement, too_still
+from grounding.training.precision import MOVED, Movement, too_still
 
 SAY: Callable[[str], None] = logging.getLogger(__name__).warning  # where no console takes the lines
 
@@ -160,7 +160,7 @@ class SteadyTrainer(GRPOTrainer):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log; the loss of a skipped step is none."""
         if self._moved is not None:
-            logs |= {"weights_moved": self._moved}
+            logs |= {MOVED: self._moved}
             self._moved = None
         if self._skipped and "loss" in logs:
             logs |= {"loss": math.nan, FIGURE: 1.0}
@@ -173,6 +173,9 @@ class _FirstStep(TrainerCallback):
     def __init__(self, trainer: SteadyTrainer) -> None:
         self._trainer, self._done = trainer, False
         self._movement: Movement | None = None
+
+    def on_train_begin(self, args: Any, state: TrainerState, control: Any, **_: Any) -> None:
+        self._done = any(MOVED in row for row in state.log_history)  # before the checkpoint that training goes on from
 
     def on_step_begin(self, *_: Any, **__: Any) -> None:
         if not self._done:

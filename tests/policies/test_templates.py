@@ -83,6 +83,11 @@ def test_a_copy_that_dies_is_one_line_and_leaves_no_process() -> None:
 
 
 def test_what_a_template_changes_stays_in_the_copy() -> None:
-    seen: list[int] = []
-    assert bounded(lambda: str(seen.append(1))) == "None"
+    seen: list[str] = []
+
+    def render() -> str:
+        seen.append("here")
+        return str(len(seen))
+
+    assert bounded(render) == "1"
     assert seen == []

@@ -149,7 +149,8 @@ def test_a_resumed_run_reads_float32_weights_beside_a_frozen_tower(
     )
     results = []
     for _ in range(2):  # the second begins from the checkpoint of the last step, and trains nothing
-        policy, logged = load_policy(str(tiny_folder), dtype="bfloat16"), []
+        policy = load_policy(str(tiny_folder), dtype="bfloat16")
+        logged: list[dict[str, float]] = []
         trained = run_grpo(policy, toy_source(FIRST, 4, fps=1.0), MARKER, small, tmp_path, logged.append)
         results.append({name: value.clone() for name, value in trained.model.state_dict().items()})
     assert {value.dtype for value in results[0].values()} == {torch.float32, torch.bfloat16}
