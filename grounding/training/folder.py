@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -114,7 +115,12 @@ def _cut_back(folder: Path, config: Config) -> None:
     grpo = math.inf if finished else newest.step if newest else 0
     if newest and not finished:
         newest.check(PartialState().num_processes)
-    cut_metrics(folder / METRICS, {"warmup": math.inf if (folder / "warmup").is_dir() else 0, "grpo": grpo})
+    kept = cut_metrics(folder / METRICS, {"warmup": math.inf if (folder / "warmup").is_dir() else 0, "grpo": grpo})
+    done = config.trainer.max_steps if finished else int(grpo)
+    if (lost := done - len(kept.get("grpo", ()))) > 0:  # of a crash of the machine, or somebody's editor
+        sys.stderr.write(
+            f"{folder / METRICS} lacks {lost} of the {done} steps of GRPO that were done; so will the curves\n"
+        )
     for name in REPORT:
         (folder / name).unlink(missing_ok=True)
 

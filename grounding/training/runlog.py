@@ -100,18 +100,22 @@ class Phase:
             self.bar.advance(self.task)
 
 
-def cut_metrics(path: Path, last: Mapping[str, float]) -> None:
+def cut_metrics(path: Path, last: Mapping[str, float]) -> dict[str, set[int]]:
     """Remove what a stopped run wrote after the point that it is resumed from.
 
     Args:
         path: `metrics.jsonl`; its last line may be half-written.
         last: Last step to keep of each phase; phases that are not named go.
 
+    Returns:
+        The steps that were kept, by phase.
+
     Raises:
         UserError: Naming file and row of a line that holds no figures; or if the file cannot be read or written.
     """
+    steps: dict[str, set[int]] = {}
     if not path.exists():
-        return
+        return steps
     kept = []
     for row, line in enumerate(read_bytes(path, "metrics").rpartition(b"\n")[0].split(b"\n"), start=1):
         if line.strip():
@@ -119,7 +123,9 @@ def cut_metrics(path: Path, last: Mapping[str, float]) -> None:
                 step, phase, _ = parse_metrics(line)
             if step <= last.get(phase, 0):
                 kept.append(line.decode() + "\n")
+                steps.setdefault(phase, set()).add(step)
     write_text(path, "".join(kept), overwrite=True)
+    return steps
 
 
 class LogCallback(TrainerCallback):

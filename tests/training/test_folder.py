@@ -120,6 +120,18 @@ def test_a_complete_run_is_left_alone(tmp_path: Path) -> None:
     assert all((tmp_path / name).read_text() == "as it was" for name in ("metrics.jsonl", "curves.png"))
 
 
+@pytest.mark.parametrize(("rows", "lost"), [(ROWS, 0), (ROWS[:3], 1), ([], 2)])
+def test_figures_that_were_lost_are_said(
+    tmp_path: Path, rows: list[tuple[str, int]], lost: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    open_folder(config(tmp_path, None))
+    write(tmp_path / "metrics.jsonl", *rows)
+    checkpoint(tmp_path, 2)
+    open_folder(config(tmp_path))
+    said = f"{tmp_path}/metrics.jsonl lacks {lost} of the 2 steps of GRPO that were done; so will the curves\n"
+    assert capsys.readouterr().err == (said if lost else "")
+
+
 def test_a_checkpoint_that_is_no_longer_whole_is_refused_before_anything_is_cut(tmp_path: Path) -> None:
     open_folder(config(tmp_path, None))
     write(tmp_path / "metrics.jsonl", *ROWS)
