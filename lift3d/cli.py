@@ -5,6 +5,9 @@ A command is a door to the whole house: this module, and no other of `lift3d`, i
 
 from __future__ import annotations
 
+from grounding import cli  # first: from here on Ctrl-C ends with one line
+
+# isort: split
 import json
 import os
 import sys
@@ -18,7 +21,6 @@ import tyro
 from rich.console import Console
 from rich.progress import track
 
-from grounding import cli
 from grounding.core import Masklets, UserError
 from grounding.core.checks import printable, shown, whole, whole_text, within
 from grounding.core.files import check_free
@@ -246,3 +248,7 @@ def main() -> None:
     commands: dict[str, Any] = {"export": export, "view": view, "inspect": inspect, "score": score}
     about = "Lift 2D masks of RGB-D scenes to 3D objects; look at them, and score them."
     cli.run(lambda: tyro.extras.subcommand_cli_from_dict(commands, prog="lift3d", description=about))
+
+
+if __name__ == "__main__":
+    main()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from grounding.cli import run  # first: from here on Ctrl-C ends with one line
+
+# isort: split
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,7 +15,6 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from grounding.cli import run
 from grounding.core import UserError
 from grounding.core.checks import printable
 from grounding.core.files import check_free, write_text

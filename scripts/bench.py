@@ -5,6 +5,9 @@ The first three run TRL's own way and ours in turns, in one process, on the same
 
 from __future__ import annotations
 
+from grounding.cli import run  # first: from here on Ctrl-C ends with one line
+
+# isort: split
 import os
 import tempfile
 import warnings
@@ -14,7 +17,6 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from grounding.cli import run
 from grounding.core import UserError
 from grounding.core.extras import needs
 

@@ -9,13 +9,15 @@ data.name=hcstvg data.root=DIR data.annotations=FILE data.masklets=DIR          
 
 from __future__ import annotations
 
+from grounding.cli import run  # first: from here on Ctrl-C ends with one line
+
+# isort: split
 import sys
 
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from grounding.cli import run
 from grounding.core.extras import needs
 from grounding.core.files import write_json
 

@@ -7,6 +7,9 @@ It ends at the first text that fails, with its seed and number; `--only N` makes
 
 from __future__ import annotations
 
+from grounding.cli import run  # first: from here on Ctrl-C ends with one line
+
+# isort: split
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +20,6 @@ import tyro
 from rich.console import Console
 from rich.progress import track
 
-from grounding.cli import run
 from grounding.core import Answer, Interval, Mask, ParseFailure, Tube, UserError, rle
 from grounding.tasks import answers, boxes, evidence, objects, stvg, vtg
 from grounding.tasks.lenient import BOXES, LETTERS, NUMBERS, RANGES, Lenient

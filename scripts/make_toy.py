@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from grounding.cli import run  # first: from here on Ctrl-C ends with one line
+
+# isort: split
 from pathlib import Path
 
 import tyro
 from rich.console import Console
 from rich.progress import track
 
-from grounding.cli import run
 from grounding.datasets.toy import FPS, HELD_OUT, toy_source
 from grounding.datasets.toy_export import export_toy
 

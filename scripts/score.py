@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from grounding.cli import run  # first: from here on Ctrl-C ends with one line
+
+# isort: split
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from grounding.cli import run
 from grounding.core import UserError
 from grounding.core.checks import printable
 from grounding.evaluation.benchmarks.table import BENCHMARKS

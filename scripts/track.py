@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from grounding.cli import run  # first: from here on Ctrl-C ends with one line
+
+# isort: split
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +13,6 @@ import tyro
 from rich.console import Console
 from rich.progress import track
 
-from grounding.cli import run
 from grounding.core import Masklets, UserError, save_masklets
 from grounding.core.checks import printable
 from grounding.core.files import check_free, writing

@@ -10,11 +10,13 @@ On its own it builds the tiny policy, warms it up on the toy world, and trains i
 
 from __future__ import annotations
 
+from grounding.cli import imports, run  # first: from here on Ctrl-C ends with one line
+
+# isort: split
 import argparse
 import sys
 from typing import NoReturn
 
-from grounding.cli import imports, run
 from grounding.core import UserError
 from grounding.core.extras import needs
 

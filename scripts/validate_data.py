@@ -17,6 +17,9 @@ The exit status is 0 whatever is found: a finding is no error of the command.
 
 from __future__ import annotations
 
+from grounding.cli import run  # first: from here on Ctrl-C ends with one line
+
+# isort: split
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -27,7 +30,6 @@ from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
-from grounding.cli import run
 from grounding.core import Sample, UserError
 from grounding.core.checks import printable
 from grounding.core.files import check_free, write_json
