@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -217,3 +218,21 @@ def test_workers_go_round_the_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     assert turn("cuda:1", 0) == "cuda:1" and turn("cpu", 1) == "cpu"
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     assert turn("auto", 1) == "auto"
+
+
+@pytest.mark.parametrize("part", ["missing", "nan"])
+def test_weights_that_are_missing_or_not_numbers_are_refused_by_name(
+    sam2_folder: Path, tmp_path: Path, part: str
+) -> None:
+    shutil.copytree(sam2_folder, tmp_path, dirs_exist_ok=True)
+    weights = load_file(tmp_path / "model.safetensors")
+    name = next(name for name in sorted(weights) if name.endswith("proj_out.weight"))
+    if part == "missing":
+        del weights[name]
+    else:
+        weights[name].view(-1)[0] = float("nan")
+    save_file(weights, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match="lacks the weights" if part == "missing" else "not finite") as caught:
+        load_tracker(str(tmp_path), "cpu")
+    assert name.rpartition(".")[0].rpartition(".")[2] in str(caught.value)
+    assert "\n" not in str(caught.value)

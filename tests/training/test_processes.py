@@ -134,6 +134,23 @@ def test_a_model_that_is_shared_out_learns_the_same(two: Path, config: str, tmp_
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("config", "frozen"), [("ddp", False), ("fsdp2", False), ("fsdp2", True), ("zero2", False)])
+def test_small_steps_move_weights_of_16_bits(config: str, frozen: bool, tmp_path: Path) -> None:
+    changes = {
+        "trainer": {"max_steps": 1, "bf16": True},
+        "objective": {"lr": 1e-6},  # below the steps of bfloat16
+        "model": {"dtype": "bfloat16", "freeze_vision": frozen},
+        "warmup": {"max_steps": 0},
+    }
+    if config == "ddp":
+        done = launched(config, "small_run.py", str(tmp_path / "run"), json.dumps(changes), "adamw")
+        assert done.returncode == 0, done.stderr
+    else:
+        shared_out(config, tmp_path / "run", changes=changes, words=("adamw",))
+    assert metrics(tmp_path / "run")[0]["weights_moved"] > 0.99
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("config", SHARDED)
 def test_a_model_that_is_shared_out_resumes_as_if_never_stopped(config: str, tmp_path: Path) -> None:
     adamw = {**CHANGES, "objective": {"lr": 1e-2}}  # FSDP2 cannot read the state of SGD, for there is none
