@@ -72,6 +72,12 @@ def test_what_cannot_be_an_option_is_one_line(folder: Path, argument: str) -> No
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 700
 
 
+@pytest.mark.parametrize(("saved", "positions"), [("", "transformers"), (", positions: trained", "trained")])
+def test_a_run_older_than_the_option_keeps_its_positions(folder: Path, saved: str, positions: str) -> None:
+    (folder / SAVED).write_text(f"model: {{name: tiny{saved}}}")
+    assert read_arguments([f"model={folder}"]).config.model.positions == positions
+
+
 def test_a_saved_configuration_takes_in_nothing_of_this_machine(folder: Path) -> None:
     (folder / SAVED).write_text("model: {name: '${oc.env:HOME}'}")
     with pytest.raises(UserError, match="holds values only") as caught:
