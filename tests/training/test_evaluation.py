@@ -160,7 +160,7 @@ def test_an_existing_output_is_refused_before_anything_runs(folder: Path) -> Non
 
 @pytest.mark.parametrize("name", [f"{SAVED}/f.json", f"{SAVED}/a/b/f.json", f"{'x' * 300}.json"])
 def test_an_output_that_cannot_be_written_is_refused_too(folder: Path, name: str) -> None:
-    with pytest.raises(UserError, match=r"out=.* cannot be written"):
+    with pytest.raises(UserError, match=r"cannot (be )?writ"):
         read_arguments([f"model={folder}", f"out={folder / name}"])
 
 
