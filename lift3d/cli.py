@@ -138,7 +138,7 @@ def score(*, benchmark: Literal["scannet", "scannet_agnostic", "scanrefer"], pre
     show(score_files(benchmark, (predictions,), truth))
 
 
-def read_masks(path: Path, scene: Scene) -> MaskSource:
+def read_masks(path: str | Path, scene: Scene) -> MaskSource:
     """Masks of the views, told apart by content.
 
     Args:
@@ -164,7 +164,7 @@ def read_masks(path: Path, scene: Scene) -> MaskSource:
     return FromMasklets(Masklets(masklets.size, masklets.fps, masklets.pts[: len(place)], tracks))
 
 
-def read_labels(path: Path | None) -> dict[int, str | int]:
+def read_labels(path: str | Path | None) -> dict[int, str | int]:
     """The name or class number of ids, from a JSON object.
 
     Raises:

@@ -116,7 +116,9 @@ class Report:
     difference: Mapping[str, Estimate] = field(default_factory=dict)
 
 
-def score_files(name: str, predictions: Sequence[Path], truth: Path, options: Options | None = None) -> Report:
+def score_files(
+    name: str, predictions: Sequence[str | Path], truth: str | Path, options: Options | None = None
+) -> Report:
     """Score one prediction file, or compare two, against the truth.
 
     Args:
@@ -130,6 +132,7 @@ def score_files(name: str, predictions: Sequence[Path], truth: Path, options: Op
             row of everything that is wrong with the predictions.
     """
     options = options or Options()
+    predictions, truth = [Path(path) for path in predictions], Path(truth)
     benchmark = find(name)
     mode = _mode(name, benchmark, options.compat)
     truths = benchmark.truths(truth)
