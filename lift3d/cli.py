@@ -158,7 +158,7 @@ def read_masks(path: str | Path, scene: Scene) -> MaskSource:
     every = _in_order([*names, *scene.left_out], names)
     if pictures:
         refuse_other_names(list(pictures), every, scene.views)
-    masklets = read_masklets(path, _as_video(path, scene, len(every)))
+    masklets = read_masklets(path, _as_video(Path(path), scene, len(every)))
     place = [every.index(name) for name in names]
     tracks = {i: tuple(track[p] for p in place) for i, track in masklets.tracks.items()}
     return FromMasklets(Masklets(masklets.size, masklets.fps, masklets.pts[: len(place)], tracks))

@@ -132,13 +132,13 @@ def score_files(
             row of everything that is wrong with the predictions.
     """
     options = options or Options()
-    predictions, truth = [Path(path) for path in predictions], Path(truth)
+    said, truth = [Path(path) for path in predictions], Path(truth)
     benchmark = find(name)
     mode = _mode(name, benchmark, options.compat)
     truths = benchmark.truths(truth)
     if not truths:
         raise UserError(f"{truth} holds no samples; give {benchmark.truth}")
-    files = [collect(path, benchmark, truths) for path in predictions]
+    files = [collect(path, benchmark, truths) for path in said]
     if options.strict:
         _stop(files)
     ids = [one for one in truths if not (options.skip_missing and any(f.status(one) == "missing" for f in files))]
@@ -153,7 +153,7 @@ def score_files(
     ]
     paired = differences(results[0], results[1], len(ids), **draws) if len(results) == 2 else {}
     hopeless = [one for one in ids if benchmark.hopeless(truths[one])]
-    read = inputs_of(name, predictions, truth)
+    read = inputs_of(name, said, truth)
     return Report(name, mode, truth, read, ids, len(truths), scored, hopeless, benchmark.gaps(chosen), paired)
 
 
