@@ -138,7 +138,7 @@ def score(*, benchmark: Literal["scannet", "scannet_agnostic", "scanrefer"], pre
     show(score_files(benchmark, (predictions,), truth))
 
 
-def read_masks(path: Path, scene: Scene) -> MaskSource:
+def read_masks(path: str | Path, scene: Scene) -> MaskSource:
     """Masks of the views, told apart by content.
 
     Args:
@@ -158,13 +158,13 @@ def read_masks(path: Path, scene: Scene) -> MaskSource:
     every = _in_order([*names, *scene.left_out], names)
     if pictures:
         refuse_other_names(list(pictures), every, scene.views)
-    masklets = read_masklets(path, _as_video(path, scene, len(every)))
+    masklets = read_masklets(path, _as_video(Path(path), scene, len(every)))
     place = [every.index(name) for name in names]
     tracks = {i: tuple(track[p] for p in place) for i, track in masklets.tracks.items()}
     return FromMasklets(Masklets(masklets.size, masklets.fps, masklets.pts[: len(place)], tracks))
 
 
-def read_labels(path: Path | None) -> dict[int, str | int]:
+def read_labels(path: str | Path | None) -> dict[int, str | int]:
     """The name or class number of ids, from a JSON object.
 
     Raises:

@@ -28,7 +28,7 @@ FORMATS: dict[str, Callable[[Path, Result], None]] = {
 }
 
 
-def export(folder: Path, result: Result, formats: Sequence[str]) -> None:
+def export(folder: str | Path, result: Result, formats: Sequence[str]) -> None:
     """Write `report.json`, `preview.png` and the formats.
 
     Args:

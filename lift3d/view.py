@@ -54,7 +54,9 @@ class Exported:
     up: np.ndarray
 
 
-def view(folder: Path, scene: Scene | None = None, save: Path | None = None, progress: Progress = plain) -> None:
+def view(
+    folder: str | Path, scene: Scene | None = None, save: str | Path | None = None, progress: Progress = plain
+) -> None:
     """Show an export.
 
     Args:
@@ -105,12 +107,13 @@ def _viewer() -> Iterator[None]:
         os.environ["PATH"] = path
 
 
-def read_export(folder: Path) -> Exported:
+def read_export(folder: str | Path) -> Exported:
     """Read a folder that `lift3d export` wrote.
 
     Raises:
         UserError: If a file is missing or is not as `export` writes it.
     """
+    folder = Path(folder)
     path = folder / "instances.ply"
     if not is_file(path):
         raise UserError(f"{folder} has no instances.ply; give a folder of lift3d export, with ply among its formats")

@@ -13,7 +13,7 @@ from grounding.core.files import check_free
 
 
 @contextmanager
-def new_folder(path: Path, partial: Path | None = None) -> Iterator[Path]:
+def new_folder(path: str | Path, partial: Path | None = None) -> Iterator[Path]:
     """Give an empty folder beside `path`; it becomes `path` when the block ends well, and is removed otherwise.
 
     Args:
@@ -24,6 +24,7 @@ def new_folder(path: Path, partial: Path | None = None) -> Iterator[Path]:
     Raises:
         UserError: If `path` exists and is no empty folder, or the disk is full or not writable.
     """
+    path = Path(path)
     place = path.resolve() if path.is_dir() else path.absolute()  # "." has no name of its own; a link stays a link
     # Named before it is made: a Ctrl-C right after the making finds it, too.
     partial = partial or place.parent / f".{place.name[:64]}.{secrets.token_hex(4)}"

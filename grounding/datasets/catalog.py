@@ -121,10 +121,10 @@ class Opened:
 
 def open_dataset(
     name: str,
-    annotations: Path,
+    annotations: str | Path,
     *,
     split: str | None = None,
-    videos: Path | None = None,
+    videos: str | Path | None = None,
     policy: Policy | None = None,
 ) -> Opened:
     """Read the annotations of a dataset; videos are looked for, but not opened.
@@ -189,12 +189,13 @@ def _sample(record: Record, policy: Policy, samples: dict[str, Sample], findings
     return sample
 
 
-def find_annotations(name: str, path: Path, split: str | None) -> Path:
+def find_annotations(name: str, path: str | Path, split: str | None) -> Path:
     """The annotation file: the path itself, or that of the split in a folder.
 
     Raises:
         UserError: If there is none, naming where it was looked for.
     """
+    path = Path(path)
     if is_file(path):
         return path
     if not is_folder(path):
@@ -220,7 +221,7 @@ class Located:
         UserError: If it is no folder.
     """
 
-    def __init__(self, root: Path | None) -> None:
+    def __init__(self, root: str | Path | None) -> None:
         self._by_name: dict[str, list[str]] = {}
         if root is None:
             return

@@ -79,7 +79,7 @@ class JsonlSource:
 
 
 def open_jsonl(
-    root: Path,
+    root: str | Path,
     annotations: str,
     *,
     split: str | None = None,
@@ -134,7 +134,7 @@ def open_jsonl(
     return JsonlSource(ordered, skipped, annotations, media, good, *reading, merge_splits, notes)
 
 
-def wanted_rows(root: Path, annotations: str, split: str | None) -> tuple[list[Row], list[Problem]]:
+def wanted_rows(root: str | Path, annotations: str, split: str | None) -> tuple[list[Row], list[Problem]]:
     """The well-formed rows of a split, and the ill-formed rows of the file.
 
     Args:
@@ -154,10 +154,10 @@ def wanted_rows(root: Path, annotations: str, split: str | None) -> tuple[list[R
     return wanted, problems
 
 
-def _find_annotations(root: Path, annotations: str) -> Path:
+def _find_annotations(root: str | Path, annotations: str) -> Path:
     if not is_folder(root):
         raise UserError(f"data.root={root} is not a folder; give the folder that holds the videos")
-    for path in (root / annotations, Path(annotations)):
+    for path in (Path(root) / annotations, Path(annotations)):
         if is_file(path):
             return path
     raise UserError(f"data.annotations={annotations} is no file, neither in {root} nor as it stands; mend the path")

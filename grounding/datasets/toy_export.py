@@ -16,7 +16,7 @@ MOST = 100_000  # clips; they take 4 kB each and a fifth of a second
 
 
 def export_toy(
-    source: ToySource, folder: Path, progress: Callable[[Sequence[Sample]], Iterable[Sample]] = iter
+    source: ToySource, folder: str | Path, progress: Callable[[Sequence[Sample]], Iterable[Sample]] = iter
 ) -> Path:
     """Write every clip as `videos/NNNN.mp4` and `masklets/NNNN.masklets.json`, and `annotations.jsonl`: all or nothing.
 
@@ -40,7 +40,7 @@ def export_toy(
     with staged(folders=[folder]) as (hidden,):
         rows = [_export(number, source.load(sample), hidden) for number, sample in enumerate(progress(source.samples))]
         write_text(hidden / ANNOTATIONS, "".join(json.dumps(row) + "\n" for row in rows))
-    return folder / ANNOTATIONS
+    return Path(folder) / ANNOTATIONS
 
 
 def _export(number: int, loaded: LoadedSample, folder: Path) -> dict[str, Any]:

@@ -64,7 +64,7 @@ class Report:
 def validate(
     opened: Opened,
     *,
-    videos: Path | None = None,
+    videos: str | Path | None = None,
     others: Mapping[str, Sequence[Sample]] | None = None,
     checks: Sequence[Check] = (gold_failures,),
     progress: Progress = iter,

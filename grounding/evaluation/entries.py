@@ -19,8 +19,19 @@ from grounding.datasets.records import checked_name, one_line
 T = TypeVar("T")
 LARGE = 1e15  # no second, pixel, metre or score comes near
 MOST_WINDOWS = 1000  # of one sample
-TRUE = ("target", "gt", "ans", "solution", "ground_truth", "relevant_windows")  # keys of the truth in a result's row
+TRUE = (
+    "target",
+    "gt",
+    "ans",
+    "solution",
+    "ground_truth",
+    "relevant_windows",
+    "correct_answer",
+)  # keys of the truth in a result's row
 OWN = ("prediction", "pred")  # keys of the prediction
+# Words in keys beside which an `answer` or `interval` is as likely the truth: those of other truths and of model texts.
+_TRUTHS = frozenset(("gt", "true", "truth", "target", "gold", "solution", "pred"))
+_TEXTS = frozenset(("output", "outputs", "response", "responses", "completion", "generated", "model"))
 NOTHING: tuple[Any, ...] = (None, [], [None, None], [[]], [[None, None]])  # how rows say that there is no answer
 
 
@@ -126,8 +137,11 @@ def predicted(row: Mapping[str, Any], *shared: str, own: Sequence[str] = ()) -> 
 
 def _truth_beside(row: Mapping[str, Any], shared: Sequence[str]) -> str | None:
     """A key, none of `shared`, that shows that a row holds the truth: by its name, or as the prediction has another."""
-    others = (name for name in row if name not in shared)
-    return next((n for n in others if n in TRUE or n == "pred" or n.startswith("gt_") or f"pred_{n}" in row), None)
+    for name in row:
+        signs = (_TRUTHS | _TEXTS).intersection(name.split("_")) if not name.startswith("pred_") else ()
+        if name not in shared and (signs or name in TRUE or f"pred_{name}" in row):
+            return name
+    return None
 
 
 def numbers(value: Any, name: str, width: int | None = None) -> np.ndarray:

@@ -116,7 +116,9 @@ class Report:
     difference: Mapping[str, Estimate] = field(default_factory=dict)
 
 
-def score_files(name: str, predictions: Sequence[Path], truth: Path, options: Options | None = None) -> Report:
+def score_files(
+    name: str, predictions: Sequence[str | Path], truth: str | Path, options: Options | None = None
+) -> Report:
     """Score one prediction file, or compare two, against the truth.
 
     Args:
@@ -130,12 +132,13 @@ def score_files(name: str, predictions: Sequence[Path], truth: Path, options: Op
             row of everything that is wrong with the predictions.
     """
     options = options or Options()
+    said, truth = [Path(path) for path in predictions], Path(truth)
     benchmark = find(name)
     mode = _mode(name, benchmark, options.compat)
     truths = benchmark.truths(truth)
     if not truths:
         raise UserError(f"{truth} holds no samples; give {benchmark.truth}")
-    files = [collect(path, benchmark, truths) for path in predictions]
+    files = [collect(path, benchmark, truths) for path in said]
     if options.strict:
         _stop(files)
     ids = [one for one in truths if not (options.skip_missing and any(f.status(one) == "missing" for f in files))]
@@ -150,7 +153,7 @@ def score_files(name: str, predictions: Sequence[Path], truth: Path, options: Op
     ]
     paired = differences(results[0], results[1], len(ids), **draws) if len(results) == 2 else {}
     hopeless = [one for one in ids if benchmark.hopeless(truths[one])]
-    read = inputs_of(name, predictions, truth)
+    read = inputs_of(name, said, truth)
     return Report(name, mode, truth, read, ids, len(truths), scored, hopeless, benchmark.gaps(chosen), paired)
 
 

@@ -321,7 +321,7 @@ def _patch_size(model: Any) -> int:
     return vision.in_channels * vision.temporal_patch_size * vision.patch_size**2
 
 
-def save_policy(policy: Policy, folder: Path, notes: Mapping[str, str] | None = None) -> None:
+def save_policy(policy: Policy, folder: str | Path, notes: Mapping[str, str] | None = None) -> None:
     """Save model and processor like any Hugging Face model; the folder appears whole or not at all.
 
     Args:
@@ -332,7 +332,7 @@ def save_policy(policy: Policy, folder: Path, notes: Mapping[str, str] | None = 
     Raises:
         UserError: If the folder exists, or the disk is full or not writable.
     """
-    with whole_folder(folder) as partial:
+    with whole_folder(Path(folder)) as partial:
         policy.model.save_pretrained(partial)
         policy.processor.save_pretrained(partial)
         for name, text in (notes or {}).items():

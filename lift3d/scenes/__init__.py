@@ -36,7 +36,7 @@ _MODULES = (
 LAYOUTS: dict[str, Layout] = {module.LAYOUT.name: module.LAYOUT for module in _MODULES}
 
 
-def open_scene(root: Path, layout: str | None = None, surface: bool = True) -> Scene:
+def open_scene(root: str | Path, layout: str | None = None, surface: bool = True) -> Scene:
     """Open an RGB-D scene and test its conventions; images are read later, one at a time.
 
     Args:
@@ -56,7 +56,7 @@ def open_scene(root: Path, layout: str | None = None, surface: bool = True) -> S
     return replace(scene, problems=(*scene.problems, *by_reason(found.unusable, "frame"), *found.problems))
 
 
-def load(root: Path, layout: str | None = None, surface: bool = True) -> Scene:
+def load(root: str | Path, layout: str | None = None, surface: bool = True) -> Scene:
     """As `open_scene`, without the test."""
     root = Path(root)
     if not is_folder(root):

@@ -40,6 +40,15 @@ def test_rows_samples_and_findings_add_up(tmp_path: Path) -> None:
     assert [sample.id for sample in made.samples] == ["X_0", "X_1", "X_2", "Y_0"]
 
 
+def test_paths_may_be_strings(tmp_path: Path) -> None:
+    file = moments(tmp_path / "annotations", X=1).rename(tmp_path / "annotations" / "charades_val.json")
+    (tmp_path / "v").mkdir()
+    (tmp_path / "v" / "X.mp4").touch()
+    for place, split in ((str(file), None), (str(file.parent), "val")):
+        made = open_dataset("charades", place, split=split, videos=str(tmp_path / "v"))
+        assert (made.file, made.samples[0].video) == (file, "X.mp4")
+
+
 def test_a_video_that_comes_twice_has_its_ids_once(tmp_path: Path) -> None:
     one = '"X": {"duration": 9, "timestamps": [[0, 1]], "sentences": ["%s"]}'
     (tmp_path / "a.json").write_text("{" + one % "first" + "," + one % "second" + "}")

@@ -47,6 +47,13 @@ def test_a_sample_that_an_object_names_twice_is_a_duplicate(tmp_path):
         score_files("vtg", [said], truth, Options(resamples=5, strict=True))
 
 
+def test_paths_may_be_strings(tmp_path):
+    (tmp_path / "truth.json").write_text('{"a": [0, 10]}')
+    (tmp_path / "said.json").write_text('{"a": [0, 5]}')
+    report = score_files("vtg", [str(tmp_path / "said.json")], str(tmp_path / "truth.json"), Options(resamples=5))
+    assert report.scored[0].value("mIoU") == 0.5
+
+
 def test_a_full_file(score):
     report = score(rows(a=WHOLE, b=HALF, c=WHOLE, d=HALF), strict=True)
     assert miou(report) == 0.75

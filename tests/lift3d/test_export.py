@@ -52,6 +52,11 @@ def test_all_formats_a_report_and_a_picture(tmp_path: Path, result: Result) -> N
         assert picture.size == (480 + 8 + 640, 480)
 
 
+def test_the_folder_may_be_a_string(tmp_path: Path, result: Result) -> None:
+    export(str(tmp_path / "out"), result, ["json"])
+    assert (tmp_path / "out" / "boxes.json").is_file()
+
+
 def test_the_same_bytes_come_out_twice(tmp_path: Path, result: Result) -> None:
     for name in ("a", "b"):
         export(tmp_path / name, result, ["ply", "glb", "npz", "json"])

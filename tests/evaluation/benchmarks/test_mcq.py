@@ -31,7 +31,7 @@ def test_questions_without_groups(score):
 def test_rows_that_hold_the_truth_too_are_scored_by_the_prediction(score):
     rows = [{"id": "a", "answer": "B", "prediction": "A", "pred": "A"}, {"id": "b", "answer": "C", "pred_answer": "C"}]
     assert score("mcq", TRUTH, rows, skip_missing=True)["accuracy"] == 0.5
-    for key in ("gt", "target", "ans", "solution", "ground_truth"):
+    for key in ("gt", "target", "ans", "solution", "ground_truth", "correct_answer", "response", "model_output"):
         result = score("mcq", TRUTH, {"a": {"answer": "B", key: "B"}, "b": "C"})
         assert f'"answer" may be the truth, for the row has "{key}" too' in result["problems"][0]
 
