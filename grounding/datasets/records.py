@@ -241,7 +241,7 @@ def _positive(value: Any, name: str) -> float | None:
     if value is None:
         return None
     if type(value) not in (int, float) or not 0 < value < _LARGE:
-        raise UserError(f"the {name} must be a number above 0, got {reprlib.repr(value)}")
+        raise UserError(f"the {name} must be a number above 0 and below {_LARGE:,.0f}, got {reprlib.repr(value)}")
     return float(value)
 
 
