@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
@@ -39,6 +40,7 @@ def run(main: Callable[[], None]) -> None:
             the output went away, as in `command | head`. Nothing if `main` returns.
     """
     _write_any_name()
+    atexit.register(_end_at_once)  # as the last, so that it comes before all else that is done at the end
     if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _stop)
     try:
@@ -80,6 +82,13 @@ def _stop(number: int, frame: object) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not stop the cleaning up
     sys.stderr.write("stopped\n")
     raise SystemExit(128 + number)
+
+
+def _end_at_once() -> None:
+    """Let a signal end the process without a word while Python and libraries clear up, for all work is done by then."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _write_any_name() -> None:

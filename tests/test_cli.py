@@ -5,12 +5,21 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from grounding.cli import run
 from grounding.core import UserError, UserErrors
+
+
+@pytest.fixture(autouse=True)
+def own_signals() -> Iterator[None]:
+    """`run` decides what signals do, and commands inherit it; none of that outlasts a test."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
 
 
 def raising(error: BaseException) -> Callable[[], None]:
@@ -117,6 +126,24 @@ def main():
     child.send_signal(signal.SIGTERM)
     assert child.communicate(timeout=60) == (b"cleaned\n", b"stopped\n")
     assert child.returncode == 143
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_after_the_work_ends_the_process_without_a_word(number: signal.Signals) -> None:
+    code = """
+import atexit, time
+def late():
+    print("ready", flush=True)
+    time.sleep(60)
+atexit.register(late)  # as libraries do that clear up at the end
+def main():
+    pass
+"""
+    child = process(code)
+    assert child.stdout is not None and child.stdout.readline() == b"ready\n"
+    child.send_signal(number)
+    assert child.communicate(timeout=60) == (b"", b"")
+    assert child.returncode == -number
 
 
 def test_what_data_says_cannot_steer_the_terminal() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import json
 import os
 import secrets
@@ -14,7 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from grounding.core.errors import UserError
+from grounding.core.reading import is_folder
 
+LONGEST_NAME = 255  # bytes, of a file or folder; more than any file system in use takes
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES)
 
 
@@ -50,27 +53,28 @@ def staged(
     """
     outputs = [*(_output(path, False) for path in files), *(_output(path, True) for path in folders)]
     done: list[Path] = []
-    try:
-        read = [Path(path) for path in inputs]
-        for number, output in enumerate(outputs):
-            if any(output.place == other.place for other in outputs[:number]):
-                raise UserError(f"{output.path} is named for two outputs; give each its own")
-            with writing(output.path):
-                check_free(output.path, overwrite=overwrite, folder=output.folder, inputs=read)
-                output.place.parent.mkdir(parents=True, exist_ok=True)
-        with writing(outputs[0].path):
-            yield [output.hidden for output in outputs]
-        for output in outputs:
-            with writing(output.path):
-                if os.path.lexists(output.hidden):
-                    _put(output, overwrite)
-                    done.append(output.place)
-    except BaseException:
-        if not overwrite:  # what was there before is gone otherwise, and the new is better than nothing
-            _remove(done)
-        raise
-    finally:
-        _remove([output.hidden for output in outputs])
+    read = [Path(path) for path in inputs]
+    with contextlib.ExitStack() as parents:
+        try:
+            for number, output in enumerate(outputs):
+                if any(output.place == other.place for other in outputs[:number]):
+                    raise UserError(f"{output.path} is named for two outputs; give each its own")
+                with writing(output.path):
+                    check_free(output.path, overwrite=overwrite, folder=output.folder, inputs=read)
+                    parents.enter_context(parent_of(output.place))
+            with writing(outputs[0].path):
+                yield [output.hidden for output in outputs]
+            for output in outputs:
+                with writing(output.path):
+                    if os.path.lexists(output.hidden):
+                        _put(output, overwrite)
+                        done.append(output.place)
+        except BaseException:
+            if not overwrite:  # what was there before is gone otherwise, and the new is better than nothing
+                _remove(done)
+            raise
+        finally:
+            _remove([output.hidden for output in outputs])
 
 
 @contextlib.contextmanager
@@ -120,6 +124,7 @@ def check_free(
         try:
             mode = path.lstat().st_mode
         except FileNotFoundError:
+            _check_names(path)
             return
         except ValueError as error:  # a NUL byte, or a character that the file system cannot hold
             raise UserError(f"cannot write {path}: {error}") from error
@@ -183,6 +188,32 @@ def writing(path: str | Path) -> Iterator[None]:
         raise UserError(f"cannot write {path}: {error}") from error
 
 
+@contextlib.contextmanager
+def parent_of(place: Path) -> Iterator[None]:
+    """Make the folders that a path lies in; those that were not there go again, as far as empty, if the block fails.
+
+    Raises:
+        OSError: If one cannot be made.
+    """
+    missing = list(itertools.takewhile(lambda folder: not is_folder(folder), place.parents))
+    try:
+        for folder in reversed(missing):  # one by one, for mkdir(parents=True) is recursive
+            folder.mkdir(exist_ok=True)
+        yield
+    except BaseException:
+        for folder in missing:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def _check_names(path: Path) -> None:
+    """Refuse names that are too long; the file system does so only where their folder exists already."""
+    for name in path.parts:
+        if len(os.fsencode(name)) > LONGEST_NAME:
+            raise UserError(f"cannot write {path}: a name may have {LONGEST_NAME} bytes; choose a shorter one")
+
+
 def _same(one: Path, other: Path) -> bool:
     with contextlib.suppress(OSError, ValueError):  # one of them does not exist
         return one.samefile(other)
@@ -208,7 +239,7 @@ def _put(output: _Output, overwrite: bool) -> None:
 
 def _remove(paths: list[Path]) -> None:
     for path in paths:
-        if path.is_dir() and not path.is_symlink():
+        if is_folder(path) and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
             with contextlib.suppress(OSError):

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from grounding.core.errors import UserError
-from grounding.core.files import check_free
+from grounding.core.files import check_free, parent_of
+from grounding.core.reading import is_folder
 
 
 @contextmanager
@@ -25,16 +26,19 @@ def new_folder(path: str | Path, partial: Path | None = None) -> Iterator[Path]:
         UserError: If `path` exists and is no empty folder, or the disk is full or not writable.
     """
     path = Path(path)
-    place = path.resolve() if path.is_dir() else path.absolute()  # "." has no name of its own; a link stays a link
+    # "." has no name of its own; a link to a folder stays a link
+    place = path.resolve() if is_folder(path) else path.absolute()
     # Named before it is made: a Ctrl-C right after the making finds it, too.
     partial = partial or place.parent / f".{place.name[:64]}.{secrets.token_hex(4)}"
     try:
         check_free(path, folder=True)
         shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        yield partial
-        partial.rename(place)
+        with parent_of(partial):
+            try:
+                partial.mkdir()
+                yield partial
+                partial.rename(place)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}; free some space or choose another") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)

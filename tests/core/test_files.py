@@ -190,6 +190,33 @@ def test_long_names_are_refused_before_the_work(tmp_path: Path) -> None:
     write_text(tmp_path / ("x" * 255), "y")
     write_text(tmp_path / ("ä" * 100 + ".json"), "y")
     assert len(list(tmp_path.iterdir())) == 2
+    with pytest.raises(UserError, match="a name may have 255 bytes"), whole_file(tmp_path / "new" / ("x" * 256)):
+        raise AssertionError("must not get here")
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_folders_made_for_an_output_go_with_it(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    paths = [tmp_path / "old" / "a", tmp_path / "one" / "two" / "b", tmp_path / "one" / "c"]
+    with pytest.raises(KeyboardInterrupt), staged(paths) as hidden:
+        for path in hidden:
+            path.write_text("half")
+        raise KeyboardInterrupt
+    assert [path.name for path in tmp_path.rglob("*")] == ["old"]
+    with pytest.raises(KeyboardInterrupt), staged(paths):
+        (tmp_path / "one" / "theirs").touch()
+        raise KeyboardInterrupt
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["old", "one", "theirs"]
+
+
+def test_a_place_deeper_than_python_recurses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(KeyboardInterrupt), staged([Path("/".join("d" * 1100), "a.txt")]) as (hidden,):
+        hidden.write_text("half")
+        raise KeyboardInterrupt
+    with pytest.raises(UserError, match=r"cannot write .*File name too long"):
+        write_text(Path("/".join("d" * 2100), "a.txt"), "x")
+    assert list(tmp_path.iterdir()) == []
 
 
 # Paths

@@ -94,3 +94,17 @@ def test_a_link_to_an_empty_folder_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "away").symlink_to("nowhere")
     with pytest.raises(UserError, match="exists already"), new_folder(tmp_path / "away"):
         raise AssertionError("must not get here")
+
+
+def test_folders_made_for_it_go_with_it(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), new_folder(tmp_path / "one" / "two" / "folder") as partial:
+        (partial / "a").touch()
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_is_too_long(tmp_path: Path) -> None:
+    for place in (tmp_path / ("x" * 256), tmp_path / "new" / ("x" * 256)):
+        with pytest.raises(UserError, match="cannot write"), new_folder(place):
+            raise AssertionError("must not get here")
+    assert list(tmp_path.iterdir()) == []
