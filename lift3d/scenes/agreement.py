@@ -17,7 +17,6 @@ from lift3d.scenes.cameras import from_world_to_camera
 from lift3d.scenes.mistakes import POSES, ROOM, Shares, likely_poses, likely_unit
 from lift3d.scenes.overlap import Pair, Sampled, hits
 from lift3d.visibility import placed
-from lift3d.wording import by_reason
 
 SOUND = 0.85  # below this something is said, cause found or not; real scenes reach 0.87 to 0.97
 CLEAR = 0.60  # a cause is named if it brings agreement to this
@@ -38,6 +37,7 @@ class Agreement:
         median_depth: Of the frames that were decoded, metres; None where there is no depth.
         tried: How many frames were decoded.
         unusable: Name of each of these that cannot be lifted -> why.
+        colourless: Name of each whose picture was tried and is there, but cannot be read -> why.
         problems: One line for each thing that is doubtful, with the likely cause.
     """
 
@@ -47,6 +47,7 @@ class Agreement:
     median_depth: float | None = None
     tried: int = 0
     unusable: Mapping[str, str] = field(default_factory=dict)
+    colourless: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
 
@@ -59,13 +60,20 @@ def check(scene: Scene) -> Agreement:
     sampled = Sampled(scene.views)
     pairs = sampled.near()
     share = sampled.agreement(pairs, POSES[""])
-    problems = [*by_reason(sampled.colourless, "frame"), *_doubts(sampled, pairs, share)]
+    problems = _doubts(sampled, pairs, share)
     on_mesh = None if scene.points is None else _with_mesh(scene.points, sampled)
     if on_mesh is not None and on_mesh < MESH:
         problems.append(f"mesh and frames agree on {on_mesh:.0%} of what they share, {MESH:.0%} is the least; "
                         f"{_mesh_cause(scene, sampled)}")  # fmt: skip
     return Agreement(
-        share, len(pairs), on_mesh, sampled.median_depth(), sampled.tried, sampled.unusable, tuple(problems)
+        frames=share,
+        pairs=len(pairs),
+        mesh=on_mesh,
+        median_depth=sampled.median_depth(),
+        tried=sampled.tried,
+        unusable=sampled.unusable,
+        colourless=sampled.colourless,
+        problems=tuple(problems),
     )
 
 
