@@ -93,7 +93,10 @@ def _doubts(sampled: Sampled, pairs: Sequence[Pair], share: float | None) -> lis
     if not pairs:
         found = ["conventions not tested: no two of the sampled frames see the scene from different sides"]
     elif share is None:
-        found = ["conventions not tested: the sampled frames share no points, whatever the convention"]
+        found = [
+            "conventions not tested: the sampled frames share no points, whatever the convention: are the poses "
+            "in metres, and of these frames?"
+        ]
     elif round(share, 2) < SOUND:  # as it is written
         found = [f"frames agree on {share:.0%} of the points they share, those of sound scenes on {SOUND:.0%} or more; "
                  "no usual mistake (axes, inverse, sign of fy, unit of depth) explains it: are poses and frames of one "

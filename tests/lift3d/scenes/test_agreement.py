@@ -33,11 +33,15 @@ def make_scene(truth: Any, **changes: Any) -> Scene:
     return Scene(views, **changes)
 
 
-def changed(scene: Scene, pose: Callable[[np.ndarray], np.ndarray] | None = None, depth: float = 1.0) -> Scene:
+def changed(
+    scene: Scene, pose: Callable[[np.ndarray], np.ndarray] | None = None, depth: float = 1.0, units: float = 1000.0
+) -> Scene:
     def reader(view: View) -> Callable[[], np.ndarray]:
         return lambda: view.read_depth() * np.float32(depth)
 
-    views = [replace(v, pose=pose(v.pose) if pose else v.pose, read_depth=reader(v)) for v in scene.views]
+    views = [
+        replace(v, pose=pose(v.pose) if pose else v.pose, read_depth=reader(v), depth_units=units) for v in scene.views
+    ]
     return replace(scene, views=views)
 
 
@@ -56,6 +60,7 @@ def test_a_sound_scene_agrees(truth: Any) -> None:
         (np.linalg.inv, 1, "likely cause: the poses are world-to-camera (then"),
         (lambda pose: np.linalg.inv(pose @ OPENGL), 1, "the poses are world-to-camera with OpenGL axes (then"),
         (None, 5, "likely cause: the unit of depth is 1/5000 m, not a millimetre"),
+        (None, 10, "likely cause: the unit of depth is 1/10000 m, not a millimetre"),
         (None, 1 / 5, "likely cause: the unit of depth is a millimetre, not 1/5000 m"),
         (None, 6.5535, "likely cause: the unit of depth is 1/6553.5 m, not a millimetre"),
         (None, 1000, "likely cause: the unit of depth is a millimetre, not a metre"),
@@ -68,7 +73,8 @@ def test_a_sound_scene_agrees(truth: Any) -> None:
 def test_the_usual_mistakes_are_named_and_nothing_is_changed(
     truth: Any, pose: Callable[[np.ndarray], np.ndarray] | None, depth: float, cause: str
 ) -> None:
-    scene = changed(make_scene(truth), pose, depth)
+    units = {1 / 5: 5000.0, 1000: 1.0}.get(depth, 1000.0)  # that it was read with
+    scene = changed(make_scene(truth), pose, depth, units)
     before = [view.pose.copy() for view in scene.views]
     agreement = check(scene)
     assert len(agreement.problems) == 1
