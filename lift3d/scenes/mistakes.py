@@ -34,7 +34,8 @@ POSES: dict[str, Poses] = {
     "the poses are world-to-camera and the sign of fy is wrong": lambda pose: _inverted(pose) @ Y_FLIPPED,
 }
 # Units a metre -> what such a unit is called; the more usual first.
-_UNITS = {1000.0: "a millimetre", 5000.0: "1/5000 m", 1.0: "a metre", 6553.5: "1/6553.5 m", 10000.0: "1/10000 m"}
+_UNITS = {1000.0: "a millimetre", 5000.0: "1/5000 m", 1.0: "a metre", 10000.0: "1/10000 m", 6553.5: "1/6553.5 m"}
+_FACTORS = 5, 10, 1000  # other usual errors of depth
 
 
 class Shares(NamedTuple):
@@ -67,8 +68,7 @@ def likely_unit(sampled: Sampled, pairs: Sequence[Pair], convert: Poses) -> tupl
         name: Shares(sampled.agreement(pairs, convert, scale), sampled.agreement(far, convert, scale))
         for name, scale in _scales(sampled).items()
     }
-    means = {name: share.mean for name, share in shares.items()}
-    likely = max(means, key=lambda name: means[name]) if first_of_the_best(means) else ""
+    likely = first_of_the_best({name: share.mean for name, share in shares.items()})
     return shares[""], shares[likely], likely
 
 
@@ -85,7 +85,9 @@ def _scales(sampled: Sampled) -> dict[str, float]:
     """
     taken, median = sampled.depth_units, sampled.median_depth() or 0.0
     name = _UNITS.get(taken, f"1/{taken:g} m")
-    scales = {f"the unit of depth is {true}, not {name}": taken / units for units, true in _UNITS.items()}
-    return {"": 1.0} | {
-        mistake: scale for mistake, scale in scales.items() if scale != 1 and ROOM[0] <= scale * median <= ROOM[1]
-    }
+    scales = {taken / units: f"the unit of depth is {true}, not {name}" for units, true in _UNITS.items()}
+    for factor in _FACTORS:
+        scales.setdefault(1 / factor, f"depth is {factor} times too large")
+        scales.setdefault(factor, f"depth is {factor} times too small")
+    likely = {mistake: scale for scale, mistake in scales.items() if ROOM[0] <= scale * median <= ROOM[1]}
+    return {"": 1.0} | {mistake: scale for mistake, scale in likely.items() if scale != 1}

@@ -14,8 +14,9 @@ import pytest
 from grounding.core import UserError
 from lift3d.scene import Scene, View
 from lift3d.scenes import load, open_scene
-from lift3d.scenes.agreement import check
+from lift3d.scenes.agreement import _unexplained, check
 from lift3d.scenes.images import NoImage
+from lift3d.scenes.mistakes import Shares
 
 OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
 Y_UP = np.diag([1.0, -1.0, 1.0, 1.0])
@@ -153,6 +154,31 @@ def test_below_85_percent_something_is_said(truth: Any) -> None:
     assert found.frames is not None and 0.3 < found.frames < 0.85
     (problem,) = found.problems
     assert "no usual mistake (axes, inverse, sign of fy, unit of depth) explains it" in problem
+
+
+@pytest.mark.parametrize(
+    ("near", "far", "said"),
+    [
+        (0.92, 0.84, ""),
+        (0.92, None, ""),
+        (0.846, 0.696, ""),  # 85 % and 70 % as they are written
+        (
+            0.92,
+            0.59,
+            "frames agree on 92% of the points they share, 59% where cameras are far apart; sound scenes reach",
+        ),
+        (
+            0.84,
+            0.84,
+            "frames agree on 84% of the points they share, 84% where cameras are far apart; sound scenes reach",
+        ),
+        (0.84, None, "frames agree on 84% of the points they share; sound scenes reach 85%; no usual mistake"),
+    ],
+)
+def test_what_is_said_where_no_mistake_is_known(near: float, far: float | None, said: str) -> None:
+    """Cameras that mostly turn agree whatever is wrong; those far apart do not."""
+    assert "".join(_unexplained(Shares(near, far), paired=True)).startswith(said)
+    assert bool(_unexplained(Shares(near, far), paired=True)) == bool(said)
 
 
 def test_a_median_depth_that_no_room_has_is_a_doubt(truth: Any) -> None:
@@ -321,7 +347,7 @@ def test_a_scene_of_the_wrong_units_on_disk(scannet_folder: Path, truth: Any) ->
     [
         (1, None, None),
         (5, None, "cause: the unit of depth is 1/5000 m, not a millimetre (then"),
-        (0.2, None, "cause: the unit of depth is a millimetre, not 1/5000 m (then"),
+        (0.2, None, "cause: depth is 5 times too small (then"),
         (1, np.linalg.inv, "cause: the poses are world-to-camera (then"),
         (1, lambda pose: pose @ OPENGL, "the other way (OpenGL for OpenCV) (then"),
         (1, lambda pose: pose @ Y_UP, "cause: the sign of fy is wrong (y up for y down) (then"),

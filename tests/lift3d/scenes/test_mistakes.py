@@ -48,8 +48,12 @@ class Fake:
         (5000, 1000, None, "the unit of depth is a millimetre, not 1/5000 m"),
         (1, 1000, None, "the unit of depth is a millimetre, not a metre"),
         (4000, 1000, None, "the unit of depth is a millimetre, not 1/4000 m"),  # a unit of one's own
-        (1000, 6553.5, {5000.0: 0.97}, "the unit of depth is 1/6553.5 m, not a millimetre"),  # the best, of units
+        (1000, 6553.5, {5000.0: 0.97}, "the unit of depth is 1/5000 m, not a millimetre"),  # as good, and more usual
+        (1000, 6553.5, {5000.0: 0.90}, "the unit of depth is 1/6553.5 m, not a millimetre"),
         (1000, 6553.5, {1000.0: 0.97}, ""),  # not clearly better than the unit as it is
+        (1000, 200, None, "depth is 5 times too small"),
+        (5000, 500, None, "depth is 10 times too small"),
+        (1, 10, None, "depth is 10 times too large"),
         (1000, 3000, {5000.0: 0.21, 6553.5: 0.19}, ""),  # no usual one
     ],
 )
