@@ -40,7 +40,7 @@ from lift3d.naming import by_name, left_over, refuse_other_names
 from lift3d.scene import Scene
 from lift3d.scenes import load, open_scene
 from lift3d.view import view as view_export
-from lift3d.wording import by_reason
+from lift3d.wording import amount, by_reason
 
 MOST_CLASS = 2**31 - 1  # the formats hold class numbers in 32 bits
 MOST_NAME = 200  # bytes of a scene's name; endings come on top
@@ -80,12 +80,13 @@ def export(
     check_free(out, folder=True)
     named = read_labels(labels)
     opened = open_scene(scene, layout, surface == "auto")
-    _note(f"doubtful: {problem}" for problem in opened.problems)
+    known = opened.problems
+    _doubt(known)
     opened = _with_surface(opened, surface, settings)
     source = read_masks(masks, opened)
     doubts = source.doubts if isinstance(source, IdMapFiles) else ()
-    _note(f"doubtful: {problem}" for problem in doubts)
     opened = replace(opened, problems=(*opened.problems, *doubts))
+    _doubt(opened.problems[len(known) :])
     lifted = lift(opened, source, settings, _progress, untracked=untracked)
     write_export(out, Result(_name(scene), lifted, named, _progress), formats)
     _say(lifted, out)
@@ -228,10 +229,14 @@ def _progress(read: Iterable[Frame], title: str) -> Iterable[Frame]:
 
 
 def _say(lifted: Lifted, out: Path) -> None:
-    _note(f"doubtful: {problem}" for problem in lifted.problems)
+    _doubt(lifted.problems)
     _note(f"not used: {line}" for line in by_reason(lifted.rejected, "frame"))
     _note(f"not found: {line}" for line in by_reason(lifted.dropped, "object"))
-    _write(f"wrote {out}: {len(lifted.instances)} objects from {lifted.frames} of {lifted.total} frames")
+    _write(f"wrote {out}: {amount(len(lifted.instances), 'object')} from {lifted.frames} of {lifted.total} frames")
+
+
+def _doubt(problems: Iterable[str]) -> None:
+    _note(f"doubtful: {problem}" for problem in problems)
 
 
 def _note(lines: Iterable[str]) -> None:

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from grounding.core import UserError
+from lift3d.colours import Colours
 from lift3d.frames import Frame, Frames, usable
 from lift3d.scene import Scene, View
 
@@ -68,11 +69,17 @@ class Cloud(NamedTuple):
         points: float64 (N, 3), metres.
         colours: uint8 (N, 3).
         pixels: How many pixels each point is the mean of, float64 (N,).
+        problems: What is doubtful about them, a line each.
     """
 
     points: np.ndarray
     colours: np.ndarray
     pixels: np.ndarray
+    problems: tuple[str, ...] = ()
+
+    def at(self, points: np.ndarray) -> Cloud:
+        """Some of the points, bool (N,)."""
+        return self._replace(points=self.points[points], colours=self.colours[points], pixels=self.pixels[points])
 
 
 class VoxelCloud:
@@ -160,11 +167,12 @@ def depth_cloud(
         UserError: If no view can be used, with the reasons.
     """
     cloud = VoxelCloud(pixel_width(scene.views), MOST_POINTS) if voxel is None else VoxelCloud(voxel)
+    colours = Colours()
     for frame in read if read is not None else Frames(scene.views, None):
         if not frame.rejected:
             points, pixels = back_project(frame.view, frame.depth * solid(frame.depth, edge))
-            cloud.add(points, pixel_colours(frame, pixels))
-    return cloud.result()
+            cloud.add(points, colours.of(frame, pixels))
+    return cloud.result()._replace(problems=colours.problems())
 
 
 def pixel_width(views: Sequence[View]) -> float:
@@ -179,14 +187,3 @@ def pixel_width(views: Sequence[View]) -> float:
             if depth.any():
                 widths.append(float(np.median(depth[depth > 0])) / view.intrinsics[0, 0])
     return max(float(np.median(widths)), 0.001) if widths else 0.02
-
-
-def pixel_colours(frame: Frame, pixels: np.ndarray) -> np.ndarray:
-    """Colours of depth pixels, uint8 (M, 3); grey where the view's picture cannot be read."""
-    try:
-        picture = frame.view.read_colour()
-    except UserError:
-        return np.full((len(pixels), 3), 128, np.uint8)
-    rows, columns = np.divmod(pixels, frame.depth.shape[1])
-    scale = picture.shape[0] / frame.depth.shape[0], picture.shape[1] / frame.depth.shape[1]
-    return picture[((rows + 0.5) * scale[0]).astype(np.intp), ((columns + 0.5) * scale[1]).astype(np.intp)]

@@ -122,7 +122,7 @@ def inspect(folder: Path, layout: str | None = None) -> Inspection:
         agreement=agreement.frames,
         pairs=agreement.pairs,
         mesh_agreement=agreement.mesh,
-        problems=(*scene.problems, *agreement.problems),
+        problems=(*scene.problems, *by_reason(agreement.colourless, "frame"), *agreement.problems),
     )
 
 

@@ -23,6 +23,7 @@ from lift3d.labels import MaskSource
 from lift3d.merge import merge
 from lift3d.scene import Scene
 from lift3d.visibility import Points, Tolerance
+from lift3d.wording import amount
 
 _LIMITS = {
     "border": (0, 100),
@@ -158,7 +159,7 @@ def lift(
     settings = settings or Settings()
     bare = scene.points is None or not len(scene.points)
     cloud = _cloud(scene, settings, progress) if bare else None
-    scene = scene if cloud is None else _with(scene, cloud.points, cloud.colours)
+    scene = scene if cloud is None else _with(scene, cloud)
     assert scene.points is not None
     source = merge(scene, masks, settings.tolerance, progress) if untracked else masks
     counted, points = Count.of(len(scene.points), through=bare), Points.of(scene.points)
@@ -171,8 +172,8 @@ def lift(
     if cloud is None:
         return _lifted(scene, assigned, counted, settings, np.ones(len(scene.points)))
     kept = ~counted.floating()
-    scene = _with(scene, cloud.points[kept], cloud.colours[kept])
-    return _lifted(scene, assigned.at(kept), counted, settings, cloud.pixels[kept])
+    cloud = cloud.at(kept)
+    return _lifted(_with(scene, cloud), assigned.at(kept), counted, settings, cloud.pixels, cloud.problems)
 
 
 def _cloud(scene: Scene, settings: Settings, progress: Progress) -> Cloud:
@@ -180,11 +181,18 @@ def _cloud(scene: Scene, settings: Settings, progress: Progress) -> Cloud:
     return depth_cloud(scene, settings.voxel, settings.edge, read)
 
 
-def _with(scene: Scene, points: np.ndarray, colours: np.ndarray) -> Scene:
-    return replace(scene, points=points, colours=colours, faces=None, superpoints=None)
+def _with(scene: Scene, cloud: Cloud) -> Scene:
+    return replace(scene, points=cloud.points, colours=cloud.colours, faces=None, superpoints=None)
 
 
-def _lifted(scene: Scene, assigned: Assigned, counted: Count, settings: Settings, pixels: np.ndarray) -> Lifted:
+def _lifted(
+    scene: Scene,
+    assigned: Assigned,
+    counted: Count,
+    settings: Settings,
+    pixels: np.ndarray,
+    problems: tuple[str, ...] = (),
+) -> Lifted:
     assert scene.points is not None
     owner, ratio = np.zeros(len(scene.points), np.int32), np.zeros(len(scene.points), np.float32)
     instances, dropped = [], {}
@@ -209,7 +217,8 @@ def _lifted(scene: Scene, assigned: Assigned, counted: Count, settings: Settings
             )
         )
     made, rejected = tuple(instances), {**scene.left_out, **counted.rejected}
-    return Lifted(scene, owner, ratio, made, dropped, counted.used, rejected, counted.problems())
+    problems = (*problems, *counted.problems())
+    return Lifted(scene, owner, ratio, made, dropped, counted.used, rejected, problems)
 
 
 def _reason(views: int, points: int, settings: Settings) -> str:
@@ -217,7 +226,7 @@ def _reason(views: int, points: int, settings: Settings) -> str:
     if not views:
         return "its masks fall on no point that a view sees"
     if views < settings.min_views:
-        return f"seen in {views} view(s), {settings.min_views} are asked for"
+        return f"seen in {amount(views, 'view')} of the {settings.min_views} asked for"
     if points < settings.min_points:
-        return f"{points} points agree, {settings.min_points} are asked for"
+        return f"its views agree on {amount(points, 'point')} of the {settings.min_points} asked for"
     return ""

@@ -26,6 +26,7 @@ class View:
         read_colour: Returns uint8 (h, w, 3) RGB, perhaps of another size than the depth; raises `UserError`.
         depth_name: Its depth file's name without ending, or "" where it has no file of its own.
         colour_name: The same of its colour file.
+        depth_units: How many units a metre its depth was read with; millimetres are 1000.
     """
 
     name: str
@@ -36,6 +37,7 @@ class View:
     read_colour: Callable[[], np.ndarray]
     depth_name: str = ""
     colour_name: str = ""
+    depth_units: float = 1000.0
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from grounding.core import UserError
-from lift3d.cloud import pixel_colours, pixel_width
+from lift3d.cloud import pixel_width
+from lift3d.colours import Colours
 from lift3d.frames import Frames, Progress, plain
 from lift3d.scene import Scene
 from lift3d.visibility import FAR
@@ -36,14 +37,14 @@ def tsdf_mesh(scene: Scene, voxel: float | None = None, progress: Progress = pla
     """
     o3d = _open3d()
     voxel = voxel or min(PIXELS * pixel_width(scene.views), MOST)
-    real = o3d.core.float32
+    real, pictures = o3d.core.float32, Colours()
     grid = o3d.t.geometry.VoxelBlockGrid(
         ("tsdf", "weight", "color"), (real, real, real), ((1,), (1,), (3,)), voxel, _BLOCK, _BLOCKS
     )
     for frame in progress(Frames(scene.views, None), "Fusing depth"):
         if frame.rejected:
             continue
-        colours = pixel_colours(frame, np.arange(frame.depth.size)).reshape(*frame.depth.shape, 3)
+        colours = pictures.of(frame, np.arange(frame.depth.size)).reshape(*frame.depth.shape, 3)
         depth, picture = (
             o3d.t.geometry.Image(o3d.core.Tensor(np.ascontiguousarray(image, np.float32)))
             for image in (frame.depth, colours)
@@ -56,7 +57,8 @@ def tsdf_mesh(scene: Scene, voxel: float | None = None, progress: Progress = pla
         raise UserError(f"no surface came out of the depth at voxels of {voxel:.3g} m; try another --settings.voxel")
     points = mesh.vertex.positions.numpy().astype(np.float64)
     colours = np.clip(np.rint(mesh.vertex.colors.numpy()), 0, 255).astype(np.uint8)
-    return replace(scene, points=points, faces=mesh.triangle.indices.numpy(), colours=colours, superpoints=None)
+    faces, problems = mesh.triangle.indices.numpy(), (*scene.problems, *pictures.problems())
+    return replace(scene, points=points, faces=faces, colours=colours, superpoints=None, problems=problems)
 
 
 def _open3d() -> Any:

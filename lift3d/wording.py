@@ -41,5 +41,10 @@ def listed(names: list[str], thing: str) -> str:
     return f"{thing}{'s' if len(names) > 1 else ''} {shown}"
 
 
+def amount(count: int, thing: str) -> str:
+    """`1 object`, `2 objects`."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"
+
+
 def _kind(reason: str) -> str:
     return " ".join("" if "/" in word or any(letter.isdigit() for letter in word) else word for word in reason.split())

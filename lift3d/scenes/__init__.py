@@ -46,7 +46,8 @@ def open_scene(root: str | Path, layout: str | None = None, surface: bool = True
 
     Returns:
         The scene. `left_out` names the frames that cannot be used, `problems` all that is doubtful. Doubtful
-        conventions are reported there with the likely cause, never changed.
+        conventions are reported there with the likely cause, never changed. What reads all pictures tells of those
+        that cannot be read.
 
     Raises:
         UserError: If the folder fits no layout or no frame can be used.

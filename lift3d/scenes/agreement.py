@@ -17,9 +17,9 @@ from lift3d.scenes.cameras import from_world_to_camera
 from lift3d.scenes.mistakes import POSES, ROOM, Shares, likely_poses, likely_unit
 from lift3d.scenes.overlap import Pair, Sampled, hits
 from lift3d.visibility import placed
-from lift3d.wording import by_reason
 
 SOUND = 0.85  # below this something is said, cause found or not; real scenes reach 0.87 to 0.97
+FAR_SOUND = 0.70  # the same of pairs of cameras far apart; real scenes reach 0.84 to 0.95, a drifting camera 0.78
 CLEAR = 0.60  # a cause is named if it brings agreement to this
 MESH = 0.30  # least agreement of mesh and frames
 VERTICES = 20_000
@@ -38,6 +38,7 @@ class Agreement:
         median_depth: Of the frames that were decoded, metres; None where there is no depth.
         tried: How many frames were decoded.
         unusable: Name of each of these that cannot be lifted -> why.
+        colourless: Name of each whose picture was tried and is there, but cannot be read -> why.
         problems: One line for each thing that is doubtful, with the likely cause.
     """
 
@@ -47,6 +48,7 @@ class Agreement:
     median_depth: float | None = None
     tried: int = 0
     unusable: Mapping[str, str] = field(default_factory=dict)
+    colourless: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
 
@@ -59,13 +61,20 @@ def check(scene: Scene) -> Agreement:
     sampled = Sampled(scene.views)
     pairs = sampled.near()
     share = sampled.agreement(pairs, POSES[""])
-    problems = [*by_reason(sampled.colourless, "frame"), *_doubts(sampled, pairs, share)]
+    problems = _doubts(sampled, pairs, share)
     on_mesh = None if scene.points is None else _with_mesh(scene.points, sampled)
     if on_mesh is not None and on_mesh < MESH:
         problems.append(f"mesh and frames agree on {on_mesh:.0%} of what they share, {MESH:.0%} is the least; "
                         f"{_mesh_cause(scene, sampled)}")  # fmt: skip
     return Agreement(
-        share, len(pairs), on_mesh, sampled.median_depth(), sampled.tried, sampled.unusable, tuple(problems)
+        frames=share,
+        pairs=len(pairs),
+        mesh=on_mesh,
+        median_depth=sampled.median_depth(),
+        tried=sampled.tried,
+        unusable=sampled.unusable,
+        colourless=sampled.colourless,
+        problems=tuple(problems),
     )
 
 
@@ -74,25 +83,33 @@ def _doubts(sampled: Sampled, pairs: Sequence[Pair], share: float | None) -> lis
     before, after, unit = likely_unit(sampled, pairs, POSES[poses])
     if not pairs:  # a camera that hardly moved tells nothing of its axes, but perhaps of the unit
         share, before, after = before.far, Shares(before.far, None), Shares(after.far, None)
+    before = Shares(share, None if poses else before.far)
     if (poses or unit) and (after.near or 0.0) >= CLEAR:
         cause = " and ".join(name for name in (poses, unit) if name)
-        own = "no points" if share is None else f"{share:.0%} of the points they share"
-        then = f"{after.near:.0%}"
-        if not poses and None not in (before.far, after.far):
-            own, then = f"{own}, {before.far:.0%} where cameras are far apart", f"{then} and {after.far:.0%}"
-        return [f"frames agree on {own}; likely cause: {cause} (then {then} agree); "
+        then = f"{after.near:.0%}" if None in (before.far, after.far) else f"{after.near:.0%} and {after.far:.0%}"
+        return [f"{_agree(before)}; likely cause: {cause} (then {then} agree); "
                 "nothing was changed, mend the data or name another layout"]  # fmt: skip
-    if not pairs:
-        found = ["conventions not tested: no two of the sampled frames see the scene from different sides"]
-    elif share is None:
-        found = ["conventions not tested: the sampled frames share no points, whatever the convention"]
-    elif round(share, 2) < SOUND:  # as it is written
-        found = [f"frames agree on {share:.0%} of the points they share, those of sound scenes on {SOUND:.0%} or more; "
-                 "no usual mistake (axes, inverse, sign of fy, unit of depth) explains it: are poses and frames of one "
-                 "recording, and are the poses exact?"]  # fmt: skip
-    else:
-        found = []
-    return [*found, *_doubtful_depth(sampled)]
+    return [*_unexplained(before, bool(pairs)), *_doubtful_depth(sampled)]
+
+
+def _unexplained(shares: Shares, paired: bool) -> list[str]:
+    """What is said where no mistake is known; `paired`: frames from different sides were found."""
+    if not paired:
+        return ["conventions not tested: no two of the sampled frames see the scene from different sides"]
+    if shares.near is None:
+        return ["conventions not tested: the sampled frames share no points, whatever the convention: are the poses "
+                "in metres, and of these frames?"]  # fmt: skip
+    far = 1.0 if shares.far is None else shares.far
+    if round(shares.near, 2) >= SOUND and round(far, 2) >= FAR_SOUND:  # as it is written
+        return []
+    sound = f"{SOUND:.0%}" if shares.far is None else f"{SOUND:.0%} and {FAR_SOUND:.0%}"
+    return [f"{_agree(shares)}; sound scenes reach {sound}; no usual mistake (axes, inverse, sign of fy, unit of "
+            "depth) explains it: are poses and frames of one recording, and are the poses exact?"]  # fmt: skip
+
+
+def _agree(shares: Shares) -> str:
+    near = "no points" if shares.near is None else f"{shares.near:.0%} of the points they share"
+    return f"frames agree on {near}" + ("" if shares.far is None else f", {shares.far:.0%} where cameras are far apart")
 
 
 def _doubtful_depth(sampled: Sampled) -> list[str]:

@@ -32,11 +32,13 @@ class Picture:
         size: (height, width) in pixels, from the header.
         read: Decodes it; raises `UserError` when it cannot.
         name: Of its file, without ending; "" where it has none of its own.
+        units: Of depth: how many of its file's units are a metre.
     """
 
     size: tuple[int, int]
     read: Callable[[], np.ndarray]
     name: str = ""
+    units: float = 1000.0
 
 
 def depth_file(path: Path, per_metre: float) -> Picture:
@@ -52,10 +54,10 @@ def depth_file(path: Path, per_metre: float) -> Picture:
             bands = len(image.getbands())
             shape = (image.height, image.width, *([bands] if bands > 1 else []))
             size = _checked_depth(np.dtype(_DEPTH_TYPES.get(image.mode, np.uint8)), shape, where)
-        return Picture(size, lambda: metres(decoded(path, where), per_metre, where), stem)
+        return Picture(size, lambda: metres(decoded(path, where), per_metre, where), stem, per_metre)
     with _opened(path) as file:
         shape, kind, _ = read_npy_header(file, where)
-    return Picture(_checked_depth(kind, shape, where), lambda: metres(_array(path), per_metre, where), stem)
+    return Picture(_checked_depth(kind, shape, where), lambda: metres(_array(path), per_metre, where), stem, per_metre)
 
 
 def colour_file(path: Path) -> Picture:

@@ -33,20 +33,9 @@ POSES: dict[str, Poses] = {
     "the sign of fy is wrong (y up for y down)": lambda pose: pose @ Y_FLIPPED,
     "the poses are world-to-camera and the sign of fy is wrong": lambda pose: _inverted(pose) @ Y_FLIPPED,
 }
-_UNITS = {"a millimetre": 1000.0, "1/5000 m": 5000.0, "a metre": 1.0, "1/6553.5 m": 6553.5}  # the more usual first
-
-
-def _unit_mistakes() -> dict[str, float]:
-    """What a mistake is called -> how many times as large the depth is without it; those of the usual units first."""
-    found = {"": 1.0}
-    for number, rarer in enumerate(_UNITS):
-        for usual in list(_UNITS)[:number]:
-            for true, taken in ((usual, rarer), (rarer, usual)):
-                found[f"the unit of depth is {true}, not {taken}"] = _UNITS[taken] / _UNITS[true]
-    return found
-
-
-_SCALES = _unit_mistakes()
+# Units a metre -> what such a unit is called; the more usual first.
+_UNITS = {1000.0: "a millimetre", 5000.0: "1/5000 m", 1.0: "a metre", 10000.0: "1/10000 m", 6553.5: "1/6553.5 m"}
+_FACTORS = 5, 10, 1000  # other usual errors of depth
 
 
 class Shares(NamedTuple):
@@ -90,6 +79,15 @@ def first_of_the_best(shares: Mapping[str, float]) -> str:
 
 
 def _scales(sampled: Sampled) -> dict[str, float]:
-    """The unit as it is, and the mistakes without which the scene has the median depth of a room."""
-    median = sampled.median_depth() or 0.0
-    return {name: scale for name, scale in _SCALES.items() if not name or ROOM[0] <= scale * median <= ROOM[1]}
+    """What a mistake of the unit is called -> how many times as large the depth is without it.
+
+    The first is the unit as it is; of the mistakes only those without which the median depth is that of a room.
+    """
+    taken, median = sampled.depth_units, sampled.median_depth() or 0.0
+    name = _UNITS.get(taken, f"1/{taken:g} m")
+    scales = {taken / units: f"the unit of depth is {true}, not {name}" for units, true in _UNITS.items()}
+    for factor in _FACTORS:
+        scales.setdefault(1 / factor, f"depth is {factor} times too large")
+        scales.setdefault(factor, f"depth is {factor} times too small")
+    likely = {mistake: scale for scale, mistake in scales.items() if ROOM[0] <= scale * median <= ROOM[1]}
+    return {"": 1.0} | {mistake: scale for mistake, scale in likely.items() if scale != 1}

@@ -153,6 +153,11 @@ class Sampled:
         return index in self.seen
 
     @property
+    def depth_units(self) -> float:
+        """How many units a metre the depth was read with."""
+        return self._views[0].depth_units
+
+    @property
     def tried(self) -> int:
         """How many frames were decoded, or could not be."""
         return len(self._tried)

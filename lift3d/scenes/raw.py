@@ -137,7 +137,7 @@ def _view(frame: Frame) -> tuple[View, list[str]]:
                       f"{width} x {height}: the intrinsics may be of another image size")  # fmt: skip
     read_colour = colour.read if colour else _raiser(f"frame {frame.name}: {missing}")
     names = depth.name, colour.name if colour else ""
-    return View(frame.name, frame.time, pose, intrinsics, depth.read, read_colour, *names), doubts
+    return View(frame.name, frame.time, pose, intrinsics, depth.read, read_colour, *names, depth.units), doubts
 
 
 def _pose(frame: Frame) -> np.ndarray:

@@ -25,6 +25,7 @@ from lift3d.scenes.raw import Frame, Layout, RawScene
 from lift3d.scenes.text import field, image_size, matrix, numbers, optional_number, read_json
 
 _LIDAR, _TRUEDEPTH = (256, 192), (640, 480)  # height and width of depth by the sensor at the back and in front
+_UNITS = 1.0  # of depth a metre
 _SLACK = 4096  # bytes: what does not compress is stored, with a few bytes around it
 
 
@@ -78,7 +79,7 @@ def _older_size(root: Path, frames: int) -> tuple[int, int]:
 
 def _depth_picture(root: Path, index: int, size: tuple[int, int]) -> Picture:
     path = regular_file(inside(root, f"rgbd/{index}.depth"))
-    return Picture(size, partial(_depth, path, size))
+    return Picture(size, partial(_depth, path, size), units=_UNITS)
 
 
 def _colour_picture(root: Path, index: int) -> Picture:
@@ -90,7 +91,7 @@ def _depth(path: Path, size: tuple[int, int]) -> np.ndarray:
     data = _decompressed(path, expected)
     if len(data) != expected:
         raise UserError(f"{path}: expected {expected} bytes of depth for {size}, got {len(data)}")
-    return metres(np.frombuffer(data, "<f4").astype(np.float32).reshape(size), 1.0, str(path))
+    return metres(np.frombuffer(data, "<f4").astype(np.float32).reshape(size), _UNITS, str(path))
 
 
 def _decompressed(path: Path, most: int) -> bytes:

@@ -95,7 +95,8 @@ def _frame(file: BinaryFile, header: _Header, index: int) -> Frame:
     at = file.position
     file.skip(colour_bytes)
     file.skip(depth_bytes)
-    depth = Picture(header.depth_size, partial(_depth, header, index, at + colour_bytes, depth_bytes))
+    read_depth = partial(_depth, header, index, at + colour_bytes, depth_bytes)
+    depth = Picture(header.depth_size, read_depth, units=header.units)
     colour = Picture(header.colour_size, partial(_colour, header, index, at, colour_bytes))
     return Frame(str(index), pose, header.intrinsics, lambda: depth, lambda: colour, time=time / _MICROSECONDS)
 

@@ -234,7 +234,7 @@ def test_what_is_doubtful_and_left_out_is_told(scene: Path, tmp_path: Path, caps
     export(scene=scene, masks=tmp_path / "masks", out=tmp_path / "out")
     told = capsys.readouterr()
     assert "not used: no masks: frame 4\n" in told.err
-    assert "not found: seen in 1 view(s), 2 are asked for: object 6\n" in told.err
+    assert "not found: seen in 1 view of the 2 asked for: object 6\n" in told.err
     assert told.out.endswith("5 objects from 7 of 8 frames\n")
 
 

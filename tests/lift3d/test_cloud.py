@@ -43,7 +43,7 @@ def test_a_voxel_is_the_mean_of_its_points() -> None:
     found = VoxelCloud(1.0)
     found.add(np.array([[0.2, 0, 0], [0.4, 0, 0], [1.5, 0, 0]]), np.array([[0, 0, 0], [10, 20, 30], [7, 7, 7]]))
     found.add(np.array([[0.6, 0, 0.9]]), np.array([[20, 40, 60]]))
-    points, colours, pixels = found.result()
+    points, colours, pixels, _ = found.result()
     assert pixels.tolist() == [3, 1]
     assert points.tolist() == [pytest.approx([0.4, 0, 0.3]), pytest.approx([1.5, 0, 0])]
     assert colours.tolist() == [[10, 20, 30], [7, 7, 7]]
@@ -78,7 +78,7 @@ def test_too_many_voxels_grow() -> None:
     """
     found = VoxelCloud(0.1, most=2)
     found.add(np.array([[0.05 + 0.1 * n, 0, 0] for n in range(8)]), np.full((8, 3), 9))
-    points, colours, pixels = found.result()
+    points, colours, pixels, _ = found.result()
     assert pixels.tolist() == [6, 2]
     assert points.tolist() == [pytest.approx([0.3, 0, 0]), pytest.approx([0.7, 0, 0])]
     assert found.voxel == pytest.approx(0.1 * 2 * 2**0.5 * 1.5**0.5 * 1.5**0.5)
@@ -121,7 +121,7 @@ def test_the_side_is_found_if_none_is_given(monkeypatch: pytest.MonkeyPatch) -> 
 def test_colours_come_from_pictures_of_another_size_and_grey_without_one() -> None:
     picture = np.zeros((2, 4, 3), np.uint8)
     picture[:, 2:] = 200  # twice as wide as the depth: its second pixel is the picture's right half
-    points, colours, _ = depth_cloud(Scene([view([[1.0, 1.0]], picture)]), 0.001)
+    points, colours = depth_cloud(Scene([view([[1.0, 1.0]], picture)]), 0.001)[:2]
     assert colours[np.argsort(points[:, 0])].tolist() == [[0, 0, 0], [200, 200, 200]]
     assert depth_cloud(Scene([view([[1.0]])]), 0.1)[1].tolist() == [[128, 128, 128]]
 

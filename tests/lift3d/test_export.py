@@ -43,7 +43,7 @@ def test_all_formats_a_report_and_a_picture(tmp_path: Path, result: Result) -> N
     ]
     report = json.loads((out / "report.json").read_text())
     assert report["frames"] == {"total": 8, "used": 7, "rejected": {"000007": "pose is not finite (tracking was lost)"}}
-    assert report["dropped"] == {"1": "seen in 1 view(s), 2 are asked for"}
+    assert report["dropped"] == {"1": "seen in 1 view of the 2 asked for"}
     assert [(one["id"], one["label"]) for one in report["instances"]] == [(2, "ball"), (3, "object")]
     assert report["instances"][0]["hits"] <= report["instances"][0]["seen"]
     assert report["problems"] == ["a doubt"]

@@ -68,12 +68,16 @@ def test_faults_are_counted_and_named(tmp_path: Path) -> None:
         np.savetxt(tmp_path / "pose" / f"{k}.txt", np.full((4, 4), -np.inf))
     (tmp_path / "depth" / "0.png").write_bytes((tmp_path / "depth" / "0.png").read_bytes()[:60])
     (tmp_path / "color" / "0.jpg").unlink()
+    picture = tmp_path / "color" / "2.jpg"
+    picture.write_bytes(picture.read_bytes()[:-20])
     found = inspect(tmp_path)
     assert (found.frames, found.usable) == (30, 9)
     assert list(found.left_out) == [*(str(k) for k in range(3, 23)), "0"]
     assert set(list(found.left_out.values())[:-1]) == {"the pose is not finite (tracking was lost)"}
     assert "0.png" in found.left_out["0"]
     assert (found.depth_size, found.depth_valid, found.colour_size) == (None, None, None)  # of the first frame
+    (broken,) = [problem for problem in found.problems if "2.jpg" in problem]
+    assert broken.endswith(": frame 2")
     text = found.as_text()
     assert "frames     9 of 30 usable" in text
     assert "... and " in text  # twenty names are too many for a line

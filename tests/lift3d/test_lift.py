@@ -191,7 +191,7 @@ def test_an_instance_seen_once_is_dropped_with_its_reason(room: rooms.Room) -> N
     once[0] = room.labels[0]
     lifted = lift(room.scene, LabelMaps(tuple(once)), Settings(min_ratio=0.01))
     assert [one.id for one in lifted.instances] == [1, 3]
-    assert dict(lifted.dropped) == {2: "seen in 1 view(s), 2 are asked for"}
+    assert dict(lifted.dropped) == {2: "seen in 1 view of the 2 asked for"}
     assert not (lifted.owner == 2).any()
     kept = lift(room.scene, LabelMaps(tuple(once)), Settings(min_ratio=0.01, min_views=1))
     assert 2 in [one.id for one in kept.instances]
@@ -281,7 +281,7 @@ def test_more_frames_than_can_be_counted_are_refused(room: rooms.Room, monkeypat
 def test_too_few_points_give_their_reason(room: rooms.Room) -> None:
     lifted = lift(room.scene, LabelMaps(room.labels), Settings(min_points=100_000))
     assert not lifted.instances and set(lifted.dropped) == {1, 2, 3}
-    assert all(reason.endswith(" points agree, 100000 are asked for") for reason in lifted.dropped.values())
+    assert all(reason.endswith(" points of the 100000 asked for") for reason in lifted.dropped.values())
 
 
 def test_no_masks_at_all_is_said(room: rooms.Room) -> None:

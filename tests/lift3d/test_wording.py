@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lift3d.wording import by_reason, grouped, listed
+from lift3d.wording import amount, by_reason, grouped, listed
 
 
 def test_things_with_one_reason_share_a_line() -> None:
@@ -26,3 +26,7 @@ def test_reasons_that_differ_in_a_number_or_a_file_are_alike() -> None:
 
 def test_a_name_may_have_several_reasons() -> None:
     assert grouped([("1", "a"), ("1", "b"), ("2", "a")], "frame") == ["a: frames 1, 2", "b: frame 1"]
+
+
+def test_one_thing_has_no_plural() -> None:
+    assert [amount(count, "object") for count in (0, 1, 2)] == ["0 objects", "1 object", "2 objects"]

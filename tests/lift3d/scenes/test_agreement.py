@@ -14,8 +14,9 @@ import pytest
 from grounding.core import UserError
 from lift3d.scene import Scene, View
 from lift3d.scenes import load, open_scene
-from lift3d.scenes.agreement import check
+from lift3d.scenes.agreement import _unexplained, check
 from lift3d.scenes.images import NoImage
+from lift3d.scenes.mistakes import Shares
 
 OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
 Y_UP = np.diag([1.0, -1.0, 1.0, 1.0])
@@ -33,11 +34,15 @@ def make_scene(truth: Any, **changes: Any) -> Scene:
     return Scene(views, **changes)
 
 
-def changed(scene: Scene, pose: Callable[[np.ndarray], np.ndarray] | None = None, depth: float = 1.0) -> Scene:
+def changed(
+    scene: Scene, pose: Callable[[np.ndarray], np.ndarray] | None = None, depth: float = 1.0, units: float = 1000.0
+) -> Scene:
     def reader(view: View) -> Callable[[], np.ndarray]:
         return lambda: view.read_depth() * np.float32(depth)
 
-    views = [replace(v, pose=pose(v.pose) if pose else v.pose, read_depth=reader(v)) for v in scene.views]
+    views = [
+        replace(v, pose=pose(v.pose) if pose else v.pose, read_depth=reader(v), depth_units=units) for v in scene.views
+    ]
     return replace(scene, views=views)
 
 
@@ -56,6 +61,7 @@ def test_a_sound_scene_agrees(truth: Any) -> None:
         (np.linalg.inv, 1, "likely cause: the poses are world-to-camera (then"),
         (lambda pose: np.linalg.inv(pose @ OPENGL), 1, "the poses are world-to-camera with OpenGL axes (then"),
         (None, 5, "likely cause: the unit of depth is 1/5000 m, not a millimetre"),
+        (None, 10, "likely cause: the unit of depth is 1/10000 m, not a millimetre"),
         (None, 1 / 5, "likely cause: the unit of depth is a millimetre, not 1/5000 m"),
         (None, 6.5535, "likely cause: the unit of depth is 1/6553.5 m, not a millimetre"),
         (None, 1000, "likely cause: the unit of depth is a millimetre, not a metre"),
@@ -68,7 +74,8 @@ def test_a_sound_scene_agrees(truth: Any) -> None:
 def test_the_usual_mistakes_are_named_and_nothing_is_changed(
     truth: Any, pose: Callable[[np.ndarray], np.ndarray] | None, depth: float, cause: str
 ) -> None:
-    scene = changed(make_scene(truth), pose, depth)
+    units = {1 / 5: 5000.0, 1000: 1.0}.get(depth, 1000.0)  # that it was read with
+    scene = changed(make_scene(truth), pose, depth, units)
     before = [view.pose.copy() for view in scene.views]
     agreement = check(scene)
     assert len(agreement.problems) == 1
@@ -149,6 +156,31 @@ def test_below_85_percent_something_is_said(truth: Any) -> None:
     assert "no usual mistake (axes, inverse, sign of fy, unit of depth) explains it" in problem
 
 
+@pytest.mark.parametrize(
+    ("near", "far", "said"),
+    [
+        (0.92, 0.84, ""),
+        (0.92, None, ""),
+        (0.846, 0.696, ""),  # 85 % and 70 % as they are written
+        (
+            0.92,
+            0.59,
+            "frames agree on 92% of the points they share, 59% where cameras are far apart; sound scenes reach",
+        ),
+        (
+            0.84,
+            0.84,
+            "frames agree on 84% of the points they share, 84% where cameras are far apart; sound scenes reach",
+        ),
+        (0.84, None, "frames agree on 84% of the points they share; sound scenes reach 85%; no usual mistake"),
+    ],
+)
+def test_what_is_said_where_no_mistake_is_known(near: float, far: float | None, said: str) -> None:
+    """Cameras that mostly turn agree whatever is wrong; those far apart do not."""
+    assert "".join(_unexplained(Shares(near, far), paired=True)).startswith(said)
+    assert bool(_unexplained(Shares(near, far), paired=True)) == bool(said)
+
+
 def test_a_median_depth_that_no_room_has_is_a_doubt(truth: Any) -> None:
     """A camera that stands still says nothing of the unit; a median of 12 m does."""
     scene = changed(make_scene(truth), lambda _: truth.poses[0], 5)
@@ -179,11 +211,11 @@ def test_pictures_that_cannot_be_read_are_named_and_missing_ones_are_not(truth: 
         raise NoImage("there is none")
 
     scene = make_scene(truth)
-    for read, problems in ((broken, ("cannot read it: frames 0, 1, 2, 3, 4, 5",)), (missing, ())):
-        views = [replace(view, read_colour=read) for view in scene.views]
-        assert check(replace(scene, views=views)).problems == problems
+    for read, colourless in ((broken, dict.fromkeys("012345", "cannot read it")), (missing, {})):
+        found = check(replace(scene, views=[replace(view, read_colour=read) for view in scene.views]))
+        assert found.colourless == colourless and found.problems == ()
     views = [replace(scene.views[k % 6], name=str(k), read_colour=broken if k == 7 else dark) for k in range(30)]
-    assert check(replace(scene, views=views)).problems == ("cannot read it: frame 7",)
+    assert check(replace(scene, views=views)).colourless == {"7": "cannot read it"}
 
 
 def test_poses_of_another_recording_have_no_usual_cause(truth: Any) -> None:
@@ -315,7 +347,7 @@ def test_a_scene_of_the_wrong_units_on_disk(scannet_folder: Path, truth: Any) ->
     [
         (1, None, None),
         (5, None, "cause: the unit of depth is 1/5000 m, not a millimetre (then"),
-        (0.2, None, "cause: the unit of depth is a millimetre, not 1/5000 m (then"),
+        (0.2, None, "cause: depth is 5 times too small (then"),
         (1, np.linalg.inv, "cause: the poses are world-to-camera (then"),
         (1, lambda pose: pose @ OPENGL, "the other way (OpenGL for OpenCV) (then"),
         (1, lambda pose: pose @ Y_UP, "cause: the sign of fy is wrong (y up for y down) (then"),

@@ -163,3 +163,10 @@ def test_either_order_of_bytes(tmp_path: Path) -> None:
     assert depth_file(tmp_path / "d.npy", 1000.0).read().tolist() == [[1.5, 0]]
     Image.frombytes("I;16B", (2, 1), struct.pack(">2H", 1500, 65535)).save(tmp_path / "d.tiff")
     assert depth_file(tmp_path / "d.tiff", 1000.0).read().tolist() == [[1.5, 0]]
+
+
+def test_a_depth_image_keeps_its_unit(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.ones((2, 2), np.float32))
+    assert depth_file(tmp_path / "a.npy", 1.0).units == 1
+    Image.fromarray(np.ones((2, 2), np.uint16)).save(tmp_path / "a.png")
+    assert depth_file(tmp_path / "a.png", 5000.0).units == 5000
