@@ -89,6 +89,18 @@ class VideoFile:
         return pixels
 
 
+def quiet_av() -> Any:
+    """PyAV, imported here because who needs no video should not pay for FFmpeg, with its log switched off.
+
+    Older torchvision (0.24) switches it on. A decoding thread that logs then waits for Python's lock, which PyAV holds
+    while it waits for the thread to end: the process hangs for ever.
+    """
+    import av
+
+    av.logging.set_level(None)
+    return av
+
+
 @contextlib.contextmanager
 def open_video(path: Path) -> Iterator[VideoFile]:
     """Open a video with PyAV.
@@ -96,9 +108,8 @@ def open_video(path: Path) -> Iterator[VideoFile]:
     Raises:
         UserError: If it is missing or no file, PyAV cannot read it, or it has no moving pictures.
     """
-    import av  # here, for whoever reads no video should not pay for FFmpeg
-
     regular_file(path, "video")
+    av = quiet_av()
     # The decoders' own limit, also for a size that changes on the way; larger, for they count margins, too.
     limit = {"max_pixels": str(Limits.from_environment().pixels * 2)}
     with reading(path):

@@ -14,6 +14,7 @@ import numpy as np
 
 from grounding.core.errors import UserError
 from grounding.core.files import whole_file
+from grounding.core.video_file import quiet_av
 
 MAX_TICKS = 65535  # MPEG-4 part 2 allows no finer division of a second
 
@@ -87,8 +88,7 @@ def new_mp4(temporary: Path, path: Path) -> Iterator[Any]:
     Raises:
         UserError: If the disk or the encoder refuses what the block writes.
     """
-    import av  # here, for whoever writes no video should not pay for FFmpeg
-
+    av = quiet_av()
     try:
         with av.open(f"file:{temporary}", "w", format="mp4", options={"movflags": "faststart"}) as container:
             yield container

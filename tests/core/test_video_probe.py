@@ -26,6 +26,13 @@ def test_probe_by_hand(film: Film) -> None:
     assert ((info.keyframes - info.stamps[0]) / ticks).tolist() == [0, 6, 12, 18]  # a key frame every 6
 
 
+def test_the_log_that_makes_decoding_threads_hang_is_off(film: Film) -> None:
+    path = film()
+    av.logging.set_level(av.logging.ERROR)  # as torchvision 0.24 does when it is imported
+    probe(path)
+    assert av.logging.get_level() is None
+
+
 def test_probe_takes_a_string(film: Film) -> None:
     assert probe(str(film())).frame_count == 20
 
