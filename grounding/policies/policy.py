@@ -304,8 +304,13 @@ def load_policy(path: str, *, dtype: str = "float32", attention: str = "sdpa", p
     """
     model = load_model(path, AutoModelForImageTextToText, dtype=dtype, attn_implementation=attention)
     processor = load_processor(path)
-    if not hasattr(processor, "video_processor") or model.config.model_type not in FAMILIES:
+    if model.config.model_type not in FAMILIES:
         raise UserError(f"{path!r} is a {type(model).__name__}; give a model of one of {', '.join(FAMILIES)}")
+    if not hasattr(processor, "video_processor"):
+        kind = type(processor).__name__
+        raise UserError(
+            f"the processor of {path!r} is a {kind}, which takes no videos; take that of the model's family"
+        )
     policy = Policy(model, processor, placing=positions)
     with within(f"cannot use model {path!r}"):
         check_settings(policy.model.config, policy.tokenizer, policy.end_tokens)

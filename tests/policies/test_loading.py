@@ -91,6 +91,10 @@ BROKEN: dict[str, tuple[Change, str]] = {
         options("config.json", quantization_config={"quant_method": "gptq", "bits": 4}),
         "optimum",
     ),
+    "a processor of something else": (
+        options("processor_config.json", processor_class="CLIPProcessor"),
+        "the processor of .* is a .*, which takes no videos",
+    ),
     "a wrong type": (options("config.json", "text_config", hidden_size="wide"), "hidden_size"),
     "a size of 0": (options("config.json", "vision_config", tokens_per_second=0), "tokens_per_second .* more than 0"),
     "no such token": (options("config.json", image_token_id=10**6), "image_token_id .* one of its"),
