@@ -61,6 +61,18 @@ def piped(folder: Path) -> None:
     os.mkfifo(folder / WEIGHTS)
 
 
+def indexed(place: Any) -> Change:
+    """Weights in a file of another name, and a list that says so, or says another place."""
+
+    def apply(folder: Path) -> None:
+        names = load_file(folder / WEIGHTS)
+        (folder / WEIGHTS).rename(folder / "part.safetensors")
+        places = {} if place is None else dict.fromkeys(names, place)
+        (folder / f"{WEIGHTS}.index.json").write_text(json.dumps({"metadata": {}, "weight_map": places}))
+
+    return apply
+
+
 def spoiled(tensors: dict[str, torch.Tensor], value: float) -> dict[str, torch.Tensor]:
     next(value for name, value in tensors.items() if name.endswith("q_proj.weight"))[0, 0] = value
     return tensors
@@ -79,6 +91,14 @@ BROKEN: dict[str, tuple[Change, str]] = {
     "none is there": (weights(lambda t: {"other": torch.zeros(1)}), "4 layers, but its files hold 1 tensors"),
     "a weight is NaN": (weights(lambda t: spoiled(t, float("nan"))), "not finite numbers: .*q_proj.weight"),
     "a weight is infinite": (weights(lambda t: spoiled(t, float("inf"))), "not finite numbers: .*q_proj.weight"),
+    "a weight of another size": (
+        weights(lambda t: {n: v.repeat(2, 1) if n.endswith("up_proj.weight") else v for n, v in t.items()}),
+        "other sizes than its config.json says",
+    ),
+    "a list that names a device": (indexed("/dev/zero"), "names '/dev/zero', which is no file beside it"),
+    "a list that leaves the folder": (indexed("../part.safetensors"), "which is no file beside it"),
+    "a list of numbers": (indexed(1), "names 1, which is no file beside it"),
+    "an empty list": (indexed(None), "must say the file of every weight"),
     "pickles": (pickled, "pickles, which may run code"),
     "a pipe": (piped, "named pipe"),
     "an adapter": (options("adapter_config.json", peft_type="LORA"), "PEFT adapter.*merge_and_unload"),
@@ -147,6 +167,13 @@ def test_code_of_a_folder_never_runs_and_nobody_is_asked(
     assert not (folder / "RAN").exists()
     assert answers.tell() == 0
     assert "[y/N]" not in capsys.readouterr().out
+
+
+def test_weights_in_parts_are_read(tiny_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_folder, tmp_path / "model")
+    indexed("part.safetensors")(tmp_path / "model")
+    parts, whole = (load_policy(str(folder)).model.state_dict() for folder in (tmp_path / "model", tiny_folder))
+    assert all(torch.equal(parts[name], whole[name]) for name in whole)
 
 
 def test_tied_weights_need_not_be_in_the_file(tiny_folder: Path) -> None:
