@@ -113,9 +113,17 @@ BROKEN: dict[str, tuple[Change, str]] = {
     ),
     "a wrong type": (options("config.json", "text_config", hidden_size="wide"), "hidden_size"),
     "a size of 0": (options("config.json", "vision_config", tokens_per_second=0), "tokens_per_second .* more than 0"),
+    "a window without a patch": (options("config.json", "vision_config", window_size=1), "window_size .* at least"),
+    "an epsilon of NaN": (options("config.json", "text_config", rms_norm_eps=float("nan")), "rms_norm_eps .* nan"),
+    "colours divided by 0": (options("processor_config.json", "video_processor", image_std=[0, 0, 0]), "image_std"),
+    "colours of NaN": (
+        options("processor_config.json", "video_processor", image_mean=[float("nan")] * 3),
+        "image_mean",
+    ),
+    "two colours": (options("processor_config.json", "video_processor", image_mean=[0.5, 0.5]), "three finite"),
     "no such token": (options("config.json", image_token_id=10**6), "image_token_id .* one of its"),
     "an end that is text": (options("generation_config.json", eos_token_id="end"), "eos_token_id"),
-    "colours of text": (options("processor_config.json", "video_processor", image_mean="grey"), "cannot load model"),
+    "colours of text": (options("processor_config.json", "video_processor", image_mean="grey"), "image_mean .* 'grey'"),
 }
 
 
@@ -186,4 +194,14 @@ def test_tied_weights_need_not_be_in_the_file(tiny_folder: Path) -> None:
 def test_frames_that_the_processor_refuses_are_one_line(tiny_folder: Path, noise: Callable[..., Clip]) -> None:
     with pytest.raises(UserError, match=r"cannot take frames of 1202 x 5 pixels: .*aspect ratio") as caught:
         load_policy(str(tiny_folder)).encode([noise(4, 2.0, 5, 1202)], ["Query: the blue square"])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_tokenizer_that_panics_is_one_line(tiny_folder: Path, tmp_path: Path, noise: Callable[..., Clip]) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_folder, folder)
+    split = {"type": "Split", "pattern": {"Regex": "(([a-z ]+)+)+!"}, "behavior": "Isolated", "invert": False}
+    options("tokenizer.json", pre_tokenizer=split)(folder)
+    with pytest.raises(UserError, match="retry-limit-in-match over") as caught:
+        load_policy(str(folder)).encode([noise(4, 2.0, 84, 84)], ["Query: the blue square " + "a" * 40])
     assert "\n" not in str(caught.value)
