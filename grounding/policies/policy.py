@@ -25,6 +25,7 @@ from grounding.policies.settings import check_settings
 from grounding.policies.templates import bounded
 from grounding.tracking.loading import load_model, load_processor, one_line, reason
 
+PANIC = "PanicException"  # of tokenizers, which cannot be imported and is no Exception
 QUERY = "TUBELET-QUERY"  # where a text goes in the chat
 
 
@@ -133,7 +134,9 @@ class Policy:
                 do_sample_frames=False,
                 **BYTES,
             )
-        except Exception as error:  # whatever the settings in a model's folder lead to
+        except BaseException as error:  # whatever the settings in a model's folder lead to
+            if not (isinstance(error, Exception) or type(error).__name__ == PANIC):
+                raise
             sizes = ", ".join(dict.fromkeys(f"{one.frames.shape[2]} x {one.frames.shape[1]}" for one in clips))
             raise UserError(f"the model's processor cannot take frames of {sizes} pixels: {reason(error)}") from error
 
@@ -313,7 +316,7 @@ def load_policy(path: str, *, dtype: str = "float32", attention: str = "sdpa", p
         )
     policy = Policy(model, processor, placing=positions)
     with within(f"cannot use model {path!r}"):
-        check_settings(policy.model.config, policy.tokenizer, policy.end_tokens)
+        check_settings(policy.model.config, policy.processor, policy.end_tokens)
         policy.render("")
     with one_line(path):  # what its settings would lead to later, where it costs nothing to try
         normalize_patches(torch.zeros(1, _patch_size(model), dtype=torch.uint8), processor.video_processor)

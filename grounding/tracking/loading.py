@@ -15,7 +15,8 @@ from transformers.utils import logging as verbosity
 from transformers.utils.peft_utils import find_adapter_config_file
 
 from grounding.core import UserError
-from grounding.core.reading import regular_file
+from grounding.core.checks import shown
+from grounding.core.reading import read_json, regular_file
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 LAYERS = (".num_hidden_layers", ".depth", ".encoder_layers", ".decoder_layers")  # of a configuration
@@ -133,6 +134,8 @@ def _check_files(name: str) -> None:
         files = [path for path in folder.iterdir() if not path.is_dir()]
         for path in files:
             regular_file(path)
+        for path in folder.glob("*.safetensors.index.json"):
+            _check_index(path, {file.name for file in files})
         endings = {path.suffix for path in files}
         if ".safetensors" not in endings and endings & PICKLES:
             raise UserError(
@@ -144,6 +147,17 @@ def _check_files(name: str) -> None:
             f"cannot load model {name!r}: it is a PEFT adapter; merge it into its model first: "
             "PeftModel.from_pretrained(model, adapter).merge_and_unload().save_pretrained(DIR)"
         )
+
+
+def _check_index(path: Path, names: set[str]) -> None:
+    """Refuse a list of weights whose files do not lie beside it: transformers reads whatever path stands there."""
+    index = read_json(path)
+    places = index.get("weight_map") if isinstance(index, dict) else None
+    if not isinstance(places, dict) or not places:
+        raise UserError(f"{path} must say the file of every weight under weight_map; copy the whole model again")
+    for place in places.values():
+        if not isinstance(place, str) or place not in names:
+            raise UserError(f"{path} names {shown(place)}, which is no file beside it; copy the whole model again")
 
 
 def _check_size(name: str, kind: Any, config: Any) -> None:
@@ -198,6 +212,8 @@ def one_line(name: str) -> Iterator[None]:
     except Exception as error:  # whatever broken files lead to; tokenizers raises Exception itself
         if "custom code" in str(error):
             why = "it needs code out of its own folder, which never runs here; give a model that transformers knows"
+        elif "ignore_mismatched_sizes" in str(error):  # its table of them is not shown
+            why = "weights have other sizes than its config.json says; copy the whole model again"
         else:
             why = reason(error)
         raise UserError(f"cannot load model {name!r}: {why}") from error

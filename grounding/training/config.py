@@ -280,6 +280,7 @@ def _check_numbers(config: Config) -> list[str]:
         ("objective.weight_decay", objective.weight_decay, objective.weight_decay >= 0, "0 (none) or more"),
         ("objective.clip", objective.clip, objective.clip >= 0, "0 (none) or more"),
         ("warmup.max_steps", warmup.max_steps, warmup.max_steps >= 0, "0 (no warm-up) or more"),
+        ("warmup.lr", warmup.lr, warmup.lr > 0, "> 0"),
         ("warmup.batch", warmup.batch, warmup.batch >= 1, "at least 1"),
     ]
     wrong = [(name, value, rule) for name, value, right, rule in rules if not right]
@@ -307,6 +308,8 @@ def _check_numbers(config: Config) -> list[str]:
 
 def _check_choices(config: Config) -> list[str]:
     choices: list[tuple[str, str, Any]] = [
+        ("task.name", config.task.name, GROUPS["task"]),  # names the run folder
+        ("model.name", config.model.name, GROUPS["model"]),
         ("model.prompt", config.model.prompt, stvg.PROMPTS),
         ("model.dtype", config.model.dtype, ("float32", "bfloat16", "float16")),
         ("model.attention", config.model.attention, ATTENTIONS),

@@ -99,6 +99,8 @@ def check_data(data: DataConfig) -> list[str]:
         ("eval_samples", data.eval_samples, data.eval_samples >= 1, "at least 1"),
     ]
     errors = [f"data.{name} must be {rule}, got {plain(value)}" for name, value, right, rule in rules if not right]
+    if not isinstance(data, DatasetConfig) and data.name != type(data).name:  # a name alone changes no data
+        errors.append(f"data.name must be {type(data).name} with its options, got {data.name!r}; choose by data=NAME")
     if isinstance(data, ToyConfig):
         return errors + _check_toy(data)
     if isinstance(data, DatasetConfig) and (cannot := _cannot_use(data.name)):

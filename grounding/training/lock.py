@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from grounding.core import UserError
+from grounding.core.files import parent_of
 
 LOCK = ".lock"  # in the folder while a run is at work there; says whose it is
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # from a file system that has none
@@ -42,8 +43,8 @@ def held(folder: Path) -> Iterator[None]:
 def _take(folder: Path) -> int:
     """The open file that is locked now."""
     while True:
-        folder.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):  # a run that ended just now took the folder or the file away
+        # A run that ended just now may take the folder or the file away.
+        with suppress(FileNotFoundError), parent_of(folder / LOCK):
             handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
             try:
                 _lock(handle, folder)

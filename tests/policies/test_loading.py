@@ -61,6 +61,18 @@ def piped(folder: Path) -> None:
     os.mkfifo(folder / WEIGHTS)
 
 
+def indexed(place: Any) -> Change:
+    """Weights in a file of another name, and a list that says so, or says another place."""
+
+    def apply(folder: Path) -> None:
+        names = load_file(folder / WEIGHTS)
+        (folder / WEIGHTS).rename(folder / "part.safetensors")
+        places = {} if place is None else dict.fromkeys(names, place)
+        (folder / f"{WEIGHTS}.index.json").write_text(json.dumps({"metadata": {}, "weight_map": places}))
+
+    return apply
+
+
 def spoiled(tensors: dict[str, torch.Tensor], value: float) -> dict[str, torch.Tensor]:
     next(value for name, value in tensors.items() if name.endswith("q_proj.weight"))[0, 0] = value
     return tensors
@@ -79,6 +91,14 @@ BROKEN: dict[str, tuple[Change, str]] = {
     "none is there": (weights(lambda t: {"other": torch.zeros(1)}), "4 layers, but its files hold 1 tensors"),
     "a weight is NaN": (weights(lambda t: spoiled(t, float("nan"))), "not finite numbers: .*q_proj.weight"),
     "a weight is infinite": (weights(lambda t: spoiled(t, float("inf"))), "not finite numbers: .*q_proj.weight"),
+    "a weight of another size": (
+        weights(lambda t: {n: v.repeat(2, 1) if n.endswith("up_proj.weight") else v for n, v in t.items()}),
+        "other sizes than its config.json says",
+    ),
+    "a list that names a device": (indexed("/dev/zero"), "names '/dev/zero', which is no file beside it"),
+    "a list that leaves the folder": (indexed("../part.safetensors"), "which is no file beside it"),
+    "a list of numbers": (indexed(1), "names 1, which is no file beside it"),
+    "an empty list": (indexed(None), "must say the file of every weight"),
     "pickles": (pickled, "pickles, which may run code"),
     "a pipe": (piped, "named pipe"),
     "an adapter": (options("adapter_config.json", peft_type="LORA"), "PEFT adapter.*merge_and_unload"),
@@ -97,9 +117,17 @@ BROKEN: dict[str, tuple[Change, str]] = {
     ),
     "a wrong type": (options("config.json", "text_config", hidden_size="wide"), "hidden_size"),
     "a size of 0": (options("config.json", "vision_config", tokens_per_second=0), "tokens_per_second .* more than 0"),
+    "a window without a patch": (options("config.json", "vision_config", window_size=1), "window_size .* at least"),
+    "an epsilon of NaN": (options("config.json", "text_config", rms_norm_eps=float("nan")), "rms_norm_eps .* nan"),
+    "colours divided by 0": (options("processor_config.json", "video_processor", image_std=[0, 0, 0]), "image_std"),
+    "colours of NaN": (
+        options("processor_config.json", "video_processor", image_mean=[float("nan")] * 3),
+        "image_mean",
+    ),
+    "two colours": (options("processor_config.json", "video_processor", image_mean=[0.5, 0.5]), "three finite"),
     "no such token": (options("config.json", image_token_id=10**6), "image_token_id .* one of its"),
     "an end that is text": (options("generation_config.json", eos_token_id="end"), "eos_token_id"),
-    "colours of text": (options("processor_config.json", "video_processor", image_mean="grey"), "cannot load model"),
+    "colours of text": (options("processor_config.json", "video_processor", image_mean="grey"), "image_mean .* 'grey'"),
 }
 
 
@@ -153,6 +181,13 @@ def test_code_of_a_folder_never_runs_and_nobody_is_asked(
     assert "[y/N]" not in capsys.readouterr().out
 
 
+def test_weights_in_parts_are_read(tiny_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_folder, tmp_path / "model")
+    indexed("part.safetensors")(tmp_path / "model")
+    parts, whole = (load_policy(str(folder)).model.state_dict() for folder in (tmp_path / "model", tiny_folder))
+    assert all(torch.equal(parts[name], whole[name]) for name in whole)
+
+
 def test_tied_weights_need_not_be_in_the_file(tiny_folder: Path) -> None:
     names = load_file(tiny_folder / WEIGHTS).keys()
     assert sum(name.endswith(("lm_head.weight", "embed_tokens.weight")) for name in names) == 1
@@ -163,4 +198,14 @@ def test_tied_weights_need_not_be_in_the_file(tiny_folder: Path) -> None:
 def test_frames_that_the_processor_refuses_are_one_line(tiny_folder: Path, noise: Callable[..., Clip]) -> None:
     with pytest.raises(UserError, match=r"cannot take frames of 1202 x 5 pixels: .*aspect ratio") as caught:
         load_policy(str(tiny_folder)).encode([noise(4, 2.0, 5, 1202)], ["Query: the blue square"])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_tokenizer_that_panics_is_one_line(tiny_folder: Path, tmp_path: Path, noise: Callable[..., Clip]) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_folder, folder)
+    split = {"type": "Split", "pattern": {"Regex": "(([a-z ]+)+)+!"}, "behavior": "Isolated", "invert": False}
+    options("tokenizer.json", pre_tokenizer=split)(folder)
+    with pytest.raises(UserError, match="retry-limit-in-match over") as caught:
+        load_policy(str(folder)).encode([noise(4, 2.0, 84, 84)], ["Query: the blue square " + "a" * 40])
     assert "\n" not in str(caught.value)

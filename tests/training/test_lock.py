@@ -109,3 +109,10 @@ def test_a_file_system_without_locks_is_named(
     with held(tmp_path):
         assert (tmp_path / LOCK).exists()
     assert "file system without locks" in capsys.readouterr().err
+
+
+def test_a_folder_deeper_than_python_recurses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OSError, match="File name too long"), held(Path("/".join("d" * 1500), "x" * 256)):
+        pass
+    assert list(tmp_path.iterdir()) == []
