@@ -109,7 +109,8 @@ def lift(
     cloud = _cloud(scene, settings, progress) if bare else None
     scene = scene if cloud is None else _with(scene, cloud)
     assert scene.points is not None
-    source = merge(scene, masks, settings.tolerance, progress) if untracked else masks
+    merged = merge(scene, masks, settings.tolerance, progress) if untracked else None
+    source, doubts = (masks, ()) if merged is None else (merged, merged.problems())
     counted, points = Count.of(len(scene.points), through=bare), Points.of(scene.points)
     for frame in progress(Frames(scene.views, source), "Lifting"):
         counted.frame(frame, points, settings.tolerance, settings.border, settings.edge)
@@ -118,10 +119,11 @@ def lift(
     if settings.superpoints and scene.superpoints is not None:
         assigned = by_superpoints(assigned, scene.superpoints, counted.votes.seen > 0)
     if cloud is None:
-        return _lifted(scene, assigned, counted, settings, np.ones(len(scene.points)))
+        return _lifted(scene, assigned, counted, settings, np.ones(len(scene.points)), doubts)
     kept = ~counted.floating()
     cloud = cloud.at(kept)
-    return _lifted(_with(scene, cloud), assigned.at(kept), counted, settings, cloud.pixels, cloud.problems)
+    doubts = (*cloud.problems, *doubts)
+    return _lifted(_with(scene, cloud), assigned.at(kept), counted, settings, cloud.pixels, doubts)
 
 
 def _cloud(scene: Scene, settings: Settings, progress: Progress) -> Cloud:
@@ -139,7 +141,7 @@ def _lifted(
     counted: Count,
     settings: Settings,
     pixels: np.ndarray,
-    problems: tuple[str, ...] = (),
+    problems: tuple[str, ...],
 ) -> Lifted:
     assert scene.points is not None
     owner, ratio = np.zeros(len(scene.points), np.int32), np.zeros(len(scene.points), np.float32)
