@@ -22,27 +22,26 @@ from rich.console import Console
 from rich.progress import track
 
 from grounding.core import Masklets, UserError
-from grounding.core.checks import printable, shown, whole, whole_text, within
+from grounding.core.checks import printable
 from grounding.core.files import check_free
 from grounding.core.order import natural
 from grounding.core.pictures import id_map_files
-from grounding.core.reading import read_json
 from grounding.core.video_probe import VideoInfo
 from grounding.core.video_upright import Upright
 from lift3d.export import check_formats
 from lift3d.export import export as write_export
-from lift3d.formats.result import Result
+from lift3d.formats.result import Result, read_labels
 from lift3d.frames import Frame
 from lift3d.inspect import inspect as inspect_scene
 from lift3d.labels import FromMasklets, IdMapFiles, MaskSource
-from lift3d.lift import Lifted, Settings, lift
+from lift3d.lift import Lifted, lift
 from lift3d.naming import by_name, left_over, refuse_other_names
 from lift3d.scene import Scene
 from lift3d.scenes import load, open_scene
+from lift3d.settings import Settings
 from lift3d.view import view as view_export
 from lift3d.wording import amount, by_reason
 
-MOST_CLASS = 2**31 - 1  # the formats hold class numbers in 32 bits
 MOST_NAME = 200  # bytes of a scene's name; endings come on top
 Flag = Annotated[bool, tyro.conf.FlagCreatePairsOff]
 
@@ -163,29 +162,6 @@ def read_masks(path: str | Path, scene: Scene) -> MaskSource:
     place = [every.index(name) for name in names]
     tracks = {i: tuple(track[p] for p in place) for i, track in masklets.tracks.items()}
     return FromMasklets(Masklets(masklets.size, masklets.fps, masklets.pts[: len(place)], tracks))
-
-
-def read_labels(path: str | Path | None) -> dict[int, str | int]:
-    """The name or class number of ids, from a JSON object.
-
-    Raises:
-        UserError: If it is something else, or names an id twice.
-    """
-    if path is None:
-        return {}
-    value = read_json(path, "labels")
-    if not isinstance(value, dict):
-        raise UserError(f'labels {path} must be an object of id: name or id: class number, as {{"1": "chair", "2": 5}}')
-    found: dict[int, str | int] = {}
-    with within(f"labels {path}"):
-        for key, label in value.items():
-            number = whole_text(key, "an id", 1)
-            if number in found:
-                raise UserError(f"id {number} stands there twice; remove one of the two")
-            if not isinstance(label, str) and whole(label, f"the name or class number of id {number}") > MOST_CLASS:
-                raise UserError(f"the class number of id {number} must be up to {MOST_CLASS}, got {shown(label)}")
-            found[number] = label
-    return found
 
 
 def _in_order(every: list[str], usable: tuple[str, ...]) -> list[str]:

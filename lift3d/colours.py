@@ -43,6 +43,6 @@ class Colours:
             return ()
         first = next(iter(self._unread.values()))
         return (
-            f"{len(self._unread)} of {self._asked} pictures cannot be read ({first}); "
-            f"what these frames see is grey: {listed(list(self._unread), 'frame')}",
+            f"{len(self._unread)} of {self._asked} pictures cannot be read, and what they show is grey: "
+            f"{listed(list(self._unread), 'frame')}; the first one: {first}",
         )

@@ -90,10 +90,10 @@ class Count:
             raise UserError("; ".join([f"there is nothing to lift: {empty}", *by_reason(self.rejected, "frame")[:3]]))
         if not self.passed:
             raise UserError(
-                "no view sees a point of the mesh: its frame or unit is another than the poses'; try inspect"
+                "no view sees a point of the mesh: its frame or unit differs from that of the poses; see lift3d inspect"
             )
         if len(self.through) and self.floating().all():
-            raise UserError("where a view sees a surface, more views see that nothing is: check depth scale and poses")
+            raise UserError("more views look through each point than see it: check depth scale and poses")
 
     def problems(self) -> tuple[str, ...]:
         """What is doubtful about the whole."""

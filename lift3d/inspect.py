@@ -67,7 +67,7 @@ class Inspection:
 
     def as_text(self) -> str:
         """A few lines for people."""
-        checked = f"checked on {self.checked_on}" if self.checked_on else "reader not checked on real files"
+        checked = f"reader checked on {self.checked_on}" if self.checked_on else "reader not checked on real files"
         depth = [_size(self.depth_size)]
         depth += [] if self.depth_valid is None else [f"{self.depth_valid:.0%} valid"]
         depth += [] if self.depth_median is None else [f"median {self.depth_median:.3g} m"]

@@ -6,13 +6,11 @@ claims it in at least half of the views that see it; what lies far from the bulk
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from grounding.core import UserError
 from lift3d.assign import Assigned, assign, by_superpoints
 from lift3d.boxes import Boxes, boxes_of
 from lift3d.cloud import Cloud, depth_cloud
@@ -22,59 +20,9 @@ from lift3d.frames import Frames, Progress, plain
 from lift3d.labels import MaskSource
 from lift3d.merge import merge
 from lift3d.scene import Scene
-from lift3d.visibility import Points, Tolerance
+from lift3d.settings import Settings
+from lift3d.visibility import Points
 from lift3d.wording import amount
-
-_LIMITS = {
-    "border": (0, 100),
-    "edge": (0.001, math.inf),
-    "min_ratio": (0.001, 1),
-    "min_hits": (1, math.inf),
-    "min_views": (1, math.inf),
-    "min_points": (1, math.inf),
-    "voxel": (0.0001, 10),
-    "gap": (0.001, math.inf),
-    "min_share": (0, 1),
-}
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What counts as seen, as one object and as found.
-
-    Args:
-        tolerance: How far a point may lie from the depth of its pixel and still be seen.
-        border: Pixels at the rim of a mask that count little, because masks are off by some; 0 or more.
-        edge: Share by which depths of neighbouring pixels differ where one surface ends; such pixels count little, and
-            those that float between two surfaces are not in the cloud.
-        min_ratio: Share of the views that see a point which must put it into the object, in (0, 1].
-        min_hits: Least number of views that put a point into the object. 1 keeps what only one view sees.
-        min_views: Least number of views of an object.
-        min_points: Least number of points of an object.
-        voxel: Side of a voxel in metres, where the depth becomes a cloud or a mesh. None: as wide as a pixel sees for a
-            cloud, as four pixels see (at most 2 cm) for a tsdf mesh.
-        gap: Distance in metres from which parts of an object count as separate.
-        min_share: Separate parts smaller than this share of the largest are left out.
-        superpoints: Give whole superpoints to an object, if the scene has them.
-    """
-
-    tolerance: Tolerance = field(default_factory=Tolerance)
-    border: int = 3
-    edge: float = 0.05
-    min_ratio: float = 0.5
-    min_hits: int = 1
-    min_views: int = 2
-    min_points: int = 10
-    voxel: float | None = None
-    gap: float = 0.05
-    min_share: float = 0.2
-    superpoints: bool = False
-
-    def __post_init__(self) -> None:
-        for name, (low, high) in _LIMITS.items():
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                raise UserError(f"{name} must be from {low:g} to {high:g}, got {value}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +109,8 @@ def lift(
     cloud = _cloud(scene, settings, progress) if bare else None
     scene = scene if cloud is None else _with(scene, cloud)
     assert scene.points is not None
-    source = merge(scene, masks, settings.tolerance, progress) if untracked else masks
+    merged = merge(scene, masks, settings.tolerance, progress) if untracked else None
+    source, doubts = (masks, ()) if merged is None else (merged, merged.problems())
     counted, points = Count.of(len(scene.points), through=bare), Points.of(scene.points)
     for frame in progress(Frames(scene.views, source), "Lifting"):
         counted.frame(frame, points, settings.tolerance, settings.border, settings.edge)
@@ -170,10 +119,11 @@ def lift(
     if settings.superpoints and scene.superpoints is not None:
         assigned = by_superpoints(assigned, scene.superpoints, counted.votes.seen > 0)
     if cloud is None:
-        return _lifted(scene, assigned, counted, settings, np.ones(len(scene.points)))
+        return _lifted(scene, assigned, counted, settings, np.ones(len(scene.points)), doubts)
     kept = ~counted.floating()
     cloud = cloud.at(kept)
-    return _lifted(_with(scene, cloud), assigned.at(kept), counted, settings, cloud.pixels, cloud.problems)
+    doubts = (*cloud.problems, *doubts)
+    return _lifted(_with(scene, cloud), assigned.at(kept), counted, settings, cloud.pixels, doubts)
 
 
 def _cloud(scene: Scene, settings: Settings, progress: Progress) -> Cloud:
@@ -191,7 +141,7 @@ def _lifted(
     counted: Count,
     settings: Settings,
     pixels: np.ndarray,
-    problems: tuple[str, ...] = (),
+    problems: tuple[str, ...],
 ) -> Lifted:
     assert scene.points is not None
     owner, ratio = np.zeros(len(scene.points), np.int32), np.zeros(len(scene.points), np.float32)

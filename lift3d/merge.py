@@ -19,6 +19,7 @@ from lift3d.frames import Frame, Frames, Progress
 from lift3d.labels import MAX_ID, MaskSource, borders, depth_edges
 from lift3d.scene import Scene
 from lift3d.visibility import Points, Tolerance, placed, visible
+from lift3d.wording import amount
 
 CELL = 0.03  # metres; one point a cell is enough to compare masks
 OBSERVED = 0.3  # share of a mask's points that a view must see to have a say about it
@@ -27,7 +28,8 @@ SPLIT = 0.3  # share of the observers that may split a mask
 CONSENSUS = 0.9  # share of the observers of two masks that must support joining them
 EDGE = 0.05  # step of depth, as a share of it, that separates surfaces
 LEAST = 10  # compared points of a mask
-LEFT_OUT = "all its masks were left out: each is too small, holds several objects, or is of an object in no other frame"
+WHY = "each is too small, holds several objects, or is of an object in no other frame"
+LEFT_OUT = f"all its masks were left out: {WHY}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,11 +40,21 @@ class Merged:
         source: Where the masks come from.
         ids: For each view the new id of each of its labels (0 = left out), indexed by label.
         objects: How many objects there are.
+        masks: How many masks were compared: all that points fall on.
+        left_out: How many of them are of no object.
     """
 
     source: MaskSource
     ids: tuple[np.ndarray, ...]
     objects: int
+    masks: int
+    left_out: int
+
+    def problems(self) -> tuple[str, ...]:
+        """What was left out, in one line; nothing if every mask is of an object."""
+        if not self.left_out:
+            return ()
+        return (f"{self.left_out} of {amount(self.masks, 'mask')} were left out: {WHY}",)
 
     def layers(self, view: int) -> list[np.ndarray]:
         """The label maps of a view, with ids of objects.
@@ -104,7 +116,9 @@ def merge(scene: Scene, masks: MaskSource, tolerance: Tolerance, progress: Progr
         table[found.label[mine]] = number[group[mine]]
         table[0] = 0
         ids.append(table)
-    return Merged(masks, tuple(ids), len(order))
+    named = found.label > 0
+    left_out = int(np.count_nonzero(named & (number[group] == 0)))
+    return Merged(masks, tuple(ids), len(order), int(np.count_nonzero(named)), left_out)
 
 
 def _collect(scene: Scene, masks: MaskSource, tolerance: Tolerance, progress: Progress) -> _Masks:

@@ -29,7 +29,7 @@ def grouped(pairs: Iterable[tuple[str, str]], thing: str) -> list[str]:
     lines = []
     for group in groups.values():
         names, reasons = zip(*group, strict=True)
-        alike = " (and alike)" if len(set(reasons)) > 1 else ""
+        alike = " (and the like)" if len(set(reasons)) > 1 else ""
         lines.append(f"{reasons[0]}{alike}: {listed(list(names), thing)}")
     return lines
 

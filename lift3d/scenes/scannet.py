@@ -91,5 +91,5 @@ LAYOUT = Layout(
     "depth/*.png, pose/*.txt, intrinsic/intrinsic_depth.txt (or intrinsics_depth.txt)",
     _matches,
     _read,
-    checked_on="two real scenes converted to this layout (bookshelf, sevenscenes)",
+    checked_on="two real scenes that were converted to this layout",
 )

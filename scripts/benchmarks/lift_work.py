@@ -13,8 +13,9 @@ from benchmarks.rooms import Room, longer, room
 
 from grounding.core import UserError
 from lift3d.labels import LabelMaps
-from lift3d.lift import Settings, lift
+from lift3d.lift import lift
 from lift3d.scene import Scene
+from lift3d.settings import Settings
 
 VOXEL = 0.02
 

@@ -15,7 +15,7 @@ from benchmarks import lift, lift_work, rooms
 from PIL import Image
 
 from grounding.core import Masklets, UserError, rle, save_masklets
-from lift3d.cli import export, inspect, main, read_labels, read_masks, score
+from lift3d.cli import export, inspect, main, read_masks, score
 from lift3d.formats.result import Result
 from lift3d.labels import IdMapFiles, LabelMaps
 from lift3d.lift import lift as lift_masks
@@ -100,24 +100,6 @@ def test_what_is_exported_is_scored(scene: Path, tmp_path: Path, capsys: pytest.
         score(benchmark="scannet_agnostic", predictions=tmp_path / "out" / "scannet", truth=truth)
         row = next(line for line in capsys.readouterr().out.splitlines() if "AP " in line)
         assert float(row.split("│")[2].split()[0]) == float(expected)
-
-
-def test_labels(tmp_path: Path) -> None:
-    path = tmp_path / "labels.json"
-    path.write_text('{"3": "chair", "8": 5}')
-    assert read_labels(path) == {3: "chair", 8: 5}
-    assert read_labels(None) == {}
-    for wrong in (
-        "[1]", '{"a": "chair"}', '{"1": null}', "{", '{"1": true}', '{"0": "chair"}', '{"1": "a", "1": "b"}',
-        '{"1": "a", "01": "b"}', f'{{"1": {2**31}}}', f'{{"1": {"9" * 5000}}}', f'{{"{"9" * 5000}": "a"}}', '{"1": -1}',
-    ):  # fmt: skip
-        path.write_text(wrong)
-        with pytest.raises(UserError, match=r"labels\.json"):
-            read_labels(path)
-    path.unlink()
-    os.mkfifo(path)
-    with pytest.raises(UserError, match=r"labels\.json: it is a named pipe"):
-        read_labels(path)
 
 
 @pytest.mark.parametrize("command", [[], ["export"], ["view"], ["inspect"], ["score"]])

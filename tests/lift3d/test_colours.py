@@ -34,7 +34,7 @@ def good() -> np.ndarray:
 
 
 def broken() -> np.ndarray:
-    raise UserError("color/3.jpg is cut off")
+    raise UserError("3.jpg is cut off")
 
 
 def missing() -> np.ndarray:
@@ -50,7 +50,7 @@ def test_broken_pictures_are_counted_and_missing_ones_are_not() -> None:
     assert colours.of(frame("3", broken), np.array([1])).tolist() == [[128] * 3]
     assert colours.of(frame("4", broken), np.array([1])).tolist() == [[128] * 3]
     assert colours.problems() == (
-        "2 of 4 pictures cannot be read (color/3.jpg is cut off); what these frames see is grey: frames 3, 4",
+        "2 of 4 pictures cannot be read, and what they show is grey: frames 3, 4; the first one: 3.jpg is cut off",
     )
 
 
@@ -65,9 +65,9 @@ def long(room: rooms.Room) -> Scene:
 def test_a_lift_tells_of_all_broken_pictures(room: rooms.Room, long: Scene) -> None:
     assert "2 of 40 pictures" in depth_cloud(long, 0.05).problems[0]
     (problem,) = lift(long, LabelMaps(room.labels * 5)).problems
-    assert problem.startswith("2 of 40 pictures") and problem.endswith("frames 11, 29")
+    assert problem.startswith("2 of 40 pictures") and "frames 11, 29;" in problem
 
 
 def test_a_fused_mesh_tells_of_all_broken_pictures(open3d_loads: None, long: Scene) -> None:
     (problem,) = tsdf_mesh(long, 0.04).problems
-    assert problem.startswith("2 of 40 pictures") and problem.endswith("frames 11, 29")
+    assert problem.startswith("2 of 40 pictures") and "frames 11, 29;" in problem

@@ -13,8 +13,9 @@ from scipy.spatial import cKDTree
 from grounding.core import UserError
 from lift3d.cloud import back_project
 from lift3d.labels import LabelMaps
-from lift3d.lift import Lifted, Settings, lift
+from lift3d.lift import Lifted, lift
 from lift3d.scene import Scene, View
+from lift3d.settings import Settings
 from lift3d.visibility import Points, Tolerance, visible
 
 

@@ -66,6 +66,22 @@ def test_a_mask_that_other_views_split_is_left_out(room: rooms.Room) -> None:
     assert sorted(truths(room, labels)) == [1, 2, 3]
 
 
+def test_masks_that_were_left_out_are_counted(room: rooms.Room) -> None:
+    """In frame 2 one mask covers all things: it is left out, and the lift says so."""
+    labels = list(room.labels)
+    labels[2] = (room.labels[2] > 0).astype(np.uint16)
+    before = merge(room.scene, LabelMaps(tuple(room.labels)), Tolerance(), plain)
+    merged = merge(room.scene, LabelMaps(tuple(labels)), Tolerance(), plain)
+    gone = len(np.unique(room.labels[2])) - 1  # all but 0: that many masks became one
+    assert (merged.masks, merged.left_out) == (before.masks - gone + 1, before.left_out + 1)
+    told = (
+        f"{merged.left_out} of {merged.masks} masks were left out: each is too small, holds several objects, or is of"
+    )
+    assert merged.problems()[0].startswith(told)
+    assert lift(room.scene, LabelMaps(tuple(labels)), untracked=True).problems == merged.problems()
+    assert replace(merged, left_out=0).problems() == ()
+
+
 def test_a_mask_of_one_frame_has_no_witness(room: rooms.Room) -> None:
     labels = [np.zeros_like(label) for label in room.labels]
     labels[0] = room.labels[0]

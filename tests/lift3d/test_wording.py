@@ -19,7 +19,7 @@ def test_a_line_holds_ten_names() -> None:
 def test_reasons_that_differ_in_a_number_or_a_file_are_alike() -> None:
     reasons = {f"{k}": f"cannot read /a b/rgb/{k}.png: No such file" for k in (1, 2)} | {"3": "cannot read it"}
     assert by_reason(reasons, "frame") == [
-        "cannot read /a b/rgb/1.png: No such file (and alike): frames 1, 2",
+        "cannot read /a b/rgb/1.png: No such file (and the like): frames 1, 2",
         "cannot read it: frame 3",
     ]
 

@@ -185,7 +185,7 @@ def test_sizes_of_another_shape_are_a_doubt() -> None:
     ]
     (problem,) = assemble("x", RawScene(other)).problems
     assert problem.startswith("the sizes differ in shape (intrinsics 8 x 8, depth 6 x 4, colour 6 x 4): ")
-    assert problem.endswith("(and alike): frames a, b")
+    assert problem.endswith("(and the like): frames a, b")
 
 
 def test_intrinsics_may_depend_on_the_size() -> None:
@@ -226,4 +226,4 @@ def test_the_same_fault_of_many_files_is_one_line(scannet_folder: Path) -> None:
     for k in range(6):
         (scannet_folder / "color" / f"{k}.jpg").write_bytes(b"rubbish")
     (problem,) = load(scannet_folder).problems
-    assert problem.endswith("(and alike): frames 0, 1, 2, 3, 4, 5")
+    assert problem.endswith("(and the like): frames 0, 1, 2, 3, 4, 5")
