@@ -138,7 +138,7 @@ def predicted(row: Mapping[str, Any], *shared: str, own: Sequence[str] = ()) -> 
 def _truth_beside(row: Mapping[str, Any], shared: Sequence[str]) -> str | None:
     """A key, none of `shared`, that shows that a row holds the truth: by its name, or as the prediction has another."""
     for name in row:
-        signs = (_TRUTHS | _TEXTS).intersection(name.split("_")) if not name.startswith("pred_") else ()
+        signs = (_TRUTHS | _TEXTS).intersection(name.split("_"))
         if name not in shared and (signs or name in TRUE or f"pred_{name}" in row):
             return name
     return None

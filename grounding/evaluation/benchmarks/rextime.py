@@ -57,7 +57,8 @@ def read_prediction(value: Any, _truth: Pair) -> Pair | None:
     if not answered and "pred_relevant_windows" not in row:
         raise UserError('"pred_relevant_windows" and "ans" are missing; give one or both')
     window = read_interval(row["pred_relevant_windows"]) if "pred_relevant_windows" in row else None
-    said = predicted(row, "ans", own=OWN) if answered else None
+    rest = {key: value for key, value in row.items() if key != "pred_relevant_windows"}  # stands beside `ans`
+    said = predicted(rest, "ans", own=OWN) if answered else None
     if window is None and said is None:
         return None
     return Pair(None if window is None else window[None], None if said is None else _letter(said))

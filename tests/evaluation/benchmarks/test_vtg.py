@@ -97,6 +97,7 @@ def test_ways_to_say_nothing(score, value):
         ({"span": [0, 10], "solution": [3, 4]}, 'the row has "solution" too'),
         ({"span": [0, 10], "gt_span": [3, 4]}, 'the row has "gt_span" too'),
         ({"interval": [0, 10], "timestamp": [3, 4]}, "which differ"),
+        ({"timestamp": [0, 10], "pred_start": 3, "pred_end": 4}, 'the row has "pred_start" too'),
         ({"timestamp": [0, 10], "output": "<answer>3 to 4</answer>"}, 'the row has "output" too'),
         ({"timestamp": [0, 10], "generated_text": "3 to 4"}, 'the row has "generated_text" too'),
     ],
