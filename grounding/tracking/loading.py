@@ -219,7 +219,7 @@ def one_line(name: str) -> Iterator[None]:
         raise UserError(f"cannot load model {name!r}: {why}") from error
 
 
-def reason(error: Exception) -> str:
+def reason(error: BaseException) -> str:
     """What a library's exception says, in one line of at most 300 letters."""
     return " ".join(str(error).split())[:300] or type(error).__name__
 
