@@ -1,4 +1,7 @@
-"""`bench.py grpo-step`: log-probs and update, and the whole optimizer step, of TRL's trainer and ours."""
+"""`bench.py grpo-step`: log-probs and update, and the whole optimizer step, of TRL's trainer and ours.
+
+Log-probs and update are also measured with PrefixGrouper, the best known peer that shares prompts (`_pg`).
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from typing import Any
 import torch
 from benchmarks.floor import repeated_flops, score_and_update_flops
 from benchmarks.measure import Bar, busiest, clock, counting, interleave, matmul_rate, medians, peak_bytes, ratio
-from benchmarks.sides import Side, random_completions, shared_side, stock_side
+from benchmarks.sides import Side, grouped_side, random_completions, shared_side, stock_side
 from benchmarks.world import FIRST, LONG, Machine, Shape, as_video
 
 from grounding.policies.policy import Policy
@@ -19,6 +22,10 @@ from grounding.policies.policy import Policy
 BARS = [
     Bar("ratio", 7.0),
     Bar("ratio_long", 4.0),
+    Bar("ratio_pg", 1.5),
+    Bar("ratio_pg_long", 1.3),
+    Bar("peak_over_pg", 0.75, most=True),
+    Bar("logp_diff_over_pg", 1.0, most=True),
     Bar("ratio_step_frozen", 5.0),
     Bar("ratio_step_trained", 4.0),
     Bar("max_abs_logp_diff", 2e-5, most=True),
@@ -58,6 +65,11 @@ def grpo_step(plan: Plan, machine: Machine, folder: Path) -> dict[str, Any]:
     found = {
         "ratio": first["ratio"],
         "ratio_long": longer["ratio"],
+        "ratio_pg": first["ratio_pg"],
+        "ratio_pg_long": longer["ratio_pg"],
+        "peak_pg": first["peak_memory_bytes"]["grouped"],
+        "peak_over_pg": first["peak_memory_bytes"]["shared"] / first["peak_memory_bytes"]["grouped"],
+        "logp_diff_over_pg": max(part["max_abs_logp_diff"] / part["max_abs_logp_diff_pg"] for part in (first, longer)),
         "ratio_step_frozen": steps["frozen"]["ratio"],
         "ratio_step_trained": steps["trained"]["ratio"],
         "max_abs_logp_diff": max(first["max_abs_logp_diff"], longer["max_abs_logp_diff"]),
@@ -80,7 +92,7 @@ def grpo_step(plan: Plan, machine: Machine, folder: Path) -> dict[str, Any]:
 
 def compare(shape: Shape, machine: Machine, folder: Path, repeats: int) -> dict[str, Any]:
     """Time, differences, counts and memory of log-probs and update on one identical batch."""
-    sides = _both(shape, machine, folder)
+    sides = {**_both(shape, machine, folder), "grouped": grouped_side(folder, shape, machine)}
     batches = _batches(sides, shape)
     _must_be_identical(batches["stock"], batches["shared"], sides["stock"].model.config)
     calls = {name: (lambda n=name: sides[n].score_and_update(batches[n])) for name in sides}
@@ -99,6 +111,7 @@ def compare(shape: Shape, machine: Machine, folder: Path, repeats: int) -> dict[
         "completion_tokens": shape.completion,
         "generations": shape.generations,
         "ratio": ratio(seconds, "stock", "shared"),
+        "ratio_pg": ratio(seconds, "grouped", "shared"),
         "seconds": medians(seconds),
         "counts": counts,
         "peak_memory_bytes": peaks,
@@ -107,26 +120,27 @@ def compare(shape: Shape, machine: Machine, folder: Path, repeats: int) -> dict[
         "over_floor": {name: value / floor for name, value in medians(seconds).items()},
         "flops_ratio": repeated_flops(sides["stock"].model, shape, prompt) / needed,
         "busiest": busiest(calls["shared"], machine.device),
-        **differences(sides, batches),
+        **differences(sides, batches, "shared"),
+        **{f"{name}_pg": value for name, value in differences(sides, batches, "grouped").items()},
     }
 
 
-def differences(sides: dict[str, Side], batches: dict[str, Any]) -> dict[str, float]:
-    """Largest difference of a log-probability, and of a parameter's gradient relative to its norm.
+def differences(sides: dict[str, Side], batches: dict[str, Any], name: str) -> dict[str, float]:
+    """Largest difference from TRL of a log-probability, and of a parameter's gradient relative to its norm.
 
     A parameter whose gradient is below a thousandth of the whole gradient is measured against that thousandth: a
     key's bias, for one, has a gradient that is zero but for rounding.
     """
-    logps = {name: side.score(batches[name]) for name, side in sides.items()}
-    for name, side in sides.items():
-        side.update(batches[name])
-    stock, shared = (sides[name].gradients() for name in ("stock", "shared"))
+    logps, gradients = {}, {}
+    for side in ("stock", name):
+        logps[side] = sides[side].score(batches[side])
+        sides[side].update(batches[side])
+        gradients[side] = sides[side].gradients()
+    stock, other = gradients["stock"], gradients[name]
     whole = math.sqrt(sum(float(g.norm()) ** 2 for g in stock.values()))
-    relative = [
-        float((shared[name] - g).norm()) / max(float(g.norm()), 1e-3 * whole, 1e-12) for name, g in stock.items()
-    ]
+    relative = [float((other[n] - g).norm()) / max(float(g.norm()), 1e-3 * whole, 1e-12) for n, g in stock.items()]
     return {
-        "max_abs_logp_diff": float((logps["stock"] - logps["shared"]).abs().max()),
+        "max_abs_logp_diff": float((logps["stock"] - logps[name]).abs().max()),
         "max_rel_grad_diff": max(relative),
     }
 
@@ -189,7 +203,7 @@ def summary(found: dict[str, Any]) -> dict[str, Any]:
     for name in ("first", "long"):
         part = found[name]
         size = f"P {part['prompt_tokens']}, C {part['completion_tokens']}, G {part['generations']}"
-        for side in ("stock", "shared"):
+        for side in ("stock", "grouped", "shared"):
             counts = part["counts"][side]
             lines[f"{size}, {side}"] = (
                 f"{part['seconds'][side]:.2f} s, {part['over_floor'][side]:.1f} x floor, "

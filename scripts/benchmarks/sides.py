@@ -1,4 +1,4 @@
-"""TRL's own trainer and ours on the same batch, in pieces that can be timed."""
+"""TRL's own trainer, TRL's with PrefixGrouper, and ours on the same batch, in pieces that can be timed."""
 
 from __future__ import annotations
 
@@ -141,7 +141,14 @@ class Side:
         return {name: p.grad.clone() for name, p in self.model.named_parameters() if p.grad is not None}
 
 
-def stock_side(folder: Path, shape: Shape, machine: Machine, samples: int = 1, frozen: bool = False) -> Side:
+def stock_side(
+    folder: Path,
+    shape: Shape,
+    machine: Machine,
+    samples: int = 1,
+    frozen: bool = False,
+    kind: type[GRPOTrainer] = GRPOTrainer,
+) -> Side:
     """TRL's `GRPOTrainer` as it is; its pictures are in memory, so that loading costs it nothing."""
     model, processor = build_model(machine, frozen)
     source = noise_source(shape, patch_of(model), samples)
@@ -151,7 +158,7 @@ def stock_side(folder: Path, shape: Shape, machine: Machine, samples: int = 1, f
     def rows(found: dict[str, list[int]]) -> dict[str, list[Any]]:
         return {"prompt": [chat for _ in found["index"]], "images": [pictures[i] for i in found["index"]]}
 
-    trainer = GRPOTrainer(
+    trainer = kind(
         model=model,
         reward_funcs=[letters],
         args=settings(folder, shape, machine),
@@ -159,6 +166,13 @@ def stock_side(folder: Path, shape: Shape, machine: Machine, samples: int = 1, f
         processing_class=processor,
     )
     return Side(trainer, processor)
+
+
+def grouped_side(folder: Path, shape: Shape, machine: Machine) -> Side:
+    """TRL's `GRPOTrainer` with PrefixGrouper."""
+    from benchmarks.grouped import GroupedTrainer
+
+    return stock_side(folder, shape, machine, kind=GroupedTrainer)
 
 
 def shared_side(

@@ -15,7 +15,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 from benchmarks import grpo_step, loader, rollout
-from benchmarks.sides import Side, random_completions, shared_side, stock_side
+from benchmarks.sides import Side, grouped_side, random_completions, shared_side, stock_side
 from benchmarks.world import SIZES, Machine, Shape, build_model, stills
 
 from grounding.policies.policy import Policy
@@ -36,7 +36,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def sides(folder: Path) -> dict[str, Side]:
-    return {"stock": stock_side(folder, SMALL, MACHINE), "shared": shared_side(folder, SMALL, MACHINE)}
+    makers = {"stock": stock_side, "grouped": grouped_side, "shared": shared_side}
+    return {name: make(folder, SMALL, MACHINE) for name, make in makers.items()}
 
 
 @pytest.fixture(scope="module")
@@ -88,14 +89,15 @@ def test_another_batch_is_refused(sides: dict[str, Side], batches: dict[str, dic
         grpo_step._must_be_identical(other, batches["shared"], sides["stock"].model.config)
 
 
+@pytest.mark.parametrize("name", ["grouped", "shared"])
 def test_log_probs_and_gradients_agree_and_the_comparison_can_fail(
-    sides: dict[str, Side], batches: dict[str, dict[str, Any]]
+    sides: dict[str, Side], batches: dict[str, dict[str, Any]], name: str
 ) -> None:
-    found = grpo_step.differences(sides, batches)
+    found = grpo_step.differences(sides, batches, name)
     assert 0 < found["max_abs_logp_diff"] <= 2e-5
     assert 0 < found["max_rel_grad_diff"] <= 1e-4
-    moved = {**batches["shared"], "completion_ids": batches["shared"]["completion_ids"].roll(3, dims=1)}
-    wrong = grpo_step.differences(sides, {**batches, "shared": moved})
+    moved = {**batches[name], "completion_ids": batches[name]["completion_ids"].roll(3, dims=1)}
+    wrong = grpo_step.differences(sides, {**batches, name: moved}, name)
     assert wrong["max_abs_logp_diff"] > 0.1
     assert wrong["max_rel_grad_diff"] > 0.1
 
@@ -105,12 +107,14 @@ def test_compare_counts_the_work(folder: Path) -> None:
     prompt, answers = found["prompt_tokens"], 2 * 5
     # Twice, for scores and for the update. TRL: the prompt and three frames for both completions.
     assert found["counts"]["stock"] == {"vision_encodings": 2 * 2 * 3, "text_tokens": 2 * (2 * prompt + answers)}
+    # PrefixGrouper: the prompt and three frames once in each of the two.
+    assert found["counts"]["grouped"] == {"vision_encodings": 2 * 3, "text_tokens": 2 * (prompt + answers)}
     assert found["counts"]["shared"]["vision_encodings"] == 3  # the update flows through what scoring read
     assert 2 * prompt < found["counts"]["shared"]["text_tokens"] <= 2 * (prompt + answers)
     assert found["peak_memory_bytes"]["shared"] < found["peak_memory_bytes"]["stock"]
     assert 1 < found["flops_ratio"] < 3  # of two completions: no more than twice, and scores need no second tower pass
     for name in ("seconds", "over_floor"):
-        assert set(found[name]) == {"stock", "shared"}
+        assert set(found[name]) == {"stock", "grouped", "shared"}
 
 
 @pytest.mark.parametrize("frozen", [True, False])
