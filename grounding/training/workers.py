@@ -82,6 +82,8 @@ class Workers(Generic[Result]):
                 del alive[sentinel]  # type: ignore[arg-type]
         for process in alive.values():
             process.kill()
+        for sentinel in alive:
+            wait([sentinel], GRACE)
 
     def _result(self, future: Future[Result], number: int) -> Result:
         # In slices: if the whole run was stopped, it must not find all patience gone when it goes on.
