@@ -39,7 +39,7 @@ class JsonlSource:
         max_pixels: Most pixels of a frame, or None for all.
         backend: Video decoder, see `grounding.core.video.read_clip`.
         merge_splits: Whether ids that the boxes of a row follow one after another are made one.
-        notes: What to know of good rows: whose boxes are few.
+        notes: Findings about rows that are used, such as boxes on few frames.
     """
 
     samples: Sequence[Sample]

@@ -60,7 +60,7 @@ class VideoSource:
             with it, but do not evaluate.
         beyond: What is done with a truth that reaches past the end of the video file, see `records.Policy`.
         skipped: The rows that `usable` left out.
-        notes: What it found to be known of the others: whose boxes are few.
+        notes: Findings about rows that are used, such as boxes on few frames.
     """
 
     samples: Sequence[Sample]
