@@ -74,16 +74,16 @@ class Workers(Generic[Result]):
 
     def close(self) -> None:
         """Drop what is not begun and end the processes; one that does not end by itself in a while is killed."""
-        alive = {process.sentinel: process for process in self._processes()}
+        processes = self._processes()
         self._pool.shutdown(wait=False, cancel_futures=True)
         end = time.monotonic() + GRACE
-        while alive and (left := end - time.monotonic()) > 0:
-            for sentinel in wait(list(alive), left):
-                del alive[sentinel]  # type: ignore[arg-type]
-        for process in alive.values():
-            process.kill()
-        for sentinel in alive:
-            wait([sentinel], GRACE)
+        for process in processes:
+            process.join(max(0, end - time.monotonic()))
+            if process.exitcode is None:
+                process.kill()
+        # A sentinel is ready while its process is still ending; only collecting it shows that it has ended.
+        for process in processes:
+            process.join(GRACE)
 
     def _result(self, future: Future[Result], number: int) -> Result:
         # In slices: if the whole run was stopped, it must not find all patience gone when it goes on.
