@@ -16,6 +16,7 @@ import torch
 from transformers.video_utils import VideoMetadata
 
 from grounding.core import Clip
+from grounding.policies.versions import by_video
 
 TEXT, IMAGE, VIDEO = 0, 1, 2  # transformers' types of tokens
 MILLISECONDS = 1000
@@ -175,7 +176,8 @@ class Qwen3VL(Qwen25VL):
     def features(self, core: Any, pixels: torch.Tensor, grid: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """The last features and those of the tower's inner layers."""
         found = core.get_video_features(pixels, grid, return_dict=True)
-        return tuple(torch.stack(levels) for levels in zip(found.pooler_output, *found.deepstack_features, strict=True))
+        inner = (by_video(level, found.pooler_output) for level in found.deepstack_features)
+        return tuple(torch.stack(levels) for levels in zip(found.pooler_output, *inner, strict=True))
 
     def deep(self, features: torch.Tensor, visual: torch.Tensor) -> dict[str, Any]:
         """The inner features, added after the first layers where a visual token is."""

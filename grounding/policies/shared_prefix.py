@@ -238,7 +238,7 @@ def _turns(policy: Policy, prefix: Prefix, steps: int) -> tuple[torch.Tensor, to
     text = policy.core.language_model
     places = prefix.start + torch.arange(steps, device=prefix.start.device)[:, None]
     made = text.rotary_emb(prefix.embeds, places.view(1, 1, -1).expand(3, -1, -1))
-    whole = padded(made, text.layers[0].self_attn.head_dim)
+    whole = padded(text.layers[0].compose(made), text.layers[0].self_attn.head_dim)
     cosines, sines = (turn.view(steps, len(prefix.start), 1, -1) for turn in whole)
     return cosines, sines
 

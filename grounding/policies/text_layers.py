@@ -8,10 +8,13 @@ gathered a module at a time work as ever.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch.nn.functional import pad
+
+from grounding.policies.versions import composer
 
 Turns = tuple[torch.Tensor, torch.Tensor] | torch.Tensor
 
@@ -23,10 +26,12 @@ def hasten(text: Any, *, adjacent: bool) -> None:
         text: The language model.
         adjacent: Whether rotary positions turn neighbouring numbers (GLM), not those half a head apart (Qwen).
     """
+    compose = composer(text, adjacent=adjacent)
     for layer in text.layers:
         if not isinstance(layer, SharedPromptLayer):
             norms = hasattr(layer.self_attn, "q_norm"), hasattr(layer, "post_self_attn_layernorm")
             layer.__class__ = _with_shared_prompts(layer.__class__, adjacent, *norms)
+            layer.compose = compose
 
 
 @functools.cache
@@ -42,19 +47,22 @@ class SharedPromptLayer:
     adjacent: bool
     norms_heads: bool  # of queries and keys (Qwen3)
     norms_results: bool  # of attention and MLP, before they are added (GLM)
+    compose: Callable[[Any], Any]  # what `composer` returns
 
     def forward(
         self: Any, hidden_states: torch.Tensor, position_embeddings: Any = None, shared: Any = None, **rest: Any
     ) -> torch.Tensor:
         """As in transformers, shape (1, tokens, width).
 
-        With `shared`, `position_embeddings` may be whatever `rotate` takes, the result has those tokens that
+        With `shared`, `position_embeddings` may be matrices as `rotate` takes them, the result has those tokens that
         `shared.querying` picks, and the shape may lack its first dimension.
         """
         if shared is None:
             return super().forward(hidden_states, position_embeddings=position_embeddings, **rest)  # type: ignore[misc]
         attention = self.self_attn
         normed, turns = self.input_layernorm(hidden_states), position_embeddings
+        if not isinstance(turns, torch.Tensor):
+            turns = self.compose(turns)
         key, value = attention.k_proj(normed), attention.v_proj(normed)
         key, value = (x.unflatten(-1, (-1, attention.head_dim)) for x in (key, value))
         if self.norms_heads:
@@ -81,8 +89,8 @@ def rotate(heads: torch.Tensor, turns: Turns, *, adjacent: bool) -> torch.Tensor
 
     Args:
         heads: Shape (1, tokens, heads, size), or without the first dimension.
-        turns: Cosines and sines as transformers' rotary embeddings make them, each of shape (1, tokens, size or fewer);
-            or matrices (prompts, size, size), each for an equal number of tokens one after another.
+        turns: Cosines and sines, each of shape (1, tokens, size or fewer); or matrices (prompts, size, size), each for
+            an equal number of tokens one after another.
         adjacent: As for `hasten`.
 
     Returns:

@@ -148,7 +148,7 @@ def test_gradient_checkpointing_changes_no_gradient(
     full = [plain(full_logits, trainable, p, c) for p, c in zip(rows, COMPLETIONS, strict=True)]
     expected = gradients(trainable, weighted(full))
     model.train()
-    model.activation_checkpointing_enable({"use_reentrant": reentrant})
+    model.gradient_checkpointing_enable({"use_reentrant": reentrant})
     model.enable_input_require_grads()
     layer = trainable.core.language_model.layers[0]
     forwards = []

@@ -156,7 +156,7 @@ def test_a_frozen_tower_is_cached_and_leaves_no_graph(own: Policy, prompts: list
 
 def test_gradient_checkpointing_takes_part(own: Policy, prompts: list[VideoPrompt]) -> None:
     expected = gradients(own, own.encode_videos(prompts[:1]))
-    own.model.activation_checkpointing_enable({"use_reentrant": False})
+    own.model.gradient_checkpointing_enable({"use_reentrant": False})
     own.model.eval()  # as while completions are drawn
     calls: list[int] = []
     own.core.visual.blocks[0].attn.register_forward_hook(lambda *_: calls.append(1))
