@@ -79,10 +79,12 @@ def sam2_folder(tmp_path_factory: pytest.TempPathFactory, sam_memory: dict[str, 
         "backbone_feature_sizes": [[16, 16], [8, 8], [4, 4]],
         "fpn_hidden_size": hidden,
     }
+    decoder = hf.Sam2VideoMaskDecoderConfig(**sam_memory["mask_decoder_config"])
+    memory = {**sam_memory, "mask_decoder_config": decoder}
     prompts = {"hidden_size": hidden, "image_size": side, "mask_input_channels": 4}
     torch.manual_seed(0)
     model = hf.Sam2VideoModel(
-        hf.Sam2VideoConfig(vision_config=vision, prompt_encoder_config=prompts, image_size=side, **sam_memory)
+        hf.Sam2VideoConfig(vision_config=vision, prompt_encoder_config=prompts, image_size=side, **memory)
     )
     model.mask_decoder.pred_obj_score_head.proj_out.bias.data += 10
     size = {"height": side, "width": side}

@@ -16,7 +16,7 @@ import torch
 from transformers.video_utils import VideoMetadata
 
 from grounding.core import Clip
-from grounding.policies.versions import by_video
+from grounding.tracking.versions import by_video
 
 TEXT, IMAGE, VIDEO = 0, 1, 2  # transformers' types of tokens
 MILLISECONDS = 1000

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch.nn.functional import pad
 
-from grounding.policies.versions import composer
+from grounding.tracking.versions import composer
 
 Turns = tuple[torch.Tensor, torch.Tensor] | torch.Tensor
 

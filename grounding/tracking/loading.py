@@ -17,6 +17,7 @@ from transformers.utils.peft_utils import find_adapter_config_file
 from grounding.core import UserError
 from grounding.core.checks import shown
 from grounding.core.reading import read_json, regular_file
+from grounding.tracking.versions import with_mask_decoder
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 LAYERS = (".num_hidden_layers", ".depth", ".encoder_layers", ".decoder_layers")  # of a configuration
@@ -63,7 +64,9 @@ def load_config(name: str) -> Any:
     Raises:
         UserError: If it is not there, or of a kind that transformers does not know.
     """
-    return _load(name, transformers.AutoConfig)
+    config = _load(name, transformers.AutoConfig)
+    with one_line(name):
+        return with_mask_decoder(config, transformers.PreTrainedConfig.get_config_dict(name)[0])
 
 
 def load_processor(name: str, kind: str = "AutoProcessor") -> Any:
@@ -86,8 +89,9 @@ def load_model(name: str, kind: Any, **options: Any) -> Any:
     Raises:
         UserError: If weights are missing or not finite, or anything else of it is broken.
     """
-    _check_size(name, kind, load_config(name))
-    model, found = _load(name, kind, use_safetensors=True, output_loading_info=True, **options)
+    config = load_config(name)
+    _check_size(name, kind, config)
+    model, found = _load(name, kind, config=config, use_safetensors=True, output_loading_info=True, **options)
     state = model.state_dict()
     lost = [key for key in sorted(found["missing_keys"]) if key not in state or state[key].is_floating_point()]
     if lost:  # transformers draws them at random

@@ -6,9 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+import transformers
+from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import Qwen2_5_VLRotaryEmbedding
 
-from grounding.policies.policy import Policy
-from grounding.policies.versions import by_video, composer
+from grounding.tracking.versions import by_video, composer, with_mask_decoder
 
 
 class Older:
@@ -43,18 +44,16 @@ def test_what_is_whole_stays() -> None:
     assert composer(newest, adjacent=True)(turns) is turns
 
 
-def test_turns_of_the_installed_version_are_of_whole_heads(sharp: Policy) -> None:
-    model = sharp.core.language_model
-    places = torch.tensor([[0, 1], [0, 3], [0, 5]])[:, None]  # time, height, width of two tokens
-    cosines, sines = composer(model, adjacent=False)(model.rotary_emb(torch.zeros(1, 2, 4), places))
-    size = model.layers[0].self_attn.head_dim
-    assert cosines.shape == sines.shape == (1, 2, size)
-    assert cosines[0, 0].tolist() == [1.0] * size
-    sections = model.config.rope_parameters["mrope_section"]
-    turned = places[:, 0, 1].repeat_interleave(torch.tensor(sections))
-    angles = turned / model.config.rope_parameters["rope_theta"] ** (torch.arange(size // 2) * 2 / size)
-    torch.testing.assert_close(cosines[0, 1], angles.cos().repeat(2))
-    torch.testing.assert_close(sines[0, 1], angles.sin().repeat(2))
+def test_turns_of_the_installed_version_are_of_whole_heads() -> None:
+    rope = {"rope_type": "default", "rope_theta": 16.0, "mrope_section": [1, 1, 2]}
+    config = transformers.Qwen2_5_VLTextConfig(hidden_size=8, num_attention_heads=1, rope_parameters=rope)
+    model = SimpleNamespace(rotary_emb=Qwen2_5_VLRotaryEmbedding(config), config=config)
+    places = torch.tensor([[0, 1], [0, 3], [0, 8]])[:, None]  # time, height, width of two tokens
+    cosines, sines = composer(model, adjacent=False)(model.rotary_emb(torch.zeros(1, 2, 8), places))
+    # Pairs turn by place / 16^(pair / 4) = place / 2^pair: 1 / 1, 3 / 2, 8 / 4 and 8 / 8.
+    angles = torch.tensor([[0.0] * 4, [1.0, 1.5, 2.0, 1.0]]).repeat(1, 2)[None]
+    torch.testing.assert_close(cosines, angles.cos())
+    torch.testing.assert_close(sines, angles.sin())
 
 
 def test_a_level_of_all_videos_is_cut_where_videos_end() -> None:
@@ -63,3 +62,12 @@ def test_a_level_of_all_videos_is_cut_where_videos_end() -> None:
     assert [part.tolist() for part in by_video(level, videos)] == [level[:2].tolist(), level[2:].tolist()]
     parts = level[:2], level[2:]
     assert by_video(parts, videos) is parts
+
+
+def test_the_mask_decoder_of_a_sam_2_has_its_own_options() -> None:
+    options = {"mask_decoder_config": {"mlp_dim": 32}}
+    config = with_mask_decoder(transformers.Sam2VideoConfig(**options), options)
+    assert config.mask_decoder_config.mlp_dim == 32  # as the file says
+    assert config.mask_decoder_config.num_hidden_layers == 2  # its default, which a prompt encoder has not
+    other = transformers.Qwen3Config()
+    assert with_mask_decoder(other, {}) is other

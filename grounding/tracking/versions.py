@@ -1,16 +1,17 @@
-"""What differs between the versions of transformers that we support.
+"""What differs between the versions of transformers that we support, 5.16 to 5.24.
 
-All other code is written for the newest one; the functions here make of an older one's results what that one returns.
-They ask what is there, not which version it is.
+All other code, of trackers as of policies, is written for the newest; the functions here make of an older one's results
+what the newest returns. They ask what is there, not which version it is.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
+from transformers import Sam2VideoConfig, Sam2VideoMaskDecoderConfig
 
 Turns = tuple[torch.Tensor, torch.Tensor]
 
@@ -18,7 +19,7 @@ Turns = tuple[torch.Tensor, torch.Tensor]
 def composer(text: Any, *, adjacent: bool) -> Callable[[Turns], Turns]:
     """What makes of the cosines and sines of a rotary embedding those of whole heads, each of shape (1, tokens, size).
 
-    The newest version's embeddings return these. Before, attention made them: of Qwen2.5-VL's for each axis of a
+    From 5.17 on the embeddings return these. In 5.16 attention makes them: of Qwen2.5-VL's for each axis of a
     position, shape (3, 1, tokens, size), and of GLM's for pairs that are half a head apart.
 
     Args:
@@ -34,10 +35,24 @@ def by_video(level: torch.Tensor | Sequence[torch.Tensor], videos: Sequence[torc
     """An inner level of Qwen3-VL's features, a tensor (tokens, width) for each video.
 
     Args:
-        level: That, or before transformers split it, one tensor of all videos.
+        level: That, or (up to 5.17) one tensor of all videos.
         videos: The last features of each video, as many.
     """
     return level.split([len(video) for video in videos]) if isinstance(level, torch.Tensor) else level
+
+
+def with_mask_decoder(config: Any, options: Mapping[str, Any]) -> Any:
+    """The same configuration; where it is SAM 2's, that of its mask decoder is of its own class.
+
+    Up to 5.19 it is made a prompt encoder's, which lacks what the model asks for, so that no saved SAM 2 loads.
+
+    Args:
+        config: Of a model of any kind.
+        options: What its file says.
+    """
+    if isinstance(config, Sam2VideoConfig) and not isinstance(config.mask_decoder_config, Sam2VideoMaskDecoderConfig):
+        config.mask_decoder_config = Sam2VideoMaskDecoderConfig(**options["mask_decoder_config"])
+    return config
 
 
 def _as_it_is(turns: Turns) -> Turns:
