@@ -1,8 +1,8 @@
 """TRL's trainer made steady: exact resume, whole checkpoints, the same order and draws again, no step on bad numbers.
 
-Departures from TRL 1.16 and transformers 5.23, each an overridden method (pinned by tests/training/test_contract.py):
-their resume draws the first pass's order again in later passes, restores the weights of a model whose names differ
-between file and memory not at all, and their checkpoint is there before it is whole.
+Departures from TRL 1.16 and transformers 5.16 to 5.24, each an overridden method (pinned by
+tests/training/test_contract.py): their resume draws the first pass's order again in later passes, restores the weights
+of a model whose names differ between file and memory not at all, and their checkpoint is there before it is whole.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
 from scipy.stats import chisquare
 
 from grounding.core import Clip, UserError
@@ -141,7 +140,8 @@ def test_gradient_checkpointing_changes_no_gradient(
     model = trainable.model
     if adapted:
         layers = r".*language_model.*\.(q|k|v|o|gate|up|down)_proj"
-        model = get_peft_model(model, LoraConfig(r=4, target_modules=layers, init_lora_weights=False))
+        peft = pytest.importorskip("peft")
+        model = peft.get_peft_model(model, peft.LoraConfig(r=4, target_modules=layers, init_lora_weights=False))
     trainable = replace(trainable, model=model)
     trainable.core.visual.requires_grad_(not frozen and not adapted)
     rows = expanded(prompts, REPEATS)
