@@ -17,7 +17,7 @@ from transformers import AutoModelForImageTextToText
 
 from grounding.core import Clip, UserError
 from grounding.core.checks import within
-from grounding.policies import rms_norm, text_layers, vision_tower
+from grounding.policies import gated_mlp, linear, rms_norm, text_layers, vision_tower
 from grounding.policies.families import FAMILIES, MERGED, Qwen25VL
 from grounding.policies.pixels import BYTES, normalize_patches
 from grounding.policies.saving import whole_folder
@@ -70,9 +70,8 @@ class Policy:
         base = self._base
         if not isinstance(base, nn.Module):
             return  # without weights, it only encodes
-        if self.model.config.vision_config._attn_implementation == "sdpa":
-            self._base.set_attn_implementation({"vision_config": vision_tower.NAME})
-        rms_norm.hasten(self.core)
+        for part in (linear, rms_norm, gated_mlp):
+            part.hasten(base)
         vision_tower.hasten(self.core.visual)
         text_layers.hasten(self.core.language_model, adjacent=self.family.adjacent)
         self.family.place_tokens(self.core, self.placing)

@@ -16,7 +16,7 @@ from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex
 from torch.nn.functional import scaled_dot_product_attention
 from torch.nn.utils.rnn import pad_sequence
 
-from grounding.policies.merged_attention import attend
+from grounding.policies.completion_attention import attend
 
 Kept = dict[int, tuple[torch.Tensor, torch.Tensor]]  # keys and values by layer
 

@@ -9,7 +9,7 @@ import torch
 from torch.nn.attention.flex_attention import create_mask, flex_attention
 from torch.nn.functional import scaled_dot_product_attention
 
-from grounding.policies import merged_attention, shared_attention
+from grounding.policies import shared_attention
 from grounding.policies.shared_attention import Decoding, Packed
 
 SCALE = 0.4
@@ -72,21 +72,6 @@ def assert_same(packed: Packed, key_heads: int = 2) -> None:
 @pytest.mark.parametrize("packed", [RAGGED, EVEN, Packed([6], [[4]]), Packed([2, 3], [[], []])])
 def test_a_packed_row_is_dense_attention_with_its_mask(packed: Packed, last: int | None, key_heads: int) -> None:
     assert_same(Packed(packed.prompts, packed.completions, last), key_heads)
-
-
-def test_merged_and_masked_attention_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    group = _group(random_row(5 + 2 * 3))
-    merged = merged_attention.attend(*group, SCALE)
-    monkeypatch.setattr(merged_attention, "KERNEL", "of another device")
-    masked = merged_attention.attend(*group, SCALE)
-    assert type(masked.grad_fn) is not type(merged.grad_fn)
-    torch.testing.assert_close(merged, masked, rtol=0, atol=1e-5)
-
-
-def _group(row: list[torch.Tensor]) -> tuple[torch.Tensor, tuple[torch.Tensor, ...], tuple[torch.Tensor, ...]]:
-    query, *pair = row
-    rows = [x[0, :, 5:].unflatten(1, (2, 3)).transpose(0, 1) for x in (query, *pair)]
-    return rows[0], tuple(x[:, :, :5] for x in pair), tuple(rows[1:])
 
 
 def test_a_mask_that_lets_completions_see_each_other_is_told_apart() -> None:

@@ -92,6 +92,32 @@ def test_log_probs_are_those_of_full_sequences(sharp: Policy, prompts: list[Vide
 
 
 @torch.no_grad()
+def test_a_prompt_is_read_once_and_the_last_layer_asks_only_what_predicts(
+    sharp: Policy, prompts: list[VideoPrompt]
+) -> None:
+    asked, frames = {}, []
+
+    def count(name: str) -> Callable[..., None]:
+        return lambda _module, args: asked.__setitem__(name, asked.get(name, 0) + args[0].shape[-2])
+
+    attentions = [layer.self_attn for layer in sharp.core.language_model.layers]
+    hooks = [
+        getattr(attention, f"{what}_proj").register_forward_pre_hook(count(f"{what}{index}"))
+        for index, attention in enumerate(attentions)
+        for what in "qk"
+    ]
+    hooks.append(sharp.core.visual.register_forward_pre_hook(lambda _module, args: frames.append(len(args[0]))))
+    shared(sharp, prompts, REPEATS, COMPLETIONS)
+    for hook in hooks:
+        hook.remove()
+    # The last token of a completion is not fed: 4 + 0 + 2 + 1 + 0 + 3.
+    read, fed = sum(len(prompt.input_ids) for prompt in prompts), 10
+    expected = {f"{what}{index}": read + fed for index in range(4) for what in "qk"}
+    assert asked == {**expected, "q3": len(prompts) + fed}
+    assert sum(frames) == sum(len(prompt.pixel_values) for prompt in prompts)
+
+
+@torch.no_grad()
 @pytest.mark.parametrize("shift", [3, -3])
 def test_the_comparison_sees_shifted_completions(
     sharp: Policy, prompts: list[VideoPrompt], full_logits: Logits, shift: int

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from transformers import AutoModelForImageTextToText
 from grounding.core import Clip
 from grounding.policies import vision_tower
 from grounding.policies.policy import Policy, load_policy, save_policy
-from grounding.policies.vision_tower import NAME, WholePatch, attention, hasten
+from grounding.policies.vision_tower import PictureAttention, WholePatch, by_picture, hasten
 
 Noise = Callable[..., Clip]
 SCALE = 0.3
@@ -26,12 +27,12 @@ SCALE = 0.3
 def rows(patches: int) -> list[torch.Tensor]:
     """Queries, keys and values of two heads of four numbers."""
     made = torch.Generator().manual_seed(0)
-    return [torch.randn((1, 2, patches, 4), generator=made, requires_grad=True) for _ in range(3)]
+    return [torch.randn((patches, 2, 4), generator=made, requires_grad=True) for _ in range(3)]
 
 
 def one_by_one(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, sizes: list[int]) -> torch.Tensor:
-    parts = zip(*(x.split(sizes, dim=2) for x in (query, key, value)), strict=True)
-    return torch.cat([scaled_dot_product_attention(*part, scale=SCALE) for part in parts], dim=2).transpose(1, 2)
+    parts = zip(*(x.transpose(0, 1).split(sizes, dim=1) for x in (query, key, value)), strict=True)
+    return torch.cat([scaled_dot_product_attention(*part, scale=SCALE) for part in parts], dim=1).transpose(0, 1)
 
 
 def ends(sizes: list[int]) -> torch.Tensor:
@@ -41,10 +42,9 @@ def ends(sizes: list[int]) -> torch.Tensor:
 @pytest.mark.parametrize("sizes", [[6], [4, 4, 4], [4, 4, 2, 2, 2, 4], [1, 5, 3]])
 def test_each_picture_attends_to_itself(sizes: list[int]) -> None:
     given = rows(sum(sizes))
-    got, none = attention(None, *given, attention_mask=None, scaling=SCALE, cu_seq_lens_q=ends(sizes))
+    got = by_picture(*given, ends(sizes), SCALE)
     expected = one_by_one(*given, sizes)
-    assert none is None
-    assert got.shape == (1, sum(sizes), 2, 4)
+    assert got.shape == (sum(sizes), 2, 4)
     torch.testing.assert_close(got, expected, rtol=0, atol=1e-6)
     weight = torch.randn(got.shape, generator=torch.Generator().manual_seed(1))
     ours, theirs = (torch.autograd.grad((out * weight).sum(), given) for out in (got, expected))
@@ -65,7 +65,7 @@ def test_neighbours_of_equal_size_attend_in_one_call(
         return scaled_dot_product_attention(*args, **kwargs)
 
     monkeypatch.setattr(vision_tower, "scaled_dot_product_attention", counting)
-    attention(None, *rows(sum(sizes)), attention_mask=None, scaling=SCALE, cu_seq_lens_q=ends(sizes))
+    by_picture(*rows(sum(sizes)), ends(sizes), SCALE)
     assert len(counted) == calls
 
 
@@ -73,10 +73,11 @@ def test_neighbours_of_equal_size_attend_in_one_call(
 def transformers_own(policy: Policy) -> Iterator[None]:
     """The tower as transformers has it, for as long as the block lasts."""
     tower, patch = policy.core.visual, policy.core.visual.patch_embed.proj
-    policy.model.set_attn_implementation({"vision_config": "sdpa"})
     patch.__class__ = nn.Conv3d
+    for block in tower.blocks:
+        block.attn.__class__ = type(block.attn).__bases__[1]
+    assert not any(isinstance(part, PictureAttention) for part in tower.modules())
     yield
-    policy.model.set_attn_implementation({"vision_config": NAME})
     hasten(tower)
 
 
@@ -91,7 +92,7 @@ def tower_gradients(policy: Policy, features: list[torch.Tensor]) -> dict[str, t
 
 def assert_same_tower(policy: Policy, clips: list[Clip]) -> None:
     prompts = policy.encode(clips, ["x"] * len(clips))
-    assert policy.core.visual.config._attn_implementation == NAME
+    assert all(isinstance(block.attn, PictureAttention) for block in policy.core.visual.blocks)
     assert type(policy.core.visual.patch_embed.proj) is WholePatch
     got = policy.encode_videos(prompts)
     ours = tower_gradients(policy, got)
@@ -127,7 +128,7 @@ def test_a_whole_patch_learns_by_a_product(bias: bool, pixels: bool) -> None:
     theirs = torch.autograd.grad((expected * weight).sum(), wanted)
     tower = nn.Module()
     tower.patch_embed = nn.Module()
-    tower.patch_embed.proj = convolution
+    tower.patch_embed.proj, tower.config = convolution, SimpleNamespace(_attn_implementation="eager")
     hasten(tower)
     hasten(tower)  # again changes nothing
     assert type(convolution) is WholePatch
@@ -154,14 +155,15 @@ def test_a_whole_patch_learns_in_half_precision() -> None:
 
 @pytest.mark.parametrize("chosen", ["eager", "sdpa"])
 def test_an_attention_that_was_chosen_stays(tiny_folder: Path, chosen: str) -> None:
-    policy = load_policy(str(tiny_folder), attention=chosen)
-    assert policy.core.visual.config._attn_implementation == (NAME if chosen == "sdpa" else chosen)
+    tower = load_policy(str(tiny_folder), attention=chosen).core.visual
+    assert tower.config._attn_implementation == chosen
+    assert all(isinstance(block.attn, PictureAttention) == (chosen == "sdpa") for block in tower.blocks)
 
 
 def test_a_saved_model_knows_nothing_of_it(policy: Policy, tmp_path: Path) -> None:
     save_policy(policy, tmp_path / "saved")
-    assert NAME not in (tmp_path / "saved" / "config.json").read_text()
     plain = AutoModelForImageTextToText.from_pretrained(tmp_path / "saved")
     assert type(plain.model.visual.patch_embed.proj) is nn.Conv3d
+    assert not any(isinstance(part, PictureAttention) for part in plain.modules())
     weights = policy.core.visual.patch_embed.proj.weight
     assert torch.equal(plain.model.visual.patch_embed.proj.weight, weights)

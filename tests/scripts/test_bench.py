@@ -15,6 +15,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
 from benchmarks import grpo_step, loader, rollout
+from benchmarks.measure import counting
 from benchmarks.sides import Side, grouped_side, random_completions, shared_side, stock_side
 from benchmarks.world import SIZES, Machine, Shape, build_model, stills
 
@@ -115,6 +116,21 @@ def test_compare_counts_the_work(folder: Path) -> None:
     assert 1 < found["flops_ratio"] < 3  # of two completions: no more than twice, and scores need no second tower pass
     for name in ("seconds", "over_floor"):
         assert set(found[name]) == {"stock", "grouped", "shared"}
+    saved = found["seconds"]["grouped"] - found["seconds"]["shared"]
+    assert found["margin_vision"] + found["margin_row"] == pytest.approx(saved)
+
+
+def test_the_towers_part_is_two_passes_for_each_that_flows_back_against_one(
+    sides: dict[str, Side], batches: dict[str, dict[str, Any]]
+) -> None:
+    for name, call in grpo_step._vision(sides, batches).items():
+        side = sides[name]
+        side.model.zero_grad()
+        with counting(side.model, side.processor) as counted:
+            call()
+        assert (counted.frames, counted.tokens) == (6 if name == "grouped" else 3, 0)
+        learnt = {key.split(".")[1] for key, gradient in side.gradients().items() if gradient.abs().max() > 0}
+        assert learnt == {"visual"}
 
 
 @pytest.mark.parametrize("frozen", [True, False])
