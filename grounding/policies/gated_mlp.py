@@ -26,11 +26,12 @@ class LeanGatedMLP:
 
 def hasten(model: nn.Module) -> None:
     """Let every gated MLP of a model of transformers be a lean one."""
+    module: Any
     for module in model.modules():
         if isinstance(module, LeanGatedMLP) or not all(hasattr(module, part) for part in PARTS):
             continue
         if type(getattr(module, "act_fn", None)).__name__ in SILU:
-            module.__class__ = _lean(type(module))
+            module.__class__ = _lean(module.__class__)
 
 
 @functools.cache

@@ -28,7 +28,7 @@ def hasten(tower: Any) -> None:
         convolution.__class__ = WholePatch
     for block in tower.blocks if tower.config._attn_implementation == "sdpa" else ():
         if not isinstance(block.attn, PictureAttention):
-            block.attn.__class__ = _of_pictures(type(block.attn))
+            block.attn.__class__ = _of_pictures(block.attn.__class__)
 
 
 @functools.cache
@@ -82,8 +82,9 @@ def by_picture(
     parts = zip(*(x.split([size * count for size, count in alike]) for x in (query, key, value)), strict=True)
     out = []
     for (size, count), part in zip(alike, parts, strict=True):
-        rows = (x.unflatten(0, (count, size)).transpose(1, 2) for x in part)
-        out.append(scaled_dot_product_attention(*rows, scale=scale).transpose(1, 2).flatten(0, 1))
+        queries, keys, values = (x.unflatten(0, (count, size)).transpose(1, 2) for x in part)
+        attended = scaled_dot_product_attention(queries, keys, values, scale=scale)
+        out.append(attended.transpose(1, 2).flatten(0, 1))
     return torch.cat(out) if len(out) > 1 else out[0]
 
 
@@ -103,8 +104,8 @@ class _Embedded(torch.autograd.Function):
     def forward(ctx: Any, patches: torch.Tensor, weight: torch.Tensor, *rest: Any) -> torch.Tensor:
         ctx.save_for_backward(patches, weight)
         # The kernel for channels that lie together is the faster one, and gives the same to the bit.
-        together = (x.contiguous(memory_format=torch.channels_last_3d) for x in (patches, weight))
-        return conv3d(*together, *rest)
+        layout = torch.channels_last_3d
+        return conv3d(patches.contiguous(memory_format=layout), weight.contiguous(memory_format=layout), *rest)
 
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
