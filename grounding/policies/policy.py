@@ -53,9 +53,9 @@ class Policy:
     """A model and its processor.
 
     Args:
-        model: A model of one of the `FAMILIES` (any size), perhaps with adapters. It is made to compute the same with
-            fewer operators: its norms (`rms_norm`), its layers over a shared prompt (`text_layers`), and its tower
-            unless that has another attention than SDPA (`vision_tower`).
+        model: A model of one of the `FAMILIES` (any size), perhaps with adapters. It is made to compute the same in
+            less time and memory: its linear layers (`linear`), norms (`rms_norm`) and MLPs (`gated_mlp`), its layers
+            over a shared prompt (`text_layers`), and its tower (`vision_tower`).
         processor: Its processor, with a chat template.
         encoded: What the vision tower was given: counts of "videos" and "frames". Copies share it.
         placing: Where text after a video continues, see `Qwen25VL.place_tokens`.

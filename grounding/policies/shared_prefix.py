@@ -281,7 +281,7 @@ def _complete(
 def _grow(policy: Policy, growing: Decoding, tokens: torch.Tensor, turned: torch.Tensor) -> torch.Tensor:
     """Feed each completion its token, shape (prompts, repeats); hidden states of shape (completions, width).
 
-    The layers are called one by one: for so few tokens, what a whole forward does around them is time that one notes.
+    The layers are called one by one: a whole forward's overhead dominates for so few tokens.
     """
     text = policy.core.language_model
     hidden = policy.core.get_input_embeddings()(tokens.flatten())
