@@ -14,7 +14,7 @@ Part = TypeVar("Part")
 
 @dataclass(frozen=True)
 class Meta:
-    """What is known about a completion besides its answer; what nobody knows is None.
+    """What is known about a completion besides its answer; unknown fields are None.
 
     Args:
         text: The model's whole text.
