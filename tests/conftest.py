@@ -13,6 +13,9 @@ from hypothesis import settings
 # Tests run side by side: threads of their own would only wait for each other. Commands that they start inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Tests use no network; TRL's own trainer, to which ours is compared, would tell its makers of every run.
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+
 # A shell's background job ignores Ctrl-C and so would the commands that tests start and stop with it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -2,7 +2,8 @@
 
 Departures from TRL 1.16 and transformers 5.16 to 5.24, each an overridden method (pinned by
 tests/training/test_contract.py): their resume draws the first pass's order again in later passes, restores the weights
-of a model whose names differ between file and memory not at all, and their checkpoint is there before it is whole.
+of a model whose names differ between file and memory not at all, their checkpoint is there before it is whole, and TRL
+tells its makers of every run.
 """
 
 from __future__ import annotations
@@ -51,6 +52,9 @@ class SteadyTrainer(GRPOTrainer):
         self._norm = 0.0  # of the newest step's gradient
         self._moved: float | None = None  # share of the weights that the first step moved, until it is logged
         self.add_callback(_FirstStep(self))
+
+    def _send_telemetry(self) -> None:
+        """Send nothing to anybody; TRL's thread for it also crashed a run, by reading the environment as it changed."""
 
     def resume(self) -> int:
         """Train from the newest checkpoint, or from the start where there is none; gives the step begun from."""

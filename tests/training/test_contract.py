@@ -32,6 +32,7 @@ OVERRIDDEN = {
     "_load_optimizer_and_scheduler": ["checkpoint"],
     "_load_rng_state": ["checkpoint"],
     "_get_grad_norm": ["model", "grad_norm"],
+    "_send_telemetry": [],
 }
 
 

@@ -62,6 +62,15 @@ def trainer_of(policy: Policy, source: Any, config: Config, folder: Path, weight
     return VideoGRPOTrainer(policy, weights, collator, len(source.samples), args)
 
 
+def test_nobody_is_told_of_a_run(fresh: Callable[[], Policy], config: Callable[..., Config], tmp_path: Path) -> None:
+    sent: list[Any] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("trl.trainer.base_trainer.send_telemetry", lambda *args, **kwargs: sent.append(args))
+        patch.delenv("CI", raising=False)  # there TRL sends nothing
+        trainer_of(fresh(), toy_source(FIRST, 4, fps=1.0), config(), tmp_path, {"id_match": 1.0})
+    assert not sent
+
+
 def weights_of(policy: Policy) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in policy.model.state_dict().items()}
 
