@@ -107,7 +107,7 @@ def features_cache(policy: Policy, config: Config, folder: Path) -> EmbeddingCac
 
 
 def prepare(policy: Policy, config: Config) -> None:
-    """Freeze the vision tower if asked to."""
+    """Freeze the vision tower if asked to, with the mergers at its end: nothing in it moves, so features stay good."""
     if config.model.freeze_vision:
         policy.core.visual.requires_grad_(False)
 

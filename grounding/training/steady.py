@@ -2,8 +2,8 @@
 
 Departures from TRL 1.16 and transformers 5.16 to 5.24, each an overridden method (pinned by
 tests/training/test_contract.py): their resume draws the first pass's order again in later passes, restores the weights
-of a model whose names differ between file and memory not at all, their checkpoint is there before it is whole, and TRL
-tells its makers of every run.
+of a model whose names differ between file and memory not at all, their checkpoint is there before it is whole, some
+norms decay, and TRL tells its makers of every run.
 """
 
 from __future__ import annotations
@@ -69,6 +69,15 @@ class SteadyTrainer(GRPOTrainer):
         generations = -(-args.max_steps * args.gradient_accumulation_steps // repeats)
         rows = dataset if dataset is not None else self.train_dataset
         return GroupOrder(len(rows), groups, self.num_generations, repeats, generations, args.seed)
+
+    def get_decay_parameter_names(self, model: torch.nn.Module) -> list[str]:
+        """Names of the weights that decay: all but biases and norms, whatever a norm is called.
+
+        transformers tells norms by their names, and takes `norm1` and `ln_q` of Qwen2.5-VL's tower for others.
+        """
+        norms = {name for name, module in model.named_modules() if type(module).__name__.endswith("Norm")}
+        names = super().get_decay_parameter_names(model)
+        return [name for name in names if name.rpartition(".")[0] not in norms]
 
     def _get_output_dir(self, trial: Any) -> str:
         return str(self._saving_to or self.folder)

@@ -26,6 +26,7 @@ OVERRIDDEN = {
     "training_step": ["model", "inputs", "num_items_in_batch"],
     "log": ["logs", "start_time"],
     "_get_train_sampler": ["dataset"],
+    "get_decay_parameter_names": ["model"],
     "_get_output_dir": ["trial"],
     "_save_checkpoint": ["model", "trial"],
     "_load_from_checkpoint": ["resume_from_checkpoint", "model"],
