@@ -73,6 +73,8 @@ class SharedPromptLayer:
         if self.norms_heads:
             query = attention.q_norm(query)
         query = rotate(query, turns, adjacent=self.adjacent)
+        # Under autocast a norm of float32 makes float32, and kernels take one type.
+        query, key = query.to(value.dtype), key.to(value.dtype)
         attended = shared.attend(attention.layer_idx, query, key, value, attention.scaling)
         added = attention.o_proj(attended.flatten(-2))
         if self.norms_results:
