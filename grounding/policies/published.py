@@ -5,6 +5,7 @@ Numbers that are transformers' own defaults, such as activations and the size of
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -149,7 +150,8 @@ def published_config(
     )
 
 
-def meta_model(config: Any) -> Any:
+def meta_model(config: Any, dtype: str = "float32") -> Any:
     """A model of this configuration on the meta device: modules, names and sizes, without numbers."""
     with torch.device("meta"):
-        return AutoModelForImageTextToText.from_config(config)
+        kinds = {"dtype": getattr(torch, dtype), "attn_implementation": "sdpa"}  # ours is known to policies alone
+        return AutoModelForImageTextToText.from_config(copy.deepcopy(config), **kinds)  # which writes in it

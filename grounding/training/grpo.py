@@ -55,10 +55,7 @@ def run_grpo(
     Returns:
         The trained policy, adapters merged; a model that is sharded is in the run folder's `model/` instead.
     """
-    prepare(policy, config)
-    torch.manual_seed(config.seed)  # an adapter's first weights must not depend on what was drawn before
-    model = with_adapter(policy.model, config.model.lora_rank) if config.model.lora_rank else policy.model
-    train_in_float32(model)
+    model = trained_model(policy, config)
     adapted = replace(policy, model=model, encoded=Counter())
     keep = (2 + config.objective.dynamic_sampling) * config.trainer.prompts
     collator = Collator(source, adapted, marker, config.model.prompt, keep, config.trainer.workers, on_broken)
@@ -83,9 +80,18 @@ def run_grpo(
     return replace(policy, model=model.float().merge_and_unload() if config.model.lora_rank else model)
 
 
+def trained_model(policy: Policy, config: Config) -> Any:
+    """The policy's model, with adapters if asked for; what is not trained is frozen, what is has float32."""
+    prepare(policy, config)
+    torch.manual_seed(config.seed)  # an adapter's first weights must not depend on what was drawn before
+    model = with_adapter(policy.model, config.model.lora_rank) if config.model.lora_rank else policy.model
+    train_in_float32(model)
+    return model
+
+
 def with_adapter(model: Any, rank: int) -> Any:
     """The model with LoRA on every projection of its language layers, scaled by 2 (our default)."""
-    layers = r".*language_model.*\.(q|k|v|o|gate|up|down)_proj"
+    layers = r".*language_model.*\.(q|k|v|o|gate|up|gate_up|down)_proj"
     return get_peft_model(model, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=layers))
 
 

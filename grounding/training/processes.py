@@ -26,7 +26,14 @@ def without_gpu() -> bool:
 
 def told_to_shard() -> bool:
     """Whether the launcher wants the model shared out among the processes (FSDP, DeepSpeed)."""
-    return any(os.environ.get(f"ACCELERATE_USE_{name}", "").lower() == "true" for name in ("FSDP", "DEEPSPEED"))
+    return told_how() != "ddp"
+
+
+def told_how() -> str:
+    """How the launcher wants processes to share the work: ddp, fsdp2, or zero with the stage of DeepSpeed."""
+    fsdp, deepspeed = (os.environ.get(f"ACCELERATE_USE_{name}", "").lower() == "true" for name in ("FSDP", "DEEPSPEED"))
+    stage = os.environ.get("ACCELERATE_DEEPSPEED_ZERO_STAGE", "2")  # as accelerate reads it
+    return "fsdp2" if fsdp else f"zero{stage}" if deepspeed else "ddp"
 
 
 def join_processes() -> None:

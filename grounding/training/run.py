@@ -21,7 +21,7 @@ import grounding
 from grounding.core import UserError
 from grounding.core.files import write_json
 from grounding.datasets.jsonl import TOLD
-from grounding.policies.policy import Policy, load_policy, save_policy
+from grounding.policies.policy import Policy, VideoPrompt, load_policy, save_policy
 from grounding.policies.saving import whole_folder
 from grounding.policies.tiny import build_tiny
 from grounding.training.checkpoints import Checkpoints
@@ -30,8 +30,9 @@ from grounding.training.disk import naming_a_full_disk
 from grounding.training.examples import ExampleMaker
 from grounding.training.folder import METRICS, SKIPPED, forget, is_complete, open_folder
 from grounding.training.grpo import run_grpo
+from grounding.training.memory import COLUMNS, LENGTHS, WAYS, Forecast
 from grounding.training.outcome import BEFORE, evaluated_after, evaluated_before, read_before, report
-from grounding.training.processes import join_processes, stopping_when_told, told_to_shard
+from grounding.training.processes import join_processes, stopping_when_told, told_how, told_to_shard
 from grounding.training.runlog import RunLog
 from grounding.training.skipped import Skipped
 from grounding.training.sources import open_sources, warmup_first_clip
@@ -159,6 +160,20 @@ def check_prompts(policy: Policy, tools: Tools) -> None:
         f"dry run: {parameters / 1e6:.1f} M parameters, first prompt {len(prompt.input_ids)} tokens "
         f"({len(loaded.clip)} frames), context {policy.context}; nothing was trained"
     )
+    tell_memory(policy, prompt, tools)
+
+
+def tell_memory(policy: Policy, prompt: VideoPrompt, tools: Tools) -> None:
+    """Show what the run will take of a GPU: with prompts as long as this one, and with longer videos that fit."""
+    way, processes, config = told_how(), PartialState().num_processes, tools.config
+    if way not in WAYS:
+        return
+    visual = int((policy.family.token_types(policy.model.config, prompt.input_ids) > 0).sum())
+    text = len(prompt.input_ids) - visual
+    room = policy.context - text - config.model.max_new_tokens
+    lengths = [visual, *(length for length in LENGTHS if visual < length <= room)]
+    rows = Forecast(policy.model.config, config, way, processes).rows(lengths, text)
+    tools.log.table(f"GB of each GPU ({way}, processes: {processes}); computed, see docs/scale.md", list(COLUMNS), rows)
 
 
 def warmed_up(policy: Policy, tools: Tools) -> Policy:

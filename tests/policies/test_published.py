@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from grounding.core import UserError
 from grounding.policies.published import PUBLISHED, meta_model, published_config
@@ -29,6 +30,14 @@ def test_a_cut_shape_keeps_the_rest() -> None:
     assert (small.text_config.num_hidden_layers, small.text_config.vocab_size, small.video_token_id) == (1, 64, 3)
     assert (small.text_config.hidden_size, small.image_token_id) == (3584, 151655)
     assert published_config(name).text_config.num_hidden_layers == 28  # the table itself is as it was
+
+
+def test_a_build_leaves_the_configuration_as_it_was() -> None:
+    config = published_config("Qwen/Qwen2.5-VL-7B-Instruct")
+    config.vision_config._attn_implementation = "eager"
+    assert meta_model(config, "bfloat16").dtype == torch.bfloat16
+    assert config.vision_config._attn_implementation == "eager"
+    assert config.dtype != torch.bfloat16
 
 
 def test_rotary_positions_are_those_published() -> None:

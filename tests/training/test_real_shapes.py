@@ -15,6 +15,7 @@ from accelerate.utils import FullyShardedDataParallelPlugin
 from accelerate.utils.fsdp_utils import fsdp2_prepare_model
 from torch import distributed
 from torch.distributed.fsdp import FSDPModule
+from transformers import Glm4vConfig
 
 from grounding.policies.policy import Policy
 from grounding.policies.published import PUBLISHED, meta_model, published_config
@@ -45,6 +46,14 @@ def test_lora_adapts_every_projection_of_the_language_layers_and_nothing_else(na
     assert unnumbered(places) == {begin + part: layers for part in parts}
     trained = [name for name, weight in adapted.named_parameters() if weight.requires_grad]
     assert unnumbered(trained) == {f"{begin}{part}.lora_{x}.default.weight": layers for part in parts for x in "AB"}
+
+
+def test_lora_adapts_the_joined_projection_of_glm_too() -> None:
+    adapted = with_adapter(meta_model(Glm4vConfig()), 32)
+    places = unnumbered(name for name, module in adapted.named_modules() if hasattr(module, "lora_A"))
+    parts = [f"self_attn.{x}_proj" for x in "qkvo"] + ["mlp.gate_up_proj", "mlp.down_proj"]
+    layers = Glm4vConfig().text_config.num_hidden_layers
+    assert places == {f"base_model.model.model.language_model.layers.N.{part}": layers for part in parts}
 
 
 def test_size_of_an_adapter_by_hand() -> None:

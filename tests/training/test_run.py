@@ -195,6 +195,8 @@ def test_a_dry_run_trains_nothing(
     said = capsys.readouterr().out
     assert "dry run" in said
     assert "tokens" in said
+    assert "GB of each GPU (ddp, processes: 1)" in said
+    assert "2,048" in said and "8,192" not in said  # the tiny model's context is 8192, and text comes beside
     assert not [name for name in ("summary.json", "model", "warmup") if (out / name).exists()]
     assert rows(out / "metrics.jsonl") == []
 
