@@ -49,14 +49,14 @@ class TextLayer:
         - c (n h): the inputs of q, k, v, gate and up. Where a cast makes them (r > c, or adapters, which take float32)
           each projection has its own, n = 5; else they share, n = 2.
         - c (2q + 2k) + 4H: queries, keys, values, the result of attention, and its log-sum-exps in float32.
-        - c (4i): gate, its activation, up, and their product, which is the input of down.
+        - c (3i): gate, up, and the product of one's activation with the other, which is the input of down.
         - Normed heads: c (q + k) + 4 (H + K).
         - Adapters: c q, a second input of o, and 7 c rank, what is between their two matrices.
         """
         r, c, h = self.row, self.product, self.width
         inputs = 5 if self._casts else 2
         saved = 2 * r * h + 8 + inputs * c * h + c * (2 * self.queries + 2 * self.keys) + 4 * self.heads
-        saved += 4 * c * self.inner
+        saved += 3 * c * self.inner
         if self.norms_heads:
             saved += c * (self.queries + self.keys) + 4 * (self.heads + self.key_heads)
         if self.rank:
@@ -160,10 +160,10 @@ class Tower:
         """What the backward pass of a block needs, its input with it: c (11w + n i) + 4H + 16.
 
         w: the row before either norm, the input of qkv and its result (3), turned queries and keys (2), the result of
-        attention, and the inputs of proj and the MLP. A gated MLP has n = 4, one without n = 2; where a cast makes the
+        attention, and the inputs of proj and the MLP. A gated MLP has n = 3, one without n = 2; where a cast makes the
         two inputs of a gated one, they are two: c w more.
         """
-        mlp = 4 * self.inner + (self.width if self.casts else 0) if self.gated else 2 * self.inner
+        mlp = 3 * self.inner + (self.width if self.casts else 0) if self.gated else 2 * self.inner
         return self.product * (11 * self.width + mlp) + 4 * self.heads + 16
 
     def kept(self, *, checkpointing: bool) -> int:

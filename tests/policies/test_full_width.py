@@ -102,11 +102,11 @@ def test_one_layer_of_the_7b_model_in_float32_and_in_bfloat16(full_logits: Logit
     exact = plainly(policy, full_logits)
     assert any("visual" in name for name in exact.gradients)  # through the prompt into the video
     logp, gradient = shared(policy).differs(exact)
-    assert logp < 2e-5 and gradient < 2e-5  # seen: 2.4e-6 and 2.4e-6
+    assert logp < 2e-5 and gradient < 2e-5  # seen: 1.9e-6 and 2.5e-6
     policy.model.bfloat16()
     rounded, ours = plainly(policy, full_logits), shared(policy)
     logp, gradient = ours.differs(rounded)
-    assert logp < 0.1 and gradient < 0.1  # seen: 0.024 and 0.027
-    # No farther from the truth than rounding takes transformers itself. Seen: 0.060 and 0.028, theirs 0.039 and 0.028.
+    assert logp < 0.1 and gradient < 0.1  # seen: 0.032 and 0.024
+    # No farther from the truth than rounding takes transformers itself. Seen: 0.045 and 0.026, theirs 0.039 and 0.027.
     for share, theirs in zip(ours.differs(exact), rounded.differs(exact), strict=True):
         assert share < 2 * theirs

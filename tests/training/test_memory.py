@@ -35,25 +35,25 @@ def test_a_layer_by_hand() -> None:
     # Width 8, MLP of 20, 2 heads and 1 key head of size 4; a row of float32, products in 16 bits.
     layer = TextLayer(8, 20, queries=8, keys=4, heads=2, key_heads=1, norms_heads=False, row=4, product=2, rank=0)
     # Two rows 2 x 4 x 8, two norms 8, five inputs 5 x 2 x 8, q and result 2 x 2 x 8, k and v 2 x 2 x 4, log-sum-exps
-    # 4 x 2, four of the MLP 4 x 2 x 20.
-    assert layer.saved == 64 + 8 + 80 + 32 + 16 + 8 + 160 == 368
+    # 4 x 2, three of the MLP 3 x 2 x 20.
+    assert layer.saved == 64 + 8 + 80 + 32 + 16 + 8 + 120 == 328
     assert layer.cached == 2 * 2 * 4
     assert layer.forward == 3 * 2 * 20 + 3 * 6 * 8 + 16
     assert layer.backward == 4 * 8 + 2 * 2 * 20
     # A row of 16 bits needs no casts: two rows 2 x 2 x 8, and two inputs.
-    assert replace(layer, row=2).saved == 32 + 8 + 32 + 32 + 16 + 8 + 160
+    assert replace(layer, row=2).saved == 32 + 8 + 32 + 32 + 16 + 8 + 120
     # Normed heads keep what they norm, 2 x 8 and 2 x 4, and three factors of float32.
-    assert replace(layer, norms_heads=True).saved == 368 + 24 + 12
+    assert replace(layer, norms_heads=True).saved == 328 + 24 + 12
     # Adapters of rank 3 cast for themselves: five inputs, that of o, and 7 x 2 x 3 numbers between their matrices.
-    assert replace(layer, row=2, rank=3).saved == 32 + 8 + 80 + 32 + 16 + 8 + 160 + 16 + 42
+    assert replace(layer, row=2, rank=3).saved == 32 + 8 + 80 + 32 + 16 + 8 + 120 + 16 + 42
 
 
 def test_a_tower_by_hand() -> None:
-    # Width 8, a gated MLP of 20, 2 heads; 11 rows, one more for the cast, four of the MLP, log-sum-exps and norms.
+    # Width 8, a gated MLP of 20, 2 heads; 11 rows, one more for the cast, three of the MLP, log-sum-exps and norms.
     tower = Tower(3, 8, 20, heads=2, gated=True, patch=5, merged=4, mergers=1, product=2, casts=True)
-    assert tower.block == 2 * (88 + 80 + 8) + 8 + 16 == 376
+    assert tower.block == 2 * (88 + 60 + 8) + 8 + 16 == 336
     assert tower.kept(checkpointing=True) == 3 * 2 * 8 + 4 * 5 + 4 * 2 * 8
-    assert tower.kept(checkpointing=False) == 3 * 376 + 4 * 5 + 4 * 2 * 8
+    assert tower.kept(checkpointing=False) == 3 * 336 + 4 * 5 + 4 * 2 * 8
     assert replace(tower, gated=False).block == 2 * (88 + 40) + 8 + 16
 
 
@@ -199,6 +199,12 @@ def a_step(name: str, config: Config, *, sixteen: bool) -> tuple[Policy, VideoPr
     return replace(policy, model=model), prompt
 
 
+@torch.no_grad()
+def encoded(policy: Policy, prompt: VideoPrompt) -> list[torch.Tensor]:
+    with torch.autocast("cpu", torch.bfloat16):
+        return policy.encode_videos([prompt])
+
+
 CASES: dict[str, dict[str, Any]] = {
     "whole": {},
     "whole, frozen tower": {"freeze_vision": True},
@@ -219,11 +225,14 @@ def test_an_update_holds_what_is_forecast(name: str, checkpointing: bool, case: 
     for weight in filter(lambda weight: weight.requires_grad, policy.model.parameters()):
         weight.register_post_accumulate_grad_hook(lambda weight: setattr(weight, "grad", None))
     tokens = torch.full((8, 65), 9)
-    known = [*policy.model.parameters(), *policy.model.buffers(), prompt.pixel_values, tokens]
+    features = (
+        None if any(weight.requires_grad for weight in policy.core.visual.parameters()) else encoded(policy, prompt)
+    )
+    known = [*policy.model.parameters(), *policy.model.buffers(), prompt.pixel_values, tokens, *(features or [])]
     with Live(known) as live:
         with torch.autocast("cpu", torch.bfloat16, enabled=not sixteen):
             read = [replace(prompt, pixel_values=prompt.pixel_values.clone())]  # as bytes become float32 there
-            prefix = read_prompts(policy, read, [8])
+            prefix = read_prompts(policy, read, [8], features)
             read.clear()
             logp, _ = log_probs(policy, prefix, tokens, torch.ones_like(tokens))
         logp.sum().backward()
@@ -239,10 +248,10 @@ def test_sampling_holds_what_is_forecast(name: str, case: str) -> None:
     config = published(**CASES[case], max_new_tokens=65)
     policy, prompt = a_step(name, config, sixteen=False)
     policy.model.eval()
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        features = policy.encode_videos([prompt])
-        with Live([*policy.model.parameters(), *policy.model.buffers(), prompt.pixel_values, *features]) as live:
-            sample(policy, [prompt, prompt], 8, Sampling(65), [*features, *features])
+    features = encoded(policy, prompt)
+    known = [*policy.model.parameters(), *policy.model.buffers(), *features]
+    with torch.autocast("cpu", torch.bfloat16), Live(known) as live:
+        sample(policy, [prompt, prompt], 8, Sampling(65), [*features, *features])
     forecast = Forecast(small(name), replace(config, trainer=replace(config.trainer, prompts=2)), DDP, 1)
     expected = forecast.at(VISUAL, len(prompt.input_ids) - VISUAL).rollout
     assert live.peak == pytest.approx(expected, rel=0.12)
