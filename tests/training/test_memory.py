@@ -188,7 +188,7 @@ def a_step(name: str, config: Config, *, sixteen: bool) -> tuple[Policy, VideoPr
     if sixteen:  # as FSDP2 and DeepSpeed hand weights out
         model.bfloat16()
     if config.trainer.gradient_checkpointing:
-        policy.model.activation_checkpointing_enable({"use_reentrant": False})
+        policy.model.gradient_checkpointing_enable({"use_reentrant": False})
     if config.model.lora_rank:
         model.enable_input_require_grads()
     patch = shape.vision_config.patch_size
@@ -281,7 +281,7 @@ def test_an_update_at_full_size_traced_without_numbers(name: str, model: dict[st
     with FakeTensorMode():
         without_numbers(policy.model)
         policy.model.train()
-        policy.core.activation_checkpointing_enable({"use_reentrant": False})
+        policy.core.gradient_checkpointing_enable({"use_reentrant": False})
         if config.model.lora_rank:
             policy.model.enable_input_require_grads()
         for weight in filter(lambda weight: weight.requires_grad, policy.model.parameters()):
