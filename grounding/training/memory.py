@@ -109,7 +109,7 @@ class Forecast:
 
         - ddp: 4t + wf; reference n in the type of the policy's first weight; gradients 4t, and 4t more in the buckets
           that DDP reduces (N > 1); moments 8t.
-        - fsdp2: the same without buckets, each divided by N; it holds the reference in float32.
+        - fsdp2: the same without buckets, each divided by N.
         - zero2: c n; reference c n; gradients c t / N; masters and moments 12 t / N.
         - zero3: the same with everything divided by N.
         """
@@ -117,11 +117,11 @@ class Forecast:
         trained, all_ = _numbers(p for p in each if p.requires_grad), _numbers(each)
         c, referred = self.product, bool(self.config.objective.beta and not self.config.model.lora_rank)
         held = sum(p.numel() * p.dtype.itemsize for p in each)
+        reference = referred * each[0].dtype.itemsize * all_
         if self.way == DDP:
-            own_type = each[0].dtype.itemsize
-            return held, referred * own_type * all_, (8 if n > 1 else 4) * trained, 8 * trained
+            return held, reference, (8 if n > 1 else 4) * trained, 8 * trained
         if self.way == FSDP2:
-            return held / n, referred * 4 * all_ / n, 4 * trained / n, 8 * trained / n
+            return held / n, reference / n, 4 * trained / n, 8 * trained / n
         parts = n if self.way == ZERO3 else 1
         return c * all_ / parts, referred * c * all_ / parts, c * trained / n, 12 * trained / n
 

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils.fsdp_utils import fsdp2_prepare_model
 from safetensors import SafetensorError
+from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 from transformers import AutoModelForImageTextToText, TrainerCallback, TrainerState
 from trl import GRPOTrainer
@@ -40,6 +42,8 @@ class SteadyTrainer(GRPOTrainer):
         say: Takes lines for the user.
         options: Keyword arguments of `GRPOTrainer`; `save_total_limit` checkpoints are kept, and the best.
     """
+
+    _reference: Any  # what `ref_model` gives
 
     def __init__(self, *, say: Callable[[str], None] = SAY, **options: Any) -> None:
         super().__init__(**options)
@@ -97,6 +101,18 @@ class SteadyTrainer(GRPOTrainer):
     def sharded(self) -> bool:
         """Whether no process holds the whole model (FSDP, DeepSpeed)."""
         return bool(self.is_fsdp_enabled or self.is_deepspeed_enabled)
+
+    @property
+    def ref_model(self) -> Any:
+        """The model that the KL term compares with, if any."""
+        return self._reference
+
+    @ref_model.setter
+    def ref_model(self, model: Any) -> None:
+        """Share it out layer by layer for FSDP2: TRL would do so as a whole, and gather all of it at once."""
+        if model is not None and self.accelerator.is_fsdp2 and not isinstance(model, FSDPModule):
+            model = fsdp2_prepare_model(self.accelerator, model.requires_grad_(False))
+        self._reference = model
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         target = self.model if model is None else model

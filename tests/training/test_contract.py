@@ -74,6 +74,7 @@ def test_installed_trl_and_transformers_are_within_bounds() -> None:
 @pytest.mark.parametrize(
     ("method", "words"),
     [
+        ("__init__", ["self.ref_model = create_model_from_path(", "self.ref_model = prepare_fsdp(self.ref_model"]),
         ("_prepare_inputs", ["_buffered_inputs", "steps_per_generation", "num_iterations", "self._step"]),
         ("_generate_and_score_completions", ["self._generate(", "num_items_in_batch", "ref_per_token_logps"]),
         ("_generate", ["_tokenize_prompts(", "_generate_single_turn("]),

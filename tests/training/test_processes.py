@@ -134,6 +134,17 @@ def test_a_model_that_is_shared_out_learns_the_same(two: Path, config: str, tmp_
 
 
 @pytest.mark.slow
+def test_the_kl_term_is_the_same_where_models_are_shared_out(tmp_path: Path) -> None:
+    changes = {**CHANGES, "objective": {"lr": 0.5, "clip": 1e9, "beta": 0.04}}
+    done = launched("ddp", "small_run.py", str(tmp_path / "ddp"), json.dumps(changes))
+    assert done.returncode == 0, done.stderr
+    shared_out("fsdp2", tmp_path / "fsdp2", changes=changes)
+    kl = [[row["kl"] for row in metrics(tmp_path / way) if "kl" in row] for way in ("ddp", "fsdp2")]
+    assert kl[0][0] == 0 and kl[0][-1] > 0.1
+    assert kl[1] == pytest.approx(kl[0], rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("config", "frozen"), [("ddp", False), ("fsdp2", False), ("fsdp2", True), ("zero2", False)])
 def test_small_steps_move_weights_of_16_bits(config: str, frozen: bool, tmp_path: Path) -> None:
     changes = {

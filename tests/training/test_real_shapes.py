@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from accelerate.utils import FullyShardedDataParallelPlugin
 from accelerate.utils.fsdp_utils import fsdp2_prepare_model
@@ -94,21 +95,23 @@ def alone() -> Iterator[None]:
     distributed.destroy_process_group()
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
-def test_fsdp_gathers_layer_by_layer(name: str, alone: None) -> None:
+def accelerator() -> Any:
+    """As scripts/accelerate/fsdp2.yaml sets accelerate up."""
     options = yaml.safe_load((SCRIPTS / "accelerate" / "fsdp2.yaml").read_text())["fsdp_config"]
-    policy, shape = real(name), published_config(name)
     plugin = FullyShardedDataParallelPlugin(
         fsdp_version=options["fsdp_version"],
         auto_wrap_policy=options["fsdp_auto_wrap_policy"],
         reshard_after_forward=options["fsdp_reshard_after_forward"],
         cpu_ram_efficient_loading=options["fsdp_cpu_ram_efficient_loading"],
     )
-    accelerator = SimpleNamespace(
-        state=SimpleNamespace(fsdp_plugin=plugin), torch_device_mesh=None, mixed_precision="no", is_main_process=True
+    state = SimpleNamespace(fsdp_plugin=plugin)
+    return SimpleNamespace(
+        state=state, torch_device_mesh=None, mixed_precision="no", is_main_process=True, is_fsdp2=True
     )
-    fsdp2_prepare_model(accelerator, policy.model)
-    wrapped = [name for name, module in policy.model.named_modules() if isinstance(module, FSDPModule)]
+
+
+def assert_gathered_by_layer(model: Any, shape: Any) -> None:
+    wrapped = [name for name, module in model.named_modules() if isinstance(module, FSDPModule)]
     assert unnumbered(f"{name}." for name in wrapped) == {
         "model.language_model.layers.N.": shape.text_config.num_hidden_layers,
         "model.visual.blocks.N.": shape.vision_config.depth,
@@ -116,3 +119,25 @@ def test_fsdp_gathers_layer_by_layer(name: str, alone: None) -> None:
         "lm_head.": 1,
         ".": 1,  # the rest: the first and last parts of the tower, and the norm at the end
     }
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_fsdp_gathers_layer_by_layer(name: str, alone: None) -> None:
+    model = real(name).model
+    fsdp2_prepare_model(accelerator(), model)
+    assert_gathered_by_layer(model, published_config(name))
+
+
+def test_fsdp_gathers_the_model_of_the_kl_term_layer_by_layer_too(alone: None) -> None:
+    name = "Qwen/Qwen2.5-VL-7B-Instruct"
+    trainer = SteadyTrainer.__new__(SteadyTrainer)
+    trainer.accelerator = accelerator()
+    trainer.ref_model = meta_model(published_config(name), "bfloat16")
+    once = trainer.ref_model
+    assert_gathered_by_layer(once, published_config(name))
+    assert {weight.dtype for weight in once.parameters()} == {torch.bfloat16}
+    assert not any(weight.requires_grad for weight in once.parameters())
+    trainer.ref_model = once  # as TRL gives it back
+    assert trainer.ref_model is once
+    trainer.ref_model = None
+    assert trainer.ref_model is None
