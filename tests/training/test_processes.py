@@ -21,6 +21,8 @@ from safetensors.torch import load_file
 
 from grounding.training.config import TrainerConfig
 from grounding.training.grpo import groups_of_a_pass
+from grounding.training.memory import WAYS
+from grounding.training.processes import told_how, told_to_shard
 from grounding.training.wrapped import inside_forward
 
 CONFIGS = sorted((Path(__file__).parents[2] / "scripts" / "accelerate").glob("*.yaml"))
@@ -263,3 +265,18 @@ def test_a_function_runs_inside_the_wrapped_forward(patched: bool) -> None:
     assert torch.equal(inner(value), expected)
     assert ("forward" in vars(inner)) == patched
     assert inside_forward(inner, inner, lambda: math.pi) == math.pi
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
+def test_what_the_launcher_wants_is_known(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = yaml.safe_load(config.read_text())
+    kind, stage = options["distributed_type"], options.get("deepspeed_config", {}).get("zero_stage")
+    for name in ("ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED", "ACCELERATE_DEEPSPEED_ZERO_STAGE"):
+        monkeypatch.delenv(name, raising=False)
+    if kind in ("FSDP", "DEEPSPEED"):  # as accelerate's launcher sets it
+        monkeypatch.setenv(f"ACCELERATE_USE_{kind}", "true")
+    if stage:
+        monkeypatch.setenv("ACCELERATE_DEEPSPEED_ZERO_STAGE", str(stage))
+    assert told_how() == ("ddp" if config.stem == "one_gpu" else config.stem)
+    assert told_how() in WAYS
+    assert told_to_shard() == (config.stem in SHARDED)
