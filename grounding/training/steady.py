@@ -116,9 +116,13 @@ class SteadyTrainer(GRPOTrainer):
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         target = self.model if model is None else model
-        if self.is_fsdp_enabled or hasattr(target, "peft_config"):
+        if self.is_fsdp_enabled:
             with _reading(resume_from_checkpoint):
                 super()._load_from_checkpoint(resume_from_checkpoint, model)
+            return
+        if hasattr(target, "peft_config"):
+            with _reading(resume_from_checkpoint):
+                _load_adapters(target, Path(resume_from_checkpoint))
             return
         # transformers compares the names of the file with those in memory, and for this model they differ.
         with _reading(resume_from_checkpoint):
@@ -213,6 +217,14 @@ class _FirstStep(TrainerCallback):
     def on_step_end(self, *_: Any, **__: Any) -> None:
         if self._movement is not None:
             self._done, self._movement = self._trainer.watch_step(self._movement), None
+
+
+def _load_adapters(model: Any, folder: Path) -> None:
+    """Load every adapter; beside a reference's, transformers up to 5.22 leaves out the one that is trained."""
+    trained = model.active_adapter
+    for name in model.peft_config:
+        model.load_adapter(folder if name == "default" else folder / name, name, is_trainable=name == trained)
+    model.set_adapter(trained)
 
 
 def _move_up(folder: Path) -> None:

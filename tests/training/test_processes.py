@@ -197,7 +197,8 @@ def test_a_mistake_ends_all_processes_with_one_line(failing: str, said: list[str
     lines = [line for line in own.splitlines() if "error" in line.lower() or "stopped" in line]
     assert len(lines) == 1, done.stderr
     assert lines[0] in said
-    assert done.stdout == ""
+    # An older torch's Gloo says there that it is connected.
+    assert [line for line in done.stdout.splitlines() if not line.startswith("[Gloo] Rank")] == []
 
 
 @pytest.mark.slow
