@@ -51,7 +51,7 @@ class OnModel(Common):
 
     device: Literal["cpu", "cuda"] = "cpu"
     dtype: Literal["float32", "bfloat16"] = "float32"
-    size: Literal["trial", "tiny", "0.5b"] = "trial"
+    size: Literal["trial", "tiny", "0.5b", "3b", "7b"] = "trial"
 
 
 class GrpoStep(OnModel):

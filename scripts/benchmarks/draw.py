@@ -10,7 +10,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import supervision as sv
 from benchmarks.measure import Bar, interleave, medians, ratio
 
 from grounding.core import Clip, Masklets, read_clip, rle, write_video
@@ -142,6 +141,8 @@ def _blit_all(blits: list[list[tuple[int, int, np.ndarray]]], frames: list[np.nd
 
 
 def _annotate_all(frames: list[np.ndarray], masks_at: Callable[[int], dict[int, np.ndarray]]) -> None:
+    import supervision as sv  # here: who draws without comparing needs no supervision
+
     tint, label = sv.MaskAnnotator(), sv.LabelAnnotator()
     for t, frame in enumerate(frames):
         masks = masks_at(t)

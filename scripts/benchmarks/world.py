@@ -6,17 +6,18 @@ video of one patch in time: the same pixels, positions, and tokens but for the n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 from transformers import (
+    AutoModelForImageTextToText,
     PreTrainedTokenizerFast,
     Qwen2_5_VLConfig,
-    Qwen2_5_VLForConditionalGeneration,
     Qwen2_5_VLProcessor,
 )
 from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor
@@ -25,6 +26,7 @@ from transformers.models.qwen2_vl.video_processing_qwen2_vl import Qwen2VLVideoP
 from grounding.core import Answer, Clip, Interval, LoadedSample, Masklets, Sample
 from grounding.core.seeds import generator
 from grounding.policies.policy import Policy, VideoPrompt
+from grounding.policies.published import published_config
 from grounding.policies.tiny import CHAT_TEMPLATE, build_tokenizer, tiny_config
 from grounding.tasks import stvg
 
@@ -133,7 +135,8 @@ def build_model(machine: Machine, frozen: bool) -> tuple[Any, Any]:
         chat_template=CHAT_TEMPLATE,
     )
     torch.manual_seed(0)
-    model = Qwen2_5_VLForConditionalGeneration(config).to(machine.device, getattr(torch, machine.dtype))
+    with torch.device(machine.device):  # a large one would take minutes on the CPU
+        model = AutoModelForImageTextToText.from_config(config, dtype=getattr(torch, machine.dtype))
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     model.generation_config.eos_token_id = NO_TOKEN
     model.model.visual.requires_grad_(not frozen)
@@ -177,7 +180,21 @@ def half_billion(tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
     return Qwen2_5_VLConfig(**config)
 
 
-SIZES = {"trial": trial, "tiny": tiny_config, "0.5b": half_billion}
+def published(name: str, tokenizer: PreTrainedTokenizerFast) -> Qwen2_5_VLConfig:
+    """A published model's shape, with the bench's own special tokens."""
+    own = tiny_config(tokenizer)
+    names = ("image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id")
+    text = {name: getattr(own.text_config, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    return published_config(name, text=text, tokens={name: getattr(own, name) for name in names})
+
+
+SIZES: dict[str, Callable[[PreTrainedTokenizerFast], Qwen2_5_VLConfig]] = {
+    "trial": trial,
+    "tiny": tiny_config,
+    "0.5b": half_billion,
+    "3b": partial(published, "Qwen/Qwen2.5-VL-3B-Instruct"),
+    "7b": partial(published, "Qwen/Qwen2.5-VL-7B-Instruct"),
+}
 
 
 def patch_of(model: Any) -> int:
