@@ -1,0 +1,25 @@
+"""A run of `scripts/train.py` that can be rewarded by `letters`: `python -m gpu_parts.toy_run key=value ...`."""
+
+from __future__ import annotations
+
+from grounding.cli import run  # first: from here on Ctrl-C ends with one line
+
+# isort: split
+import sys
+
+import gpu_parts.letters  # noqa: F401 - enters its reward
+from omegaconf import OmegaConf
+
+from grounding.training.config import register
+from grounding.training.options import composed
+from grounding.training.run import train
+
+
+def main(options: list[str]) -> None:
+    """Train what the options ask for."""
+    register()
+    train(OmegaConf.to_object(composed(options, "")))  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    run(lambda: main(sys.argv[1:]))
