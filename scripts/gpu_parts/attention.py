@@ -44,30 +44,26 @@ class Case:
 
 
 OF_3B, OF_TOY = (16, 2, 128), (4, 4, 32)
-CASES = (
-    Case([1093], [[128] * 8], OF_3B),
-    Case([1093, 700], [[128] * 8, [97, 30, 128, 64, 5, 128, 77, 1]], OF_3B),
-    Case([325], [[256] * 8], OF_3B),
-    Case([90] * 8, [[48] * 8] * 8, OF_TOY),
-)
-SMALL = (Case([40], [[8] * 2], (4, 2, 16)), Case([30, 17], [[5, 3], [7]], (4, 4, 16)))
+RAGGED = Case([1093, 700], [[128] * 8, [97, 30, 128, 64, 5, 128, 77, 1]], OF_3B)
+CASES = {
+    "bfloat16": [Case([1093], [[128] * 8], OF_3B), RAGGED, Case([325], [[256] * 8], OF_3B)],
+    "float32": [Case([90] * 8, [[48] * 8] * 8, OF_TOY), RAGGED],  # the toy run is in float32
+}
+SMALL = {name: [Case([40], [[8] * 2], (4, 2, 16)), Case([30, 17], [[5, 3], [7]], (4, 4, 16))] for name in CASES}
 
 
 def attention(place: Place, tell: Tell) -> None:
     """Largest differences from double precision, of the kernels and of the dense mask; kernels compiled."""
-    cases, rows = (SMALL, 2) if place.tiny else (CASES, 12)
     said: list[str] = []
-    for name in ("bfloat16", "float32"):
+    for name, cases in (SMALL if place.tiny else CASES).items():
         found = differences(cases, getattr(torch, name), place.device)
         said += [
-            f"{name} {what}: kernel {kernel:.1e}, dense mask {dense:.1e}" for what, (kernel, dense) in found.items()
+            f"{name}, {what}: kernel {kernel:.1e}, dense mask {dense:.1e}" for what, (kernel, dense) in found.items()
         ]
         tell(**{name: found}, result="; ".join(said))
-    for case in varied(rows):
-        compile_for(case, place.device)
-    compiled, limit = counters["stats"]["unique_graphs"], torch._dynamo.config.recompile_limit
-    said.append(f"{compiled} graphs compiled for {len(cases) + rows} rows; torch's limit is {limit} a function")
-    tell(compiled=compiled, limit=limit, rows=len(cases) + rows, result="; ".join(said))
+    compiled = graphs_compiled(2 if place.tiny else 12, place.device)
+    said.append("{graphs} graphs compiled for {rows} rows (torch's limit: {limit})".format(**compiled))
+    tell(compiled=compiled, result="; ".join(said))
 
 
 def differences(cases: Sequence[Case], dtype: torch.dtype, device: str) -> dict[str, tuple[float, float]]:
@@ -134,23 +130,37 @@ def random_row(case: Case, querying: torch.Tensor, dtype: torch.dtype, device: s
     return [torch.randn(1, *count, size, generator=made, device=device).to(dtype) for count in counts]
 
 
+def graphs_compiled(rows: int, device: str) -> dict[str, int]:
+    """How many graphs a training compiles for so many rows, no two alike; beyond the limit of torch it compiles none.
+
+    As in a step, each row is attended to without gradient and with it, in the last layer and in another.
+    """
+    torch._dynamo.reset()
+    counters.clear()
+    for case, last in product(varied(rows), (None, LAYER)):
+        packed, every = Packed(case.prompts, case.completions, last), torch.arange(case.length, device=device)
+        querying = every if last is None else packed.predicting(every[None])[0]
+        row = random_row(case, querying, torch.bfloat16, device)
+
+        def attend(*row: torch.Tensor, by: Packed = packed) -> torch.Tensor:
+            return by.attend(LAYER, *row, 1.0)
+
+        with torch.no_grad():
+            attend(*row[:3])
+        both_ways(attend, row)
+    return {
+        "graphs": counters["stats"]["unique_graphs"],
+        "rows": rows,
+        "limit": torch._dynamo.config.recompile_limit,
+    }
+
+
 def varied(count: int) -> Iterator[Case]:
     """Rows of 1 to 3 prompts with 8 completions each, no two alike."""
     drawn = generator("gpu_check", "attention")
     for _ in range(count):
         prompts = drawn.integers(100, 1500, drawn.integers(1, 4)).tolist()
         yield Case(prompts, [drawn.integers(1, 200, 8).tolist() for _ in prompts], OF_3B)
-
-
-def compile_for(case: Case, device: str) -> None:
-    """Attend as a step does: without gradient and with it, in the last layer and in another."""
-    for last in (None, LAYER):
-        packed, every = Packed(case.prompts, case.completions, last), torch.arange(case.length, device=device)
-        querying = every if last is None else packed.predicting(every[None])[0]
-        row = random_row(case, querying, torch.bfloat16, device)
-        with torch.no_grad():
-            packed.attend(LAYER, *row[:3], 1.0)
-        both_ways(lambda *given, by=packed: by.attend(LAYER, *given, 1.0), row)
 
 
 def _from(exact: Sequence[torch.Tensor], found: Sequence[torch.Tensor]) -> dict[str, float]:

@@ -42,7 +42,7 @@ class Outcome:
 
 
 def conduct(parts: Sequence[Part], place: Place, logs: Path, seconds: float) -> Iterator[tuple[Part, Outcome]]:
-    """Run parts one after another, those that need not be alone together at the end.
+    """Run parts: first those that need not be alone, side by side, then the others one after another.
 
     Args:
         parts: The parts.
@@ -55,7 +55,7 @@ def conduct(parts: Sequence[Part], place: Place, logs: Path, seconds: float) -> 
     """
     end = time.monotonic() + seconds
     together = [part for part in parts if not part.alone]
-    for batch in [*([part] for part in parts if part.alone), together]:
+    for batch in [together, *([part] for part in parts if part.alone)]:
         with ExitStack() as stack:
             running = []
             for part in batch:
@@ -112,7 +112,8 @@ def _started(part: Part, place: Place, logs: Path, limit: float) -> Iterator[_Ru
         "HF_HUB_OFFLINE": "1",  # nothing is wanted from there, and waiting for it takes long
     }
     if not part.alone or place.device == "cpu":
-        environment["OMP_NUM_THREADS"] = "1"  # threads that share cores with others wait for each other
+        # Threads that share cores with others wait for each other.
+        environment |= {"OMP_NUM_THREADS": "1", "TORCHINDUCTOR_COMPILE_THREADS": "2"}
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,

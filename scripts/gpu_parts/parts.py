@@ -49,10 +49,20 @@ PARTS = (
     Part(
         "attention",
         "gpu_parts.attention:attention",
-        75,
-        "kernels of the packed row and of its last layer: largest difference from double precision, beside that of a "
-        "dense mask; kernels compiled",
+        120,
+        "kernels of the packed row: largest difference from double precision, beside that of a dense mask",
+        alone=False,
     ),
+    Part("learning", "gpu_parts.runs:learning", 200, "the default run: m_vIoU on held-out clips", alone=False),
+    Part(
+        "moved",
+        "gpu_parts.training:moved",
+        100,
+        "share of the weights that the first step of model=qwen2_5_vl moves",
+        alone=False,
+    ),
+    Part("seeds", "gpu_parts.runs:seeds", 120, "two runs with equal seeds", alone=False),
+    Part("resume", "gpu_parts.runs:resume", 150, "a run that is killed and resumed, beside a whole one", alone=False),
     Part(
         "grpo_step_0.5b",
         "gpu_parts.steps:half_billion",
@@ -65,17 +75,7 @@ PARTS = (
         90,
         "log-probs and update of one group, Qwen2.5-VL 3B: TRL / PrefixGrouper / ours",
     ),
-    Part("rollout", "gpu_parts.rollout:rollout", 75, "tokens a second, with and without CUDA graphs for decoding"),
     Part("step_7b_lora", "gpu_parts.training:step_7b_lora", 90, "whole GRPO step of Qwen2.5-VL 7B with LoRA"),
+    Part("rollout", "gpu_parts.rollout:rollout", 75, "tokens a second, with and without CUDA graphs for decoding"),
     Part("rates", "gpu_parts.rates:rates", 45, "drawing and decoding of 1280 x 720 frames; toy videos made ready"),
-    Part("learning", "gpu_parts.runs:learning", 240, "the default run: m_vIoU on held-out clips", alone=False),
-    Part(
-        "moved",
-        "gpu_parts.training:moved",
-        90,
-        "share of the weights that the first step of model=qwen2_5_vl moves",
-        alone=False,
-    ),
-    Part("seeds", "gpu_parts.runs:seeds", 120, "two runs with equal seeds", alone=False),
-    Part("resume", "gpu_parts.runs:resume", 150, "a run that was killed and resumed beside a whole one", alone=False),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-from benchmarks import loader
 from benchmarks.draw import FPS, Scene, world
 from gpu_parts.parts import Place, Tell
 
@@ -29,7 +27,7 @@ def rates(place: Place, tell: Tell) -> None:
         f"{width} x {height}: drawing {frames['drawing']:.0f} frames/s on one core, decoding {frames['decoding']:.0f}"
     )
     tell(frames=frames, result=said)
-    workers, batches = (2, 2) if place.tiny else (min(8, os.cpu_count() or 1), 16)
+    workers, batches = (2, 2) if place.tiny else (4, 16)
     videos = video_rates(place.folder, batches, workers, settle=0.0 if place.tiny else 6.0)
     tell(videos=videos, result=f"{said}; toy videos/s: {videos['0']:.3g}, {workers} workers {videos[str(workers)]:.3g}")
 
@@ -54,6 +52,8 @@ def frame_rates(folder: Path, scene: Scene) -> dict[str, float]:
 
 def video_rates(folder: Path, batches: int, workers: int, settle: float) -> dict[str, float]:
     """Toy videos a second that the collator reads, draws and encodes, by the number of its workers."""
+    from benchmarks import loader  # here: it needs what training needs, and frames do not
+
     work = loader.Work(loader._policy(folder / "model"), loader._videos(folder / "toy", batches), generations=1)
     return {
         str(count): loader.PROMPTS / loader.steady(loader.shared, work, count, settle if count else 0.0)

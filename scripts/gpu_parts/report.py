@@ -22,9 +22,9 @@ def line(part: Part, outcome: Outcome) -> str:
 
 
 def result(outcome: Outcome) -> str:
-    """What a part found, or why it did not, and what it had found until then."""
-    found = outcome.figures.get("result", "")
-    return f"{outcome.reason}; until then: {found}" if outcome.reason and found else outcome.reason or found
+    """In one line: what a part found, or why it did not and what it had found until then."""
+    parts = [part for part in (outcome.reason, outcome.figures.get("result", "")) if part]
+    return " ".join("; until then: ".join(parts).split())
 
 
 def write_figures(folder: Path, setting: Mapping[str, Any], outcomes: Mapping[str, Outcome]) -> None:
@@ -48,4 +48,4 @@ def table(setting: Mapping[str, Any], parts: Sequence[Part], outcomes: Mapping[s
 
 def _row(part: Part, outcome: Outcome) -> str:
     cells = [part.name, outcome.status, f"{outcome.seconds:.0f}", part.measures, result(outcome)]
-    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |\n"
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"

@@ -20,8 +20,10 @@ SHORT = (
     *("task.weights={letters: 1.0}", "warmup.max_steps=20", "trainer.max_steps=6", "trainer.prompts=4"),
     *("trainer.groups_per_pass=4", f"trainer.save_steps={SAVED}", "data.eval_samples=8", "trainer.report_to=[]"),
 )
-TINY = ("warmup.max_steps=2", "warmup.batch=2", "trainer.prompts=2", "trainer.groups_per_pass=2")
-TINY_TOO = ("objective.generations=2", "model.max_new_tokens=6", "data.eval_samples=2")
+TINY = (
+    *("warmup.max_steps=2", "warmup.batch=2", "trainer.prompts=2", "trainer.groups_per_pass=2"),
+    *("objective.generations=2", "model.max_new_tokens=6", "data.eval_samples=2"),
+)
 # Of the time and of the work that was done; a kept feature is encoded again after a resume.
 TIMING = ("seconds/", "tokens_per_second", "step_time", "profiling/", "vision/")
 
@@ -29,7 +31,7 @@ TIMING = ("seconds/", "tokens_per_second", "step_time", "profiling/", "vision/")
 def learning(place: Place, tell: Tell) -> None:
     """`python scripts/train.py task=stvg` as it stands."""
     out = place.folder / "run"
-    small = [*TINY, *TINY_TOO, "trainer.max_steps=2"] if place.tiny else []
+    small = [*TINY, "trainer.max_steps=2"] if place.tiny else []
     begin = time.perf_counter()
     done = subprocess.run([sys.executable, str(SCRIPTS / "train.py"), "task=stvg", *small, f"out={out}"], check=False)
     if done.returncode:
@@ -71,9 +73,8 @@ def resume(place: Place, tell: Tell) -> None:
 
 def begun(place: Place, out: Path) -> subprocess.Popen[bytes]:
     """A short run in a folder, from its last checkpoint where there is one."""
-    small = [*TINY, *TINY_TOO] if place.tiny else []
-    line = [sys.executable, "-m", "gpu_parts.toy_run", *SHORT, *small, f"out={out}", "resume=latest"]
-    return subprocess.Popen(line)
+    options = [*SHORT, *(TINY if place.tiny else ()), f"out={out}", "resume=latest"]
+    return subprocess.Popen([sys.executable, "-m", "gpu_parts.toy_run", *options])
 
 
 def ended(run: subprocess.Popen[bytes]) -> None:

@@ -123,8 +123,9 @@ def sentence(row: dict[str, Any]) -> str:
         return " / ".join(_shown(sides, name, figure, form) for name in ORDER)
 
     return (
-        f"P {prompt}, C {row['completion']}, G {row['generations']}: {each('seconds', '.3g')} s, "
-        f"{each('peak_gib', '.3g')} GiB over the weights, MFU {each('mfu', '.0%')}"
+        f"P {prompt}, C {row['completion']}, G {row['generations']}: {each('seconds', '.3g')} s "
+        f"({each('over_ours', '.2f')} x ours), {each('peak_gib', '.3g')} GiB over the weights, "
+        f"MFU {each('mfu', '.0%')}, largest log-prob difference from TRL {each('max_abs_logp_diff', '.1e')}"
     )
 
 
