@@ -1,4 +1,4 @@
-"""A run of `scripts/train.py` that can be rewarded by `letters`: `python -m gpu_parts.toy_run key=value ...`."""
+"""A run of `scripts/train.py` that knows the rewards of `stand_ins`: `python -m gpu_parts.toy_run key=value ...`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from grounding.cli import run  # first: from here on Ctrl-C ends with one line
 # isort: split
 import sys
 
-import gpu_parts.letters  # noqa: F401 - enters its reward
+import gpu_parts.stand_ins  # noqa: F401 - enters its rewards
 from omegaconf import OmegaConf
 
 from grounding.training.config import register

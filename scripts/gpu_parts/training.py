@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import gpu_parts.letters  # noqa: F401 - enters its reward
+import gpu_parts.stand_ins  # noqa: F401 - enters its rewards
 import torch
 from benchmarks.world import Machine, Shape, build_model, noise_source, patch_of
 from gpu_parts.parts import Place, Tell
@@ -62,7 +62,7 @@ def options(shape: Shape, *changes: str) -> Config:
     """The configuration of `model=qwen2_5_vl` with a shape's sizes."""
     register()
     sizes = [f"model.max_new_tokens={shape.completion}", f"objective.generations={shape.generations}"]
-    given = ["model=qwen2_5_vl", "task.weights={letters: 1.0}", "trainer.save_steps=0", "trainer.report_to=[]"]
+    given = ["model=qwen2_5_vl", "task.weights={in_turn: 1.0}", "trainer.save_steps=0", "trainer.report_to=[]"]
     return OmegaConf.to_object(composed([*given, *sizes, *changes], ""))
 
 

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 import gpu_check
 from benchmarks.floor import score_and_update_flops
 from benchmarks.world import Machine, Shape, build_model
-from gpu_parts import attention, runs, steps
+from gpu_parts import attention, runs, stand_ins, steps
 from gpu_parts.child import finite
 from gpu_parts.conduct import Outcome, conduct
 from gpu_parts.parts import PARTS, Part, Place
@@ -26,8 +26,9 @@ from gpu_parts.peak import mfu, peak_flops
 from gpu_parts.report import FIGURES, TABLE, line, table
 from safetensors.torch import save_file
 
-from grounding.core import UserError
+from grounding.core import Answer, UserError
 from grounding.policies.shared_attention import Packed
+from rewards import Meta
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -237,6 +238,13 @@ def test_a_side_that_runs_out_of_memory_is_said_and_the_others_are_told() -> Non
     assert steps.sentence(found).startswith(
         "P 50, C 4, G 2: out of memory / - / 0.5 s (out of memory / - / 1.00 x ours)"
     )
+
+
+def test_completions_without_a_word_are_rewarded_differently() -> None:
+    truth, meta = Answer(), Meta("")
+    drawn = [stand_ins.in_turn(Answer(), truth, meta) for _ in range(4)]
+    assert drawn in ([0.0, 1.0] * 2, [1.0, 0.0] * 2)
+    assert stand_ins.letters(Answer(), truth, Meta("ab")) == 0.8  # 97 + 98 = 17 x 11 + 8
 
 
 def write_run(folder: Path, losses: list[float], weight: float) -> Path:
