@@ -53,7 +53,7 @@ PARTS = (
         "kernels of the packed row: largest difference from double precision, beside that of a dense mask",
         alone=False,
     ),
-    Part("learning", "gpu_parts.runs:learning", 200, "the default run: m_vIoU on held-out clips", alone=False),
+    Part("learning", "gpu_parts.runs:learning", 240, "the default run: m_vIoU on held-out clips", alone=False),
     Part(
         "moved",
         "gpu_parts.training:moved",
@@ -63,19 +63,19 @@ PARTS = (
     ),
     Part("seeds", "gpu_parts.runs:seeds", 120, "two runs with equal seeds", alone=False),
     Part("resume", "gpu_parts.runs:resume", 150, "a run that is killed and resumed, beside a whole one", alone=False),
-    Part(
-        "grpo_step_0.5b",
-        "gpu_parts.steps:half_billion",
-        75,
-        "log-probs and update of one group, 0.5 B: TRL / PrefixGrouper / ours",
-    ),
+    Part("step_7b_lora", "gpu_parts.training:step_7b_lora", 90, "whole GRPO step of Qwen2.5-VL 7B with LoRA"),
     Part(
         "grpo_step_3b",
         "gpu_parts.steps:three_billion",
         90,
         "log-probs and update of one group, Qwen2.5-VL 3B: TRL / PrefixGrouper / ours",
     ),
-    Part("step_7b_lora", "gpu_parts.training:step_7b_lora", 90, "whole GRPO step of Qwen2.5-VL 7B with LoRA"),
+    Part(
+        "grpo_step_0.5b",
+        "gpu_parts.steps:half_billion",
+        75,
+        "log-probs and update of one group, 0.5 B: TRL / PrefixGrouper / ours",
+    ),
     Part("rollout", "gpu_parts.rollout:rollout", 75, "tokens a second, with and without CUDA graphs for decoding"),
     Part("rates", "gpu_parts.rates:rates", 45, "drawing and decoding of 1280 x 720 frames; toy videos made ready"),
 )

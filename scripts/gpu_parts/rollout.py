@@ -29,48 +29,57 @@ SMALL = {"trial": Shape(frames=2, side=2, completion=4, generations=2)}
 PROMPTS = 4
 
 
+@torch.no_grad()
 def rollout(place: Place, tell: Tell) -> None:
     """Tokens a second of a model of 0.5 B and of Qwen2.5-VL 3B, with four prompts."""
-    said = []
+    found: dict[str, dict[str, Any]] = {}
+    batches = {}
     for size, shape in (SMALL if place.tiny else SIZES).items():
-        found = measured(Machine(place.device, "bfloat16", size), shape)
-        replayed = "unknown" if found["with_graphs"] is None else f"{found['with_graphs']:.0f}"
-        said.append(
-            f"{size}, {PROMPTS} x {shape.generations} x {shape.completion} tokens after P {found['prompt_tokens']}: "
-            f"{found['whole']:.0f} tokens/s; decoding alone {found['without_graphs']:.0f}, as CUDA graphs {replayed} "
-            f"({found['equal_tokens']:.0%} equal tokens)"
-        )
-        tell(**{size: found}, result="; ".join(said))
+        batches[size] = begun(Machine(place.device, "bfloat16", size), shape)
+        found[size] = without_graphs(batches[size], place.device)
+        tell(**found, result="; ".join(sentence(*one) for one in found.items()))
+    for size, batch in batches.items():
+        found[size] |= with_graphs(batch, place.device)
+        tell(**found, result="; ".join(sentence(*one) for one in found.items()))
 
 
-@torch.inference_mode()
-def measured(machine: Machine, shape: Shape) -> dict[str, Any]:
-    """Tokens a second by way; graphs are None on a CPU, which has none."""
-    policy = Policy(*build_model(machine, frozen=True))
-    prompts = encoded(policy, shape)
-    how, features = Sampling(shape.completion, temperature=0.0), policy.encode_videos(prompts)
-    batch = Batch(policy, prompts, shape.generations, how, features)
-    calls: dict[str, Callable[[], Any]] = {
-        "whole": lambda: sample(policy, prompts, shape.generations, how, features),
-        "without_graphs": batch.decode,
-    }
-    rows = sample(policy, prompts, shape.generations, how, features)
-    begin = time.perf_counter()
-    replay = batch.captured() if machine.device == "cuda" else batch.stepwise()
-    seconds_to_capture = time.perf_counter() - begin
-    replay()
-    equal = (batch.drawn.flatten(0, 1).cpu() == torch.tensor(rows)).double().mean()
-    if machine.device == "cuda":
-        calls["with_graphs"] = replay
-    spent = medians(interleave(calls, REPEATS, clock(machine.device)))
+def without_graphs(batch: Batch, device: str) -> dict[str, Any]:
+    """Tokens a second of the engine: of the whole rollout, and of its decoding alone."""
+    spent = medians(interleave({"whole": batch.whole, "decoding": batch.decode}, REPEATS, clock(device)))
     tokens = batch.drawn.numel()
-    return {
-        "with_graphs": None,
-        **{name: tokens / seconds for name, seconds in spent.items()},
-        "seconds_to_capture": seconds_to_capture if machine.device == "cuda" else None,
-        "prompt_tokens": len(prompts[0].input_ids),
-        "equal_tokens": float(equal),
-    }
+    rows = {"prompt_tokens": batch.lengths[0], "rows": tokens // batch.how.max_new_tokens}
+    return {**rows, **{name: tokens / seconds for name, seconds in spent.items()}}
+
+
+def with_graphs(batch: Batch, device: str) -> dict[str, Any]:
+    """Tokens a second of replayed graphs, and the share of tokens that are the engine's; a CPU has no graphs."""
+    begin = time.perf_counter()
+    replay = batch.captured() if device == "cuda" else batch.stepwise()
+    seconds = time.perf_counter() - begin
+    replay()
+    equal = float((batch.drawn.flatten(0, 1).cpu() == torch.tensor(batch.whole())).double().mean())
+    if device == "cpu":
+        return {"equal_tokens": equal, "graphs": None}
+    spent = medians(interleave({"graphs": replay}, REPEATS, clock(device)))["graphs"]
+    return {"equal_tokens": equal, "graphs": batch.drawn.numel() / spent, "seconds_to_capture": seconds}
+
+
+def sentence(size: str, found: dict[str, Any]) -> str:
+    """What is known of a model so far."""
+    said = (
+        f"{size}, {found['rows']} completions after P {found['prompt_tokens']}: {found['whole']:.0f} tokens/s, "
+        f"decoding alone {found['decoding']:.0f}"
+    )
+    if "equal_tokens" not in found:
+        return said
+    graphs = "not on a CPU" if found["graphs"] is None else f"{found['graphs']:.0f}"
+    return f"{said}, as CUDA graphs {graphs} ({found['equal_tokens']:.0%} equal tokens)"
+
+
+def begun(machine: Machine, shape: Shape) -> Batch:
+    """A model's batch."""
+    policy = Policy(*build_model(machine, frozen=True))
+    return Batch(policy, encoded(policy, shape), shape.generations, Sampling(shape.completion, temperature=0.0))
 
 
 def encoded(policy: Policy, shape: Shape) -> list[VideoPrompt]:
@@ -88,14 +97,12 @@ class Batch:
         prompts: The prompts.
         repeats: Completions of each.
         how: Their length; the likeliest token is taken.
-        features: Of the prompts' videos.
     """
 
-    def __init__(
-        self, policy: Policy, prompts: list[VideoPrompt], repeats: int, how: Sampling, features: list[torch.Tensor]
-    ) -> None:
-        self.policy, self.how, self.repeats = policy, how, repeats
-        prefix = read_prompts(policy, prompts, [repeats] * len(prompts), features)
+    def __init__(self, policy: Policy, prompts: list[VideoPrompt], repeats: int, how: Sampling) -> None:
+        self.policy, self.prompts, self.repeats, self.how = policy, prompts, repeats, how
+        self.features = policy.encode_videos(prompts)
+        prefix = read_prompts(policy, prompts, [repeats] * len(prompts), self.features)
         none = torch.zeros(1, 0, dtype=torch.long, device=prefix.start.device)
         self.kept: Kept = {}
         hidden = shared_prefix._read(policy, prefix, none, none[0], [[]] * len(prompts), self.kept)
@@ -104,12 +111,17 @@ class Batch:
         self.drawn = torch.zeros(len(prompts), repeats, how.max_new_tokens, dtype=torch.long, device=hidden.device)
         self.unit = torch.eye(self.turns[0].shape[-1], dtype=hidden.dtype, device=hidden.device)
 
+    def whole(self) -> list[list[int]]:
+        """A rollout as the engine does it: the prompts are read, then the completions decoded."""
+        return sample(self.policy, self.prompts, self.repeats, self.how, self.features)
+
     def growing(self) -> Decoding:
         """Completions of no token yet."""
         return Decoding(self.kept, self.lengths, self.repeats, self.how.max_new_tokens)
 
+    @torch.inference_mode()
     def decode(self) -> torch.Tensor:
-        """As the engine decodes."""
+        """The second half of it."""
         return shared_prefix._complete(self.policy, self.growing(), self.hidden, self.turns, self.how)
 
     def stepwise(self) -> Callable[[], None]:
@@ -138,6 +150,7 @@ class Batch:
 
         return replay
 
+    @torch.inference_mode()
     def _step(self, growing: Decoding, step: int) -> None:
         """Draw the token of a step, after the one before it was fed."""
         hidden = self.hidden

@@ -33,9 +33,12 @@ def learning(place: Place, tell: Tell) -> None:
     out = place.folder / "run"
     small = [*TINY, "trainer.max_steps=2"] if place.tiny else []
     begin = time.perf_counter()
-    done = subprocess.run([sys.executable, str(SCRIPTS / "train.py"), "task=stvg", *small, f"out={out}"], check=False)
-    if done.returncode:
-        raise SystemExit(done.returncode)  # it said why, as the last line of the same log
+    run = subprocess.Popen([sys.executable, str(SCRIPTS / "train.py"), "task=stvg", *small, f"out={out}"])
+    while run.poll() is None:
+        time.sleep(1)
+        if rows := figures(out):
+            tell(result=f"step {rows[-1]['step']} of {rows[-1]['phase']}")
+    ended(run)
     seconds = time.perf_counter() - begin
     summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
     before, after = (summary[when]["m_vIoU"] for when in ("before", "after"))
@@ -117,8 +120,10 @@ def difference(a: Any, b: Any) -> float:
 
 
 def figures(run: Path) -> list[dict[str, Any]]:
-    """The figures of every step but those of time."""
-    rows = [json.loads(row) for row in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    """The figures of every step but those of time, so far as they are written."""
+    file = run / "metrics.jsonl"
+    lines = file.read_text(encoding="utf-8").rpartition("\n")[0].splitlines() if file.exists() else []
+    rows = [json.loads(line) for line in lines]
     return [{name: value for name, value in row.items() if not name.startswith(TIMING)} for row in rows]
 
 

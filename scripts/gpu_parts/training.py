@@ -27,13 +27,12 @@ def step_7b_lora(place: Place, tell: Tell) -> None:
     size, shape = ("trial", SMALL) if place.tiny else ("7b", Shape(frames=32, side=11))
     config = options(shape, "trainer.max_steps=2", "trainer.prompts=2", "model.lora_rank=32")
     policy = Policy(*build_model(Machine(place.device, "bfloat16", size), frozen=False))
-    steps = taken(policy, shape, config, place)
+    steps = taken(policy, shape, config, place, tell)
     second = steps[-1]
     spent = ", ".join(f"{phase} {second[f'seconds/{phase}']:.2f}" for phase in PHASES if f"seconds/{phase}" in second)
     peak = "unknown" if second["peak_gib"] is None else f"{second['peak_gib']:.1f} GiB"
     tokens = shape.frames * shape.side**2 // 2
     tell(
-        steps=steps,
         result=f"2 groups of {shape.generations}, {tokens} visual tokens, C {shape.completion}: {second['wall']:.2f} s "
         f"({spent}), peak memory {peak}",
     )
@@ -50,9 +49,8 @@ def moved(place: Place, tell: Tell) -> None:
     policy = load_policy(str(folder), dtype="bfloat16")
     policy.model.to(place.device)
     config = options(shape, "trainer.max_steps=1", "trainer.prompts=2")
-    (step,) = taken(policy, shape, config, place)
+    (step,) = taken(policy, shape, config, place, tell)
     tell(
-        step=step,
         result=f"{step[MOVED]:.1%} of the weights ({size}, learning rate {config.objective.lr:g}, gradient norm "
         f"{step['grad_norm']:.3g})",
     )
@@ -66,7 +64,7 @@ def options(shape: Shape, *changes: str) -> Config:
     return OmegaConf.to_object(composed([*given, *sizes, *changes], ""))
 
 
-def taken(policy: Policy, shape: Shape, config: Config, place: Place) -> list[dict[str, Any]]:
+def taken(policy: Policy, shape: Shape, config: Config, place: Place, tell: Tell) -> list[dict[str, Any]]:
     """The figures of each step, with its wall time in seconds and the peak memory so far (None on a CPU)."""
     steps: list[dict[str, Any]] = []
     times = [time.perf_counter()]
@@ -75,6 +73,7 @@ def taken(policy: Policy, shape: Shape, config: Config, place: Place) -> list[di
         peak = torch.cuda.max_memory_allocated() / 2**30 if place.device == "cuda" else None
         times.append(time.perf_counter())
         steps.append({**figures, "wall": times[-1] - times[-2], "peak_gib": peak})
+        tell(steps=steps, result=f"{len(steps)} steps taken")
 
     source = noise_source(shape, patch_of(policy.model), config.trainer.prompts * config.trainer.max_steps)
     run_grpo(policy, source, IdMarker(), config, place.folder, phase)

@@ -307,6 +307,7 @@ def test_the_cheap_parts_run_at_the_smallest_sizes(command: Command, tmp_path: P
             assert all(0 < value < most for value in pair)
     rollout = parts["rollout"]["figures"]["trial"]
     assert rollout["equal_tokens"] == 1.0  # step by step, as graphs do it, and as the engine does
+    assert rollout["graphs"] is None
     assert rollout["whole"] > 0
     taken = parts["step_7b_lora"]["figures"]["steps"]
     assert [step["grad_norm"] > 0 for step in taken] == [True, True]
