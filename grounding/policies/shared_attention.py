@@ -18,6 +18,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from grounding.policies.completion_attention import attend
 
+KINDS = 64  # of calls that FlexAttention may be compiled for; rows of many sizes made 10
 Kept = dict[int, tuple[torch.Tensor, torch.Tensor]]  # keys and values by layer
 
 
@@ -126,8 +127,13 @@ class Packed:
 
 @functools.cache
 def compiled_flex() -> Any:
-    """FlexAttention as a kernel; uncompiled it would hold all scores."""
-    return torch.compile(flex_attention, dynamic=True)
+    """FlexAttention as a kernel, compiled for every kind of call.
+
+    A type, a gradient mode, grouped heads, rows of one block or of several make kinds. After `recompile_limit` of them
+    torch would call it uncompiled, which holds all scores; here that is an error.
+    """
+    torch._dynamo.config.recompile_limit = max(KINDS, torch._dynamo.config.recompile_limit)
+    return torch.compile(flex_attention, dynamic=True, fullgraph=True)
 
 
 class Decoding:

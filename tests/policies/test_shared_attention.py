@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
+import functools
+from itertools import accumulate, product
 
 import pytest
 import torch
+from torch._dynamo.utils import counters
 from torch.nn.attention.flex_attention import create_mask, flex_attention
 from torch.nn.functional import scaled_dot_product_attention
 
@@ -95,6 +97,22 @@ def test_the_kernels_blocks_are_the_same_mask(packed: Packed, monkeypatch: pytes
         row = [query[:, :, list(at)], *pair]
         got = packed._flex(*row, SCALE, last=at is not every)
         torch.testing.assert_close(got, dense(row, seen), rtol=0, atol=1e-5)
+
+
+def test_no_kind_of_call_is_left_uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    # torch compiles a function for 8 kinds of calls; an uncompiled call warns, and warnings are errors.
+    monkeypatch.setattr(torch._dynamo.config, "recompile_limit", 8)  # and so after the test
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))
+    compiled = shared_attention.compiled_flex.__wrapped__()
+    monkeypatch.setattr(shared_attention, "compiled_flex", lambda: compiled)
+    torch._dynamo.reset()
+    counters.clear()
+    dtypes = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+    for dtype, key_heads, last in product(dtypes, (2, 4), (None, 0)):
+        packed = Packed([200], [[70, 70]], last)
+        query, *pair = (x.detach().to(dtype) for x in random_row(340, key_heads=key_heads))
+        packed._flex(query if last is None else query[:, :, querying(packed)], *pair, SCALE, last is not None)
+    assert counters["stats"]["unique_graphs"] > 8
 
 
 def test_blocks_without_a_pair_cost_nothing() -> None:
