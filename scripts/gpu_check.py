@@ -25,7 +25,7 @@ from gpu_parts.report import line, write_figures, write_table
 from gpu_parts.setting import setting
 
 from grounding.core import UserError
-from grounding.core.files import check_free
+from grounding.core.files import check_free, writing
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,8 @@ def main(options: Options) -> None:
     if found["device"] == "cpu" and not options.tiny:
         raise UserError("no CUDA GPU that torch can see was found; --tiny tries the script on the CPU")
     logs = options.out / "logs"
-    logs.mkdir(parents=True)
+    with writing(options.out):
+        logs.mkdir(parents=True)
     outcomes: dict[str, Outcome] = {}
     with tempfile.TemporaryDirectory() as folder:
         place = Place(found["device"], found["card"], options.tiny, Path(folder))

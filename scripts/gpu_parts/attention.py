@@ -62,7 +62,7 @@ def attention(place: Place, tell: Tell) -> None:
         ]
         tell(**{name: found}, result="; ".join(said))
     compiled = graphs_compiled(2 if place.tiny else 12, place.device)
-    said.append("{graphs} graphs compiled for {rows} rows (torch's limit: {limit})".format(**compiled))
+    said.append("{graphs} graphs compiled for {rows} rows (limit {limit})".format(**compiled))
     tell(compiled=compiled, result="; ".join(said))
 
 
@@ -131,7 +131,7 @@ def random_row(case: Case, querying: torch.Tensor, dtype: torch.dtype, device: s
 
 
 def graphs_compiled(rows: int, device: str) -> dict[str, int]:
-    """How many graphs a training compiles for so many rows, no two alike; beyond the limit of torch it compiles none.
+    """How many graphs a training compiles for so many rows, no two alike; beyond the limit a call is an error.
 
     As in a step, each row is attended to without gradient and with it, in the last layer and in another.
     """
