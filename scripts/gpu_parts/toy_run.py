@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from grounding.cli import run  # first: from here on Ctrl-C ends with one line
+from grounding.cli import imports, run  # first: from here on Ctrl-C ends with one line
 
 # isort: split
 import sys
 
 import gpu_parts.stand_ins  # noqa: F401 - enters its rewards
-from omegaconf import OmegaConf
 
-from grounding.training.config import register
-from grounding.training.options import composed
-from grounding.training.run import train
+with imports("train"):
+    from omegaconf import OmegaConf
+
+    from grounding.training.config import register
+    from grounding.training.options import composed
+    from grounding.training.run import train
 
 
 def main(options: list[str]) -> None:
