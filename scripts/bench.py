@@ -46,7 +46,8 @@ class OnModel(Common):
         device: Where to run.
         dtype: Number type of the weights.
         size: trial (1.86 M parameters, the model of the trials that the bars come from), tiny (the training
-            default's, 1.6 M) or 0.5b (a Qwen2.5-0.5B with a vision tower); weights are random.
+            default's, 1.6 M), 0.5b (a Qwen2.5-0.5B with a vision tower), 3b or 7b (Qwen2.5-VL's shapes, for a GPU);
+            weights are random.
     """
 
     device: Literal["cpu", "cuda"] = "cpu"
