@@ -72,13 +72,14 @@ def file_name(text: Any, name: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as a message shows it: printable and short, whatever it is."""
-    if isinstance(value, str):
-        return repr(value[:40])
+    """A value as a message shows it: printable and at most 200 characters, whatever it is."""
+    if type(value) is int and abs(value) >= 10**40:
+        return "a number of more than 40 digits"
     try:
-        return "a number of more than 40 digits" if type(value) is int and abs(value) >= 10**40 else reprlib.repr(value)
+        text = repr(value[:40]) if isinstance(value, str) else reprlib.repr(value)
     except ValueError:  # Python refuses to write thousands of digits
         return "something with a number of thousands of digits"
+    return text if len(text) <= 200 else f"{text[:197]}..."
 
 
 def printable(text: str) -> str:

@@ -7,7 +7,7 @@ from grounding.cli import imports, run  # first: from here on Ctrl-C ends with o
 # isort: split
 import sys
 
-import gpu_parts.stand_ins  # noqa: F401 - enters its rewards
+from gpu_parts import stand_ins
 
 with imports("train"):
     from omegaconf import OmegaConf
@@ -19,6 +19,7 @@ with imports("train"):
 
 def main(options: list[str]) -> None:
     """Train what the options ask for."""
+    stand_ins.enter()
     register()
     train(OmegaConf.to_object(composed(options, "")))  # type: ignore[arg-type]
 

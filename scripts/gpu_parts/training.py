@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import gpu_parts.stand_ins  # noqa: F401 - enters its rewards
 import torch
 from benchmarks.world import Machine, Shape, build_model, noise_source, patch_of
+from gpu_parts import stand_ins
 from gpu_parts.parts import Place, Tell
 from omegaconf import OmegaConf
 
@@ -58,6 +58,7 @@ def moved(place: Place, tell: Tell) -> None:
 
 def options(shape: Shape, *changes: str) -> Config:
     """The configuration of `model=qwen2_5_vl` with a shape's sizes."""
+    stand_ins.enter()
     register()
     sizes = [f"model.max_new_tokens={shape.completion}", f"objective.generations={shape.generations}"]
     given = ["model=qwen2_5_vl", "task.weights={in_turn: 1.0}", "trainer.save_steps=0", "trainer.report_to=[]"]
