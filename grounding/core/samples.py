@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
 from grounding.core import rle
@@ -72,6 +72,11 @@ class Answer:
                 raise UserError(f"an answer's {name} must be finite, got {value}")
         if self.box is not None and (self.box[2] < self.box[0] or self.box[3] < self.box[1]):
             raise UserError(f"an answer's box must be (x1, y1, x2, y2) with x1 <= x2 and y1 <= y2, got {self.box}")
+
+    @property
+    def parts(self) -> list[str]:
+        """Names of the parts that are there."""
+        return [field.name for field in fields(self) if getattr(self, field.name) is not None]
 
     @property
     def segments(self) -> tuple[Interval, ...] | None:

@@ -7,7 +7,7 @@ read. Held-out clips come from a range of numbers that no training clip uses.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -72,7 +72,32 @@ class ToyObject:
         return f"{self.shape} in {self.colour}"
 
 
-def toy_source(first: int, count: int, *, level: int = 1, objects: int = 3, fps: float = 2.0) -> ToySource:
+@dataclass(frozen=True)
+class Question:
+    """A question about one object of a clip.
+
+    Args:
+        query: The sentence.
+        truth: The right answer.
+        about: The object.
+    """
+
+    query: str
+    truth: Answer
+    about: ToyObject
+
+
+Asks = Callable[[Sequence[Question]], Sequence[Question]]
+
+
+def as_they_are(questions: Sequence[Question]) -> Sequence[Question]:
+    """When, which and where: all that the world knows."""
+    return questions
+
+
+def toy_source(
+    first: int, count: int, *, level: int = 1, objects: int = 3, fps: float = 2.0, asks: Asks = as_they_are
+) -> ToySource:
     """Samples made from the clip numbers `[first, first + count)`.
 
     Args:
@@ -82,6 +107,7 @@ def toy_source(first: int, count: int, *, level: int = 1, objects: int = 3, fps:
             first or last.
         objects: Objects in a clip, 1 to 4 (level 2 needs at least 2).
         fps: Sampled frames a second, one of `RATES`.
+        asks: Makes the questions of a task of those about a clip, see `Task.toy`.
 
     Raises:
         UserError: If an argument is out of its range.
@@ -96,22 +122,22 @@ def toy_source(first: int, count: int, *, level: int = 1, objects: int = 3, fps:
         raise UserError(f"toy clips need first >= 0 and count >= 1, got {first} and {count}")
     if fps not in RATES:
         raise UserError(f"toy clips are sampled at {', '.join(f'{r:g}' for r in RATES)} frames a second, got {fps:g}")
-    return ToySource(range(first, first + count), level, objects, fps)
+    return ToySource(range(first, first + count), level, objects, fps, asks)
 
 
 class ToySamples(Sequence[Sample]):
     """The samples of a range of clip numbers, made when asked for."""
 
-    def __init__(self, numbers: range, level: int, objects: int) -> None:
-        self.numbers, self.level, self.objects = numbers, level, objects
+    def __init__(self, numbers: range, level: int, objects: int, asks: Asks) -> None:
+        self.numbers, self.level, self.objects, self.asks = numbers, level, objects, asks
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     def __getitem__(self, index):  # type: ignore[no-untyped-def]
         if isinstance(index, slice):
-            return ToySamples(self.numbers[index], self.level, self.objects)
-        return make_sample(self.numbers[index], self.level, self.objects)
+            return ToySamples(self.numbers[index], self.level, self.objects, self.asks)
+        return make_sample(self.numbers[index], self.level, self.objects, self.asks)
 
 
 @dataclass(frozen=True)
@@ -122,11 +148,12 @@ class ToySource:
     level: int
     objects: int
     fps: float
+    asks: Asks = as_they_are
 
     @property
     def samples(self) -> ToySamples:
         """One sample a clip number."""
-        return ToySamples(self.numbers, self.level, self.objects)
+        return ToySamples(self.numbers, self.level, self.objects, self.asks)
 
     def load(self, sample: Sample) -> LoadedSample:
         """Render the clip and its masks."""
@@ -140,22 +167,23 @@ class ToySource:
         return LoadedSample(sample, clip, masklets)
 
 
-def make_sample(number: int, level: int, objects: int) -> Sample:
+def make_sample(number: int, level: int, objects: int, asks: Asks = as_they_are) -> Sample:
     """The sample of one clip: its query and truth (boxes are whole shapes, also where something hides them).
 
-    `meta["others"]` asks for the other objects of the clip: `query`, `object_id` and `interval` each.
+    `meta["questions"]` holds the `Question`s about all objects of the clip, the sample's own first.
     """
     world = make_world(number, level, objects)
     rng = generator(number, "query")
     target = world[rng.integers(len(world) if level == 1 else 2)]
-    others = [
-        {"query": make_query(o, world, rng), "object_id": o.id, "interval": o.interval}
-        for o in world
-        if o is not target
-    ]
-    truth = Answer(target.interval, target.id, true_tube(target))
+    others = [make_question(one, world, rng) for one in world if one is not target]
+    questions = asks([make_question(target, world, rng), *others])
     name = f"toy-{level}-{objects}-{number}"
-    return Sample(name, f"toy:{number}", make_query(target, world, rng), truth, {"others": others})
+    return Sample(name, f"toy:{number}", questions[0].query, questions[0].truth, {"questions": questions})
+
+
+def make_question(thing: ToyObject, world: list[ToyObject], rng: np.random.Generator) -> Question:
+    """What can be asked about an object: when, which and where it is."""
+    return Question(make_query(thing, world, rng), Answer(thing.interval, thing.id, true_tube(thing)), thing)
 
 
 def make_world(number: int, level: int, objects: int) -> list[ToyObject]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +17,7 @@ from grounding.core.errors import UserError, UserErrors
 from grounding.core.intervals import Interval, frames_within
 from grounding.core.masklets import Masklets
 from grounding.core.reading import is_folder
-from grounding.core.samples import LoadedSample, Sample
+from grounding.core.samples import Answer, LoadedSample, Sample
 from grounding.core.tubes import Tube
 from grounding.core.video import read_clip
 from grounding.datasets.catalog import Opened
@@ -34,6 +34,7 @@ from grounding.datasets.vidstg import with_boxes
 from prompting.assign import MIN_OVERLAP, assign, merged
 
 Progress = Callable[[Sequence[Sample]], Iterable[Sample]]
+Lacks = Callable[[Collection[str]], list[str]]
 
 _ENDINGS = (".masklets.json", ".json", ".npz", ".txt")  # or a folder of id maps, without one
 
@@ -166,13 +167,18 @@ class VideoSource:
 
 
 def usable(
-    source: VideoSource, opened: Opened, on_error: Literal["stop", "skip"] = "stop", progress: Progress = iter
+    source: VideoSource,
+    opened: Opened,
+    lacks: Lacks,
+    on_error: Literal["stop", "skip"] = "stop",
+    progress: Progress = iter,
 ) -> VideoSource:
-    """The source with the samples that can be grounded: truth, video and masks are there and fit each other.
+    """The source with the samples that can be used: truth, video and masks, if any, are there and fit each other.
 
     Args:
         source: With samples of `opened`.
         opened: The annotations; a row that was rejected when they were read is bad, too.
+        lacks: What a truth with some parts lacks for what is asked, see `Task.lacks`.
         on_error: Whether bad rows stop (`UserErrors`, a line for each of the first 100) or are left out and kept in
             `skipped`.
         progress: Wraps the samples on their way, to show how far it is.
@@ -189,7 +195,10 @@ def usable(
         errors: list[str] = []
         with collecting(errors):
             whole, masklets = source.whole(sample, masklets_of(sample.video))
-            _check_seen(whole, masklets)
+            if missing := lacks(whole.truth.parts):
+                raise UserError(f"the row does not say its {' and '.join(missing)}; take a split whose truth is public")
+            if source.masklets is not None:
+                _check_seen(whole.truth, masklets)
             good.add(sample.id)
             annotated = sample.truth.tube is not None or source.boxes is not None  # other tubes are those of the masks
             if annotated and whole.truth.tube is not None and (note := sparse(whole.truth.tube)):
@@ -214,11 +223,8 @@ def rejected(opened: Opened) -> list[Problem]:
     return [Problem(str(opened.file), one.row, one.sample_id, one.message) for one in found]
 
 
-def _check_seen(sample: Sample, masklets: Masklets) -> None:
-    truth = sample.truth
-    if truth.interval is None or (truth.tube is None and truth.object_id is None):
-        raise UserError("the row does not say when and where its object is; take a split whose truth is public")
-    if truth.object_id is None:
+def _check_seen(truth: Answer, masklets: Masklets) -> None:
+    if truth.object_id is None or truth.interval is None:
         raise UserError("the masks of its video hold no object; track its objects first")
     if np.isnan(masklets.tube(truth.object_id, truth.interval).boxes).all():
         raise UserError(f"object {truth.object_id} is in no mask {shown(truth.interval)}; check masks and times")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from grounding.core import Answer, Clip, LoadedSample, ParseFailure, Sample, Source, UserError
-from grounding.evaluation.metrics import Score, ceiling_scores, score, summarise, summarise_ceilings
+from grounding.core import Clip, LoadedSample, Sample, Source, UserError
+from grounding.evaluation.metrics import Score, score, summarise
 from grounding.evaluation.report import Shown
 from grounding.policies.policy import Policy, VideoPrompt
 from grounding.policies.shared_prefix import generate
-from grounding.tasks import stvg
-from prompting import IdMarker
+from grounding.tasks.asking import Asking
+from grounding.tasks.task import Said, Task
 
-Ready = tuple[LoadedSample, Clip, VideoPrompt]  # a sample, its clip with IDs, its prompt
+Ready = tuple[LoadedSample, Clip, VideoPrompt]  # a sample, its clip as it is shown, its prompt
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,21 +26,21 @@ class Prediction:
         text: The completion.
         answer: Its decoded answer, or why there is none.
         score: How good the answer is.
-        ceilings: What it would score with a right id or time, one for each name in `metrics.CEILINGS`.
+        ceilings: What it would score with parts of it right, by the names of `Task.oracles`.
         shown: Its frames and masks, if they were to be kept.
     """
 
     sample: Sample
     text: str
-    answer: Answer | ParseFailure
+    answer: Said
     score: Score
-    ceilings: tuple[Score, ...]
+    ceilings: Mapping[str, Score]
     shown: Shown | None
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Predictions in the source's order, their metrics and the three ceilings, and the ids that were left out."""
+    """Predictions in the source's order, their metrics and the ceilings of these, and the ids that were left out."""
 
     predictions: Sequence[Prediction]
     metrics: dict[str, float]
@@ -61,9 +61,8 @@ class Evaluation:
 def evaluate(
     policy: Policy,
     source: Source,
-    marker: IdMarker,
+    asking: Asking,
     *,
-    prompt_kind: str,
     max_new_tokens: int,
     batch: int,
     keep: int = 6,
@@ -76,8 +75,7 @@ def evaluate(
     Args:
         policy: The policy, asked greedily.
         source: Where the samples come from.
-        marker: Draws the IDs.
-        prompt_kind: Kind of task prompt.
+        asking: What it is shown and asked.
         max_new_tokens: Longest completion.
         batch: Samples a batch; does not change results beyond floating point.
         keep: How many of the first samples keep frames and masks, to be shown.
@@ -90,25 +88,26 @@ def evaluate(
     """
     was_training = policy.model.training
     policy.model.eval()
-    ready = partial(_ready, policy, marker, prompt_kind, source)
+    ready = partial(_ready, policy, asking, source)
     predictions: list[Prediction] = []
     left_out = set(leave_out)
     for start in progress(range(0, len(source.samples), batch)):
         wanted = [sample for sample in source.samples[start : start + batch] if sample.id not in left_out]
         usable = _usable(wanted, ready, on_broken, left_out)
-        predictions += _ask(policy, max_new_tokens, usable, keep - len(predictions))
+        predictions += _ask(policy, asking.task, max_new_tokens, usable, keep - len(predictions))
         del usable  # frames and masks go before the next batch
     policy.model.train(was_training)
-    scores, best = [p.score for p in predictions], [p.ceilings for p in predictions]
-    return Evaluation(predictions, summarise(scores), summarise_ceilings(best), frozenset(left_out))
+    metrics = summarise([one.score for one in predictions])
+    best = {name: summarise([one.ceilings[name] for one in predictions]) for name in predictions[0].ceilings}
+    return Evaluation(predictions, metrics, best, frozenset(left_out))
 
 
-def _ready(policy: Policy, marker: IdMarker, prompt_kind: str, source: Source, sample: Sample) -> Ready:
-    """The sample, its clip with IDs, and its prompt."""
+def _ready(policy: Policy, asking: Asking, source: Source, sample: Sample) -> Ready:
+    """The sample, its clip as the policy sees it, and its prompt."""
     loaded = source.load(sample)
-    marked = marker.annotate_clip(loaded.clip, loaded.masklets)[0]
+    seen = asking.show(loaded)
     try:
-        return loaded, marked, policy.encode([marked], [stvg.prompt(sample.query, prompt_kind)])[0]
+        return loaded, seen, policy.encode([seen], [asking.ask(sample.query)])[0]
     except UserError as error:
         raise UserError(f"sample {sample.id}: {error}") from error
 
@@ -132,13 +131,14 @@ def _usable(
     return usable
 
 
-def _ask(policy: Policy, max_new_tokens: int, batch: Sequence[Ready], keep: int) -> list[Prediction]:
+def _ask(policy: Policy, task: Task, max_new_tokens: int, batch: Sequence[Ready], keep: int) -> list[Prediction]:
     """Predictions of one batch; a function of its own, so that all it makes goes before the next batch."""
     texts = generate(policy, [prompt for _, _, prompt in batch], max_new_tokens) if batch else []
     predictions: list[Prediction] = []
     for (one, clip, _), text in zip(batch, texts, strict=True):
-        answer, truth = stvg.read(text, one.masklets), one.sample.truth
-        shown = Shown(one, clip, answer) if len(predictions) < keep else None
-        best = ceiling_scores(answer, truth, one.masklets)
-        predictions.append(Prediction(one.sample, text, answer, score(answer, truth), best, shown))
+        answer, truth = task.read(text, one), one.sample.truth
+        own = score(task, answer, truth)
+        best = {name: score(task, said, truth) for name, said in task.oracles(answer, one).items()}
+        shown = Shown(one, clip, answer, own) if len(predictions) < keep else None
+        predictions.append(Prediction(one.sample, text, answer, own, best, shown))
     return predictions

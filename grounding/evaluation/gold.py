@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from grounding.core import Answer, Sample
-from grounding.evaluation import answers, highlights, metrics, stvg, temporal
+from grounding.evaluation import answers, highlights, stvg, temporal
 from rewards.mra import mean_relative_accuracies
 
 VERY_GOOD = 4  # from this score on a clip counts for QVHighlights' headline
@@ -43,7 +43,7 @@ def _where(truth: Answer) -> dict[str, float]:
         return {}
     frames = truth.tube.frames
     tube = stvg.FrameTube(frames.start, frames.stop, np.array(frames), truth.tube.boxes)
-    return {"vIoU": metrics.score(truth, truth).viou, "vIoU (HC-STVG)": stvg.hcstvg_scores(tube, tube)[1]}
+    return {"vIoU": truth.tube.viou(truth.tube), "vIoU (HC-STVG)": stvg.hcstvg_scores(tube, tube)[1]}
 
 
 def _what(truth: Answer) -> dict[str, float]:

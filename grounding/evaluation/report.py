@@ -14,7 +14,7 @@ from grounding.core import Answer, Clip, Interval, LoadedSample, ParseFailure, U
 from grounding.core.files import whole_file
 from grounding.evaluation.curves import curves
 from grounding.evaluation.drawing import BARS_HEIGHT, PAPER, PREDICTED, TRUE, draw_box, fitted, paragraph, time_line
-from grounding.evaluation.metrics import score
+from grounding.evaluation.metrics import Score
 
 __all__ = ["Shown", "contact_sheet", "curves", "showcase_video"]
 
@@ -31,14 +31,16 @@ class Shown:
     """One evaluated sample.
 
     Args:
-        loaded: The sample; its truth has an interval, an id and a tube.
-        marked: Its clip with ids drawn.
-        prediction: The decoded answer with its tube, or why there is none.
+        loaded: The sample.
+        marked: Its clip as the policy saw it, with ids drawn if the task does so.
+        prediction: The decoded answer, or why there is none.
+        score: Its figures.
     """
 
     loaded: LoadedSample
     marked: Clip
     prediction: Answer | ParseFailure
+    score: Score
 
     @property
     def answer(self) -> Answer:
@@ -47,13 +49,12 @@ class Shown:
 
     @property
     def verdict(self) -> str:
-        """Predicted and true id, and how well the tubes fit, in one line."""
-        truth = self.loaded.sample.truth
+        """What was predicted, what is true, and how good that is, in one line; of figures at thresholds none."""
+        true = in_words(self.loaded.sample.truth)
         if isinstance(self.prediction, ParseFailure):
-            return f"predicted nothing, true ID {truth.object_id}: {self.prediction.reason}"
-        result = score(self.prediction, truth)
-        ids = f"predicted ID {self.prediction.object_id}, true ID {truth.object_id}"
-        return f"{ids} ({'right' if result.id_correct else 'wrong'}), tIoU {result.tiou:.2f}, vIoU {result.viou:.2f}"
+            return f"predicted nothing, true {true}: {self.prediction.reason}"
+        figures = [f"{name} {value:.2f}" for name, value in self.score.items() if "@" not in name]
+        return f"predicted {in_words(self.prediction)}, true {true}; {', '.join(figures)}"
 
     def picture(self, index: int, room: tuple[int, int]) -> np.ndarray:
         """A sampled frame as large as fits into (height, width), with the boxes that both tubes have on it."""
@@ -68,6 +69,13 @@ class Shown:
     def intervals(self) -> tuple[Interval | None, Interval | None]:
         """True and predicted interval."""
         return self.loaded.sample.truth.interval, self.answer.interval
+
+
+def in_words(answer: Answer) -> str:
+    """The parts of an answer that a line can hold: `ID 3, 0.50 to 2.00 s`."""
+    ids = [f"ID {one}" for one in sorted(answer.ids or ())]
+    times = [f"{one.start:.2f} to {one.end:.2f} s" for one in answer.segments or ()]
+    return ", ".join([*ids, *times])
 
 
 def contact_sheet(shown: Sequence[Shown], path: Path, *, overwrite: bool = False) -> None:

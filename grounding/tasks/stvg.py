@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from grounding.core import Answer, Interval, Masklets, ParseFailure, UserError
-from grounding.core.tags import TAGS
-from grounding.tasks.tags import last_answer
+from grounding.core import Answer, Interval, LoadedSample, Masklets, ParseFailure, Tube, UserError
+from grounding.datasets.toy import as_they_are
+from grounding.tasks.tags import answered, last_answer
+from grounding.tasks.task import Said, Task
+from grounding.tasks.times import write_seconds
 
 # One user turn, no system message, the video after the text.
 PROMPTS = {
@@ -23,6 +25,8 @@ PROMPTS = {
     # For models too small to read instructions; they learn the form from the warm-up.
     "short": "Query: {query}",
 }
+
+THRESHOLDS = (0.3, 0.5, 0.7)  # of vIoU@R
 
 MAX_ANSWER = 256  # characters of an answer block; the longest form of the grammar needs fewer than 100
 
@@ -43,26 +47,6 @@ GRAMMAR = re.compile(
 )
 
 
-def normalise_query(query: str) -> str:
-    """The query as every prompt shows it, in training and in evaluation: lower case, single spaces, no final period."""
-    return " ".join(query.lower().split()).rstrip(". ")
-
-
-def prompt(query: str, kind: str) -> str:
-    """The user's turn for a query.
-
-    Args:
-        query: The sentence to ground, as annotated.
-        kind: A key of `PROMPTS`.
-
-    Raises:
-        UserError: If there is no such kind of prompt.
-    """
-    if kind not in PROMPTS:
-        raise UserError(f"there is no prompt {kind!r} for task stvg; known prompts: {', '.join(PROMPTS)}")
-    return PROMPTS[kind].format(query=normalise_query(query))
-
-
 def answer_text(truth: Answer, thinking: str) -> str:
     """The text that a perfect model would write; `parse` reads it back within 0.005 s.
 
@@ -75,13 +59,11 @@ def answer_text(truth: Answer, thinking: str) -> str:
     """
     if truth.interval is None or truth.object_id is None:
         raise UserError("the truth of an stvg sample must have an interval and an object id")
-    if any(tag in thinking.lower() for tag in TAGS):
-        raise UserError(f"thinking must not hold the tags {' '.join(TAGS)}, got {thinking[:80]!r}")
-    start, end = _seconds(truth.interval.start), _seconds(truth.interval.end)
-    return f"<think>{thinking}</think> <answer>Target ID: {truth.object_id}, Time range: {start} to {end}</answer>"
+    start, end = write_seconds(truth.interval.start), write_seconds(truth.interval.end)
+    return answered(f"Target ID: {truth.object_id}, Time range: {start} to {end}", thinking)
 
 
-def parse(text: str) -> Answer | ParseFailure:
+def parse(text: str) -> Said:
     """Read a model's text strictly: all of the answer or nothing, never an exception, linear in the text's length.
 
     Only the last `<answer>` block after the thinking is read, and all of it must be
@@ -109,7 +91,7 @@ def parse(text: str) -> Answer | ParseFailure:
     return Answer(Interval(float(start), float(end)), object_id)
 
 
-def decode(answer: Answer | ParseFailure, masklets: Masklets) -> Answer | ParseFailure:
+def decode(answer: Said, masklets: Masklets) -> Said:
     """Complete a parsed answer with the tube that it names: that object's own boxes within its interval.
 
     Frames in which the object is not seen have no box; another object's box is never taken instead. An id that does
@@ -119,16 +101,74 @@ def decode(answer: Answer | ParseFailure, masklets: Masklets) -> Answer | ParseF
         return answer
     if answer.interval is None or answer.object_id is None:
         return ParseFailure("a tube needs both an interval and an object id")
-    known = answer.object_id in masklets.tracks
-    return replace(answer, tube=masklets.tube(answer.object_id, answer.interval) if known else None)
+    return replace(answer, tube=_tube(answer.object_id, answer.interval, masklets))
 
 
-def read(text: str, masklets: Masklets) -> Answer | ParseFailure:
+def read(text: str, masklets: Masklets) -> Said:
     """`decode(parse(text))`: from a model's text to a tube, or the reason why there is none."""
     return decode(parse(text), masklets)
 
 
-def _seconds(value: float) -> str:
-    """One decimal, or two where the second is not 0: 0.5, 2.42, 3.0."""
-    text = f"{value:.2f}"
-    return text[:-1] if text.endswith("0") else text
+def measure(said: Said, truth: Answer) -> dict[str, float]:
+    """How good a decoded answer is; a part that it lacks scores 0.
+
+    `vIoU@R` is 1 strictly above R, as TubeDETR and HC-STVG have it (STVG-R1's code counts equality too). tIoU is of
+    seconds, vIoU of source frames. Where the truth has no id, no answer names the right object.
+
+    Raises:
+        UserError: If the truth lacks interval or tube.
+    """
+    if truth.interval is None or truth.tube is None:
+        raise UserError("an answer can only be scored against a truth with interval and tube")
+    answer = said if isinstance(said, Answer) else Answer()
+    viou = answer.tube.viou(truth.tube) if answer.tube else 0.0
+    return {
+        "m_tIoU": answer.interval.iou(truth.interval) if answer.interval else 0.0,
+        "m_vIoU": viou,
+        **{f"vIoU@{threshold}": float(viou > threshold) for threshold in THRESHOLDS},
+        "id_accuracy": float(answer.object_id is not None and answer.object_id == truth.object_id),
+    }
+
+
+def oracles(said: Said, loaded: LoadedSample) -> dict[str, Said]:
+    """The answer if its id, its time, or both had been right: what the masks and each part cost.
+
+    Tubes are decoded through the masklets, so both oracles together show the ceiling that the masks set. A failure
+    stays one wherever a part of it would be needed.
+    """
+    truth, masklets = loaded.sample.truth, loaded.masklets
+
+    def mixed(interval: Interval | None, object_id: int | None) -> Answer:
+        return Answer(interval, object_id, _tube(object_id, interval, masklets))
+
+    failed = isinstance(said, ParseFailure)
+    return {
+        "oracle_id_oracle_time": mixed(truth.interval, truth.object_id),
+        "oracle_id_predicted_time": said if failed else mixed(said.interval, truth.object_id),
+        "predicted_id_oracle_time": said if failed else mixed(truth.interval, said.object_id),
+    }
+
+
+def _read(text: str, loaded: LoadedSample) -> Said:
+    return read(text, loaded.masklets)
+
+
+def _tube(object_id: int | None, interval: Interval | None, masklets: Masklets) -> Tube | None:
+    """The object's own boxes; None without an interval or such an object."""
+    if interval is None or object_id is None or object_id not in masklets.tracks:
+        return None
+    return masklets.tube(object_id, interval)
+
+
+STVG = Task(
+    name="stvg",
+    needs=(("interval",), ("tube", "object_id")),
+    prompts=PROMPTS,
+    rewards="tubelet",
+    read=_read,
+    say=answer_text,
+    measure=measure,
+    oracles=oracles,
+    marks=True,
+    toy=as_they_are,
+)

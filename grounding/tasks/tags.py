@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from grounding.core import ParseFailure
+from grounding.core import ParseFailure, UserError
+from grounding.core.tags import TAGS
 
 MAX_BLOCK = 2048  # characters of a block; as many as the longest list that a grammar takes needs
 
@@ -31,6 +32,17 @@ def block_of(text: str, name: str = "answer") -> str | ParseFailure:
         return ParseFailure(f"no <{name}>...</{name}> after the thinking")
     block = " ".join(block.split())
     return block if len(block) <= MAX_BLOCK else ParseFailure(f"the {name} is longer than {MAX_BLOCK} characters")
+
+
+def answered(block: str, thinking: str) -> str:
+    """The whole text of an answer.
+
+    Raises:
+        UserError: If the thinking holds one of the tags.
+    """
+    if any(tag in thinking.lower() for tag in TAGS):
+        raise UserError(f"thinking must not hold the tags {' '.join(TAGS)}, got {thinking[:80]!r}")
+    return f"<think>{thinking}</think> <answer>{block}</answer>"
 
 
 def expected(form: str, block: str) -> ParseFailure:

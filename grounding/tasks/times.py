@@ -42,6 +42,12 @@ def read_ranges(block: str) -> tuple[Interval, ...] | ParseFailure:
     return wrong or tuple(one for one in found if isinstance(one, Interval))
 
 
+def write_seconds(value: float) -> str:
+    """One decimal, or two where the second is not 0: 0.5, 2.42, 3.0."""
+    text = f"{value:.2f}"
+    return text[:-1] if text.endswith("0") else text
+
+
 def _interval(match: re.Match[str]) -> Interval | ParseFailure:
     groups = match.groups()
     used = groups[:8] if groups[2] or groups[3] else groups[8:]

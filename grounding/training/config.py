@@ -15,7 +15,8 @@ from omegaconf import MISSING, OmegaConf
 
 from grounding.core import UserError, UserErrors
 from grounding.core.checks import LARGEST
-from grounding.tasks import stvg
+from grounding.tasks.asking import Asking
+from grounding.tasks.table import TASKS
 from grounding.training.data import DATA, DataConfig, check_data, plain, unknown
 from prompting import IdMarker
 from rewards import PRESETS, WeightedSum
@@ -165,7 +166,7 @@ QWEN = ModelConfig(
 )
 
 GROUPS: dict[str, dict[str, Any]] = {
-    "task": {"stvg": TaskConfig},
+    "task": {name: TaskConfig(name, task.rewards) for name, task in TASKS.items()},
     "data": DATA,
     "model": {"tiny": ModelConfig(freeze_vision=True), "qwen2_5_vl": QWEN},
     "objective": {"tiny": ObjectiveConfig, "qwen2_5_vl": STVG_R1, "stvg_r1": STVG_R1},
@@ -226,7 +227,9 @@ def check(config: Config, processes: int = 1, *, shard: bool = False) -> None:
     Raises:
         UserErrors: With every mistake, a line each.
     """
-    errors = [*_check_task(config), *_check_numbers(config), *_check_choices(config), *check_data(config.data)]
+    errors = [*_check_task(config), *_check_numbers(config), *_check_choices(config)]
+    if config.task.name in TASKS:
+        errors += check_data(config.data, TASKS[config.task.name])
     if config.trainer.prompts % processes:  # a group stays in one process
         errors.append(
             f"trainer.prompts must be a multiple of the {processes} processes, got {config.trainer.prompts}; "
@@ -242,7 +245,16 @@ def check(config: Config, processes: int = 1, *, shard: bool = False) -> None:
         raise UserErrors(errors)
 
 
+def asking_of(config: Config) -> Asking:
+    """What a run shows and asks."""
+    return Asking(TASKS[config.task.name], config.model.prompt, IdMarker(config.marker.style, config.marker.size))
+
+
 def _check_task(config: Config) -> list[str]:
+    if config.task.name not in TASKS:  # it names the run folder
+        return [unknown("task.name", config.task.name, TASKS)]
+    if config.model.prompt not in (prompts := TASKS[config.task.name].prompts):
+        return [unknown("model.prompt", config.model.prompt, prompts)]
     if config.task.rewards not in PRESETS:
         return [unknown("task.rewards", config.task.rewards, PRESETS)]
     try:
@@ -308,9 +320,7 @@ def _check_numbers(config: Config) -> list[str]:
 
 def _check_choices(config: Config) -> list[str]:
     choices: list[tuple[str, str, Any]] = [
-        ("task.name", config.task.name, GROUPS["task"]),  # names the run folder
         ("model.name", config.model.name, GROUPS["model"]),
-        ("model.prompt", config.model.prompt, stvg.PROMPTS),
         ("model.dtype", config.model.dtype, ("float32", "bfloat16", "float16")),
         ("model.attention", config.model.attention, ATTENTIONS),
         ("model.positions", config.model.positions, POSITIONS),

@@ -16,11 +16,11 @@ from grounding.core.reading import is_file, is_folder
 from grounding.datasets.catalog import DATASETS, find_annotations
 from grounding.datasets.records import Policy
 from grounding.datasets.toy import FPS, HELD_OUT, toy_source
+from grounding.tasks.task import Task
 
 SMALLEST = 28 * 28  # pixels of a frame that make one token of Qwen2.5-VL
 MOST_CLIPS = 1_000_000  # of the toy world to train on; their order is drawn in memory, and a seed has 50 times as many
 BACKENDS = ("auto", "pyav", "torchcodec", "decord")
-NEEDS = {"interval": {"interval"}, "tube or object_id": {"tube", "object_id"}}  # of a truth, for stvg: one of each
 
 
 @dataclass
@@ -90,8 +90,8 @@ DATA: dict[str, DataConfig] = {
 }
 
 
-def check_data(data: DataConfig) -> list[str]:
-    """What cannot work, a line each; no annotation is read."""
+def check_data(data: DataConfig, task: Task) -> list[str]:
+    """What cannot work for a task, a line each; no annotation is read."""
     rules = [
         ("fps", data.fps, isfinite(data.fps) and data.fps > 0, "> 0"),
         ("max_frames", data.max_frames, data.max_frames >= 2, "at least 2"),
@@ -102,15 +102,15 @@ def check_data(data: DataConfig) -> list[str]:
     if not isinstance(data, DatasetConfig) and data.name != type(data).name:  # a name alone changes no data
         errors.append(f"data.name must be {type(data).name} with its options, got {data.name!r}; choose by data=NAME")
     if isinstance(data, ToyConfig):
-        return errors + _check_toy(data)
-    if isinstance(data, DatasetConfig) and (cannot := _cannot_use(data.name)):
+        return errors + _check_toy(data, task)
+    if isinstance(data, DatasetConfig) and (cannot := _cannot_use(data.name, task)):
         return [cannot]
-    return errors + _check_files(data) if isinstance(data, FilesConfig) else errors
+    return errors + _check_files(data, task) if isinstance(data, FilesConfig) else errors
 
 
-def _check_files(data: FilesConfig) -> list[str]:
+def _check_files(data: FilesConfig, task: Task) -> list[str]:
     needed = {"root": "DIR", "annotations": "FILE"}
-    if isinstance(data, DatasetConfig):
+    if isinstance(data, DatasetConfig) and task.marks:
         needed |= {"masklets": "DIR"}
     choices = [("backend", data.backend, BACKENDS), ("on_error", data.on_error, ("stop", "skip"))]
     errors = [unknown(f"data.{name}", value, known) for name, value, known in choices if value not in known]
@@ -149,18 +149,18 @@ def _check_split(data: DatasetConfig, option: str) -> list[str]:
     return []
 
 
-def _cannot_use(name: str) -> str:
+def _cannot_use(name: str, task: Task) -> str:
     """Why the task can do nothing with a dataset, or nothing."""
     if name not in DATASETS:
         return unknown("data.name", name, DATA)
-    lacks = [what for what, parts in NEEDS.items() if parts.isdisjoint(DATASETS[name].truth)]
-    able = [one for one, its in DATASETS.items() if not any(map(set(its.truth).isdisjoint, NEEDS.values()))]
+    lacks = task.lacks(DATASETS[name].truth)
+    able = [one for one, its in DATASETS.items() if its.videos and not task.lacks(its.truth)]
     says = f"data={name} has no {' and no '.join(lacks)} in its truths ({', '.join(DATASETS[name].truth)})"
-    return f"{says}, which task=stvg needs; choose one of {', '.join(able)}, jsonl, toy" if lacks else ""
+    return f"{says}, which task={task.name} needs; choose one of {', '.join(able)}, jsonl, toy" if lacks else ""
 
 
-def _check_toy(data: ToyConfig) -> list[str]:
-    errors = []
+def _check_toy(data: ToyConfig, task: Task) -> list[str]:
+    errors = [] if task.toy else [f"data=toy cannot ask what task={task.name} asks; choose other data"]
     if not 1 <= data.train_clips <= MOST_CLIPS:
         errors.append(f"data.train_clips must be 1 to {MOST_CLIPS}, got {plain(data.train_clips)}")
     if data.eval_samples > len(HELD_OUT):

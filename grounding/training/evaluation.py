@@ -16,14 +16,13 @@ from grounding.core.files import check_free
 from grounding.datasets.problems import Problem
 from grounding.evaluation.bootstrap import shown
 from grounding.evaluation.evaluate import Evaluation, evaluate
-from grounding.evaluation.metrics import CEILINGS, KNOWN, intervals
+from grounding.evaluation.metrics import intervals
 from grounding.policies.policy import load_policy
-from grounding.training.config import GROUPS, Config, MarkerConfig, TaskConfig, WarmupConfig, check
+from grounding.training.config import GROUPS, Config, MarkerConfig, TaskConfig, WarmupConfig, asking_of, check
 from grounding.training.data import DATA, DataConfig, DatasetConfig
 from grounding.training.options import clear_option_errors, read_options
 from grounding.training.skipped import problem_of
 from grounding.training.sources import open_held_out
-from prompting import IdMarker
 
 SAVED = "tubelet.yaml"  # in a model folder: the configuration of the run that made it
 HINT = "python scripts/train.py --cfg job lists all options; evaluate has model=DIR and out=FILE.json besides"
@@ -143,7 +142,8 @@ def evaluate_model(
     model = config.model
     kinds = {"dtype": model.dtype, "attention": model.attention, "positions": model.positions}
     policy = load_policy(str(model.path), **kinds)
-    source, skipped = open_held_out(config.data, policy.frame_pixels)
+    asking = asking_of(config)
+    source, skipped = open_held_out(config.data, asking.task, policy.frame_pixels)
 
     def take(sample: Sample, why: str) -> None:
         skipped.append(problem_of(source, sample, why, getattr(config.data, "annotations", "")))
@@ -151,8 +151,7 @@ def evaluate_model(
     result = evaluate(
         policy,
         source,
-        IdMarker(config.marker.style, config.marker.size),
-        prompt_kind=model.prompt,
+        asking,
         max_new_tokens=model.max_new_tokens,
         batch=config.trainer.eval_batch,
         keep=0,
@@ -176,10 +175,10 @@ def figures(config: Config, result: Evaluation, skipped: Sequence[Problem]) -> d
 
 
 def table(result: Evaluation) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: every metric with its 95 % interval and its three ceilings."""
-    bounds, kinds = intervals(result.scores), [result.ceilings[name] for name in CEILINGS]
+    """Header and rows: every metric with its 95 % interval and its ceilings."""
+    bounds = intervals(result.scores)
     metrics = {name: value for name, value in result.metrics.items() if name != "count"}
-    return ["metric", "value", *KNOWN], [
-        [name, shown(value, bounds.get(name)), *[f"{kind[name]:.3f}" for kind in kinds]]
+    return ["metric", "value", *(name.replace("_", " ") for name in result.ceilings)], [
+        [name, shown(value, bounds.get(name)), *[f"{best[name]:.3f}" for best in result.ceilings.values()]]
         for name, value in metrics.items()
     ]

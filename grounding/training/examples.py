@@ -1,4 +1,4 @@
-"""From a sample to what a policy reads: frames with IDs drawn at load time, and the encoded prompt."""
+"""From a sample to what a policy reads: frames, with IDs drawn at load time if the task does so, and the prompt."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from types import SimpleNamespace
 
 from grounding.core import LoadedSample, Sample, Source, UserError
 from grounding.policies.policy import Policy, VideoPrompt
-from grounding.tasks import stvg
+from grounding.tasks.asking import Asking
 from grounding.training.skipped import OnBroken
 from grounding.training.workers import Workers
-from prompting import IdMarker
 
 MOST_BROKEN = 10  # samples in a row that are passed over before the data as a whole is held to be broken
 
@@ -27,7 +26,7 @@ class Example:
 
     Args:
         loaded: The sample with its truth and masklets; its clip is unmarked.
-        prompt: The model's inputs, made of the frames with IDs drawn.
+        prompt: The model's inputs, made of the frames as it is shown them.
         passed_over: The samples before it that could not be used and why, where it stands in for them.
     """
 
@@ -36,11 +35,10 @@ class Example:
     passed_over: tuple[tuple[Sample, str], ...] = ()
 
 
-def make_examples(loaded: Sequence[LoadedSample], policy: Policy, marker: IdMarker, prompt_kind: str) -> list[Example]:
-    """Draw the IDs and encode the prompts of some samples."""
-    marked = [marker.annotate_clip(one.clip, one.masklets)[0] for one in loaded]
-    texts = [stvg.prompt(one.sample.query, prompt_kind) for one in loaded]
-    return [Example(*parts) for parts in zip(loaded, policy.encode(marked, texts), strict=True)]
+def make_examples(loaded: Sequence[LoadedSample], policy: Policy, asking: Asking) -> list[Example]:
+    """Encode some samples as the policy is asked about them."""
+    prompts = policy.encode([asking.show(one) for one in loaded], [asking.ask(one.sample.query) for one in loaded])
+    return [Example(*parts) for parts in zip(loaded, prompts, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -50,15 +48,13 @@ class ExampleMaker:
     Args:
         source: Where samples come from.
         policy: Whose processor encodes them; its weights are not needed, see `without_weights`.
-        marker: Draws the IDs.
-        prompt_kind: Kind of task prompt.
+        asking: What is shown and asked.
         skip_broken: Whether the next sample stands in for one that cannot be used; else it stops the run.
     """
 
     source: Source
     policy: Policy
-    marker: IdMarker
-    prompt_kind: str
+    asking: Asking
     skip_broken: bool = False
 
     def __call__(self, index: int) -> Example:
@@ -83,7 +79,7 @@ class ExampleMaker:
         sample = self.source.samples[index]
         loaded = self.source.load(sample)
         try:
-            return make_examples([loaded], self.policy, self.marker, self.prompt_kind)[0]
+            return make_examples([loaded], self.policy, self.asking)[0]
         except UserError as error:
             raise UserError(f"sample {sample.id}: {error}") from error
 
@@ -102,8 +98,7 @@ class Collator:
     Args:
         source: Where samples come from.
         policy: Whose processor encodes them.
-        marker: Draws the IDs.
-        prompt_kind: Kind of task prompt.
+        asking: What is shown and asked.
         keep: How many examples stay in memory: those of two batches, the one in use and the one asked for.
         workers: Processes that make examples ahead; 0 makes them when they are needed. The examples are the same.
         on_broken: Takes each sample that cannot be used, once, and the next one stands in for it; if None, it stops
@@ -114,8 +109,7 @@ class Collator:
         self,
         source: Source,
         policy: Policy,
-        marker: IdMarker,
-        prompt_kind: str,
+        asking: Asking,
         keep: int,
         workers: int = 0,
         on_broken: OnBroken | None = None,
@@ -124,7 +118,7 @@ class Collator:
         self.seconds_waited = 0.0  # for examples, since the start or since somebody set it to 0
         self._on_broken = on_broken
         self._passed_over: set[str] = set()  # ids
-        self._make = ExampleMaker(source, without_weights(policy), marker, prompt_kind, on_broken is not None)
+        self._make = ExampleMaker(source, without_weights(policy), asking, on_broken is not None)
         self._workers = Workers(self._make, workers) if workers else None
         self._asked: OrderedDict[int, Callable[[], Example]] = OrderedDict()
 

@@ -18,6 +18,7 @@ from trl import GRPOConfig
 from grounding.core import Source
 from grounding.policies.embedding_cache import EmbeddingCache, fingerprint
 from grounding.policies.policy import Policy
+from grounding.tasks.asking import Asking
 from grounding.training.checkpoints import shared_folder
 from grounding.training.config import Config, TrainerConfig, as_yaml, weights_of
 from grounding.training.examples import Collator
@@ -27,13 +28,12 @@ from grounding.training.runlog import LogCallback
 from grounding.training.skipped import OnBroken
 from grounding.training.steady import SAY
 from grounding.training.trainer import VideoGRPOTrainer
-from prompting import IdMarker
 
 
 def run_grpo(
     policy: Policy,
     source: Source,
-    marker: IdMarker,
+    asking: Asking,
     config: Config,
     folder: Path,
     phase: Callable[[dict[str, float]], None],
@@ -45,7 +45,7 @@ def run_grpo(
     Args:
         policy: Loaded from a folder or hub name.
         source: Training samples.
-        marker: Draws the IDs.
+        asking: What is shown and asked.
         config: The run's configuration.
         folder: The run folder; TensorBoard's files go there.
         phase: Takes the figures of every step.
@@ -58,9 +58,10 @@ def run_grpo(
     model = trained_model(policy, config)
     adapted = replace(policy, model=model, encoded=Counter())
     keep = (2 + config.objective.dynamic_sampling) * config.trainer.prompts
-    collator = Collator(source, adapted, marker, config.model.prompt, keep, config.trainer.workers, on_broken)
+    collator = Collator(source, adapted, asking, keep, config.trainer.workers, on_broken)
     trainer = VideoGRPOTrainer(
         adapted,
+        asking.task,
         weights_of(config.task),
         collator,
         len(source.samples),

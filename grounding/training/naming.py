@@ -16,7 +16,7 @@ from torch.nn import functional
 from grounding.core import LoadedSample
 from grounding.policies.families import MERGED
 from grounding.policies.policy import Policy, VideoPrompt
-from grounding.tasks import stvg
+from grounding.tasks.task import normalise_query
 from grounding.training.turns import SECONDS
 
 TIME = 0.15  # share of the second among a visual token's words; with more, IDs were learnt late; our choice
@@ -24,7 +24,12 @@ LEAST = 0.25  # share of a visual token's pixels that must be of one object for 
 
 
 def naming_loss(
-    policy: Policy, features: Sequence[torch.Tensor], prompts: Sequence[VideoPrompt], clips: Sequence[LoadedSample]
+    policy: Policy,
+    features: Sequence[torch.Tensor],
+    prompts: Sequence[VideoPrompt],
+    clips: Sequence[LoadedSample],
+    *,
+    marks: bool,
 ) -> torch.Tensor:
     """Mean cross-entropy between what visual tokens say and the words of the objects that they show.
 
@@ -33,23 +38,28 @@ def naming_loss(
         features: Of each clip's video, shape (levels, visual tokens, width).
         prompts: The encoded clips.
         clips: The same with masks, and with questions that say what each object is called.
+        marks: Whether their IDs are drawn, and so are among the words.
     """
-    targets = torch.cat([targets_of(policy, *one) for one in zip(prompts, clips, strict=True)]).to(policy.model.device)
+    made = [targets_of(policy, prompt, clip, marks) for prompt, clip in zip(prompts, clips, strict=True)]
+    targets = torch.cat(made).to(policy.model.device)
     named = targets.any(1)
-    logits = policy.head(torch.cat([made[0] for made in features])[named])
+    logits = policy.head(torch.cat([levels[0] for levels in features])[named])
     return functional.cross_entropy(logits.float(), targets[named])
 
 
-def targets_of(policy: Policy, prompt: VideoPrompt, loaded: LoadedSample) -> torch.Tensor:
+def targets_of(policy: Policy, prompt: VideoPrompt, loaded: LoadedSample, marks: bool) -> torch.Tensor:
     """For each visual token the shares of the words of what it shows, float32, shape (N, vocabulary).
 
-    Colour, shape and ID have equal shares of what the second leaves. A row is 0 where a token shows no object, or too
-    little of one.
+    Colour, shape and, if it is drawn, ID have equal shares of what the second leaves. A row is 0 where a token shows
+    no object, or too little of one.
     """
     merge = policy.model.config.vision_config.spatial_merge_size
     time, height, width = prompt.grid[0].tolist()
     shown = objects_shown(loaded, (time, height // merge, width // merge))
-    called = {object_id: _shares(policy, f" {name} {object_id}") for object_id, name in names(loaded).items()}
+    called = {
+        object_id: _shares(policy, f" {name} {object_id}" if marks else f" {name}")
+        for object_id, name in names(loaded).items()
+    }
     rows = []
     for second, ids in zip(loaded.clip.pts[::MERGED].astype(int), shown, strict=True):
         now = _shares(policy, f" {SECONDS[second]}")
@@ -66,11 +76,8 @@ def _shares(policy: Policy, words: str) -> torch.Tensor:
 
 def names(loaded: LoadedSample) -> Mapping[int, str]:
     """Shape and colour of each object that is asked for."""
-    sample = loaded.sample
-    assert sample.truth.object_id is not None  # the toy world's truths have one
-    queries = {sample.truth.object_id: sample.query}
-    queries |= {other["object_id"]: other["query"] for other in sample.meta["others"]}
-    plain = {object_id: stvg.normalise_query(query).removeprefix("the ") for object_id, query in queries.items()}
+    questions = loaded.sample.meta["questions"]
+    plain = {one.about.id: normalise_query(one.query).removeprefix("the ") for one in questions}
     return {object_id: name.replace(" in ", " ") for object_id, name in plain.items()}
 
 

@@ -48,6 +48,8 @@ def composed(overrides: Sequence[str], hint: str) -> DictConfig:
             raise UserError(f"there is no option {shown(name)}..., a name of {len(name)} characters; {hint}")
     with clear_option_errors(hint):
         for override in OverridesParser.create().parse_overrides(list(overrides)):
+            if override.key_or_group == "task.name":  # the name of another task would not bring its options
+                raise UserError(f"{shown(override.input_line)} is no way to choose a task; give task=NAME; {hint}")
             places = (override.key_or_group, override.package or "")
             if any(re.split(r"[./]", place)[0] == "hydra" for place in places):
                 raise UserError(f"{shown(override.input_line)} sets up Hydra itself, which a run does not use; {hint}")

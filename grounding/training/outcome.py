@@ -14,7 +14,7 @@ from grounding.core.files import write_json, write_text
 from grounding.core.reading import read_json
 from grounding.evaluation.bootstrap import Estimate, shown
 from grounding.evaluation.evaluate import Evaluation, evaluate
-from grounding.evaluation.metrics import CEILINGS, KNOWN, Score, gains, intervals, summarise
+from grounding.evaluation.metrics import Score, gains, intervals
 from grounding.evaluation.report import contact_sheet, curves, showcase_video
 from grounding.policies.policy import Policy
 from grounding.training.folder import METRICS, SUMMARY
@@ -47,21 +47,18 @@ def read_before(file: Path) -> Before:
     """
     try:
         value = read_json(file, "the evaluation before training")
-        names = summarise([Score(0.0, 0.0, False, False)])
-        metrics = {name: number(value["metrics"][name], name) for name in names}
-        return Before(metrics, [_score(one) for one in value.get("scores", ())], list(value.get("left_out", ())))
+        metrics = _figures(value["metrics"])
+        scores = [_figures(one) for one in value.get("scores", ())]
+        if "count" not in metrics or any(one.keys() - metrics.keys() or not one for one in scores):
+            raise UserError("its scores and metrics do not belong together")
+        return Before(metrics, scores, list(value.get("left_out", ())))
     except (UserError, KeyError, TypeError, AttributeError) as error:
         why = str(error) if isinstance(error, UserError) else f"expected metrics and scores ({error})"
         raise UserError(f"{file} is damaged: {why}; remove it, and the model is evaluated again") from error
 
 
-def _score(value: dict[str, float]) -> Score:
-    one = Score(**value)  # type: ignore[arg-type]
-    for name in ("tiou", "viou"):
-        number(getattr(one, name), name)
-    if not (isinstance(one.id_correct, bool) and isinstance(one.parsed, bool)):
-        raise UserError("id_correct and parsed must be true or false")
-    return one
+def _figures(value: dict[str, Any]) -> dict[str, float]:
+    return {name: number(figure, name) for name, figure in value.items()}
 
 
 def evaluated_before(policy: Policy, tools: Tools) -> None:
@@ -71,9 +68,8 @@ def evaluated_before(policy: Policy, tools: Tools) -> None:
         return
     (tools.folder / "predictions_before.jsonl").unlink(missing_ok=True)  # killed between the two files
     result = evaluated(policy, tools, "before", on_broken=tools.skipped.on_broken(tools.sources.held_out))
-    scores, left_out = [asdict(one) for one in result.scores], sorted(result.left_out)
-    figures = {"metrics": result.metrics, "ceilings": result.ceilings, "scores": scores, "left_out": left_out}
-    write_json(file, figures)
+    figures = {"metrics": result.metrics, "ceilings": result.ceilings, "scores": result.scores}
+    write_json(file, {**figures, "left_out": sorted(result.left_out)})
 
 
 def evaluated_after(policy: Policy, tools: Tools) -> Evaluation:
@@ -89,8 +85,7 @@ def evaluated(policy: Policy, tools: Tools, name: str, **which: Any) -> Evaluati
         result = evaluate(
             policy,
             tools.sources.held_out,
-            tools.marker,
-            prompt_kind=config.model.prompt,
+            tools.asking,
             max_new_tokens=config.model.max_new_tokens,
             batch=config.trainer.eval_batch,
             keep=SHOWN,
@@ -106,6 +101,8 @@ def report(tools: Tools, after: Evaluation, seconds: float) -> None:
     """Write curves, contact sheet, video and, when all is there, the summary; show the table."""
     config, folder = tools.config, tools.folder
     before = read_before(folder / BEFORE)
+    if before.metrics.keys() != after.metrics.keys():
+        raise UserError(f"{folder / BEFORE} is damaged: it lacks figures; remove it, and the model is evaluated again")
     paired = gains(before.scores, after.scores)
     bounds = {"before": intervals(before.scores), "after": intervals(after.scores), "gain": paired}
     summary = {
@@ -128,7 +125,8 @@ def report(tools: Tools, after: Evaluation, seconds: float) -> None:
     write_json(folder / SUMMARY, summary)
     title = f"held-out, {int(after.metrics['count'])} samples"
     tools.log.table(f"{title}, with 95 % intervals", *results_table(before.metrics, after.metrics, bounds))
-    tools.log.table(f"{title}, ceilings", *ceilings_table(after))
+    if after.ceilings:
+        tools.log.table(f"{title}, ceilings", *ceilings_table(after))
     tools.log.say(f"wrote {folder}: summary.json, curves.png, contact_sheet.png, showcase.mp4, model/")
 
 
@@ -144,7 +142,7 @@ def results_table(
 
 
 def ceilings_table(after: Evaluation) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: the three ceilings of every metric."""
+    """Header and rows: the ceilings of every metric."""
     names = [name for name in after.metrics if name != "count"]
-    rows = [[name, *(f"{after.ceilings[ceiling][name]:.3f}" for ceiling in CEILINGS)] for name in names]
-    return ["metric", *KNOWN], rows
+    rows = [[name, *(f"{best[name]:.3f}" for best in after.ceilings.values())] for name in names]
+    return ["metric", *(name.replace("_", " ") for name in after.ceilings)], rows

@@ -25,7 +25,7 @@ from grounding.policies.policy import Policy, VideoPrompt, load_policy, save_pol
 from grounding.policies.saving import whole_folder
 from grounding.policies.tiny import build_tiny
 from grounding.training.checkpoints import Checkpoints
-from grounding.training.config import Config, as_yaml, check
+from grounding.training.config import Config, as_yaml, asking_of, check
 from grounding.training.disk import naming_a_full_disk
 from grounding.training.examples import ExampleMaker
 from grounding.training.folder import METRICS, SKIPPED, forget, is_complete, open_folder
@@ -39,7 +39,6 @@ from grounding.training.sources import open_sources, warmup_first_clip
 from grounding.training.tools import Tools
 from grounding.training.turns import toy_corpus
 from grounding.training.warmup import STAGES, WarmupPlan, warm_up
-from prompting import IdMarker
 
 PACKAGES = ("torch", "transformers", "trl", "accelerate", "peft", "numpy", "opencv-python-headless", "av")
 
@@ -78,9 +77,9 @@ def run_parts(config: Config, folder: Path, log: RunLog) -> None:
     try:
         policy = start_policy(config, folder)
         checking = partial(rich.progress.track, description="checking", console=log.console)
-        sources = open_sources(config.data, config.seed, policy.frame_pixels, checking)
-        marker, skipped = IdMarker(config.marker.style, config.marker.size), Skipped(folder / SKIPPED, config.data)
-        tools = Tools(config, folder, marker, sources, log, skipped)
+        asking = asking_of(config)
+        sources = open_sources(config.data, asking.task, config.seed, policy.frame_pixels, checking)
+        tools = Tools(config, folder, asking, sources, log, Skipped(folder / SKIPPED, config.data))
         if PartialState().is_main_process:
             describe(tools)
         if config.trainer.dry_run:
@@ -114,7 +113,7 @@ def start_policy(config: Config, folder: Path) -> Policy:
     initial = folder / "initial"
     if config.model.path is None and PartialState().is_main_process and not initial.is_dir():
         with whole_folder(initial) as partial:
-            build_tiny(partial, toy_corpus(config.model.prompt), seed=config.seed)
+            build_tiny(partial, toy_corpus(asking_of(config)), seed=config.seed)
     PartialState().wait_for_everyone()
     return loaded(config.model.path or str(initial), config)
 
@@ -150,7 +149,7 @@ def describe(tools: Tools) -> None:
 def check_prompts(policy: Policy, tools: Tools) -> None:
     """Load and encode one sample, as training would, and say how large its prompt is."""
     skip = tools.skipped.on_broken(tools.sources.train) is not None
-    example = ExampleMaker(tools.sources.train, policy, tools.marker, tools.config.model.prompt, skip)(0)
+    example = ExampleMaker(tools.sources.train, policy, tools.asking, skip)(0)
     loaded, prompt = example.loaded, example.prompt
     longest = len(prompt.input_ids) + tools.config.model.max_new_tokens
     if longest > policy.context:
@@ -194,10 +193,9 @@ def warm_up_and_save(policy: Policy, tools: Tools, folder: Path) -> None:
         config.warmup.lr,
         config.warmup.max_steps,
         warmup_first_clip(config.seed),
-        config.model.prompt,
     )
     with tools.log.phase("warmup", plan.max_steps) as phase:
-        warm_up(policy, tools.marker, plan, phase)
+        warm_up(policy, tools.asking, plan, phase)
     save_policy(policy, folder)
 
 
@@ -210,6 +208,6 @@ def train_policy(policy: Policy, tools: Tools) -> None:
         with tools.log.phase("grpo", config.trainer.max_steps, done) as phase:
             source, say = tools.sources.train, tools.log.say
             on_broken = tools.skipped.on_broken(source)
-            policy = run_grpo(policy, source, tools.marker, config, folder, phase, say, on_broken)
+            policy = run_grpo(policy, source, tools.asking, config, folder, phase, say, on_broken)
     if PartialState().is_main_process and not (folder / "model").is_dir():
         save_policy(policy, folder / "model", {"tubelet.yaml": as_yaml(config)})

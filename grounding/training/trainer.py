@@ -25,7 +25,7 @@ from grounding.core.seeds import generator
 from grounding.policies.embedding_cache import EmbeddingCache
 from grounding.policies.policy import Policy, VideoPrompt
 from grounding.policies.shared_prefix import Sampling, log_probs, read_prompts, sample
-from grounding.tasks import stvg
+from grounding.tasks.task import Said, Task
 from grounding.training.examples import Collator, Example
 from grounding.training.groups import check_groups, runs, split_groups
 from grounding.training.refill import flat_groups, put_groups
@@ -36,7 +36,7 @@ from rewards import Meta, find
 
 
 class TaskReward:
-    """One registered reward as TRL calls it: texts and examples in, one number (or None) a completion out."""
+    """One registered reward as TRL calls it: texts, what they say and examples in, a number (or None) each out."""
 
     def __init__(self, name: str, max_tokens: int) -> None:
         self.__name__, self.reward, self.max_tokens = name, find(name), max_tokens
@@ -46,18 +46,19 @@ class TaskReward:
         completions: Sequence[str],
         completion_ids: Sequence[Sequence[int]],
         example: Sequence[Example],
+        said: Sequence[Said],
         trainer_state: TrainerState,
         **_: Any,
     ) -> list[float | None]:
-        """Decode every completion through its own masklets and reward it."""
+        """Reward what every completion says."""
         progress = trainer_state.global_step / max(1, trainer_state.max_steps)
 
-        def value(text: str, ids: Sequence[int], loaded: LoadedSample) -> float | None:
+        def value(text: str, ids: Sequence[int], loaded: LoadedSample, answer: Said) -> float | None:
             meta = Meta(text, loaded.clip.duration, progress, len(ids), self.max_tokens)
-            return self.reward(stvg.read(text, loaded.masklets), loaded.sample.truth, meta)
+            return self.reward(answer, loaded.sample.truth, meta)
 
-        rows = zip(completions, completion_ids, example, strict=True)
-        return [value(text, ids, one.loaded) for text, ids, one in rows]
+        rows = zip(completions, completion_ids, example, said, strict=True)
+        return [value(text, ids, one.loaded, answer) for text, ids, one, answer in rows]
 
 
 class VideoGRPOTrainer(SteadyTrainer):
@@ -65,6 +66,7 @@ class VideoGRPOTrainer(SteadyTrainer):
 
     Args:
         policy: The policy to train; its model was loaded from a folder or hub name (the reference is read again there).
+        task: Reads the completions.
         weights: Weight of each registered reward.
         collator: Makes examples of dataset rows.
         samples: Number of training samples.
@@ -79,6 +81,7 @@ class VideoGRPOTrainer(SteadyTrainer):
     def __init__(
         self,
         policy: Policy,
+        task: Task,
         weights: dict[str, float],
         collator: Collator,
         samples: int,
@@ -87,7 +90,7 @@ class VideoGRPOTrainer(SteadyTrainer):
         refills: int = 0,
         **options: Any,
     ) -> None:
-        self.policy, self.collator, self.refills = policy, collator, refills
+        self.policy, self.task, self.collator, self.refills = policy, task, collator, refills
         frozen = not any(parameter.requires_grad for parameter in policy.core.visual.parameters())
         self.vision = VisionFeatures(frozen=frozen, cache=cache, autocast=lambda: self.accelerator.autocast())
         self.seconds: dict[str, float] = defaultdict(float)
@@ -147,13 +150,17 @@ class VideoGRPOTrainer(SteadyTrainer):
     def _calculate_rewards(
         self, inputs: list[dict[str, Any]], prompts: list[Any], completions: list[str], completion_ids_list: list[Any]
     ) -> torch.Tensor:
-        parsed = [not isinstance(stvg.parse(text), ParseFailure) for text in completions]
+        with self.timed("rewards"):
+            rows = zip(completions, inputs, strict=True)
+            said = [self.task.read(text, row["example"].loaded) for text, row in rows]
+        parsed = [not isinstance(one, ParseFailure) for one in said]
         empty = [not text.strip() for text in completions]
         metrics = self._metrics["train" if self.model.training else "eval"]
         metrics["parse_rate"].append(self._share(parsed))
         metrics["completions/empty_ratio"].append(self._share(empty))
         with self.timed("rewards"):
-            return super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+            rows = [{**row, "said": one} for row, one in zip(inputs, said, strict=True)]
+            return super()._calculate_rewards(rows, prompts, completions, completion_ids_list)
 
     def _get_per_token_logps_and_entropies(
         self,

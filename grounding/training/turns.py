@@ -14,9 +14,10 @@ import torch
 
 from grounding.core import Answer, Interval, LoadedSample
 from grounding.core.seeds import generator
-from grounding.datasets.toy import toy_source
+from grounding.datasets.toy import as_they_are, toy_source
 from grounding.policies.policy import Policy
-from grounding.tasks import stvg
+from grounding.tasks.asking import Asking
+from grounding.tasks.task import normalise_query
 
 PARTIAL = 0.75  # how often a boundary is annotated a second too far inside; our choice
 SECONDS = ("zero", "one", "two", "three")  # what visual tokens call the seconds of a toy clip, see `naming`
@@ -37,51 +38,52 @@ class Turn:
     ends: bool
 
 
-def toy_corpus(prompt_kind: str) -> list[str]:
+def toy_corpus(asking: Asking) -> list[str]:
     """Texts of the toy world, for the tokenizer of the tiny policy: questions and answers of both levels."""
     texts = [" ".join(("", *SECONDS))]
     for level in (1, 2):
-        for sample in toy_source(0, 300, level=level).samples:
-            texts += [stvg.prompt(sample.query, prompt_kind), answer_text(sample.query, sample.truth)]
+        for sample in toy_source(0, 300, level=level, asks=asking.task.toy or as_they_are).samples:
+            texts += [asking.ask(sample.query), answer_text(asking, sample.query, sample.truth)]
     return texts
 
 
-def answer_text(query: str, truth: Answer) -> str:
+def answer_text(asking: Asking, query: str, truth: Answer) -> str:
     """The answer to a query, as the warm-up teaches it.
 
-    The thinking repeats the query's words, and the ID follows them directly, and the seconds follow the ID: each is
+    The thinking repeats the query's words, and the ID follows them directly, and the seconds follow the ID (what of
+    these the truth has): each is
     learnt from a visual token that holds the token before it. With other words between them none was learnt.
     """
-    assert truth.interval is not None  # the toy world's truths have one
-    words = stvg.normalise_query(query).removeprefix("the ")
-    seen = f"{words} {truth.object_id} {truth.interval.start:g} to {truth.interval.end:g}"
-    return stvg.answer_text(truth, seen)
+    seen = [normalise_query(query).removeprefix("the ")]
+    seen += [str(one) for one in sorted(truth.ids or ())]
+    seen += [f"{one.start:g} to {one.end:g}" for one in truth.segments or ()]
+    return asking.task.say(truth, " ".join(seen))
 
 
 def two_frames(loaded: LoadedSample) -> LoadedSample:
     """The sample with two neighbouring frames that show its object, and without the objects that they miss."""
     clip, sample = loaded.clip, loaded.sample
-    starts = [t for t in range(len(clip) - 1) if _shown(sample.truth.interval, clip.pts[t : t + 2])]
+    questions = sample.meta["questions"]
+    starts = [t for t in range(len(clip) - 1) if _shown(questions[0].about.interval, clip.pts[t : t + 2])]
     first = int(generator(sample.id, "two frames").choice(starts))
     cut = replace(clip, frames=clip.frames[first : first + 2], pts=clip.pts[first : first + 2])
-    others = [other for other in sample.meta["others"] if _shown(other["interval"], cut.pts)]
-    return replace(loaded, clip=cut, sample=replace(sample, meta={"others": others}))
+    asked = [one for one in questions if _shown(one.about.interval, cut.pts)]
+    return replace(loaded, clip=cut, sample=replace(sample, meta={"questions": asked}))
 
 
-def turns_of(loaded: LoadedSample, prompt_kind: str, still: bool) -> list[Turn]:
+def turns_of(loaded: LoadedSample, asking: Asking, still: bool) -> list[Turn]:
     """The sample's own question first, then those about the other objects of its clip.
 
     Times are partial annotations. Of still frames only the first answer is said to its end, the others are thoughts.
     """
     sample, turns = loaded.sample, list[Turn]()
-    assert sample.truth.interval is not None  # the toy world's truths have one
-    asked = [(sample.query, sample.truth.interval, sample.truth.object_id)]
-    asked += [(other["query"], other["interval"], other["object_id"]) for other in sample.meta["others"]]
-    for query, interval, object_id in asked:
-        truth = Answer(partial(interval, generator(sample.id, query, "partial")), object_id)
-        text = answer_text(query, truth)
+    for one in sample.meta["questions"]:
+        truth = one.truth
+        if truth.interval is not None:
+            truth = replace(truth, interval=partial(truth.interval, generator(sample.id, one.query, "partial")))
+        text = answer_text(asking, one.query, truth)
         ends = not (still and turns)
-        turns.append(Turn(stvg.prompt(query, prompt_kind), text if ends else text.partition(" <answer>")[0], ends))
+        turns.append(Turn(asking.ask(one.query), text if ends else text.partition(" <answer>")[0], ends))
     return turns
 
 
@@ -120,5 +122,5 @@ def completion_tokens(policy: Policy, turns: Sequence[Turn]) -> tuple[torch.Tens
     return torch.tensor(tokens), torch.tensor(owner)
 
 
-def _shown(interval: Interval | None, pts: np.ndarray) -> bool:
-    return interval is not None and interval.start <= pts[0] and pts[-1] < interval.end
+def _shown(interval: Interval, pts: np.ndarray) -> bool:
+    return bool(interval.start <= pts[0] and pts[-1] < interval.end)

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 import torch
 
 from grounding.core import LoadedSample
-from grounding.datasets.toy import toy_source
+from grounding.datasets.toy import as_they_are, toy_source
 from grounding.policies.policy import Policy, VideoPrompt, pad_tokens
 from grounding.policies.shared_prefix import log_probs, read_prompts
+from grounding.tasks.asking import Asking
 from grounding.training.naming import naming_loss
 from grounding.training.precision import Movement, too_still, train_in_float32
 from grounding.training.turns import Turn, completion_tokens, turns_of, two_frames
-from prompting import IdMarker
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +64,6 @@ class WarmupPlan:
         lr: Largest learning rate of AdamW.
         max_steps: Of all stages together.
         first_clip: Number of the first toy clip; the following ones are used too.
-        prompt_kind: Kind of task prompt.
     """
 
     stages: Sequence[Stage]
@@ -72,7 +71,6 @@ class WarmupPlan:
     lr: float
     max_steps: int
     first_clip: int
-    prompt_kind: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,12 +88,12 @@ class Batch:
     prompts: Sequence[VideoPrompt]
 
 
-def warm_up(policy: Policy, marker: IdMarker, plan: WarmupPlan, log: Callable[[dict[str, float]], None]) -> None:
+def warm_up(policy: Policy, asking: Asking, plan: WarmupPlan, log: Callable[[dict[str, float]], None]) -> None:
     """Train the policy in place, supervised.
 
     Args:
         policy: The policy, trained in full.
-        marker: Draws the IDs.
+        asking: What is shown and asked.
         plan: What to learn from, and how long.
         log: Takes the figures of every step.
     """
@@ -108,8 +106,8 @@ def warm_up(policy: Policy, marker: IdMarker, plan: WarmupPlan, log: Callable[[d
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * rate
-        batch = make_batch(policy, marker, plan, stage, plan.first_clip + step * plan.batch)
-        loss, figures = supervised_loss(policy, batch, asks=stage.asks)
+        batch = make_batch(policy, asking, plan, stage, plan.first_clip + step * plan.batch)
+        loss, figures = supervised_loss(policy, batch, asks=stage.asks, marks=asking.task.marks)
         policy.model.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(policy.model.parameters(), 1.0)
@@ -148,19 +146,25 @@ def make_optimizers(model: torch.nn.Module, lr: float) -> list[torch.optim.Optim
     return [muon, adam]
 
 
-def make_batch(policy: Policy, marker: IdMarker, plan: WarmupPlan, stage: Stage, first_clip: int) -> Batch:
-    """The toy clips from `first_clip` on, with their IDs drawn and questions about all of their objects."""
-    source = toy_source(first_clip, plan.batch)
+def make_batch(policy: Policy, asking: Asking, plan: WarmupPlan, stage: Stage, first_clip: int) -> Batch:
+    """The toy clips from `first_clip` on, as they are shown, and questions about all of their objects."""
+    source = toy_source(first_clip, plan.batch, asks=asking.task.toy or as_they_are)
     clips = [source.load(sample) for sample in source.samples]
     if stage.still:
         clips = [two_frames(clip) for clip in clips]
-    talks = [turns_of(clip, plan.prompt_kind, stage.still) for clip in clips]
-    marked = [marker.annotate_clip(clip.clip, clip.masklets)[0] for clip in clips]
-    return Batch(clips, talks, policy.encode(marked, [talk[0].prompt for talk in talks]))
+    talks = [turns_of(clip, asking, stage.still) for clip in clips]
+    seen = [asking.show(clip) for clip in clips]
+    return Batch(clips, talks, policy.encode(seen, [talk[0].prompt for talk in talks]))
 
 
-def supervised_loss(policy: Policy, batch: Batch, *, asks: bool) -> tuple[torch.Tensor, dict[str, float]]:
+def supervised_loss(policy: Policy, batch: Batch, *, asks: bool, marks: bool) -> tuple[torch.Tensor, dict[str, float]]:
     """Loss of a batch: of its visual tokens' words and, where questions are asked, of their answers.
+
+    Args:
+        policy: The policy, in training.
+        batch: What it learns from.
+        asks: Whether the questions are asked.
+        marks: Whether IDs are drawn, and so are among the words.
 
     Returns:
         The loss, and where questions are asked how `exact` the answers are.
@@ -168,7 +172,7 @@ def supervised_loss(policy: Policy, batch: Batch, *, asks: bool) -> tuple[torch.
     prompts = batch.prompts
     grids = torch.cat([prompt.grid for prompt in prompts]).to(policy.model.device)
     features = policy.family.features(policy.core, torch.cat([policy.patches(p) for p in prompts]), grids)
-    named = naming_loss(policy, features, prompts, batch.clips)
+    named = naming_loss(policy, features, prompts, batch.clips, marks=marks)
     if not asks:
         return named, {}
     rows = [completion_tokens(policy, talk) for talk in batch.talks]

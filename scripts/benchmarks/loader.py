@@ -18,11 +18,14 @@ from grounding.datasets.toy import FPS, HELD_OUT, toy_source
 from grounding.datasets.toy_export import export_toy
 from grounding.policies.policy import Policy, load_policy
 from grounding.policies.tiny import build_tiny
+from grounding.tasks.asking import Asking
+from grounding.tasks.stvg import STVG
 from grounding.training.examples import Collator, Example, make_examples
 from prompting import IdMarker
 
 BARS = [Bar("videos_over_unique", 1.0, most=True)]
 PROMPTS = 2  # videos of a batch
+ASKING = Asking(STVG, "short", IdMarker())
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class RowByRow:
     def __getitem__(self, row: int) -> Example:
         source = self.work.source
         loaded = source.load(source.samples[row // self.work.generations])
-        return make_examples([loaded], self.work.policy, IdMarker(), "short")[0]
+        return make_examples([loaded], self.work.policy, ASKING)[0]
 
 
 def loader(folder: Path, *, batches: int, generations: int, repeats: int, settle: float) -> dict[str, Any]:
@@ -130,7 +133,7 @@ def summary(found: dict[str, Any]) -> dict[str, Any]:
 
 def shared(work: Work, workers: int) -> Iterator[Any]:
     """Batches of our collator; the next one is asked for when one is taken, as the trainer does."""
-    collator = Collator(work.source, work.policy, IdMarker(), "short", keep=2 * PROMPTS, workers=workers)
+    collator = Collator(work.source, work.policy, ASKING, keep=2 * PROMPTS, workers=workers)
     batches = work.batches
     for index, rows in enumerate(batches):
         for ahead in batches[index : index + 2]:

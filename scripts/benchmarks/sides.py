@@ -15,7 +15,8 @@ from trl import GRPOConfig, GRPOTrainer
 from grounding.core.seeds import generator
 from grounding.policies.policy import Policy
 from grounding.policies.tiny import SPECIAL
-from grounding.tasks import stvg
+from grounding.tasks.asking import Asking
+from grounding.tasks.stvg import STVG
 from grounding.training.examples import Collator
 from grounding.training.trainer import VideoGRPOTrainer
 from prompting import IdMarker
@@ -153,7 +154,7 @@ def stock_side(
     model, processor = build_model(machine, frozen)
     source = noise_source(shape, patch_of(model), samples)
     pictures = [stills(source.load(sample).clip) for sample in source.samples]
-    chat = [{"role": "user", "content": stvg.prompt(QUERY, "short")}]
+    chat = [{"role": "user", "content": STVG.prompt(QUERY, "short")}]
 
     def rows(found: dict[str, list[int]]) -> dict[str, list[Any]]:
         return {"prompt": [chat for _ in found["index"]], "images": [pictures[i] for i in found["index"]]}
@@ -186,8 +187,8 @@ def shared_side(
     """Our trainer; with `kind=Policy` it gets true videos."""
     policy = kind(*build_model(machine, frozen))
     source = noise_source(shape, patch_of(policy.model), samples)
-    collator = Collator(source, policy, IdMarker(), "short", keep=2)
-    trainer = VideoGRPOTrainer(policy, {"id_match": 1.0}, collator, samples, settings(folder, shape, machine))
+    collator = Collator(source, policy, Asking(STVG, "short", IdMarker()), keep=2)
+    trainer = VideoGRPOTrainer(policy, STVG, {"id_match": 1.0}, collator, samples, settings(folder, shape, machine))
     trainer.reward_funcs = [letters]  # the same on both sides
     return Side(trainer, policy.processor, lambda: trainer.vision.forget(learning=policy.core.visual))
 

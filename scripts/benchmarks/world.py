@@ -28,7 +28,7 @@ from grounding.core.seeds import generator
 from grounding.policies.policy import Policy, VideoPrompt
 from grounding.policies.published import published_config
 from grounding.policies.tiny import CHAT_TEMPLATE, build_tokenizer, tiny_config
-from grounding.tasks import stvg
+from grounding.tasks.stvg import STVG
 
 INIT = 0.15  # at the usual 0.02 attention is almost uniform, and a wrong position hardly shows
 QUERY = "the small red square that goes from the left to the right before the other one comes"
@@ -122,7 +122,7 @@ def as_video(ids: torch.Tensor, config: Any) -> torch.Tensor:
 
 def build_model(machine: Machine, frozen: bool) -> tuple[Any, Any]:
     """A model with random weights, the same ones in every call, and its processor."""
-    tokenizer = build_tokenizer([stvg.prompt(QUERY, "short")] * 4)
+    tokenizer = build_tokenizer([STVG.prompt(QUERY, "short")] * 4)
     config = SIZES[machine.size](tokenizer)
     for part in (config.text_config, config.vision_config):
         part.initializer_range = INIT if part.hidden_size < 512 else 0.02

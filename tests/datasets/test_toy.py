@@ -6,11 +6,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from grounding.core import Interval, UserError, rle
+from grounding.core import Answer, Interval, UserError, rle
 from grounding.datasets.toy import (
     COLOURS,
     FPS,
@@ -22,6 +23,7 @@ from grounding.datasets.toy import (
     make_sample,
     make_world,
     toy_source,
+    true_tube,
 )
 
 KINDS = [(1, 1), (1, 3), (1, 4), (2, 2), (2, 4)]  # level, objects
@@ -83,15 +85,16 @@ class TestTruth:
         for number, level, objects in worlds():
             world = make_world(number, level, objects)
             sample = make_sample(number, level, objects)
-            asked = [(sample.query, sample.truth.object_id)]
-            asked += [(other["query"], other["object_id"]) for other in sample.meta["others"]]
-            for query, object_id in asked:
-                assert [thing.id for thing in world if fits(query, thing, world)] == [object_id], (number, query)
+            assert sample.meta["questions"][0].query == sample.query
+            for one in sample.meta["questions"]:
+                fitting = [thing.id for thing in world if fits(one.query, thing, world)]
+                assert fitting == [one.truth.object_id] == [one.about.id], (number, one.query)
 
     def test_every_object_is_asked_for_once(self) -> None:
         for number, level, objects in worlds():
             sample = make_sample(number, level, objects)
-            ids = [sample.truth.object_id, *(other["object_id"] for other in sample.meta["others"])]
+            ids = [one.about.id for one in sample.meta["questions"]]
+            assert ids[0] == sample.truth.object_id
             assert sorted(ids) == sorted(thing.id for thing in make_world(number, level, objects))
             assert len(set(ids)) == objects and set(ids) <= set(range(1, 10))
 
@@ -113,12 +116,22 @@ class TestTruth:
                 assert (thing.interval.start * 2).is_integer() and (thing.interval.end * 2).is_integer()
                 assert thing.interval.duration >= 1.0 and thing.interval.end <= SECONDS
 
-    def test_others_give_their_own_intervals(self) -> None:
+    def test_questions_have_the_intervals_and_tubes_of_their_objects(self) -> None:
         for number, level, objects in worlds():
             intervals = {thing.id: thing.interval for thing in make_world(number, level, objects)}
             sample = make_sample(number, level, objects)
             assert sample.truth.interval == intervals[sample.truth.object_id or 0]
-            assert all(other["interval"] == intervals[other["object_id"]] for other in sample.meta["others"])
+            for one in sample.meta["questions"]:
+                assert one.truth.interval == intervals[one.about.id]
+                assert one.truth.tube is not None
+                np.testing.assert_array_equal(one.truth.tube.boxes, true_tube(one.about).boxes)
+
+    def test_a_task_makes_its_own_questions(self) -> None:
+        source = toy_source(7, 2, asks=lambda questions: [replace(questions[1], truth=Answer(number=3.0))])
+        for sample, plain in zip(source.samples[0:2], toy_source(7, 2).samples, strict=True):
+            assert (sample.id, sample.query) == (plain.id, plain.meta["questions"][1].query)
+            assert sample.truth == Answer(number=3.0)
+            assert source.load(sample).sample is sample
 
 
 class TestMasks:

@@ -15,11 +15,11 @@ from grounding.core import Answer, Clip, LoadedSample, Masklets, ParseFailure, S
 from grounding.datasets.toy import ToySource, toy_source
 from grounding.evaluation import evaluate as module
 from grounding.evaluation.evaluate import Evaluation, evaluate
-from grounding.evaluation.metrics import CEILINGS
 from grounding.evaluation.report import contact_sheet
 from grounding.policies.policy import Policy, load_policy
 from grounding.policies.tiny import build_tiny
 from grounding.tasks import stvg
+from grounding.tasks.asking import Asking
 from prompting import IdMarker
 
 CORPUS = ["Query: the blue square", "<think>blue square 8</think> <answer>Target ID: 8, Time range: 1.0 to 2.0"]
@@ -73,7 +73,7 @@ class WatchedMarker:
 
 def ask(policy: Policy, source: Any, batch: int = 2, **options: Any) -> Evaluation:
     marker = options.pop("marker", MARKER)
-    return evaluate(policy, source, marker, prompt_kind="short", max_new_tokens=6, batch=batch, **options)
+    return evaluate(policy, source, Asking(stvg.STVG, "short", marker), max_new_tokens=6, batch=batch, **options)
 
 
 def toy(count: int = 4) -> ToySource:
@@ -131,13 +131,12 @@ def test_scores_are_those_of_what_was_said(policy: Policy, answering: Callable[[
     for name in ("m_tIoU", "id_accuracy", "parse_rate"):
         assert result.metrics[name] == pytest.approx(0.75)
     assert result.metrics["count"] == 4
-    assert list(result.ceilings) == list(CEILINGS)
     # Both oracles also mend the failure; with one oracle it stays one.
-    parsed = [result.ceilings[name]["parse_rate"] for name in CEILINGS]
-    assert parsed == [1.0, 0.75, 0.75]
+    parsed = {name: best["parse_rate"] for name, best in result.ceilings.items()}
+    assert parsed == {"oracle_id_oracle_time": 1.0, "oracle_id_predicted_time": 0.75, "predicted_id_oracle_time": 0.75}
     # A right answer is decoded through the same masks as the oracle's: what remains is the failed sample's own tube.
-    failed = result.predictions[3].ceilings[0].viou
-    assert result.ceilings[CEILINGS[0]]["m_vIoU"] == pytest.approx(result.metrics["m_vIoU"] + failed / 4)
+    failed = result.predictions[3].ceilings["oracle_id_oracle_time"]["m_vIoU"]
+    assert result.ceilings["oracle_id_oracle_time"]["m_vIoU"] == pytest.approx(result.metrics["m_vIoU"] + failed / 4)
 
 
 def test_a_prediction_keeps_its_sample_with_the_complete_truth(policy: Policy) -> None:

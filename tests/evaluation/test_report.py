@@ -29,10 +29,11 @@ from grounding.core import (
 from grounding.core.pictures import picture_size
 from grounding.datasets.jsonl import open_jsonl
 from grounding.evaluation.drawing import GREY, PREDICTED, TRUE
-from grounding.evaluation.report import Shown, contact_sheet, showcase_video
+from grounding.evaluation.report import Shown, contact_sheet, in_words, showcase_video
 
 SHADE = (100, 100, 100)
 BOX = [20.0, 10.0, 60.0, 50.0]
+FIGURES = {"m_tIoU": 1 / 3, "vIoU@0.5": 0.0, "id_accuracy": 1.0}
 
 
 def make_shown(prediction: Answer | ParseFailure, query: str = "the grey thing", duration: float = 2.0) -> Shown:
@@ -42,7 +43,7 @@ def make_shown(prediction: Answer | ParseFailure, query: str = "the grey thing",
     truth = Answer(Interval(0.5, 1.5), 3, Tube(2, np.array([BOX] * 4)))
     frames = np.full((4, 40, 60, 3), SHADE, np.uint8)
     clip = Clip(frames, np.arange(4) / 2 * duration / 2, 4.0, (80, 120), duration)
-    return Shown(LoadedSample(Sample("a", "a.mp4", query, truth), clip, masklets), clip, prediction)
+    return Shown(LoadedSample(Sample("a", "a.mp4", query, truth), clip, masklets), clip, prediction, FIGURES)
 
 
 def answer_of(boxes: list[list[float]], start_frame: int, interval: tuple[float, float], object_id: int = 3) -> Answer:
@@ -106,17 +107,17 @@ class TestPicture:
 
 
 class TestVerdict:
-    def test_right_object(self) -> None:
-        # [0, 1) against [0.5, 1.5): 0.5 / 1.5. Frames 0 to 3 against 2 to 5: 2 of 6 frames with equal boxes.
+    def test_an_answer_beside_the_truth(self) -> None:
         shown = make_shown(answer_of([BOX] * 4, 0, (0.0, 1.0)))
-        assert shown.verdict == "predicted ID 3, true ID 3 (right), tIoU 0.33, vIoU 0.33"
-
-    def test_wrong_object(self) -> None:
-        shown = make_shown(answer_of([[np.nan] * 4] * 4, 2, (0.5, 1.5), object_id=4))
-        assert shown.verdict == "predicted ID 4, true ID 3 (wrong), tIoU 1.00, vIoU 0.00"
+        said = "predicted ID 3, 0.00 to 1.00 s, true ID 3, 0.50 to 1.50 s"
+        assert shown.verdict == f"{said}; m_tIoU 0.33, id_accuracy 1.00"
 
     def test_failure_gives_its_reason(self) -> None:
-        assert make_shown(ParseFailure("no tags")).verdict == "predicted nothing, true ID 3: no tags"
+        assert make_shown(ParseFailure("no tags")).verdict == "predicted nothing, true ID 3, 0.50 to 1.50 s: no tags"
+
+    def test_several_of_a_kind(self) -> None:
+        many = Answer(intervals=(Interval(0, 1), Interval(2, 3.5)), object_ids=frozenset([4, 2]))
+        assert in_words(many) == "ID 2, ID 4, 0.00 to 1.00 s, 2.00 to 3.50 s"
 
 
 class TestContactSheet:
@@ -162,7 +163,7 @@ class TestContactSheet:
         clip = Clip(frames, np.arange(15) / 8 + 1e-3, 8.0, (80, 120), 2.0)
         outside = replace(shown.loaded.sample, truth=Answer(Interval(0.0, 0.1), 3, Tube(0, np.full((1, 4), np.nan))))
         loaded = LoadedSample(outside, clip, shown.loaded.masklets)
-        sheet = self.sheet(tmp_path, Shown(loaded, clip, ParseFailure("nothing")))
+        sheet = self.sheet(tmp_path, Shown(loaded, clip, ParseFailure("nothing"), FIGURES))
         shades = sheet[self.TOP + 80, self.LEFT :: self.COLUMN, 0][:8]
         assert shades.tolist() == [0, 20, 40, 60, 80, 100, 120, 140]  # 15 frames: every other one
 
@@ -252,7 +253,7 @@ def test_real_video(shared_data: Path, tmp_path: Path) -> None:
         backend="pyav",
     )
     loaded = source.load(source.samples[1])  # [1.0, 2.4167] s of 80 frames at 24 fps; seen at 0, 0.5, ..., 3 s
-    shown = Shown(loaded, loaded.clip, replace(loaded.sample.truth, object_id=1))
+    shown = Shown(loaded, loaded.clip, replace(loaded.sample.truth, object_id=1), FIGURES)
     true = [(shown.picture(index, (336, 252)) == TRUE).all(axis=-1).sum() for index in range(len(loaded.clip))]
     assert [count > 100 for count in true] == [False, False, True, True, True, False, False]
     contact_sheet([shown], tmp_path / "sheet.png")

@@ -26,6 +26,9 @@ pytestmark = pytest.mark.slow
     ("arguments", "named"),
     [
         (["traner.max_steps=1"], "traner"),
+        (["task=rvos"], "Available options in 'task': stvg, vtg"),
+        (["task=stvg", "task.name=vtg"], "'task.name=vtg' is no way to choose a task; give task=NAME"),
+        (["task=vtg", "data=scanrefer"], "data=scanrefer has no interval in its truths (object_id), which task=vtg"),
         (["model=nope"], "Available options in 'model': qwen2_5_vl, tiny"),
         (["trainer.max_steps=soon"], "soon"),
         (["steps"], "steps"),

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from grounding.core import Answer, Interval, Masklets, ParseFailure, Tube, UserError
 from grounding.core.intervals import frames_within
 from grounding.core.rle import encode
-from grounding.tasks.stvg import MAX_ANSWER, PROMPTS, answer_text, decode, normalise_query, parse, prompt, read
+from grounding.tasks.stvg import MAX_ANSWER, PROMPTS, STVG, answer_text, decode, parse, read
+from grounding.tasks.task import normalise_query
 from rewards import PRESETS, WeightedSum
 
 FPS = 10.0
@@ -56,7 +57,7 @@ def test_normalising_twice_changes_nothing(query):
 
 
 def test_the_full_prompt_says_what_is_asked_and_how_to_answer():
-    text = prompt("The {odd} MAN walks.", "full")
+    text = STVG.prompt("The {odd} MAN walks.", "full")
     assert '"the {odd} man walks"' in text
     for word in ("number drawn on it", "ID", "seconds", "<think>", "<answer>Target ID: N, Time range: A to B</answer>"):
         assert word in text
@@ -69,12 +70,12 @@ def test_the_form_that_the_prompt_shows_is_the_one_that_is_read():
 
 
 def test_the_short_prompt():
-    assert prompt("The red circle.", "short") == "Query: the red circle"
+    assert STVG.prompt("The red circle.", "short") == "Query: the red circle"
 
 
 def test_an_unknown_prompt_lists_the_known_ones():
     with pytest.raises(UserError, match=r"no prompt 'long' .* full, short"):
-        prompt("a", "long")
+        STVG.prompt("a", "long")
 
 
 # Answer text

@@ -11,9 +11,8 @@ import pytest
 import rewards.format
 from grounding.core import Answer, Interval, Masklets, ParseFailure
 from grounding.core.rle import encode
-from grounding.evaluation.metrics import score
 from grounding.tasks import stvg, tags
-from grounding.tasks.stvg import parse, read
+from grounding.tasks.stvg import measure, parse, read
 from rewards import PRESETS, Meta, WeightedSum, think_answer_format
 
 GOOD = "<think>the red one: 3</think> <answer>Target ID: 3, Time range: 2.0 to 7.0</answer>"
@@ -60,8 +59,7 @@ def check(text):
     assert isinstance(answer, Answer | ParseFailure)
     parts = EVERYTHING.parts(answer, TRUTH, text)
     assert all(0.0 <= value <= 1.0 for value in parts.values()), text[:200]
-    result = score(answer, TRUTH)
-    assert 0.0 <= result.tiou <= 1.0 and 0.0 <= result.viou <= 1.0
+    assert all(0.0 <= value <= 1.0 for value in measure(answer, TRUTH).values())
     return answer
 
 

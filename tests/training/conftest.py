@@ -15,6 +15,8 @@ import pytest
 from grounding.core import Masklets, rle, save_masklets, write_video
 from grounding.policies.policy import Policy, load_policy
 from grounding.policies.tiny import build_tiny
+from grounding.tasks.asking import Asking
+from grounding.tasks.stvg import STVG
 from grounding.training.config import (
     Config,
     MarkerConfig,
@@ -26,12 +28,13 @@ from grounding.training.config import (
 )
 from grounding.training.data import ToyConfig
 from grounding.training.turns import toy_corpus
+from prompting import IdMarker
 
 
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny") / "model"
-    build_tiny(folder, toy_corpus("short"), seed=0)
+    build_tiny(folder, toy_corpus(Asking(STVG, "short", IdMarker())), seed=0)
     return folder
 
 

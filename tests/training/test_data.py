@@ -10,6 +10,7 @@ import pytest
 
 from grounding.datasets.catalog import DATASETS
 from grounding.datasets.records import Policy
+from grounding.tasks.stvg import STVG
 from grounding.training.data import DATA, DatasetConfig, JsonlConfig, PolicyConfig, check_data
 
 USABLE = {"hcstvg", "vidstg"}
@@ -36,15 +37,15 @@ def test_the_policy_is_that_of_the_catalog() -> None:
 
 
 def test_what_is_right_passes(data: DatasetConfig, hcstvg: Path) -> None:
-    assert check_data(data) == []
+    assert check_data(data, STVG) == []
     file = str(hcstvg / "annotations" / "val_v2.json")
-    assert check_data(replace(data, annotations=file, train_split=None, eval_split=None)) == []
+    assert check_data(replace(data, annotations=file, train_split=None, eval_split=None), STVG) == []
 
 
 @pytest.mark.parametrize("name", [name for name in DATASETS if name not in USABLE])
 def test_a_dataset_that_the_task_cannot_use_says_what_it_lacks(name: str) -> None:
     """At once, with all else still missing."""
-    (line,) = check_data(DATA[name])
+    (line,) = check_data(DATA[name], STVG)
     assert line.startswith(f"data={name} has no ") and "task=stvg" in line
     assert line.endswith("choose one of hcstvg, vidstg, jsonl, toy")
 
@@ -59,14 +60,14 @@ def test_a_dataset_that_the_task_cannot_use_says_what_it_lacks(name: str) -> Non
     ],
 )
 def test_what_a_dataset_lacks(name: str, lacks: str) -> None:
-    assert check_data(DATA[name])[0].startswith(lacks)
+    assert check_data(DATA[name], STVG)[0].startswith(lacks)
 
 
 @pytest.mark.parametrize("name", sorted(USABLE))
 def test_what_is_missing_is_told_with_all_that_is_needed(name: str) -> None:
     needs = f"is missing; data={name} needs data.root=DIR data.annotations=FILE data.masklets=DIR"
-    assert check_data(DATA[name]) == [f"data.{one} {needs}" for one in ("root", "annotations", "masklets")]
-    assert check_data(JsonlConfig(root="x")) == [
+    assert check_data(DATA[name], STVG) == [f"data.{one} {needs}" for one in ("root", "annotations", "masklets")]
+    assert check_data(JsonlConfig(root="x"), STVG) == [
         "data.annotations is missing; data=jsonl needs data.root=DIR data.annotations=FILE"
     ]
 
@@ -91,20 +92,20 @@ def test_what_is_missing_is_told_with_all_that_is_needed(name: str) -> None:
     ],
 )
 def test_a_single_mistake_is_one_line(data: DatasetConfig, change: dict[str, Any], message: str) -> None:
-    (line,) = check_data(replace(data, **change))
+    (line,) = check_data(replace(data, **change), STVG)
     assert message in line and "\n" not in line
 
 
 def test_a_file_has_no_splits(data: DatasetConfig, hcstvg: Path) -> None:
     file = str(hcstvg / "annotations" / "val_v2.json")
-    lines = check_data(replace(data, annotations=file, train_split=None))
+    lines = check_data(replace(data, annotations=file, train_split=None), STVG)
     assert lines == [f"data.eval_split=val needs the folder of all splits, but data.annotations={file} is a file"]
 
 
 def test_several_mistakes_come_together(data: DatasetConfig) -> None:
     wrong = replace(data, train_split="x", eval_split="y", fps=0.0, policy=PolicyConfig(empty="no"))
     names = ["data.fps", "data.policy.empty", "data.train_split", "data.eval_split"]
-    assert [line.startswith(name) for line, name in zip(check_data(wrong), names, strict=True)] == [True] * 4
+    assert [line.startswith(name) for line, name in zip(check_data(wrong, STVG), names, strict=True)] == [True] * 4
 
 
 def test_all_files_share_their_options() -> None:

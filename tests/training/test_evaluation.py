@@ -12,11 +12,14 @@ from omegaconf import OmegaConf
 from grounding.core import Answer, Sample, UserError, UserErrors
 from grounding.datasets.problems import Problem
 from grounding.evaluation.evaluate import Evaluation, Prediction
-from grounding.evaluation.metrics import CEILINGS, Score, summarise
+from grounding.evaluation.metrics import summarise
+from grounding.tasks.stvg import STVG
 from grounding.training.config import QWEN
 from grounding.training.data import DATA, DatasetConfig, JsonlConfig, PolicyConfig, ToyConfig
 from grounding.training.evaluation import SAVED, figures, read_arguments, saved_config, table
 from grounding.training.sources import open_held_out
+
+CEILINGS = ("oracle_id_oracle_time", "oracle_id_predicted_time", "predicted_id_oracle_time")
 
 
 @pytest.fixture
@@ -99,7 +102,7 @@ def test_a_public_dataset_needs_no_training_split(folder: Path, hcstvg: Path) ->
     data = read_arguments([f"model={folder}", *options, "data.train_split=elsewhere"]).config.data
     assert isinstance(data, DatasetConfig)
     assert (data.name, data.fps, data.eval_split, data.policy) == ("hcstvg", 4.0, "val", PolicyConfig(beyond="reject"))
-    assert [sample.id for sample in open_held_out(data, 84 * 84)[0].samples] == ["d.mp4", "e.mp4"]
+    assert [sample.id for sample in open_held_out(data, STVG, 84 * 84)[0].samples] == ["d.mp4", "e.mp4"]
     assert DATA["hcstvg"] == DatasetConfig("hcstvg")  # the table of defaults was not written to
 
 
@@ -193,9 +196,9 @@ def test_table_and_file_hold_every_metric_and_ceiling(folder: Path) -> None:
 
 
 def test_means_come_with_their_intervals(folder: Path) -> None:
-    scores = [Score(1.0, 1.0, id_correct=True, parsed=True)] * 4
+    scores = [{"m_tIoU": 1.0, "m_vIoU": 1.0, "parse_rate": 1.0}] * 4
     sample = Sample("a", "a.mp4", "a dog", Answer())
-    predictions = [Prediction(sample, "", Answer(), one, (one, one, one), None) for one in scores]
+    predictions = [Prediction(sample, "", Answer(), one, dict.fromkeys(CEILINGS, one), None) for one in scores]
     metrics = summarise(scores)
     result = Evaluation(predictions, metrics, dict.fromkeys(CEILINGS, metrics))
     assert table(result)[1][0] == ["m_tIoU", "1.000 [1.00, 1.00]", "1.000", "1.000", "1.000"]

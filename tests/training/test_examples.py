@@ -20,10 +20,12 @@ from grounding.datasets.jsonl import open_jsonl
 from grounding.datasets.toy import ToySamples, ToySource, toy_source
 from grounding.datasets.toy_export import export_toy
 from grounding.policies.policy import Policy
+from grounding.tasks.asking import Asking
+from grounding.tasks.stvg import STVG
 from grounding.training.examples import Collator, Example, ExampleMaker, make_examples, without_weights
 from prompting import IdMarker
 
-MARKER = IdMarker("badge", 15.0)
+ASKING = Asking(STVG, "short", IdMarker("badge", 15.0))
 
 
 @dataclass
@@ -54,25 +56,25 @@ def rows(*indices: int) -> list[dict[str, int]]:
 def test_ids_are_drawn_and_the_loaded_clip_stays_clean(policy: Policy, source: Counting) -> None:
     loaded = [source.load(sample) for sample in source.samples]
     before = [one.clip.frames.copy() for one in loaded]
-    examples = make_examples(loaded, policy, MARKER, "short")
+    examples = make_examples(loaded, policy, ASKING)
     for one, example, clean in zip(loaded, examples, before, strict=True):
         assert example.loaded is one
         assert np.array_equal(one.clip.frames, clean)
-        drawn, _ = MARKER.annotate_clip(one.clip, one.masklets)
+        drawn, _ = ASKING.marker.annotate_clip(one.clip, one.masklets)
         assert not np.array_equal(drawn.frames, clean)
         assert example.prompt.pixel_values.equal(policy.encode([drawn], ["x"])[0].pixel_values)
 
 
 def test_the_prompt_asks_the_samples_query_about_the_marked_clip(policy: Policy, source: Counting) -> None:
     loaded = source.load(source.samples[0])
-    example = make_examples([loaded], policy, MARKER, "short")[0]
+    example = make_examples([loaded], policy, ASKING)[0]
     text = policy.tokenizer.decode(example.prompt.input_ids)
     assert f"Query: {loaded.sample.query}<|vision_start|>" in text
     assert not example.prompt.pixel_values.equal(policy.encode([loaded.clip], ["x"])[0].pixel_values)
 
 
 def test_each_video_of_a_batch_is_loaded_once_and_shared(policy: Policy, source: Counting) -> None:
-    collate = Collator(source, policy, MARKER, "short", keep=4)
+    collate = Collator(source, policy, ASKING, keep=4)
     batch = collate(rows(2, 2, 2, 0, 0, 0))
     assert source.loads == [source.samples[2].id, source.samples[0].id]
     assert [row["group"] for row in batch] == [2, 2, 2, 0, 0, 0]
@@ -82,7 +84,7 @@ def test_each_video_of_a_batch_is_loaded_once_and_shared(policy: Policy, source:
 
 
 def test_next_passes_over_the_same_prompts_load_nothing(policy: Policy, source: Counting) -> None:
-    collate = Collator(source, policy, MARKER, "short", keep=2)
+    collate = Collator(source, policy, ASKING, keep=2)
     first = collate(rows(0, 0, 1, 1))
     again = collate(rows(0, 0, 1, 1))
     assert len(source.loads) == 2
@@ -90,7 +92,7 @@ def test_next_passes_over_the_same_prompts_load_nothing(policy: Policy, source: 
 
 
 def test_the_longest_unused_example_is_let_go(policy: Policy, source: Counting) -> None:
-    collate = Collator(source, policy, MARKER, "short", keep=2)
+    collate = Collator(source, policy, ASKING, keep=2)
     for wanted in ((0, 1), (0,), (2,), (0,)):  # 1 goes when 2 comes
         collate(rows(*wanted))
     assert [source.samples.numbers.index(int(name.rpartition("-")[2])) for name in source.loads] == [0, 1, 2]
@@ -99,13 +101,13 @@ def test_the_longest_unused_example_is_let_go(policy: Policy, source: Counting) 
 
 
 def test_a_batch_larger_than_what_is_kept_is_still_complete(policy: Policy, source: Counting) -> None:
-    batch = Collator(source, policy, MARKER, "short", keep=1)(rows(3, 1, 2))
+    batch = Collator(source, policy, ASKING, keep=1)(rows(3, 1, 2))
     assert [row["group"] for row in batch] == [3, 1, 2]
     assert len({id(row["example"]) for row in batch}) == 3
 
 
 def test_without_workers_asking_is_free_and_rows_stay_rows(policy: Policy, source: Counting) -> None:
-    collate = Collator(source, policy, MARKER, "short", keep=4)
+    collate = Collator(source, policy, ASKING, keep=4)
     asked = rows(0, 0, 1, 1)
     assert collate.ask(asked) is asked
     assert source.loads == [] and collate.seconds_waited == 0
@@ -116,11 +118,11 @@ def test_without_workers_asking_is_free_and_rows_stay_rows(policy: Policy, sourc
 
 
 def test_making_an_example_needs_no_weights(policy: Policy, source: Counting) -> None:
-    maker = ExampleMaker(source.inner, without_weights(policy), MARKER, "short")
+    maker = ExampleMaker(source.inner, without_weights(policy), ASKING)
     sent = pickle.dumps(maker)
     weights = sum(value.nbytes for value in policy.model.state_dict().values())
     assert len(sent) < weights / 4
-    assert_same(pickle.loads(sent)(2), make_examples([source.load(source.samples[2])], policy, MARKER, "short")[0])
+    assert_same(pickle.loads(sent)(2), make_examples([source.load(source.samples[2])], policy, ASKING)[0])
 
 
 def assert_same(a: Example, b: Example) -> None:
@@ -140,7 +142,7 @@ def assert_same(a: Example, b: Example) -> None:
 
 def test_the_data_loader_asks_one_batch_ahead(policy: Policy, source: Counting) -> None:
     """As TRL's does: the rows of a generation come once for each of its passes, and accelerate looks one ahead."""
-    collate = Collator(source, policy, MARKER, "short", keep=4)
+    collate = Collator(source, policy, ASKING, keep=4)
     asked: list[list[int]] = []
 
     def ask(batch: Any) -> Any:
@@ -180,7 +182,7 @@ def cut(files: Path) -> Iterator[Any]:
 
 
 def collator(source: Any, policy: Policy, workers: int, on_broken: Any = None) -> Any:
-    return contextlib.closing(Collator(source, policy, MARKER, "short", 8, workers, on_broken))
+    return contextlib.closing(Collator(source, policy, ASKING, 8, workers, on_broken))
 
 
 WORKERS = [0, pytest.param(2, marks=pytest.mark.slow)]
@@ -221,7 +223,7 @@ def test_when_nothing_can_be_read_the_run_stops(policy: Policy, files: Path) -> 
 
     source = Broken(toy_source(5_000_000, 50).samples)
     with pytest.raises(UserError, match=r"10 samples in a row cannot be used; mend the data, the last: .*: gone"):
-        Collator(source, policy, MARKER, "short", 8, on_broken=lambda *_: None)(rows(48))
+        Collator(source, policy, ASKING, 8, on_broken=lambda *_: None)(rows(48))
     assert source.tried == 10
 
 
@@ -229,7 +231,7 @@ def test_a_prompt_that_cannot_be_encoded_names_its_sample(policy: Policy, source
     narrow = make_narrow(policy)
     name = source.samples[3].id
     with pytest.raises(UserError, match=rf"^sample {name}: a prompt has \d+ tokens but the model takes 8"):
-        Collator(source, narrow, MARKER, "short", 8)(rows(3))
+        Collator(source, narrow, ASKING, 8)(rows(3))
 
 
 def make_narrow(policy: Policy) -> Policy:

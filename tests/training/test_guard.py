@@ -13,6 +13,8 @@ import torch
 from grounding.core import UserError
 from grounding.datasets.toy import toy_source
 from grounding.policies.policy import Policy, VideoPrompt
+from grounding.tasks.asking import Asking
+from grounding.tasks.stvg import STVG
 from grounding.training.config import Config
 from grounding.training.examples import Collator
 from grounding.training.grpo import trl_config
@@ -36,10 +38,10 @@ def make(
     def trainer_of(steps: int, broken: set[int], logged: list[Any], said: list[str]) -> Any:
         small = config(trainer={"max_steps": steps, "prompts": 2, "groups_per_pass": 1}, objective={"lr": 1e-2})
         source, policy = toy_source(FIRST, 4, fps=1.0), fresh()
-        collator = Collator(source, policy, IdMarker("badge", 15.0), "short", keep=4)
+        collator = Collator(source, policy, Asking(STVG, "short", IdMarker("badge", 15.0)), keep=4)
         args = trl_config(small, tmp_path)
         trainer: Any = VideoGRPOTrainer(
-            policy, {"letters": 1.0}, collator, 4, args, callbacks=[LogCallback(logged.append)], say=said.append
+            policy, STVG, {"letters": 1.0}, collator, 4, args, callbacks=[LogCallback(logged.append)], say=said.append
         )
         generate = trainer._generate_and_score_completions
 

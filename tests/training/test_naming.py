@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from grounding.core import Answer, Clip, Interval, LoadedSample, Masklets, Sample, rle
-from grounding.datasets.toy import toy_source
+from grounding.datasets.toy import Question, toy_source
 from grounding.policies.policy import Policy
 from grounding.training.naming import LEAST, TIME, names, naming_loss, objects_shown, targets_of
 from grounding.training.turns import SECONDS, two_frames
@@ -26,9 +27,9 @@ def drawn(tracks: dict[int, list[np.ndarray]]) -> LoadedSample:
     masklets = Masklets((28, 28), 2.0, times, masks)
     clip = Clip(np.zeros((2, 28, 28, 3), np.uint8), times, 2.0, (28, 28), 1.0)
     first, *rest = tracks
-    others = [{"query": f"the thing {other}", "object_id": other, "interval": Interval(0, 1)} for other in rest]
-    truth = Answer(Interval(0, 1), first)
-    return LoadedSample(Sample("a", "a", "The circle in red.", truth, {"others": others}), clip, masklets)
+    queries = {first: "The circle in red.", **{other: f"the thing {other}" for other in rest}}
+    asked = [Question(query, Answer(Interval(0, 1), one), SimpleNamespace(id=one)) for one, query in queries.items()]  # type: ignore[arg-type]
+    return LoadedSample(Sample("a", "a", asked[0].query, asked[0].truth, {"questions": asked}), clip, masklets)
 
 
 def block(top: int, left: int, height: int, width: int) -> np.ndarray:
@@ -59,9 +60,8 @@ def test_times_are_told_apart() -> None:
 
 def test_objects_that_nobody_asks_for_stay_unnamed() -> None:
     loaded = drawn({2: [block(0, 0, 14, 14)] * 2, 6: [block(14, 14, 14, 14)] * 2})
-    asked = LoadedSample(
-        Sample("a", "a", "the circle in red", loaded.sample.truth, {"others": []}), loaded.clip, loaded.masklets
-    )
+    own = loaded.sample.meta["questions"][:1]
+    asked = replace(loaded, sample=replace(loaded.sample, meta={"questions": own}))
     assert names(asked) == {2: "circle red"}
     assert objects_shown(asked, (1, 2, 2)).tolist() == [[[2, 0], [0, 0]]]
 
@@ -80,7 +80,7 @@ def still(policy: Policy) -> tuple[LoadedSample, Any]:
 
 def test_targets_share_the_words_of_the_object_and_the_second(policy: Policy, still: Any) -> None:
     loaded, prompt = still
-    targets = targets_of(policy, prompt, loaded)
+    targets = targets_of(policy, prompt, loaded, marks=True)
     shown = objects_shown(loaded, (1, 6, 6)).ravel()  # 84 pixels in tokens of 14
     now = f" {SECONDS[int(loaded.clip.pts[0])]}"
     assert targets.shape == (36, len(policy.tokenizer))
@@ -94,10 +94,20 @@ def test_targets_share_the_words_of_the_object_and_the_second(policy: Policy, st
         assert words == pytest.approx({**dict.fromkeys(what, 0.85 / 3), now: 0.15})
 
 
+def test_an_id_that_is_not_drawn_is_no_word(policy: Policy, still: Any) -> None:
+    loaded, prompt = still
+    targets = targets_of(policy, prompt, loaded, marks=False)
+    digits = [policy.tokenizer(f" {one}")["input_ids"][0] for one in names(loaded)]
+    assert not targets[:, digits].any()
+    named = targets[targets.any(1)]
+    assert len(named) and named.sum(1).tolist() == pytest.approx([1.0] * len(named))
+    assert named.max() == pytest.approx(0.85 / 2)  # shape and colour share what the second leaves
+
+
 def test_every_patch_has_its_own_second(policy: Policy) -> None:
     source = toy_source(CLIP, 1)
     loaded = source.load(source.samples[0])
-    targets = targets_of(policy, policy.encode([loaded.clip], ["what?"])[0], loaded).view(4, 36, -1)
+    targets = targets_of(policy, policy.encode([loaded.clip], ["what?"])[0], loaded, marks=True).view(4, 36, -1)
     shown = objects_shown(loaded, (4, 6, 6))
     assert [ids.any() for ids in shown].count(True) > 1
     for second, (patch, ids) in enumerate(zip(targets, shown, strict=True)):
@@ -109,13 +119,15 @@ def test_every_patch_has_its_own_second(policy: Policy) -> None:
 
 def test_the_loss_by_hand(policy: Policy, still: Any) -> None:
     loaded, prompt = still
-    targets = targets_of(policy, prompt, loaded)
+    targets = targets_of(policy, prompt, loaded, marks=True)
     least = -(0.85 * np.log(0.85 / 3) + 0.15 * np.log(0.15))  # entropy of the shares
     reader: Any = SimpleNamespace(model=policy.model, tokenizer=policy.tokenizer, head=lambda hidden: hidden)
     unsure = torch.zeros(1, *targets.shape)
-    assert naming_loss(reader, [unsure], [prompt], [loaded]).item() == pytest.approx(np.log(targets.shape[1]))
+    assert naming_loss(reader, [unsure], [prompt], [loaded], marks=True).item() == pytest.approx(
+        np.log(targets.shape[1])
+    )
     right = targets.clamp(min=1e-30).log()[None]
-    assert naming_loss(reader, [right], [prompt], [loaded]).item() == pytest.approx(least)
+    assert naming_loss(reader, [right], [prompt], [loaded], marks=True).item() == pytest.approx(least)
     # Tokens that show nothing may say anything.
     anything = torch.where(targets.any(1)[None, :, None], right, torch.rand(right.shape))
-    assert naming_loss(reader, [anything], [prompt], [loaded]).item() == pytest.approx(least)
+    assert naming_loss(reader, [anything], [prompt], [loaded], marks=True).item() == pytest.approx(least)

@@ -9,15 +9,17 @@ from typing import Any
 import pytest
 
 from grounding.core import UserError
-from grounding.evaluation.metrics import Score, summarise
+from grounding.evaluation.metrics import summarise
 from grounding.training.outcome import BEFORE, read_before
 
-SCORES = [Score(0.5, 0.25, True, True), Score(0.0, 0.0, False, False)]
+SCORES = [
+    {"m_tIoU": 0.5, "m_vIoU": 0.25, "id_accuracy": 1.0, "parse_rate": 1.0},
+    {"m_tIoU": 0.0, "m_vIoU": 0.0, "id_accuracy": 0.0, "parse_rate": 0.0},
+]
 
 
 def written(folder: Path, **changes: Any) -> Path:
-    scores = [vars(score) for score in SCORES]
-    (folder / BEFORE).write_text(json.dumps({"metrics": summarise(SCORES), "scores": scores} | changes))
+    (folder / BEFORE).write_text(json.dumps({"metrics": summarise(SCORES), "scores": SCORES} | changes))
     return folder / BEFORE
 
 
@@ -38,9 +40,9 @@ def test_figures_and_scores_come_back(tmp_path: Path) -> None:
         {"scores": 5},
         {"scores": [5]},
         {"scores": [{}]},
-        {"scores": [vars(SCORES[0]) | {"tiou": None}]},
-        {"scores": [vars(SCORES[0]) | {"more": 1}]},
-        {"scores": [vars(SCORES[0]) | {"parsed": "yes"}]},
+        {"scores": [SCORES[0] | {"m_tIoU": None}]},
+        {"scores": [SCORES[0] | {"more": 1}]},
+        {"scores": [SCORES[0] | {"parse_rate": "yes"}]},
         {"left_out": 3},
     ],
 )

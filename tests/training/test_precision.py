@@ -13,6 +13,8 @@ from safetensors.torch import load_file
 from grounding.core import UserErrors
 from grounding.datasets.toy import toy_source
 from grounding.policies.policy import load_policy, save_policy
+from grounding.tasks.asking import Asking
+from grounding.tasks.stvg import STVG
 from grounding.training.config import Config, check
 from grounding.training.grpo import run_grpo
 from grounding.training.precision import SAMPLE, Movement, too_still, train_in_float32
@@ -20,7 +22,7 @@ from grounding.training.warmup import Stage, WarmupPlan, warm_up
 from prompting import IdMarker
 from rewards import REWARDS
 
-MARKER = IdMarker("badge", 15.0)
+ASKING = Asking(STVG, "short", IdMarker("badge", 15.0))
 FIRST = 5_000_000
 LR = 1e-6  # the published one, too small for bfloat16
 
@@ -96,7 +98,7 @@ def test_a_step_of_the_published_size_moves_what_is_trained(
     small = config(model=model, objective={"lr": LR}, trainer={"bf16": autocast, "prompts": 2, "groups_per_pass": 2})
     logged: list[dict[str, float]] = []
     said: list[str] = []
-    trained = run_grpo(policy, toy_source(FIRST, 4, fps=1.0), MARKER, small, tmp_path, logged.append, said.append)
+    trained = run_grpo(policy, toy_source(FIRST, 4, fps=1.0), ASKING, small, tmp_path, logged.append, said.append)
     assert logged[0]["weights_moved"] > 0.99
     assert said == []
     save_policy(trained, tmp_path / "model")
@@ -116,7 +118,7 @@ def test_without_float32_the_guard_warns(
     small = config(objective={"lr": LR}, trainer={"bf16": True, "prompts": 2, "groups_per_pass": 2})
     logged: list[dict[str, float]] = []
     said: list[str] = []
-    run_grpo(policy, toy_source(FIRST, 4, fps=1.0), MARKER, small, tmp_path, logged.append, said.append)
+    run_grpo(policy, toy_source(FIRST, 4, fps=1.0), ASKING, small, tmp_path, logged.append, said.append)
     assert logged[0]["weights_moved"] < 0.05
     assert len(said) == 1
     assert "rounded away" in said[0]
@@ -132,7 +134,7 @@ def test_a_step_without_gradient_is_not_judged(
     small = config(objective={"generations": 4}, trainer=trainer)
     logged: list[dict[str, float]] = []
     said: list[str] = []
-    run_grpo(policy, toy_source(FIRST, 4, fps=1.0), MARKER, small, tmp_path, logged.append, said.append)
+    run_grpo(policy, toy_source(FIRST, 4, fps=1.0), ASKING, small, tmp_path, logged.append, said.append)
     assert [row["grad_norm"] > 0 for row in logged] == [False, True, True]
     assert ["weights_moved" in row for row in logged] == [False, True, False]
     assert said == []
@@ -151,7 +153,7 @@ def test_a_resumed_run_reads_float32_weights_beside_a_frozen_tower(
     for _ in range(2):  # the second begins from the checkpoint of the last step, and trains nothing
         policy = load_policy(str(tiny_folder), dtype="bfloat16")
         logged: list[dict[str, float]] = []
-        trained = run_grpo(policy, toy_source(FIRST, 4, fps=1.0), MARKER, small, tmp_path, logged.append)
+        trained = run_grpo(policy, toy_source(FIRST, 4, fps=1.0), ASKING, small, tmp_path, logged.append)
         results.append({name: value.clone() for name, value in trained.model.state_dict().items()})
     assert {value.dtype for value in results[0].values()} == {torch.float32, torch.bfloat16}
     assert all(torch.equal(results[0][name], value) for name, value in results[1].items())
@@ -159,8 +161,8 @@ def test_a_resumed_run_reads_float32_weights_beside_a_frozen_tower(
 
 def test_the_warm_up_learns_in_float32(tiny_folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     policy = load_policy(str(tiny_folder), dtype="bfloat16")
-    plan = WarmupPlan([Stage(1.0, still=True)], batch=2, lr=1e-5, max_steps=1, first_clip=FIRST, prompt_kind="short")
-    warm_up(policy, MARKER, plan, lambda figures: None)
+    plan = WarmupPlan([Stage(1.0, still=True)], batch=2, lr=1e-5, max_steps=1, first_clip=FIRST)
+    warm_up(policy, ASKING, plan, lambda figures: None)
     assert {parameter.dtype for parameter in policy.model.parameters()} == {torch.float32}
     assert caplog.records == []
 

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from grounding.datasets.toy import toy_source
 from grounding.policies.policy import Policy
+from grounding.tasks.asking import Asking
+from grounding.tasks.stvg import STVG
 from grounding.training.config import Config
 from grounding.training.examples import Collator
 from grounding.training.groups import by_group, check_groups
@@ -109,9 +111,9 @@ def test_flat_groups_are_replaced_in_training(
     monkeypatch.setitem(REWARDS, "half", half_flat)
     small = config(trainer={"groups_per_pass": 2}, objective={"generations": 4})
     policy = fresh()
-    collator = Collator(source, policy, IdMarker("badge", 15.0), "short", keep=8)
+    collator = Collator(source, policy, Asking(STVG, "short", IdMarker("badge", 15.0)), keep=8)
     args = trl_config(small, tmp_path)
-    trainer: Any = VideoGRPOTrainer(policy, {"half": 1.0}, collator, 8, args, refills=rounds)
+    trainer: Any = VideoGRPOTrainer(policy, STVG, {"half": 1.0}, collator, 8, args, refills=rounds)
     trainer.train()
     passes = trainer._buffered_inputs
     advantages = torch.cat([part["advantages"] for part in passes])

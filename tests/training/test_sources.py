@@ -16,6 +16,7 @@ from grounding.datasets.jsonl import JsonlSource
 from grounding.datasets.toy import HELD_OUT, PER_SEED, ToySource, toy_source
 from grounding.datasets.toy_export import export_toy
 from grounding.datasets.video_source import VideoSource
+from grounding.tasks.stvg import STVG
 from grounding.training.data import DataConfig, DatasetConfig, JsonlConfig, PolicyConfig, ToyConfig
 from grounding.training.sources import open_held_out, open_sources, warmup_first_clip
 
@@ -34,7 +35,7 @@ def overlap(left: range, right: range) -> bool:
 
 def clip_ranges(seed: int) -> list[range]:
     """Training, warm-up and held-out clips of a seed."""
-    sources = open_sources(ToyConfig(), seed, PIXELS)
+    sources = open_sources(ToyConfig(), STVG, seed, PIXELS)
     first = warmup_first_clip(seed)
     return [numbers(sources.train), range(first, first + WARMUP_CLIPS), numbers(sources.held_out)]
 
@@ -60,13 +61,13 @@ def test_seeds_share_no_training_clip_and_all_held_out_ones() -> None:
 
 
 def test_the_largest_training_set_still_leaves_the_warmup_its_clips() -> None:
-    train = numbers(open_sources(ToyConfig(train_clips=PER_SEED // 2), 3, PIXELS).train)
+    train = numbers(open_sources(ToyConfig(train_clips=PER_SEED // 2), STVG, 3, PIXELS).train)
     assert train.stop <= warmup_first_clip(3)
-    assert warmup_first_clip(3) + WARMUP_CLIPS <= numbers(open_sources(ToyConfig(), 4, PIXELS).train).start
+    assert warmup_first_clip(3) + WARMUP_CLIPS <= numbers(open_sources(ToyConfig(), STVG, 4, PIXELS).train).start
 
 
 def test_the_toy_world_is_as_configured() -> None:
-    sources = open_sources(ToyConfig(level=2, objects=4, fps=1.0, train_clips=7, eval_samples=5), 0, PIXELS)
+    sources = open_sources(ToyConfig(level=2, objects=4, fps=1.0, train_clips=7, eval_samples=5), STVG, 0, PIXELS)
     assert (len(sources.train.samples), len(sources.held_out.samples)) == (7, 5)
     for source in (sources.train, sources.held_out):
         assert (source.level, source.objects, source.fps) == (2, 4, 1.0)  # type: ignore[attr-defined]
@@ -75,7 +76,7 @@ def test_the_toy_world_is_as_configured() -> None:
 
 def test_a_source_nobody_knows_is_our_fault() -> None:
     with pytest.raises(TypeError, match="DataConfig"):
-        open_sources(DataConfig(name="x"), 0, PIXELS)
+        open_sources(DataConfig(name="x"), STVG, 0, PIXELS)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +103,7 @@ def ids(source: Any) -> list[str]:
 
 
 def test_jsonl_splits(folder: Path) -> None:
-    sources = open_sources(own(folder, train_split="train", eval_split="val"), 0, PIXELS)
+    sources = open_sources(own(folder, train_split="train", eval_split="val"), STVG, 0, PIXELS)
     names = [f"toy-1-3-{HELD_OUT.stop + k}" for k in range(6)]
     assert ids(sources.train) == [names[0], names[2], names[4]]
     assert ids(sources.held_out) == [names[1], names[3]]
@@ -111,58 +112,60 @@ def test_jsonl_splits(folder: Path) -> None:
 @pytest.mark.parametrize("split", [None, "val"])
 def test_held_out_alone_is_the_same(folder: Path, split: str | None) -> None:
     data = own(folder, train_split="train", eval_split=split, eval_samples=2)
-    source, skipped = open_held_out(data, PIXELS)
-    assert ids(source) == ids(open_sources(data, 0, PIXELS).held_out)
+    source, skipped = open_held_out(data, STVG, PIXELS)
+    assert ids(source) == ids(open_sources(data, STVG, 0, PIXELS).held_out)
     assert (len(ids(source)), skipped) == (2, [])
     toy = ToyConfig(eval_samples=7, level=2)
-    assert open_held_out(toy, PIXELS) == (open_sources(toy, 3, PIXELS).held_out, [])
+    assert open_held_out(toy, STVG, PIXELS) == (open_sources(toy, STVG, 3, PIXELS).held_out, [])
 
 
 def test_held_out_alone_needs_no_training_data(folder: Path) -> None:
     data = own(folder, annotations="broken.jsonl", train_split="none such", eval_split="val", on_error="skip")
-    source, skipped = open_held_out(data, PIXELS)  # the broken row is of the split train
+    source, skipped = open_held_out(data, STVG, PIXELS)  # the broken row is of the split train
     assert (len(ids(source)), skipped) == (2, [])
-    whole, skipped = open_held_out(own(folder, annotations="broken.jsonl", on_error="skip"), PIXELS)
+    whole, skipped = open_held_out(own(folder, annotations="broken.jsonl", on_error="skip"), STVG, PIXELS)
     assert (len(ids(whole)), len(skipped)) == (5, 1)
     with pytest.raises(TypeError, match="DataConfig"):
-        open_held_out(DataConfig(name="x"), PIXELS)
+        open_held_out(DataConfig(name="x"), STVG, PIXELS)
 
 
 def test_jsonl_without_splits_trains_and_evaluates_every_row(folder: Path) -> None:
-    sources = open_sources(own(folder), 0, PIXELS)
+    sources = open_sources(own(folder), STVG, 0, PIXELS)
     assert len(ids(sources.train)) == 6
     assert ids(sources.held_out) == ids(sources.train)
 
 
 def test_fewer_held_out_rows_are_the_same_in_every_run(folder: Path) -> None:
-    chosen = [ids(open_sources(own(folder, eval_samples=3), seed, PIXELS).held_out) for seed in (0, 1, 2)]
+    chosen = [ids(open_sources(own(folder, eval_samples=3), STVG, seed, PIXELS).held_out) for seed in (0, 1, 2)]
     assert chosen[0] == chosen[1] == chosen[2]
     assert len(set(chosen[0])) == 3
-    assert set(chosen[0]) < set(ids(open_sources(own(folder), 0, PIXELS).train))
+    assert set(chosen[0]) < set(ids(open_sources(own(folder), STVG, 0, PIXELS).train))
 
 
 def test_frames_are_brought_to_what_the_model_looks_at(folder: Path) -> None:
-    small = open_sources(own(folder), 0, 42 * 42).train
+    small = open_sources(own(folder), STVG, 0, 42 * 42).train
     height, width = small.load(small.samples[0]).clip.frames.shape[1:3]
     assert height * width <= 42 * 42
-    told = open_sources(own(folder, max_pixels=28 * 28), 0, 42 * 42).train
+    told = open_sources(own(folder, max_pixels=28 * 28), STVG, 0, 42 * 42).train
     height, width = told.load(told.samples[0]).clip.frames.shape[1:3]
     assert height * width <= 28 * 28
 
 
 def test_broken_rows_stop_or_are_skipped_once(folder: Path) -> None:
     with pytest.raises(UserError, match=r"gone\.mp4"):
-        open_sources(own(folder, annotations="broken.jsonl"), 0, PIXELS)
-    sources = open_sources(own(folder, annotations="broken.jsonl", on_error="skip"), 0, PIXELS)
+        open_sources(own(folder, annotations="broken.jsonl"), STVG, 0, PIXELS)
+    sources = open_sources(own(folder, annotations="broken.jsonl", on_error="skip"), STVG, 0, PIXELS)
     assert len(ids(sources.train)) == 5
     assert len(sources.skipped) == 1  # though the same row is read for training and for evaluation
     assert "gone.mp4" in sources.skipped[0].line()
 
 
 def test_splits_are_merged_for_training_only(folder: Path) -> None:
-    merging = open_sources(JsonlConfig(root=str(folder), annotations="annotations.jsonl", merge_splits=True), 0, PIXELS)
+    merging = open_sources(
+        JsonlConfig(root=str(folder), annotations="annotations.jsonl", merge_splits=True), STVG, 0, PIXELS
+    )
     assert (merging.train.merge_splits, merging.held_out.merge_splits) == (True, False)  # type: ignore[attr-defined]
-    plain = open_sources(JsonlConfig(root=str(folder), annotations="annotations.jsonl"), 0, PIXELS)
+    plain = open_sources(JsonlConfig(root=str(folder), annotations="annotations.jsonl"), STVG, 0, PIXELS)
     assert (plain.train.merge_splits, plain.held_out.merge_splits) == (False, False)  # type: ignore[attr-defined]
 
 
@@ -179,16 +182,16 @@ def names(source: Any) -> list[str]:
 
 
 def test_the_splits_of_a_public_dataset(hcstvg: Path) -> None:
-    sources = open_sources(public(hcstvg), 0, PIXELS)
+    sources = open_sources(public(hcstvg), STVG, 0, PIXELS)
     assert names(sources.train) == ["a.mp4", "b.mp4", "c.mp4"]
     assert names(sources.held_out) == ["d.mp4", "e.mp4"] and sources.skipped == []
-    assert names(open_held_out(public(hcstvg, train_split="none such"), PIXELS)[0]) == ["d.mp4", "e.mp4"]
-    assert len(names(open_sources(public(hcstvg, eval_samples=1), 0, PIXELS).held_out)) == 1
+    assert names(open_held_out(public(hcstvg, train_split="none such"), STVG, PIXELS)[0]) == ["d.mp4", "e.mp4"]
+    assert len(names(open_sources(public(hcstvg, eval_samples=1), STVG, 0, PIXELS).held_out)) == 1
 
 
 def test_a_sample_of_hcstvg_is_whole(hcstvg: Path) -> None:
     """The video is found below its root, and the object by its boxes: left 4, top 4, 10 wide and high."""
-    train = open_sources(public(hcstvg, fps=5.0, max_frames=3, max_pixels=16 * 24), 0, PIXELS).train
+    train = open_sources(public(hcstvg, fps=5.0, max_frames=3, max_pixels=16 * 24), STVG, 0, PIXELS).train
     loaded = train.load(train.samples[0])
     truth = loaded.sample.truth
     assert (loaded.sample.video, loaded.sample.query) == ("part1/a.mp4", "The man runs.")
@@ -199,7 +202,7 @@ def test_a_sample_of_hcstvg_is_whole(hcstvg: Path) -> None:
 
 
 def test_a_public_dataset_goes_to_other_processes(hcstvg: Path) -> None:
-    train = open_sources(public(hcstvg), 0, PIXELS).train
+    train = open_sources(public(hcstvg), STVG, 0, PIXELS).train
     again = pickle.loads(pickle.dumps(train))
     assert again.load(again.samples[2]).sample.truth.object_id == 4
 
@@ -214,7 +217,7 @@ def test_only_rows_that_are_evaluated_are_checked(hcstvg: Path, monkeypatch: pyt
         return masklets_of(source, video)
 
     monkeypatch.setattr(VideoSource, "masklets_of", noting)
-    source, _ = open_held_out(public(hcstvg, eval_samples=1), PIXELS)
+    source, _ = open_held_out(public(hcstvg, eval_samples=1), STVG, PIXELS)
     assert [sample.video for sample in source.samples] == read and len(read) == 1
 
 
@@ -226,26 +229,26 @@ def test_how_far_the_check_is_can_be_shown(hcstvg: Path) -> None:
             shown.append(sample.id)
             yield sample
 
-    open_sources(public(hcstvg), 0, PIXELS, progress)
+    open_sources(public(hcstvg), STVG, 0, PIXELS, progress)
     assert shown == ["a.mp4", "b.mp4", "c.mp4", "d.mp4", "e.mp4"]
 
 
 def test_one_annotation_file_trains_and_evaluates_alike(hcstvg: Path) -> None:
     file = str(hcstvg / "annotations" / "train_v2.json")
-    sources = open_sources(public(hcstvg, annotations=file, train_split=None, eval_split=None), 0, PIXELS)
+    sources = open_sources(public(hcstvg, annotations=file, train_split=None, eval_split=None), STVG, 0, PIXELS)
     assert names(sources.train) == names(sources.held_out) == ["a.mp4", "b.mp4", "c.mp4"]
-    merging = open_sources(public(hcstvg, merge_splits=True), 0, PIXELS)
+    merging = open_sources(public(hcstvg, merge_splits=True), STVG, 0, PIXELS)
     assert (merging.train.merge_splits, merging.held_out.merge_splits) == (True, False)  # type: ignore[attr-defined]
 
 
 def test_rows_of_a_public_dataset_that_cannot_be_used_stop_or_are_skipped(hcstvg: Path) -> None:
     data = public(hcstvg, train_split="part")
     with pytest.raises(UserErrors) as caught:
-        open_sources(data, 0, PIXELS)
+        open_sources(data, STVG, 0, PIXELS)
     row, summary = caught.value.errors
     assert row.startswith(f"{hcstvg}/annotations/part_v2.json, row 2 (gone.mp4): 'gone.mp4' not found in")
     assert "1 of 2 rows cannot be used" in summary and "data.on_error=skip" in summary
-    sources = open_sources(public(hcstvg, train_split="part", eval_split="part", on_error="skip"), 0, PIXELS)
+    sources = open_sources(public(hcstvg, train_split="part", eval_split="part", on_error="skip"), STVG, 0, PIXELS)
     assert names(sources.train) == ["f.mp4"] and [one.sample_id for one in sources.skipped] == ["gone.mp4"]
 
 
@@ -256,14 +259,14 @@ def test_truths_that_cannot_be_right_follow_the_policy(hcstvg: Path, tmp_path: P
     rows["c.mp4"] |= {"st_frame": 9, "st_time": 0.8, "ed_time": 1.1}
     (tmp_path / "train.json").write_text(json.dumps(rows))
     data = public(hcstvg, annotations=str(tmp_path), eval_split="train", on_error="skip")
-    sources = open_sources(data, 0, PIXELS)
+    sources = open_sources(data, STVG, 0, PIXELS)
     assert names(sources.train) == ["a.mp4", "b.mp4", "c.mp4"] and sources.skipped == []
     for place, first, last in ((1, 2, 5), (2, 8, 10)):
         truth = sources.train.load(sources.train.samples[place]).sample.truth
         assert truth.interval is not None and truth.tube is not None and truth.tube.frames == range(first, last)
         assert (truth.interval.start, truth.interval.end) == pytest.approx((first / 10, last / 10))
     data.policy = PolicyConfig(beyond="reject")
-    sources = open_sources(data, 0, PIXELS)
+    sources = open_sources(data, STVG, 0, PIXELS)
     assert names(sources.train) == ["a.mp4", "b.mp4"]
     assert [(one.row, one.sample_id) for one in sources.skipped] == [(3, "c.mp4")]
 
@@ -275,7 +278,7 @@ def test_a_split_or_file_that_is_not_there_is_one_line(hcstvg: Path) -> None:
         {"masklets": str(hcstvg / "no")},
     ):
         with pytest.raises(UserError) as caught:
-            open_sources(public(hcstvg, **wrong), 0, PIXELS)
+            open_sources(public(hcstvg, **wrong), STVG, 0, PIXELS)
         assert "\n" not in str(caught.value)
 
 
@@ -292,7 +295,7 @@ def test_vidstg_has_its_boxes_from_vidor(tmp_path: Path) -> None:
     (tmp_path / "val_annotations.json").write_text(json.dumps([entry]))
     options = {"name": "vidstg", "annotations": str(tmp_path), "masklets": str(tmp_path / "vidor")}
     for boxes in ("", str(tmp_path / "vidor")):
-        source, _ = open_held_out(public(tmp_path, **options, boxes=boxes), PIXELS)
+        source, _ = open_held_out(public(tmp_path, **options, boxes=boxes), STVG, PIXELS)
         loaded = source.load(source.samples[0])
         truth = loaded.sample.truth
         assert truth.object_id == 4 and truth.tube is not None and truth.tube.frames == range(2, 5)

@@ -14,10 +14,12 @@ import pytest
 import torch
 from transformers import TrainerState
 
-from grounding.core import LoadedSample, Sample
+from grounding.core import LoadedSample, ParseFailure, Sample
 from grounding.datasets.toy import toy_source
 from grounding.policies.policy import Policy
 from grounding.tasks import stvg
+from grounding.tasks.asking import Asking
+from grounding.tasks.stvg import STVG
 from grounding.training.config import LOSSES, Config
 from grounding.training.examples import Collator, make_examples
 from grounding.training.groups import runs, split_groups
@@ -26,7 +28,7 @@ from grounding.training.trainer import TaskReward, VideoGRPOTrainer
 from prompting import IdMarker
 from rewards import REWARDS
 
-MARKER = IdMarker("badge", 15.0)
+ASKING = Asking(STVG, "short", IdMarker("badge", 15.0))
 FIRST = 5_000_000
 MODULE = "grounding.training.trainer"
 
@@ -58,8 +60,8 @@ def letters(monkeypatch: pytest.MonkeyPatch) -> None:
 def trainer_of(policy: Policy, source: Any, config: Config, folder: Path, weights: dict[str, float]) -> Any:
     args = trl_config(config, folder)
     args.optim = "sgd"  # so that a small difference of gradients stays one of weights
-    collator = Collator(source, policy, MARKER, "short", keep=8)
-    return VideoGRPOTrainer(policy, weights, collator, len(source.samples), args)
+    collator = Collator(source, policy, ASKING, keep=8)
+    return VideoGRPOTrainer(policy, STVG, weights, collator, len(source.samples), args)
 
 
 def test_nobody_is_told_of_a_run(fresh: Callable[[], Policy], config: Callable[..., Config], tmp_path: Path) -> None:
@@ -128,7 +130,7 @@ def test_gradient_checkpointing_computes_twice_and_learns_the_same(
         )
         logged: list[dict[str, float]] = []
         source = toy_source(FIRST, 8, fps=1.0)
-        after[again] = weights_of(run_grpo(policy, source, MARKER, small, tmp_path / str(again), logged.append))  # type: ignore[arg-type]
+        after[again] = weights_of(run_grpo(policy, source, ASKING, small, tmp_path / str(again), logged.append))  # type: ignore[arg-type]
     assert calls[True] == 2 * calls[False] > 0
     moved = largest_change(before, after[False])
     assert moved > 1e-3
@@ -201,13 +203,13 @@ def test_split_groups_by_hand() -> None:
 
 def test_runs_are_of_the_same_prompt_not_of_equal_ones(policy: Policy) -> None:
     loaded = toy_source(FIRST, 1).load(toy_source(FIRST, 1).samples[0])
-    a, b = (make_examples([loaded], policy, MARKER, "short")[0].prompt for _ in range(2))
+    a, b = (make_examples([loaded], policy, ASKING)[0].prompt for _ in range(2))
     assert [(prompt is a, count) for prompt, count in runs([a, a, a, b, b])] == [(True, 3), (False, 2)]
 
 
 def figures(policy: Policy, config: Config, folder: Path, **source: int) -> list[dict[str, float]]:
     logged: list[dict[str, float]] = []
-    run_grpo(policy, toy_source(FIRST, 8, fps=1.0), MARKER, config, folder, logged.append)  # type: ignore[arg-type]
+    run_grpo(policy, toy_source(FIRST, 8, fps=1.0), ASKING, config, folder, logged.append)  # type: ignore[arg-type]
     return logged
 
 
@@ -257,7 +259,7 @@ def test_lora_trains_language_projections_only_and_is_merged(
     before = weights_of(policy)
     logged: list[dict[str, float]] = []
     small = config(model={"lora_rank": 2}, objective={"beta": 0.04, "lr": 1e-2}, trainer={"max_steps": 2})
-    trained = run_grpo(policy, toy_source(FIRST, 8, fps=1.0), MARKER, small, tmp_path, logged.append)  # type: ignore[arg-type]
+    trained = run_grpo(policy, toy_source(FIRST, 8, fps=1.0), ASKING, small, tmp_path, logged.append)  # type: ignore[arg-type]
     after = trained.model.state_dict()
     assert after.keys() == before.keys()  # a plain model again
     changed = [name for name in before if not torch.equal(before[name], after[name])]
@@ -273,7 +275,7 @@ def test_scoring_is_not_blind(
     source = toy_source(FIRST, 2, fps=1.0)
     policy = fresh()
     trainer = trainer_of(policy, source, config(), tmp_path, {"letters": 1.0})
-    examples = make_examples([source.load(sample) for sample in source.samples], policy, MARKER, "short")
+    examples = make_examples([source.load(sample) for sample in source.samples], policy, ASKING)
     ids = torch.tensor([[40, 41, 42]])
 
     def score(prompt: Any) -> torch.Tensor:
@@ -296,7 +298,7 @@ def test_scores_are_those_of_full_sequences_in_parts_of_any_size(
     source = toy_source(FIRST, 2, fps=1.0)
     policy = fresh()
     trainer = trainer_of(policy, source, config(), tmp_path, {"letters": 1.0})
-    made = make_examples([source.load(sample) for sample in source.samples], policy, MARKER, "short")
+    made = make_examples([source.load(sample) for sample in source.samples], policy, ASKING)
     trainer._prompts = [made[0].prompt] * 3 + [made[1].prompt] * 3
     completions = [torch.arange(40, 40 + length) for length in (4, 2, 1, 3, 3, 2)]
     batch = policy.pad(trainer._prompts, completions)
@@ -317,7 +319,7 @@ def example(policy: Policy) -> Any:
     truth = loaded.sample.truth
     tube = loaded.masklets.tube(truth.object_id, truth.interval)
     known = replace(loaded.sample, truth=replace(truth, tube=tube))
-    return make_examples([replace(loaded, sample=known)], policy, MARKER, "short")[0]
+    return make_examples([replace(loaded, sample=known)], policy, ASKING)[0]
 
 
 def test_rewards_of_completions_written_by_hand(example: Any) -> None:
@@ -336,6 +338,7 @@ def test_rewards_of_completions_written_by_hand(example: Any) -> None:
         "think_answer_format": [1.0, 1.0, 0.0, 0.0, 1.0],
     }
     given: Any = {"completion_ids": [[1]] * 5, "example": [example] * 5, "trainer_state": TrainerState(), "ignored": 1}
+    given["said"] = [STVG.read(text, example.loaded) for text in texts]
     for name, values in expected.items():
         assert TaskReward(name, 48)(texts, **given) == pytest.approx(values)
     assert TaskReward("tube_viou", 48)(texts, **given)[1:] == pytest.approx([0.0, 0.0, 0.0, 1.0])
@@ -353,7 +356,8 @@ def test_rewards_are_told_all_that_the_trainer_knows(example: Any, tmp_path: Pat
     del REWARDS[own.__name__]  # it is for this test alone
     state = TrainerState(global_step=3, max_steps=12)
     # 4 seconds, a quarter done, 3 and 5 tokens of at most 48: 4000 + 25 + 30 + 0.48 and 4000 + 25 + 50 + 0.48
-    values = own(["a", "b"], completion_ids=[[1] * 3, [1] * 5], example=[example] * 2, trainer_state=state)
+    given: Any = {"completion_ids": [[1] * 3, [1] * 5], "example": [example] * 2, "said": [ParseFailure("no")] * 2}
+    values = own(["a", "b"], **given, trainer_state=state)
     assert values == pytest.approx([4055.48, 4075.48])
 
 
@@ -374,6 +378,27 @@ def test_parse_rate_and_rewards_are_logged_as_they_are(
     for phase in ("rollout", "rewards", "scoring", "step"):
         assert logged[f"seconds/{phase}"] > 0
     assert json.dumps(logged)
+
+
+def test_a_text_is_read_once_and_every_reward_sees_what_was_read(
+    fresh: Callable[[], Policy], config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Any] = []
+    judged: dict[str, list[Any]] = {"id_match": [], "tube_viou": []}
+
+    def reading(text: str, loaded: Any) -> Any:
+        read.append(STVG.read(text, loaded))
+        return read[-1]
+
+    for name, seen in judged.items():
+        monkeypatch.setitem(REWARDS, name, lambda answer, truth, meta, seen=seen: seen.append(answer) or 0.0)
+    policy, source = fresh(), toy_source(FIRST, 8, fps=1.0)
+    collator = Collator(source, policy, ASKING, keep=8)
+    args = trl_config(config(objective={"generations": 2}), tmp_path)
+    VideoGRPOTrainer(policy, replace(STVG, read=reading), dict.fromkeys(judged, 1.0), collator, 8, args).train()
+    assert len(read) == 8  # four groups of two
+    for seen in judged.values():
+        assert [id(one) for one in seen] == [id(one) for one in read]
 
 
 def test_weights_of_the_config_weigh_the_rewards(

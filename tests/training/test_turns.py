@@ -13,6 +13,9 @@ from grounding.datasets import toy
 from grounding.datasets.toy import toy_source
 from grounding.policies.policy import Policy
 from grounding.policies.tiny import build_tokenizer
+from grounding.tasks.asking import Asking
+from grounding.tasks.stvg import STVG
+from grounding.tasks.vtg import VTG
 from grounding.training.turns import (
     PARTIAL,
     SECONDS,
@@ -24,8 +27,10 @@ from grounding.training.turns import (
     turns_of,
     two_frames,
 )
+from prompting import IdMarker
 
 FIRST = 5_000_000
+ASKING = Asking(STVG, "short", IdMarker())
 
 
 def loaded_clip(objects: int = 2, number: int = FIRST, fps: float = 2.0) -> Any:
@@ -36,25 +41,29 @@ def loaded_clip(objects: int = 2, number: int = FIRST, fps: float = 2.0) -> Any:
 def test_turns_ask_for_every_object_its_own_id_and_times(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("grounding.training.turns.PARTIAL", 0.0)
     loaded = loaded_clip()
-    turns = turns_of(loaded, "short", still=False)
-    truth, other = loaded.sample.truth, loaded.sample.meta["others"][0]
-    query = loaded.sample.query
-    assert [turn.prompt for turn in turns] == [f"Query: {query}", f"Query: {other['query']}"]
+    turns = turns_of(loaded, ASKING, still=False)
+    own, other = loaded.sample.meta["questions"]
+    assert (own.query, own.truth) == (loaded.sample.query, loaded.sample.truth)
+    assert [turn.prompt for turn in turns] == [f"Query: {own.query}", f"Query: {other.query}"]
     assert [turn.answer for turn in turns] == [
-        answer_text(query, truth),
-        answer_text(other["query"], Answer(other["interval"], other["object_id"])),
+        answer_text(ASKING, own.query, Answer(own.about.interval, own.about.id)),
+        answer_text(ASKING, other.query, Answer(other.about.interval, other.about.id)),
     ]
     assert all(turn.ends for turn in turns)
 
 
 def test_an_answer_by_hand() -> None:
-    assert answer_text("The square in red.", Answer(Interval(1.0, 3.5), 7)) == (
+    assert answer_text(ASKING, "The square in red.", Answer(Interval(1.0, 3.5), 7)) == (
         "<think>square in red 7 1 to 3.5</think> <answer>Target ID: 7, Time range: 1.0 to 3.5</answer>"
+    )
+    when = Asking(VTG, "short", IdMarker())
+    assert answer_text(when, "The square in red.", Answer(Interval(1.0, 3.5))) == (
+        "<think>square in red 1 to 3.5</think> <answer>1.0 to 3.5</answer>"
     )
 
 
 def test_words_that_are_said_are_single_tokens() -> None:
-    tokenizer = build_tokenizer(toy_corpus("short"))
+    tokenizer = build_tokenizer(toy_corpus(ASKING))
     said = "<think>square in red 7 1 to 3</think> <answer>Target ID: 7, Time range: 1.0 to 3.0</answer>"
     words = [*said.replace("<think>", "<think> ").replace("</", " </").split(), *SECONDS]
     assert len(SECONDS) == toy.SECONDS
@@ -91,7 +100,7 @@ def test_partial_annotations_come_as_often_as_said() -> None:
 
 def test_of_still_frames_one_answer_is_whole_and_the_others_are_thoughts() -> None:
     loaded = loaded_clip()
-    still, whole = turns_of(loaded, "short", still=True), turns_of(loaded, "short", still=False)
+    still, whole = turns_of(loaded, ASKING, still=True), turns_of(loaded, ASKING, still=False)
     assert [turn.prompt for turn in still] == [turn.prompt for turn in whole]
     assert still[0] == whole[0]
     assert still[1].answer == whole[1].answer.partition(" <answer>")[0]
@@ -138,9 +147,10 @@ def test_two_frames_show_the_object_and_drop_those_they_miss(number: int) -> Non
     assert np.array_equal(still.clip.frames, loaded.clip.frames[at])
     assert all(truth.interval.start <= time < truth.interval.end for time in still.clip.pts)
     shown = {
-        other["object_id"]
-        for other in loaded.sample.meta["others"]
-        if all(other["interval"].start <= time < other["interval"].end for time in still.clip.pts)
+        one.about.id
+        for one in loaded.sample.meta["questions"]
+        if all(one.about.interval.start <= time < one.about.interval.end for time in still.clip.pts)
     }
-    assert {other["object_id"] for other in still.sample.meta["others"]} == shown
+    assert {one.about.id for one in still.sample.meta["questions"]} == shown
+    assert still.sample.meta["questions"][0].about.id == truth.object_id
     assert two_frames(loaded).clip.pts.tolist() == still.clip.pts.tolist()  # the sample decides, nothing else

@@ -17,6 +17,8 @@ from safetensors.torch import load_file
 from grounding.datasets.toy import toy_source
 from grounding.policies.embedding_cache import EmbeddingCache
 from grounding.policies.policy import Policy, VideoPrompt
+from grounding.tasks.asking import Asking
+from grounding.tasks.stvg import STVG
 from grounding.training.config import Config
 from grounding.training.examples import Collator, make_examples
 from grounding.training.grpo import trl_config
@@ -25,7 +27,7 @@ from grounding.training.vision import VisionFeatures
 from prompting import IdMarker
 from rewards import REWARDS
 
-MARKER = IdMarker("badge", 15.0)
+ASKING = Asking(STVG, "short", IdMarker("badge", 15.0))
 SOURCE = toy_source(5_000_000, 8, fps=1.0)
 RUN = str(Path(__file__).parent / "small_run.py")
 DDP = str(Path(__file__).parents[2] / "scripts" / "accelerate" / "ddp.yaml")
@@ -39,7 +41,7 @@ def own(fresh: Callable[[], Policy]) -> Policy:
 @pytest.fixture
 def prompts(own: Policy) -> list[VideoPrompt]:
     loaded = [SOURCE.load(sample) for sample in SOURCE.samples[:2]]
-    return [example.prompt for example in make_examples(loaded, own, MARKER, "short")]
+    return [example.prompt for example in make_examples(loaded, own, ASKING)]
 
 
 def frames(policy: Policy, before: int = 0) -> int:
@@ -185,7 +187,7 @@ def test_the_rollout_reads_what_an_update_would_compute(own: Policy, prompts: li
 def trained(policy: Policy, config: Config, folder: Path) -> tuple[dict[str, torch.Tensor], list[dict[str, float]]]:
     args = trl_config(config, folder)
     args.optim = "sgd"
-    trainer = VideoGRPOTrainer(policy, {"letters": 1.0}, Collator(SOURCE, policy, MARKER, "short", keep=8), 8, args)
+    trainer = VideoGRPOTrainer(policy, STVG, {"letters": 1.0}, Collator(SOURCE, policy, ASKING, keep=8), 8, args)
     trainer.train()
     return policy.model.state_dict(), [row for row in trainer.state.log_history if "loss" in row]
 

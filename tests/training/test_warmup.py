@@ -12,6 +12,8 @@ import pytest
 import torch
 
 from grounding.policies.policy import Policy
+from grounding.tasks.asking import Asking
+from grounding.tasks.stvg import STVG
 from grounding.training.naming import naming_loss
 from grounding.training.turns import completion_tokens
 from grounding.training.warmup import (
@@ -27,10 +29,10 @@ from grounding.training.warmup import (
 )
 from prompting import IdMarker
 
-MARKER = IdMarker("badge", 15.0)
+ASKING = Asking(STVG, "short", IdMarker("badge", 15.0))
 FIRST = 5_000_000
 STILL, WHOLE = Stage(1.0), Stage(1.0, still=False)
-PLAN = WarmupPlan([STILL], batch=2, lr=1e-3, max_steps=2, first_clip=FIRST, prompt_kind="short")
+PLAN = WarmupPlan([STILL], batch=2, lr=1e-3, max_steps=2, first_clip=FIRST)
 
 
 def test_the_schedule_by_hand() -> None:
@@ -55,14 +57,11 @@ def test_the_default_stages_name_then_ask_about_stills_then_about_whole_clips() 
 
 @pytest.mark.parametrize(("stage", "frames"), [(STILL, 2), (WHOLE, 8)])
 def test_a_batch_has_all_objects_of_its_clips(policy: Policy, stage: Stage, frames: int) -> None:
-    batch = make_batch(policy, MARKER, PLAN, stage, FIRST)
+    batch = make_batch(policy, ASKING, PLAN, stage, FIRST)
     assert [clip.sample.id for clip in batch.clips] == [f"toy-1-3-{FIRST}", f"toy-1-3-{FIRST + 1}"]
     assert [len(clip.clip) for clip in batch.clips] == [frames] * 2
     for clip, talk, prompt in zip(batch.clips, batch.talks, batch.prompts, strict=True):
-        assert [turn.prompt for turn in talk] == [
-            f"Query: {query}"
-            for query in [clip.sample.query, *[other["query"] for other in clip.sample.meta["others"]]]
-        ]
+        assert [turn.prompt for turn in talk] == [f"Query: {one.query}" for one in clip.sample.meta["questions"]]
         assert prompt.frames == frames
         assert policy.tokenizer.decode(prompt.input_ids).startswith(
             f"<|im_start|>user\n{talk[0].prompt}<|vision_start|>"
@@ -71,8 +70,8 @@ def test_a_batch_has_all_objects_of_its_clips(policy: Policy, stage: Stage, fram
 
 def test_the_ids_are_drawn(policy: Policy) -> None:
     plain, marked = (
-        make_batch(policy, marker, PLAN, STILL, FIRST).prompts[0].pixel_values
-        for marker in (IdMarker("badge", 10.0), MARKER)
+        make_batch(policy, replace(ASKING, task=task), PLAN, STILL, FIRST).prompts[0].pixel_values
+        for task in (replace(STVG, marks=False), STVG)
     )
     assert not torch.equal(plain, marked)
 
@@ -80,8 +79,8 @@ def test_the_ids_are_drawn(policy: Policy) -> None:
 @torch.no_grad()
 @pytest.mark.parametrize("stage", [STILL, WHOLE])
 def test_the_loss_is_that_of_the_plain_model(policy: Policy, stage: Stage) -> None:
-    batch = make_batch(policy, MARKER, PLAN, stage, FIRST)
-    loss, figures = supervised_loss(policy, batch, asks=True)
+    batch = make_batch(policy, ASKING, PLAN, stage, FIRST)
+    loss, figures = supervised_loss(policy, batch, asks=True, marks=True)
     rows = [completion_tokens(policy, talk) for talk in batch.talks]
     inputs = policy.pad(batch.prompts, [tokens for tokens, _ in rows])
     logp = torch.log_softmax(policy.model(**inputs).logits, -1)
@@ -93,16 +92,16 @@ def test_the_loss_is_that_of_the_plain_model(policy: Policy, stage: Stage) -> No
                 answers.setdefault((row, who), []).append(float(logp[row, begin + at - 1, token]))
     terms = [term for answer in answers.values() for term in answer]
     features = policy.encode_videos(batch.prompts)
-    named = float(naming_loss(policy, features, batch.prompts, batch.clips))
+    named = float(naming_loss(policy, features, batch.prompts, batch.clips, marks=True))
     assert float(loss) == pytest.approx(NAMING * named - sum(terms) / len(terms), abs=1e-4)
     assert figures["exact"] == pytest.approx(np.mean([np.exp(sum(answer)) for answer in answers.values()]), rel=1e-3)
 
 
 @torch.no_grad()
 def test_without_questions_only_names_count(policy: Policy) -> None:
-    batch = make_batch(policy, MARKER, PLAN, STILL, FIRST)
-    loss, figures = supervised_loss(policy, batch, asks=False)
-    named = naming_loss(policy, policy.encode_videos(batch.prompts), batch.prompts, batch.clips)
+    batch = make_batch(policy, ASKING, PLAN, STILL, FIRST)
+    loss, figures = supervised_loss(policy, batch, asks=False, marks=True)
+    named = naming_loss(policy, policy.encode_videos(batch.prompts), batch.prompts, batch.clips, marks=True)
     assert float(loss) == pytest.approx(float(named), abs=1e-5)
     assert figures == {}
 
@@ -118,7 +117,7 @@ def test_it_trains_every_part_and_logs_every_step(fresh: Callable[[], Policy]) -
     before = {name: value.clone() for name, value in policy.model.state_dict().items()}
     logged: list[dict[str, float]] = []
     stages = [Stage(0.5, asks=False), Stage(0.5)]
-    warm_up(policy, MARKER, replace(PLAN, stages=stages), logged.append)
+    warm_up(policy, ASKING, replace(PLAN, stages=stages), logged.append)
     assert [(row["stage"], "exact" in row) for row in logged] == [(1, False), (2, True)]
     assert all(np.isfinite(row["loss"]) for row in logged)
     after = policy.model.state_dict()
@@ -142,7 +141,7 @@ def test_the_rate_rises_at_the_beginning_of_every_stage_and_falls_at_the_end(
     monkeypatch.setattr(f"{module}.RAMP", 2)
     monkeypatch.setattr(f"{module}.FALL", 2)
     plan = replace(PLAN, stages=[Stage(0.5), Stage(0.5, pace=0.5)], max_steps=6)
-    warm_up(policy, MARKER, plan, lambda _: None)
+    warm_up(policy, ASKING, plan, lambda _: None)
     # Half at first and half in the last step; the second stage at half the pace.
     assert rates == [2.0, 4.0, 4.0, 1.0, 2.0, 1.0]
 
@@ -152,6 +151,6 @@ def test_the_rate_rises_at_the_beginning_of_every_stage_and_falls_at_the_end(
 def test_a_few_steps_lower_the_loss(fresh: Callable[[], Policy], monkeypatch: pytest.MonkeyPatch, stage: Stage) -> None:
     monkeypatch.setattr("grounding.training.warmup.FALL", 5)
     logged: list[dict[str, Any]] = []
-    warm_up(fresh(), MARKER, replace(PLAN, stages=[stage], batch=4, max_steps=25), logged.append)
+    warm_up(fresh(), ASKING, replace(PLAN, stages=[stage], batch=4, max_steps=25), logged.append)
     losses = [row["loss"] for row in logged]
     assert np.mean(losses[-5:]) < 0.6 * np.mean(losses[:3])

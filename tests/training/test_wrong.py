@@ -13,6 +13,8 @@ import torch
 from grounding.core import LoadedSample, Sample, UserError, UserErrors
 from grounding.datasets.toy import toy_source
 from grounding.policies.policy import Policy
+from grounding.tasks.asking import Asking
+from grounding.tasks.stvg import STVG
 from grounding.training.config import Config, check
 from grounding.training.examples import Collator
 from grounding.training.grpo import run_grpo, trl_config
@@ -20,7 +22,7 @@ from grounding.training.trainer import VideoGRPOTrainer
 from prompting import IdMarker
 from rewards import REWARDS
 
-MARKER = IdMarker("badge", 15.0)
+ASKING = Asking(STVG, "short", IdMarker("badge", 15.0))
 FIRST = 5_000_000
 MODULE = "grounding.training.trainer"
 Train = Callable[..., dict[str, float]]
@@ -59,7 +61,7 @@ def train(
             monkeypatch.setattr(f"{MODULE}.sample", lambda *_: rows * 4)
         logged: list[dict[str, float]] = []
         small = replace(config(objective={"scheduler": "constant"}), **changes)
-        run_grpo(policy, source, MARKER, small, tmp_path, logged.append, on_broken=on_broken)  # type: ignore[arg-type]
+        run_grpo(policy, source, ASKING, small, tmp_path, logged.append, on_broken=on_broken)  # type: ignore[arg-type]
         return logged[0]
 
     return step
@@ -151,8 +153,8 @@ def test_another_number_of_tokens_than_of_features_stops_the_run(
     fresh: Callable[[], Policy], config: Callable[..., Config], tmp_path: Path
 ) -> None:
     policy = fresh()
-    collator = FewerTokens(SOURCE, policy, MARKER, "short", keep=8)
-    trainer = VideoGRPOTrainer(policy, {"id_match": 1.0}, collator, 4, trl_config(config(), tmp_path))
+    collator = FewerTokens(SOURCE, policy, ASKING, keep=8)
+    trainer = VideoGRPOTrainer(policy, STVG, {"id_match": 1.0}, collator, 4, trl_config(config(), tmp_path))
     with pytest.raises(UserError, match=r"^prompt 0 has (\d+) visual tokens but its video has (\d+) features") as error:
         trainer.train()
     assert "give the processor that belongs to the model" in str(error.value)

@@ -1,0 +1,72 @@
+"""What a task is: what a policy is shown and asked, how its text is read, and how good an answer is.
+
+A new task is one file with a `Task`, and one line in `grounding.tasks.table`. Data, training, evaluation and report
+know tasks through this class alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from grounding.core import Answer, LoadedSample, ParseFailure, UserError
+from grounding.datasets.toy import Question
+
+Said = Answer | ParseFailure  # what a text says, or why it says nothing
+
+
+def no_oracles(said: Said, loaded: LoadedSample) -> dict[str, Said]:
+    """For a task whose answer has one part: with that known, nothing is left to say."""
+    return {}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One kind of question about a video.
+
+    All functions are pure and live at the top of a module, so that a task can be sent to another process.
+
+    Args:
+        name: What `task=` takes.
+        needs: The parts that a truth must have: of each tuple one, named as in `Answer`.
+        prompts: The user's turn by kind ("full", "short"); `{query}` is filled in.
+        rewards: The preset of `rewards.PRESETS` that is taken by default.
+        read: A text -> its answer, complete, or why there is none. Never raises.
+        say: A truth and what to think -> the text of a perfect answer, from which `read` gives the truth again.
+        measure: What was said and the truth -> figures by name, each in [0, 1], 1 where all is right. A failure has
+            the same names, each 0. A run reports their means over the samples that have them.
+        oracles: What was said with parts of it replaced by the truth's, by name; measured, they are the ceilings.
+        marks: Whether IDs are drawn on the video; only then masks are needed.
+        toy: The toy world's questions about a clip -> this task's, the sample's own first; None if it has none.
+    """
+
+    name: str
+    needs: tuple[tuple[str, ...], ...]
+    prompts: Mapping[str, str]
+    rewards: str
+    read: Callable[[str, LoadedSample], Said]
+    say: Callable[[Answer, str], str]
+    measure: Callable[[Said, Answer], dict[str, float]]
+    oracles: Callable[[Said, LoadedSample], Mapping[str, Said]] = no_oracles
+    marks: bool = False
+    toy: Callable[[Sequence[Question]], Sequence[Question]] | None = None
+
+    def prompt(self, query: str, kind: str) -> str:
+        """The user's turn for a query, as annotated.
+
+        Raises:
+            UserError: If there is no such kind of prompt.
+        """
+        if kind not in self.prompts:
+            known = ", ".join(self.prompts)
+            raise UserError(f"there is no prompt {kind!r} for task {self.name}; known prompts: {known}")
+        return self.prompts[kind].format(query=normalise_query(query))
+
+    def lacks(self, parts: Collection[str]) -> list[str]:
+        """What truths that have only these parts still need."""
+        return [" or ".join(need) for need in self.needs if not set(need) & set(parts)]
+
+
+def normalise_query(query: str) -> str:
+    """The query as every prompt shows it, in training and in evaluation: lower case, single spaces, no final period."""
+    return " ".join(query.lower().split()).rstrip(". ")
