@@ -258,11 +258,11 @@ def _check_task(config: Config) -> list[str]:
     if config.task.rewards not in PRESETS:
         return [unknown("task.rewards", config.task.rewards, PRESETS)]
     try:
-        WeightedSum(weights_of(config.task))
+        weights = WeightedSum(weights_of(config.task)).weights
         IdMarker(config.marker.style, config.marker.size)
     except UserError as error:
         return [f"task.weights or marker: {error}"]
-    return []
+    return [] if any(weights.values()) else ["task.weights must leave a reward that weighs more than 0, got none"]
 
 
 def _check_numbers(config: Config) -> list[str]:

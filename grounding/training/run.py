@@ -33,6 +33,7 @@ from grounding.training.grpo import run_grpo
 from grounding.training.memory import COLUMNS, LENGTHS, WAYS, Forecast
 from grounding.training.outcome import BEFORE, evaluated_after, evaluated_before, read_before, report
 from grounding.training.processes import join_processes, stopping_when_told, told_how, told_to_shard
+from grounding.training.rewarded import check_rewards
 from grounding.training.runlog import RunLog
 from grounding.training.skipped import Skipped
 from grounding.training.sources import open_sources, warmup_first_clip
@@ -80,6 +81,7 @@ def run_parts(config: Config, folder: Path, log: RunLog) -> None:
         asking = asking_of(config)
         sources = open_sources(config.data, asking.task, config.seed, policy.frame_pixels, checking)
         tools = Tools(config, folder, asking, sources, log, Skipped(folder / SKIPPED, config.data))
+        check_rewards(config, asking.task, sources.train, tools.skipped.on_broken(sources.train) is not None)
         if PartialState().is_main_process:
             describe(tools)
         if config.trainer.dry_run:

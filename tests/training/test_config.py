@@ -168,6 +168,10 @@ WHOLE = [
         ("marker.style=star", ["marker", "star"]),
         ("marker.size=0", ["marker", "0"]),
         ("task.weights={beauty: 1}", ["beauty", "known rewards"]),
+        (
+            "task.weights={temporal_iou: 0, id_match: 0, tube_viou: 0, think_answer_format: 0}",
+            ["task.weights must leave a reward"],
+        ),
         ("model.path=some/where", ["warmup.max_steps", "0"]),
     ],
 )
