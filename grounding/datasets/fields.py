@@ -22,11 +22,12 @@ RESERVED = re.compile("|".join([r"<\|[^|]{0,100}\|>", *map(re.escape, TAGS)]), r
 Box = tuple[float, float, float, float]
 
 
-def read_fields(value: dict[str, Any]) -> dict[str, Any]:
+def read_fields(value: dict[str, Any], *, marks: bool = True) -> dict[str, Any]:
     """Read the keys of a row.
 
     Args:
         value: The JSON object, without keys that are null.
+        marks: Whether IDs will be drawn; only then a row must have masklets and say which object it is about.
 
     Returns:
         The arguments of `grounding.datasets.rows.Row`, but its number.
@@ -35,9 +36,10 @@ def read_fields(value: dict[str, Any]) -> dict[str, Any]:
         UserErrors: All that is wrong: missing, unknown and ill-formed keys.
     """
     errors = [_unknown(key) for key in value if key not in _READERS]
-    errors += [f'"{key}" is missing; add it' for key in _REQUIRED if key not in value]
+    required = (*_REQUIRED, "masklets") if marks else _REQUIRED
+    errors += [f'"{key}" is missing; add it' for key in required if key not in value]
     truths = [key for key in ("object_id", "boxes") if key in value]
-    if len(truths) != 1:
+    if marks and len(truths) != 1:
         errors.append(f'the truth must be either "object_id" or "boxes", got {" and ".join(truths) or "neither"}')
     fields = {}
     for key, reader in _READERS.items():
@@ -145,4 +147,4 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "split": lambda value: _read_line("split", value),
     "meta": _read_meta,
 }
-_REQUIRED = ("id", "video", "query", "interval", "masklets")
+_REQUIRED = ("id", "video", "query", "interval")

@@ -13,12 +13,12 @@ from typing import Literal
 
 from grounding.core.errors import UserError, UserErrors
 from grounding.core.reading import is_file, is_folder
-from grounding.core.samples import LoadedSample, Sample
+from grounding.core.samples import Answer, LoadedSample, Sample
 from grounding.core.video import read_clip
 from grounding.datasets.media import Media
 from grounding.datasets.problems import Problem, collecting
 from grounding.datasets.rows import Row, read_rows
-from grounding.datasets.truth import checked_truth, row_masklets, sparse
+from grounding.datasets.truth import checked_interval, checked_truth, row_masklets, sparse
 
 TOLD = 100  # bad rows that are told of when they stop; a file that is no annotations has thousands
 
@@ -28,8 +28,8 @@ class JsonlSource:
     """Samples of an annotation file; a `grounding.core.Source`. Made by `open_jsonl`.
 
     Args:
-        samples: The good rows in the order of the file; id and interval of their truth are set, and the tube
-            where the annotator drew boxes.
+        samples: The good rows in the order of the file; the interval of their truth is set, with `marks` the id
+            too, and the tube where the annotator drew boxes.
         skipped: The bad rows that were left out.
         file: The annotation file, as the user named it.
         media: Where videos and masklets are read.
@@ -40,6 +40,7 @@ class JsonlSource:
         backend: Video decoder, see `grounding.core.video.read_clip`.
         merge_splits: Whether ids that the boxes of a row follow one after another are made one.
         notes: Findings about rows that are used, such as boxes on few frames.
+        marks: Whether IDs will be drawn; otherwise masklets and objects are not looked at, and need not be there.
     """
 
     samples: Sequence[Sample]
@@ -53,6 +54,7 @@ class JsonlSource:
     backend: str
     merge_splits: bool = False
     notes: list[Problem] = field(default_factory=list)
+    marks: bool = True
 
     def load(self, sample: Sample) -> LoadedSample:
         """Read the clip and masklets of one of `samples`, and complete its truth with the tube.
@@ -62,7 +64,10 @@ class JsonlSource:
         """
         row = self.rows[sample.id]
         try:
-            masklets = row_masklets(row, self.media, merge_splits=self.merge_splits)
+            if self.marks:
+                masklets = row_masklets(row, self.media, merge_splits=self.merge_splits)
+            else:
+                masklets = self.media.no_masklets(row.video)
             clip = read_clip(
                 self.media.find(row.video),
                 fps=self.fps,
@@ -88,6 +93,7 @@ def open_jsonl(
     max_pixels: int | None,
     backend: str = "auto",
     merge_splits: bool = False,
+    marks: bool = True,
     on_error: Literal["stop", "skip"] = "stop",
 ) -> JsonlSource:
     """Read an annotation file and check all its rows; of each video one frame is decoded at most.
@@ -102,6 +108,7 @@ def open_jsonl(
         backend: Video decoder, see `grounding.core.video.read_clip`.
         merge_splits: Where the boxes of a row follow several ids one after another (a tracker that lost the object),
             make them one when it is loaded. The truth is used for that: train with it, but do not evaluate.
+        marks: Whether IDs will be drawn, see `JsonlSource`.
         on_error: Whether bad rows stop (`UserErrors`, a line for each of the first 100) or are left out and kept in
             `skipped`.
 
@@ -109,14 +116,17 @@ def open_jsonl(
         UserError: If a folder or file is missing, no row is good, or no row belongs to the split.
         UserErrors: If rows are bad and `on_error` is "stop".
     """
-    wanted, skipped = wanted_rows(root, annotations, split)
+    wanted, skipped = wanted_rows(root, annotations, split, marks=marks)
     media = Media(root)
     samples: dict[str, Sample] = {}
     notes: list[Problem] = []
     for row in sorted(wanted, key=lambda row: (row.video, row.masklets)):  # each file is read once
         errors: list[str] = []
         with collecting(errors):
-            truth = checked_truth(row, media, merge_splits=merge_splits)
+            if marks:
+                truth = checked_truth(row, media, merge_splits=merge_splits)
+            else:
+                truth = Answer(checked_interval(row, media))
             samples[row.id] = Sample(row.id, row.video, row.query, truth, row.meta)
             if truth.tube is not None and (note := sparse(truth.tube)):
                 notes.append(Problem(annotations, row.number, row.id, note))
@@ -131,21 +141,24 @@ def open_jsonl(
     good = {row.id: row for row in wanted if row.id in samples}
     ordered = [samples[sample_id] for sample_id in good]
     reading = (fps, max_frames, max_pixels, backend)
-    return JsonlSource(ordered, skipped, annotations, media, good, *reading, merge_splits, notes)
+    return JsonlSource(ordered, skipped, annotations, media, good, *reading, merge_splits, notes, marks)
 
 
-def wanted_rows(root: str | Path, annotations: str, split: str | None) -> tuple[list[Row], list[Problem]]:
+def wanted_rows(
+    root: str | Path, annotations: str, split: str | None, *, marks: bool = True
+) -> tuple[list[Row], list[Problem]]:
     """The well-formed rows of a split, and the ill-formed rows of the file.
 
     Args:
         root: Folder of the dataset.
         annotations: The file, relative to `root`, or else as it stands.
         split: Keep only rows with this `split`; None keeps all.
+        marks: Whether IDs will be drawn, see `read_fields`.
 
     Raises:
         UserError: If a folder or file is missing, or no row belongs to the split though none is ill-formed.
     """
-    rows, problems = read_rows(_find_annotations(root, annotations), annotations)
+    rows, problems = read_rows(_find_annotations(root, annotations), annotations, marks=marks)
     wanted = [row for row in rows if split is None or row.split == split]
     if not wanted and not problems:
         known = ", ".join(sorted({row.split for row in rows if row.split is not None}))

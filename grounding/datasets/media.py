@@ -60,6 +60,15 @@ class Media:
         """
         return _remembered(self._videos, relative, lambda: self._probe(relative), _KEPT_VIDEOS)
 
+    def no_masklets(self, relative: str) -> Masklets:
+        """Masklets of a video that hold no object.
+
+        Raises:
+            UserError: As `video`.
+        """
+        info = self.video(relative)
+        return Masklets(info.size, info.fps, info.pts, {})
+
     def masklets(self, relative: str, video: str) -> Masklets:
         """The masklets of a video, from a file or folder in any format that `read_masklets` knows.
 

@@ -6,8 +6,9 @@ One object a line; blank lines are allowed:
      "object_id": 3, "split": "train", "meta": {"source": "mine"}}
 
 `video` and `masklets` are relative to the dataset's root, `interval` is in seconds. The truth is `object_id` or
-`boxes`, an object of source frame (0-based): [x1, y1, x2, y2] in pixels. `split` and `meta` are optional, and null
-means absent. An unknown key is refused: it is most often a misspelt one.
+`boxes`, an object of source frame (0-based): [x1, y1, x2, y2] in pixels. Tasks that draw no IDs need neither these nor
+`masklets`. `split` and `meta` are optional, and null means absent. An unknown key is refused: it is most often a
+misspelt one.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Row:
         video: Path relative to the root.
         query: The sentence: not empty, at most 2000 characters, without a model's own tokens such as `<|im_end|>`.
         interval: When, in seconds.
-        masklets: Path relative to the root.
+        masklets: Path relative to the root; empty where no IDs are drawn.
         object_id: Which masklet, >= 1, or None where there are boxes.
         boxes: Source frame -> xyxy in pixels; empty where there is an object id.
         split: Name of the part of the dataset, if any.
@@ -52,19 +53,20 @@ class Row:
     video: str
     query: str
     interval: Interval
-    masklets: str
+    masklets: str = ""
     object_id: int | None = None
     boxes: Mapping[int, Box] = field(default_factory=dict)
     split: str | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_rows(path: Path, name: str) -> tuple[list[Row], list[Problem]]:
+def read_rows(path: Path, name: str, *, marks: bool = True) -> tuple[list[Row], list[Problem]]:
     """Read an annotation file, keeping the good rows and a problem for each bad one.
 
     Args:
         path: The file, UTF-8 with or without a byte order mark.
         name: What to call it in problems.
+        marks: Whether IDs will be drawn, see `read_fields`.
 
     Raises:
         UserError: If the file cannot be read or holds no row at all.
@@ -77,7 +79,7 @@ def read_rows(path: Path, name: str) -> tuple[list[Row], list[Problem]]:
             with collecting(errors):
                 value = _parse_object(line)
                 sample_id = _id_of(value)
-                row = Row(number, **read_fields(value))
+                row = Row(number, **read_fields(value, marks=marks))
                 if row.id in rows:
                     raise UserError(f"id is used by row {rows[row.id].number} already; give each row its own")
                 rows[row.id] = row

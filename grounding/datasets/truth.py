@@ -11,7 +11,6 @@ from grounding.core.intervals import Interval, frames_within
 from grounding.core.masklets import Masklets
 from grounding.core.samples import Answer
 from grounding.core.tubes import Tube
-from grounding.core.video import VideoInfo
 from grounding.datasets.fields import Box
 from grounding.datasets.media import Media
 from grounding.datasets.problems import collecting
@@ -48,7 +47,7 @@ def checked_masklets(row: Row, media: Media) -> Masklets:
     """
     errors: list[str] = []
     with collecting(errors):
-        _check_interval(row.interval, media.video(row.video))
+        checked_interval(row, media)
     with collecting(errors):
         media.find(row.masklets)
     if errors:
@@ -86,13 +85,20 @@ def assigned(boxes: Mapping[int, Box], masklets: Masklets) -> Assignment:
     return assign([tube_of_boxes(boxes)], masklets)[0]
 
 
-def _check_interval(interval: Interval, video: VideoInfo) -> None:
+def checked_interval(row: Row, media: Media) -> Interval:
+    """The interval of a row, which was found to lie within its video.
+
+    Raises:
+        UserError: If it does not, or the video cannot be read.
+    """
+    interval, video = row.interval, media.video(row.video)
     shown = f"interval [{interval.start:g}, {interval.end:g}] s"
     if interval.end > video.duration + 0.5 / video.fps:  # bounds are often rounded
         lasts = f"which lasts {video.duration:.3f} s; mend it (seconds, not frames)"
         raise UserError(f"{shown} ends after the video, {lasts}")
     if not frames_within(interval, video.pts, video.fps):
         raise UserError(f"{shown} holds no frame; make it longer than 1 / fps = {1 / video.fps:.3f} s")
+    return interval
 
 
 def _matched(found: Assignment, merge_splits: bool) -> int:

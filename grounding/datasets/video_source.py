@@ -104,9 +104,9 @@ class VideoSource:
         Raises:
             UserError: If video or masks are not there, or cannot be read.
         """
-        info = self._media.video(video)
         if self.masklets is None:
-            return Masklets(info.size, info.fps, info.pts, {})
+            return self._media.no_masklets(video)
+        info = self._media.video(video)
         whole = MASKS.removesuffix(".json") in self._masks  # one file for all videos
         path = Path(self.masklets) if whole else self._masks.get(stem(video))
         if path is None:

@@ -101,7 +101,8 @@ def _open_split(
     }
     split, on_error = getattr(data, option), data.on_error
     if not isinstance(data, DatasetConfig):
-        return open_jsonl(Path(data.root), data.annotations, split=split, on_error=on_error, **reading)  # type: ignore[arg-type]
+        own = {**reading, "marks": task.marks}
+        return open_jsonl(Path(data.root), data.annotations, split=split, on_error=on_error, **own)  # type: ignore[arg-type]
     policy, root = Policy(**vars(data.policy)), Path(data.root)
     masklets = Path(data.masklets) if task.marks else None
     opened = open_dataset(data.name, Path(data.annotations), split=split, videos=root, policy=policy)

@@ -35,6 +35,14 @@ def test_a_row_by_boxes_with_split_and_meta() -> None:
     assert (fields["split"], fields["meta"]) == ("test", {"any": [1]})
 
 
+def test_where_no_ids_are_drawn_neither_masks_nor_objects_are_needed() -> None:
+    bare = without("masklets", "object_id")
+    assert read_fields(bare, marks=False) == {**bare, "interval": Interval(1.0, 2.5)}
+    assert read_fields(GOOD, marks=False) == read_fields(GOOD)
+    with pytest.raises(UserErrors, match='"interval" is missing; add it'):
+        read_fields(without("interval"), marks=False)
+
+
 @pytest.mark.parametrize("key", ["id", "video", "query", "interval", "masklets"])
 def test_a_missing_key_is_named(key: str) -> None:
     assert errors_of(without(key)) == [f'"{key}" is missing; add it']

@@ -11,7 +11,8 @@ import pytest
 from grounding.datasets.catalog import DATASETS
 from grounding.datasets.records import Policy
 from grounding.tasks.stvg import STVG
-from grounding.training.data import DATA, DatasetConfig, JsonlConfig, PolicyConfig, check_data
+from grounding.tasks.vtg import VTG
+from grounding.training.data import DATA, DatasetConfig, JsonlConfig, PolicyConfig, ToyConfig, check_data
 
 USABLE = {"hcstvg", "vidstg"}
 
@@ -111,3 +112,17 @@ def test_several_mistakes_come_together(data: DatasetConfig) -> None:
 def test_all_files_share_their_options() -> None:
     own = {field.name for field in fields(DatasetConfig)} - {field.name for field in fields(JsonlConfig)}
     assert own == {"masklets", "boxes", "policy"}
+
+
+def test_a_task_that_draws_no_ids_can_use_all_that_say_when(hcstvg: Path) -> None:
+    line = check_data(DATA["scanrefer"], VTG)[0]
+    assert line.startswith("data=scanrefer has no interval in its truths (object_id), which task=vtg needs; choose one")
+    able = line.rpartition("choose one of ")[2].split(", ")
+    assert {"hcstvg", "vidstg", "charades", "activitynet", "timelens", "timerft", "jsonl", "toy"} <= set(able)
+    needs = "is missing; data=charades needs data.root=DIR data.annotations=FILE"
+    assert check_data(DATA["charades"], VTG) == [f"data.{one} {needs}" for one in ("root", "annotations")]
+
+
+def test_a_task_without_toy_questions_cannot_use_the_toy_world() -> None:
+    (line,) = check_data(ToyConfig(), replace(VTG, toy=None))
+    assert line == "data=toy cannot ask what task=vtg asks; choose other data"

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from grounding.core import Interval, Masklets, Sample, UserError, UserErrors, write_video
+from grounding.core import Answer, Interval, Masklets, Sample, UserError, UserErrors, write_video
 from grounding.datasets.jsonl import JsonlSource
 from grounding.datasets.toy import HELD_OUT, PER_SEED, ToySource, toy_source
 from grounding.datasets.toy_export import export_toy
 from grounding.datasets.video_source import VideoSource
 from grounding.tasks.stvg import STVG
+from grounding.tasks.vtg import VTG
 from grounding.training.data import DataConfig, DatasetConfig, JsonlConfig, PolicyConfig, ToyConfig
 from grounding.training.sources import open_held_out, open_sources, warmup_first_clip
 
@@ -189,6 +191,33 @@ def test_the_splits_of_a_public_dataset(hcstvg: Path) -> None:
     assert len(names(open_sources(public(hcstvg, eval_samples=1), STVG, 0, PIXELS).held_out)) == 1
 
 
+def test_a_task_that_draws_no_ids_needs_no_masks(hcstvg: Path) -> None:
+    data = public(hcstvg, masklets="", train_split="train", fps=5.0, max_frames=3)
+    train = open_sources(data, VTG, 0, PIXELS).train
+    loaded = train.load(train.samples[0])
+    assert loaded.sample.truth.interval == Interval(0.2, 0.5)
+    assert (loaded.masklets.tracks, len(loaded.clip)) == ({}, 3)
+    assert names(open_held_out(data, VTG, PIXELS)[0]) == ["d.mp4", "e.mp4"]
+    given = open_sources(replace(data, masklets=str(hcstvg / "no")), VTG, 0, PIXELS)  # not looked at
+    assert names(given.train) == ["a.mp4", "b.mp4", "c.mp4"]
+
+
+def test_rows_of_ones_own_need_no_masks_for_a_task_that_draws_no_ids(hcstvg: Path, tmp_path: Path) -> None:
+    row = {"id": "a", "video": "part1/a.mp4", "query": "the man runs", "interval": [0.2, 0.5]}
+    outside = row | {"id": "b", "interval": [0.2, 5.0]}
+    marked = row | {"id": "c", "masklets": "no/where", "object_id": 77}
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(one) + "\n" for one in (row, outside, marked)))
+    data = JsonlConfig(root=str(hcstvg / "videos"), annotations=str(tmp_path / "rows.jsonl"), on_error="skip")
+    sources = open_sources(data, VTG, 0, PIXELS)
+    assert [problem.row for problem in sources.skipped] == [2]
+    for sample in sources.train.samples:
+        loaded = sources.train.load(sample)
+        assert loaded.sample.truth == Answer(Interval(0.2, 0.5))
+        assert loaded.masklets.tracks == {}
+    with pytest.raises(UserErrors, match='"masklets" is missing; add it'):
+        open_sources(replace(data, on_error="stop"), STVG, 0, PIXELS)
+
+
 def test_a_sample_of_hcstvg_is_whole(hcstvg: Path) -> None:
     """The video is found below its root, and the object by its boxes: left 4, top 4, 10 wide and high."""
     train = open_sources(public(hcstvg, fps=5.0, max_frames=3, max_pixels=16 * 24), STVG, 0, PIXELS).train
@@ -302,3 +331,15 @@ def test_vidstg_has_its_boxes_from_vidor(tmp_path: Path) -> None:
         assert truth.interval is not None
         assert (truth.interval.start, truth.interval.end) == pytest.approx((0.2, 0.5))
         assert len(loaded.masklets.pts) == 7  # 9 - 2
+
+
+@pytest.mark.shared_data
+def test_official_rows_of_charades_with_their_video(shared_data: Path) -> None:
+    folder = shared_data / "vtg" / "charades"
+    paths = {"root": str(folder / "videos"), "annotations": str(folder / "charades_test.json")}
+    data = DatasetConfig("charades", **paths, on_error="skip", eval_samples=3720, max_frames=8)  # type: ignore[arg-type]
+    sources = open_sources(data, VTG, 0, PIXELS)
+    assert (len(sources.train.samples), len(sources.skipped)) == (6, 3714)  # one video of 1,334, with six queries
+    loaded = sources.train.load(sources.train.samples[0])
+    assert loaded.sample.video == "OHOFG.mp4" and len(loaded.clip) == 8
+    assert loaded.sample.truth.parts == ["interval"] and loaded.masklets.tracks == {}
