@@ -119,13 +119,13 @@ def draw_box(picture: np.ndarray, box: np.ndarray, size: tuple[int, int], colour
 def time_line(
     width: int,
     duration: float,
-    true: Interval | None,
-    predicted: Interval | None,
+    true: Sequence[Interval] | None,
+    predicted: Sequence[Interval] | None,
     *,
     ticks: Sequence[float] = (),
     cursor: float | None = None,
 ) -> np.ndarray:
-    """Bars of two intervals over the time of a video, shape (`BARS_HEIGHT`, width, 3).
+    """Bars of true and predicted intervals over the time of a video, shape (`BARS_HEIGHT`, width, 3).
 
     The bars' ground is `[LABELS, width - SECONDS)` pixels wide; what lies past the video is cut off, the numbers to
     the right are not.
@@ -133,8 +133,8 @@ def time_line(
     Args:
         width: Pixels, > `LABELS + SECONDS`.
         duration: Seconds that the ground stands for.
-        true: Upper bar.
-        predicted: Lower bar, or None for no answer.
+        true: In the upper bar, None if no time is known.
+        predicted: In the lower bar, or None for no answer.
         ticks: Seconds to mark below the bars.
         cursor: Seconds at which an upright line stands.
     """
@@ -145,13 +145,14 @@ def time_line(
     def at(time: float) -> int:
         return LABELS + round(min(max(time / duration, 0.0), 1.0) * ground)
 
-    for top, name, interval, colour in ((2, "true", true, TRUE), (22, "predicted", predicted, PREDICTED)):
+    for top, name, intervals, colour in ((2, "true", true, TRUE), (22, "predicted", predicted, PREDICTED)):
         draw.text((0, top - 3), name, INK, font(TEXT))
         draw.rectangle((LABELS, top, LABELS + ground - 1, top + BAR - 1), GREY)
-        if interval is not None:
+        for interval in intervals or ():
             left = min(at(interval.start), LABELS + ground - LINE)
             draw.rectangle((left, top, max(at(interval.end), left + LINE) - 1, top + BAR - 1), colour)
-        said = "no answer" if interval is None else f"{interval.start:.2f} to {interval.end:.2f} s"
+        ranges = [f"{one.start:.2f} to {one.end:.2f} s" for one in intervals or ()]
+        said = "no answer" if intervals is None else ", ".join(ranges) or "never"
         draw.text((LABELS + ground + 8, top - 3), said, INK, font(TEXT))
     for tick in ticks:
         draw.line((at(tick), 38, at(tick), 42), INK)

@@ -107,7 +107,7 @@ def _ready(policy: Policy, asking: Asking, source: Source, sample: Sample) -> Re
     loaded = source.load(sample)
     seen = asking.show(loaded)
     try:
-        return loaded, seen, policy.encode([seen], [asking.ask(sample.query)])[0]
+        return loaded, seen, policy.encode([seen], [asking.ask(sample)])[0]
     except UserError as error:
         raise UserError(f"sample {sample.id}: {error}") from error
 

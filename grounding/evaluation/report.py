@@ -66,9 +66,9 @@ class Shown:
                 draw_box(picture, box, self.marked.size, colour, dashed=dashed)
         return picture
 
-    def intervals(self) -> tuple[Interval | None, Interval | None]:
-        """True and predicted interval."""
-        return self.loaded.sample.truth.interval, self.answer.interval
+    def intervals(self) -> tuple[Sequence[Interval] | None, Sequence[Interval] | None]:
+        """True and predicted intervals."""
+        return self.loaded.sample.truth.segments, self.answer.segments
 
 
 def in_words(answer: Answer) -> str:

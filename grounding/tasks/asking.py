@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from grounding.core import Clip, LoadedSample
+from grounding.core import Clip, LoadedSample, Sample
 from grounding.tasks.task import Task
 from prompting import IdMarker
 
@@ -29,6 +29,6 @@ class Asking:
             return loaded.clip
         return self.marker.annotate_clip(loaded.clip, loaded.masklets)[0]
 
-    def ask(self, query: str) -> str:
-        """The user's turn about a query."""
-        return self.task.prompt(query, self.kind)
+    def ask(self, sample: Sample) -> str:
+        """The user's turn about a sample."""
+        return self.task.prompt(sample, self.kind)

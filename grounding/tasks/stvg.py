@@ -141,11 +141,13 @@ def oracles(said: Said, loaded: LoadedSample) -> dict[str, Said]:
     def mixed(interval: Interval | None, object_id: int | None) -> Answer:
         return Answer(interval, object_id, _tube(object_id, interval, masklets))
 
-    failed = isinstance(said, ParseFailure)
+    both = {"oracle_id_oracle_time": mixed(truth.interval, truth.object_id)}
+    if isinstance(said, ParseFailure):
+        return {**both, "oracle_id_predicted_time": said, "predicted_id_oracle_time": said}
     return {
-        "oracle_id_oracle_time": mixed(truth.interval, truth.object_id),
-        "oracle_id_predicted_time": said if failed else mixed(said.interval, truth.object_id),
-        "predicted_id_oracle_time": said if failed else mixed(truth.interval, said.object_id),
+        **both,
+        "oracle_id_predicted_time": mixed(said.interval, truth.object_id),
+        "predicted_id_oracle_time": mixed(truth.interval, said.object_id),
     }
 
 

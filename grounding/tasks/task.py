@@ -9,10 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from grounding.core import Answer, LoadedSample, ParseFailure, UserError
+from grounding.core import Answer, LoadedSample, ParseFailure, Sample, UserError
 from grounding.datasets.toy import Question
 
 Said = Answer | ParseFailure  # what a text says, or why it says nothing
+
+
+def query_alone(sample: Sample) -> dict[str, str]:
+    """For a task whose prompts hold nothing but the query."""
+    return {}
 
 
 def no_oracles(said: Said, loaded: LoadedSample) -> dict[str, Said]:
@@ -29,12 +34,13 @@ class Task:
     Args:
         name: What `task=` takes.
         needs: The parts that a truth must have: of each tuple one, named as in `Answer`.
-        prompts: The user's turn by kind ("full", "short"); `{query}` is filled in.
+        prompts: The user's turn by kind ("full", "short"); `{query}` is filled in, and what `fill` gives.
         rewards: The preset of `rewards.PRESETS` that is taken by default.
         read: A text -> its answer, complete, or why there is none. Never raises.
         say: A truth and what to think -> the text of a perfect answer, from which `read` gives the truth again.
         measure: What was said and the truth -> figures by name, each in [0, 1], 1 where all is right. A failure has
             the same names, each 0. A run reports their means over the samples that have them.
+        fill: A sample -> what else its prompts hold, by name; nothing that tells its answer.
         oracles: What was said with parts of it replaced by the truth's, by name; measured, they are the ceilings.
         marks: Whether IDs are drawn on the video; only then masks are needed.
         toy: The toy world's questions about a clip -> this task's, the sample's own first; None if it has none.
@@ -47,12 +53,13 @@ class Task:
     read: Callable[[str, LoadedSample], Said]
     say: Callable[[Answer, str], str]
     measure: Callable[[Said, Answer], dict[str, float]]
+    fill: Callable[[Sample], Mapping[str, str]] = query_alone
     oracles: Callable[[Said, LoadedSample], Mapping[str, Said]] = no_oracles
     marks: bool = False
     toy: Callable[[Sequence[Question]], Sequence[Question]] | None = None
 
-    def prompt(self, query: str, kind: str) -> str:
-        """The user's turn for a query, as annotated.
+    def prompt(self, sample: Sample, kind: str) -> str:
+        """The user's turn about a sample.
 
         Raises:
             UserError: If there is no such kind of prompt.
@@ -60,7 +67,7 @@ class Task:
         if kind not in self.prompts:
             known = ", ".join(self.prompts)
             raise UserError(f"there is no prompt {kind!r} for task {self.name}; known prompts: {known}")
-        return self.prompts[kind].format(query=normalise_query(query))
+        return self.prompts[kind].format(query=normalise_query(sample.query), **self.fill(sample))
 
     def lacks(self, parts: Collection[str]) -> list[str]:
         """What truths that have only these parts still need."""

@@ -1,4 +1,7 @@
-"""Temporal grounding: from a text to the interval, or the intervals, that it answers with.
+"""Temporal grounding: when a sentence holds, once, or in several segments where the data says them all.
+
+Whether a truth is one `interval` or a list of `intervals` decides what is asked for, how the answer is read, and what
+is measured; how many segments the list has is not told.
 
 Grammar of the answer block, all of it: one time range, as `grounding.tasks.times` reads it; for several segments a
 list of them, `3 to 7, 12 to 15.5`, `3-7 12-15.5` (MUSEG) or `[(3, 7), (12, 15.5)]`, and `[]` for 'never'.
@@ -9,25 +12,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from grounding.core import Answer, LoadedSample, ParseFailure, UserError
+from grounding.core import Answer, Interval, LoadedSample, ParseFailure, Sample, UserError
 from grounding.datasets.toy import Question
 from grounding.tasks.tags import answered, block_of
 from grounding.tasks.task import Said, Task
 from grounding.tasks.times import read_range, read_ranges, write_seconds
+from rewards import Meta, segments_iou
 
 PROMPTS = {
     "full": (
         'Sentence: "{query}"\n'
         "Find when the sentence holds, in seconds from the start of the video.\n"
         "First think inside <think> </think>: go through what happens and when. "
-        "Then give one time range, in exactly this form:\n"
-        "<think>your thoughts</think> <answer>A to B</answer>\n"
+        "Then give {form}\n"
         "A and B are seconds, with up to two decimals."
     ),
     # For models too small to read instructions; they learn the form from the warm-up.
     "short": "When: {query}",
 }
-THRESHOLDS = (0.3, 0.5, 0.7)  # of R1@t
+ONE = "one time range, in exactly this form:\n<think>your thoughts</think> <answer>A to B</answer>"
+SEVERAL = (
+    "all time ranges in their order, in exactly this form, with as many ranges as there are:\n"
+    "<think>your thoughts</think> <answer>A to B, A to B</answer>"
+)
+THRESHOLDS = (0.3, 0.5, 0.7)  # of R1@t and F1@t
 
 
 def parse(text: str) -> Said:
@@ -45,27 +53,55 @@ def parse_segments(text: str) -> Said:
 
 
 def answer_text(truth: Answer, thinking: str) -> str:
-    """The text that a perfect model would write; `parse` reads it back within 0.005 s.
+    """The text that a perfect model would write; `parse` or `parse_segments` reads it back within 0.005 s.
 
     Raises:
-        UserError: If the truth lacks the interval, or the thinking holds one of the tags.
+        UserError: If the truth says no time, or the thinking holds one of the tags.
     """
-    if truth.interval is None:
-        raise UserError("the truth of a vtg sample must have an interval")
-    return answered(f"{write_seconds(truth.interval.start)} to {write_seconds(truth.interval.end)}", thinking)
+    if truth.segments is None:
+        raise UserError("the truth of a vtg sample must have an interval or intervals")
+    ranges = [f"{write_seconds(one.start)} to {write_seconds(one.end)}" for one in truth.segments]
+    return answered(", ".join(ranges) or "[]", thinking)
 
 
 def measure(said: Said, truth: Answer) -> dict[str, float]:
-    """How well the interval fits; `R1@t` counts an IoU of exactly t, as Charades-STA and ActivityNet do.
+    """How well the first range said fits the true one that it fits best and, of several segments, how all of them do.
+
+    `R1@t` counts an IoU of exactly t, as Charades-STA, ActivityNet and QVHighlights do. `F1@t` pairs ranges said with
+    true ones one to one, as many as have an IoU of t or more. `union_IoU` is that of all seconds. Where the truth is
+    'never', saying so gets everything.
 
     Raises:
-        UserError: If the truth lacks the interval.
+        UserError: If the truth says no time.
     """
-    if truth.interval is None:
-        raise UserError("a time range can only be scored against a truth with an interval")
-    interval = said.interval if isinstance(said, Answer) else None
-    iou = interval.iou(truth.interval) if interval else 0.0
-    return {"mIoU": iou, **{f"R1@{threshold}": float(iou >= threshold) for threshold in THRESHOLDS}}
+    if truth.segments is None:
+        raise UserError("time ranges can only be scored against a truth with an interval or intervals")
+    answer = (said.segments if isinstance(said, Answer) else None) or ()
+    never = isinstance(said, Answer) and said.segments == () == truth.segments
+    iou = max((answer[0].iou(one) for one in truth.segments), default=0.0) if answer else float(never)
+    figures = {"mIoU": iou, **{f"R1@{level}": float(iou >= level) for level in THRESHOLDS}}
+    if truth.intervals is None:
+        return figures
+    both = max(1, len(answer) + len(truth.intervals))
+    f1 = {f"F1@{level}": float(never or 2 * pairs(answer, truth.intervals, level) / both) for level in THRESHOLDS}
+    counted = isinstance(said, Answer) and said.segments is not None and len(answer) == len(truth.intervals)
+    return {**figures, **f1, "union_IoU": segments_iou(said, truth, Meta()) or 0.0, "count_accuracy": float(counted)}
+
+
+def pairs(said: Sequence[Interval], true: Sequence[Interval], level: float) -> int:
+    """The most pairs of a range said and a true one, each in one pair at most, with an IoU of `level` or more."""
+    taken: dict[int, int] = {}  # true -> said
+
+    def place(one: int, tried: set[int]) -> bool:
+        for other in range(len(true)):
+            if other not in tried and said[one].iou(true[other]) >= level:
+                tried.add(other)
+                if other not in taken or place(taken[other], tried):
+                    taken[other] = one
+                    return True
+        return False
+
+    return sum(place(one, set()) for one in range(len(said)))
 
 
 def toy(questions: Sequence[Question]) -> Sequence[Question]:
@@ -74,16 +110,21 @@ def toy(questions: Sequence[Question]) -> Sequence[Question]:
 
 
 def _read(text: str, loaded: LoadedSample) -> Said:
-    return parse(text)
+    return parse(text) if loaded.sample.truth.intervals is None else parse_segments(text)
+
+
+def _fill(sample: Sample) -> dict[str, str]:
+    return {"form": ONE if sample.truth.intervals is None else SEVERAL}
 
 
 VTG = Task(
     name="vtg",
-    needs=(("interval",),),
+    needs=(("interval", "intervals"),),
     prompts=PROMPTS,
     rewards="timezero",
     read=_read,
     say=answer_text,
     measure=measure,
+    fill=_fill,
     toy=toy,
 )

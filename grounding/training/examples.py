@@ -37,7 +37,7 @@ class Example:
 
 def make_examples(loaded: Sequence[LoadedSample], policy: Policy, asking: Asking) -> list[Example]:
     """Encode some samples as the policy is asked about them."""
-    prompts = policy.encode([asking.show(one) for one in loaded], [asking.ask(one.sample.query) for one in loaded])
+    prompts = policy.encode([asking.show(one) for one in loaded], [asking.ask(one.sample) for one in loaded])
     return [Example(*parts) for parts in zip(loaded, prompts, strict=True)]
 
 

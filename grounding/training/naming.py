@@ -20,6 +20,7 @@ from grounding.tasks.task import normalise_query
 from grounding.training.turns import SECONDS
 
 TIME = 0.15  # share of the second among a visual token's words; with more, IDs were learnt late; our choice
+TIME_ALONE = 1 / 3  # the same where no IDs are drawn: shape, colour and second are equal
 LEAST = 0.25  # share of a visual token's pixels that must be of one object for it to be named; our choice
 
 
@@ -60,10 +61,10 @@ def targets_of(policy: Policy, prompt: VideoPrompt, loaded: LoadedSample, marks:
         object_id: _shares(policy, f" {name} {object_id}" if marks else f" {name}")
         for object_id, name in names(loaded).items()
     }
-    rows = []
+    share, rows = TIME if marks else TIME_ALONE, []
     for second, ids in zip(loaded.clip.pts[::MERGED].astype(int), shown, strict=True):
         now = _shares(policy, f" {SECONDS[second]}")
-        words = {object_id: (1 - TIME) * what + TIME * now for object_id, what in called.items()}
+        words = {object_id: (1 - share) * what + share * now for object_id, what in called.items()}
         rows += [words.get(object_id, torch.zeros_like(now)) for object_id in ids.ravel().tolist()]
     return torch.stack(rows)
 

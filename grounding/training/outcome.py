@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ class Before:
     """
 
     metrics: dict[str, float]
-    scores: list[Score]
+    scores: Sequence[Score]
     left_out: list[str]
 
 

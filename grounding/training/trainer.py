@@ -151,8 +151,8 @@ class VideoGRPOTrainer(SteadyTrainer):
         self, inputs: list[dict[str, Any]], prompts: list[Any], completions: list[str], completion_ids_list: list[Any]
     ) -> torch.Tensor:
         with self.timed("rewards"):
-            rows = zip(completions, inputs, strict=True)
-            said = [self.task.read(text, row["example"].loaded) for text, row in rows]
+            texts = zip(completions, inputs, strict=True)
+            said = [self.task.read(text, row["example"].loaded) for text, row in texts]
         parsed = [not isinstance(one, ParseFailure) for one in said]
         empty = [not text.strip() for text in completions]
         metrics = self._metrics["train" if self.model.training else "eval"]

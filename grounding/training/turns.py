@@ -43,7 +43,7 @@ def toy_corpus(asking: Asking) -> list[str]:
     texts = [" ".join(("", *SECONDS))]
     for level in (1, 2):
         for sample in toy_source(0, 300, level=level, asks=asking.task.toy or as_they_are).samples:
-            texts += [asking.ask(sample.query), answer_text(asking, sample.query, sample.truth)]
+            texts += [asking.ask(sample), answer_text(asking, sample.query, sample.truth)]
     return texts
 
 
@@ -83,7 +83,8 @@ def turns_of(loaded: LoadedSample, asking: Asking, still: bool) -> list[Turn]:
             truth = replace(truth, interval=partial(truth.interval, generator(sample.id, one.query, "partial")))
         text = answer_text(asking, one.query, truth)
         ends = not (still and turns)
-        turns.append(Turn(asking.ask(one.query), text if ends else text.partition(" <answer>")[0], ends))
+        asked = replace(sample, query=one.query, truth=one.truth)
+        turns.append(Turn(asking.ask(asked), text if ends else text.partition(" <answer>")[0], ends))
     return turns
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from benchmarks.world import NO_TOKEN, QUERY, Machine, Shape, StillsPolicy, build_model, noise_source, patch_of, stills
+from benchmarks.world import ASKED, NO_TOKEN, Machine, Shape, StillsPolicy, build_model, noise_source, patch_of, stills
 from datasets import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
@@ -154,7 +154,7 @@ def stock_side(
     model, processor = build_model(machine, frozen)
     source = noise_source(shape, patch_of(model), samples)
     pictures = [stills(source.load(sample).clip) for sample in source.samples]
-    chat = [{"role": "user", "content": STVG.prompt(QUERY, "short")}]
+    chat = [{"role": "user", "content": STVG.prompt(ASKED, "short")}]
 
     def rows(found: dict[str, list[int]]) -> dict[str, list[Any]]:
         return {"prompt": [chat for _ in found["index"]], "images": [pictures[i] for i in found["index"]]}

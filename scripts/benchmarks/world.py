@@ -32,6 +32,7 @@ from grounding.tasks.stvg import STVG
 
 INIT = 0.15  # at the usual 0.02 attention is almost uniform, and a wrong position hardly shows
 QUERY = "the small red square that goes from the left to the right before the other one comes"
+ASKED = Sample("asked", "0", QUERY, Answer())
 NO_TOKEN = -1  # as the end token: every completion has its full length
 
 
@@ -122,7 +123,7 @@ def as_video(ids: torch.Tensor, config: Any) -> torch.Tensor:
 
 def build_model(machine: Machine, frozen: bool) -> tuple[Any, Any]:
     """A model with random weights, the same ones in every call, and its processor."""
-    tokenizer = build_tokenizer([STVG.prompt(QUERY, "short")] * 4)
+    tokenizer = build_tokenizer([STVG.prompt(ASKED, "short")] * 4)
     config = SIZES[machine.size](tokenizer)
     for part in (config.text_config, config.vision_config):
         part.initializer_range = INIT if part.hidden_size < 512 else 0.02

@@ -122,9 +122,9 @@ class TestDrawBox:
 class TestTimeLine:
     WIDTH = LABELS + SECONDS + 100  # 100 pixels of ground
 
-    def bars(self, true: Interval | None, predicted: Interval | None) -> tuple[list[int], list[int]]:
+    def bars(self, true: Interval | None, *predicted: Interval) -> tuple[list[int], list[int]]:
         """Ground columns that are coloured in each bar."""
-        picture = time_line(self.WIDTH, 10.0, true, predicted)
+        picture = time_line(self.WIDTH, 10.0, [true] if true else None, predicted)
         ground = picture[:, LABELS : LABELS + 100]
         found = [np.nonzero((ground[row] == c).all(-1))[0].tolist() for row, c in ((8, TRUE), (28, PREDICTED))]
         assert all(
@@ -136,19 +136,22 @@ class TestTimeLine:
         # 10 s on 100 pixels: 10 pixels a second, half-open.
         assert self.bars(Interval(1, 3), Interval(2.5, 10)) == ([*range(10, 30)], [*range(25, 100)])
 
+    def test_several(self) -> None:
+        assert self.bars(None, Interval(1, 2), Interval(6, 7)) == ([], [*range(10, 20), *range(60, 70)])
+
     def test_past_the_end(self) -> None:
         assert self.bars(Interval(9, 99), Interval(20, 30)) == ([*range(90, 100)], [97, 98, 99])
 
     def test_a_moment_is_still_seen(self) -> None:
-        assert self.bars(Interval(5, 5), None) == ([50, 51, 52], [])
+        assert self.bars(Interval(5, 5)) == ([50, 51, 52], [])
 
     def test_cursor_and_ticks(self) -> None:
-        plain = time_line(self.WIDTH, 10.0, Interval(1, 3), None)
-        marked = time_line(self.WIDTH, 10.0, Interval(1, 3), None, ticks=[2.0, 7.0], cursor=5.0)
+        plain = time_line(self.WIDTH, 10.0, [Interval(1, 3)], None)
+        marked = time_line(self.WIDTH, 10.0, [Interval(1, 3)], None, ticks=[2.0, 7.0], cursor=5.0)
         changed = (plain != marked).any(axis=-1)
         assert set(np.nonzero(changed[8])[0] - LABELS) <= {49, 50, 51} and changed[8].any()
         assert (np.nonzero(changed[41])[0] - LABELS).tolist() == [20, 70]
 
     def test_numbers_are_not_cut_off(self) -> None:
-        numbers = [time_line(self.WIDTH, 10.0, None, Interval(20, end))[20:36, LABELS + 100 :] for end in (30, 40)]
+        numbers = [time_line(self.WIDTH, 10.0, None, [Interval(20, end)])[20:36, LABELS + 100 :] for end in (30, 40)]
         assert (numbers[0] != numbers[1]).any()  # both bars are the same, what is said differs

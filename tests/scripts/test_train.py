@@ -28,7 +28,10 @@ pytestmark = pytest.mark.slow
         (["traner.max_steps=1"], "traner"),
         (["task=rvos"], "Available options in 'task': stvg, vtg"),
         (["task=stvg", "task.name=vtg"], "'task.name=vtg' is no way to choose a task; give task=NAME"),
-        (["task=vtg", "data=scanrefer"], "data=scanrefer has no interval in its truths (object_id), which task=vtg"),
+        (
+            ["task=vtg", "data=scanrefer"],
+            "data=scanrefer has no interval or intervals in its truths",
+        ),
         (["task=stvg", "task.rewards=seed_bench_r1", "out=run"], "choice_match cannot score the answers of task=stvg"),
         (["task=vtg", "task.rewards=tubelet", "trainer.dry_run=true", "out=run"], "presets that fit: time_r1,"),
         (["model=nope"], "Available options in 'model': qwen2_5_vl, tiny"),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grounding.core import Answer, Interval, Masklets, ParseFailure, Tube, UserError
+from grounding.core import Answer, Interval, Masklets, ParseFailure, Sample, Tube, UserError
 from grounding.core.intervals import frames_within
 from grounding.core.rle import encode
 from grounding.tasks.stvg import MAX_ANSWER, PROMPTS, STVG, answer_text, decode, parse, read
@@ -57,7 +57,7 @@ def test_normalising_twice_changes_nothing(query):
 
 
 def test_the_full_prompt_says_what_is_asked_and_how_to_answer():
-    text = STVG.prompt("The {odd} MAN walks.", "full")
+    text = STVG.prompt(Sample("a", "a.mp4", "The {odd} MAN walks.", Answer()), "full")
     assert '"the {odd} man walks"' in text
     for word in ("number drawn on it", "ID", "seconds", "<think>", "<answer>Target ID: N, Time range: A to B</answer>"):
         assert word in text
@@ -70,12 +70,12 @@ def test_the_form_that_the_prompt_shows_is_the_one_that_is_read():
 
 
 def test_the_short_prompt():
-    assert STVG.prompt("The red circle.", "short") == "Query: the red circle"
+    assert STVG.prompt(Sample("a", "a.mp4", "The red circle.", Answer()), "short") == "Query: the red circle"
 
 
 def test_an_unknown_prompt_lists_the_known_ones():
     with pytest.raises(UserError, match=r"no prompt 'long' .* full, short"):
-        STVG.prompt("a", "long")
+        STVG.prompt(Sample("a", "a.mp4", "a", Answer()), "long")
 
 
 # Answer text

@@ -98,12 +98,12 @@ def test_prompts_hold_the_query_and_no_answer(task: Task) -> None:
         texts = set()
         for number in range(20):
             sample = loaded(task, number).sample
-            text = task.prompt(sample.query, kind)
+            text = task.prompt(sample, kind)
             assert sample.query in text
             texts.add(text.replace(sample.query, "QUERY"))
         assert len(texts) == 1  # nothing but the query differs, so nothing tells one truth from another
     with pytest.raises(UserError, match=f"no prompt 'long' for task {task.name}; known prompts: full, short"):
-        task.prompt("a dog", "long")
+        task.prompt(sample, "long")
 
 
 def test_it_can_be_sent_to_another_process(task: Task) -> None:
@@ -111,7 +111,7 @@ def test_it_can_be_sent_to_another_process(task: Task) -> None:
     again = pickle.loads(pickle.dumps(asking))
     one = loaded(task, 5)
     assert again == asking
-    assert again.ask(one.sample.query) == asking.ask(one.sample.query)
+    assert again.ask(one.sample) == asking.ask(one.sample)
     np.testing.assert_array_equal(again.show(one).frames, asking.show(one).frames)
 
 

@@ -116,9 +116,21 @@ def test_all_files_share_their_options() -> None:
 
 def test_a_task_that_draws_no_ids_can_use_all_that_say_when(hcstvg: Path) -> None:
     line = check_data(DATA["scanrefer"], VTG)[0]
-    assert line.startswith("data=scanrefer has no interval in its truths (object_id), which task=vtg needs; choose one")
+    assert line.startswith(
+        "data=scanrefer has no interval or intervals in its truths (object_id), which task=vtg needs; choose one"
+    )
     able = line.rpartition("choose one of ")[2].split(", ")
-    assert {"hcstvg", "vidstg", "charades", "activitynet", "timelens", "timerft", "jsonl", "toy"} <= set(able)
+    assert {
+        "hcstvg",
+        "vidstg",
+        "charades",
+        "activitynet",
+        "timelens",
+        "timerft",
+        "qvhighlights",
+        "jsonl",
+        "toy",
+    } <= set(able)
     needs = "is missing; data=charades needs data.root=DIR data.annotations=FILE"
     assert check_data(DATA["charades"], VTG) == [f"data.{one} {needs}" for one in ("root", "annotations")]
 

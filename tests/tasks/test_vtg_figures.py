@@ -1,0 +1,86 @@
+"""Figures of time ranges, by hand; and what is asked for and read where there are several."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from grounding.core import Answer, Clip, Interval, LoadedSample, Masklets, ParseFailure, Sample, UserError
+from grounding.tasks.vtg import VTG, measure, pairs
+
+
+def some(*bounds: tuple[float, float]) -> Answer:
+    return Answer(intervals=tuple(Interval(*one) for one in bounds))
+
+
+def loaded(truth: Answer) -> LoadedSample:
+    masklets = Masklets((4, 4), 1.0, np.arange(9.0), {})
+    clip = Clip(np.zeros((1, 4, 4, 3), np.uint8), np.zeros(1), 1.0, (4, 4), 9.0)
+    return LoadedSample(Sample("a", "a.mp4", "A dog runs.", truth), clip, masklets)
+
+
+def test_one_range() -> None:
+    # [2, 6) against [4, 8): 2 of 6 seconds.
+    assert measure(Answer(Interval(2, 6)), Answer(Interval(4, 8))) == pytest.approx(
+        {"mIoU": 1 / 3, "R1@0.3": 1.0, "R1@0.5": 0.0, "R1@0.7": 0.0}
+    )
+
+
+def test_an_iou_at_the_threshold_counts() -> None:
+    assert measure(Answer(Interval(0, 2)), Answer(Interval(0, 4)))["R1@0.5"] == 1.0
+
+
+def test_several_ranges() -> None:
+    # True [0, 4) and [6, 8); said [6, 8) and [1, 3): IoUs 1 and 2 / 4. Union: 4 of 6 seconds.
+    found = measure(some((6, 8), (1, 3)), some((0, 4), (6, 8)))
+    assert found == pytest.approx(
+        {
+            **{"mIoU": 1.0, "R1@0.3": 1.0, "R1@0.5": 1.0, "R1@0.7": 1.0},
+            **{"F1@0.3": 1.0, "F1@0.5": 1.0, "F1@0.7": 0.5, "union_IoU": 4 / 6, "count_accuracy": 1.0},
+        }
+    )
+
+
+def test_too_many_cost() -> None:
+    # The true one is said, and two that are nowhere: F1 is 2 * 1 / (3 + 1).
+    found = measure(some((0, 4), (5, 6), (7, 8)), some((0, 4)))
+    assert [found[name] for name in ("F1@0.5", "count_accuracy", "union_IoU")] == pytest.approx([0.5, 0.0, 4 / 6])
+
+
+def test_never() -> None:
+    right, wrong = measure(some(), some()), measure(some((0, 1)), some())
+    assert set(right.values()) == {1.0} and set(wrong.values()) == {0.0}
+    assert set(measure(some(), some((0, 1))).values()) == {0.0}
+    assert set(measure(ParseFailure("no"), some()).values()) == {0.0}
+
+
+def test_a_range_is_in_one_pair_only() -> None:
+    # Both said ones fit the first true one, and only the first of them also fits the second.
+    said, true = [Interval(0, 10), Interval(0, 9)], [Interval(0, 10), Interval(1, 11)]
+    assert pairs(said, true, 0.8) == 2  # 10 / 10, 9 / 11; 9 / 10, 8 / 11
+    assert pairs([Interval(0, 1)] * 3, [Interval(0, 1)], 0.5) == 1
+
+
+@pytest.mark.parametrize("truth", [some((0, 1.5), (3, 4)), some((2, 3)), some()])
+def test_several_are_said_and_read_back(truth: Answer) -> None:
+    one = loaded(truth)
+    assert VTG.read(VTG.say(truth, "so"), one) == truth
+    assert set(measure(truth, truth).values()) == {1.0}
+    assert isinstance(VTG.read("<answer>soon</answer>", one), ParseFailure)
+
+
+def test_what_is_asked_for_is_one_range_or_all() -> None:
+    single, many = loaded(Answer(Interval(0, 1))).sample, loaded(some((0, 1), (2, 3))).sample
+    assert "one time range, in exactly this form" in VTG.prompt(single, "full")
+    assert "all time ranges in their order" in VTG.prompt(many, "full")
+    fewer = replace(many, truth=some((5, 6)))
+    assert VTG.prompt(fewer, "full") == VTG.prompt(many, "full")  # how many there are is not told
+    assert isinstance(VTG.read("<answer>0 to 1, 2 to 3</answer>", loaded(single.truth)), ParseFailure)
+
+
+def test_a_truth_without_times_is_an_error() -> None:
+    for act in (lambda: measure(some(), Answer()), lambda: VTG.say(Answer(), "")):
+        with pytest.raises(UserError, match="an interval or intervals"):
+            act()
