@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from grounding.core import Answer, Interval, Tube, UserError
-from grounding.evaluation.metrics import score as metrics_score
 from grounding.evaluation.metrics import summarise
+from grounding.tasks.stvg import measure
 
 BOX = [0, 0, 10, 10]
 NAMES = ("truth.jsonl", "preds.jsonl")
@@ -81,7 +81,7 @@ def test_an_id_of_two_truths(score):
 
 
 def test_it_is_what_training_reports(score):
-    """The same tubes through `grounding.evaluation.metrics`: frames 2..5 against 4..7 a second, half the box."""
+    """The same tubes through `grounding.tasks.stvg.measure`: frames 2..5 against 4..7 a second, half the box."""
     half = [0, 0, 10, 5]
     truths, answers = [], []
     for first in (2, 4, 9):
@@ -89,7 +89,7 @@ def test_it_is_what_training_reports(score):
         truths.append(Answer(Interval(first, first + 4), 1, tube))
     for first in (4, 4, 30):
         answers.append(Answer(Interval(first, first + 4), 1, Tube(first, np.array([half] * 4, float))))
-    expected = summarise([metrics_score(answer, truth) for answer, truth in zip(answers, truths, strict=True)])
+    expected = summarise([measure(answer, truth) for answer, truth in zip(answers, truths, strict=True)])
     files = []
     for side in (truths, answers):
         files.append(
