@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from benchmarks.measure import clock, interleave, medians
-from benchmarks.world import QUERY, Machine, Shape, build_model, noise_source, patch_of
+from benchmarks.world import ASKED, Machine, Shape, build_model, noise_source, patch_of
 from gpu_parts.parts import Place, Tell
 
 from grounding.policies import shared_prefix
@@ -21,7 +21,7 @@ from grounding.policies.policy import Policy, VideoPrompt
 from grounding.policies.shared_attention import Decoding, Kept
 from grounding.policies.shared_prefix import Sampling, read_prompts, sample
 from grounding.policies.text_layers import rotated
-from grounding.tasks import stvg
+from grounding.tasks.stvg import STVG
 
 REPEATS = 2
 SIZES = {"0.5b": Shape(), "3b": Shape()}
@@ -86,7 +86,7 @@ def encoded(policy: Policy, shape: Shape) -> list[VideoPrompt]:
     """Prompts with videos of noise."""
     source = noise_source(shape, patch_of(policy.model), PROMPTS)
     clips = [source.load(one).clip for one in source.samples]
-    return policy.encode(clips, [stvg.prompt(QUERY, "short")] * PROMPTS)
+    return policy.encode(clips, [STVG.prompt(ASKED, "short")] * PROMPTS)
 
 
 class Batch:

@@ -12,11 +12,10 @@ from gpu_parts.parts import Place, Tell
 from omegaconf import OmegaConf
 
 from grounding.policies.policy import Policy, load_policy, save_policy
-from grounding.training.config import Config, register
+from grounding.training.config import Config, asking_of, register
 from grounding.training.grpo import run_grpo
 from grounding.training.options import composed
 from grounding.training.precision import MOVED
-from prompting import IdMarker
 
 PHASES = ("rollout", "rewards", "scoring", "step")
 SMALL = Shape(frames=2, side=2, completion=4, generations=2)
@@ -77,5 +76,5 @@ def taken(policy: Policy, shape: Shape, config: Config, place: Place, tell: Tell
         tell(steps=steps, result=f"{len(steps)} steps taken")
 
     source = noise_source(shape, patch_of(policy.model), config.trainer.prompts * config.trainer.max_steps)
-    run_grpo(policy, source, IdMarker(), config, place.folder, phase)
+    run_grpo(policy, source, asking_of(config), config, place.folder, phase)
     return steps
