@@ -50,9 +50,9 @@ def toy_corpus(asking: Asking) -> list[str]:
 def answer_text(asking: Asking, query: str, truth: Answer) -> str:
     """The answer to a query, as the warm-up teaches it.
 
-    The thinking repeats the query's words, and the ID follows them directly, and the seconds follow the ID (what of
-    these the truth has): each is
-    learnt from a visual token that holds the token before it. With other words between them none was learnt.
+    The thinking repeats the query's words; the ID follows them directly, and the seconds follow the ID, as far as the
+    truth has these. Each is learnt from a visual token that holds the token before it. With other words between them
+    none was learnt.
     """
     seen = [normalise_query(query).removeprefix("the ")]
     seen += [str(one) for one in sorted(truth.ids or ())]
