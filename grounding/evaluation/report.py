@@ -49,7 +49,7 @@ class Shown:
 
     @property
     def verdict(self) -> str:
-        """What was predicted, what is true, and how good that is, in one line; of figures at thresholds none."""
+        """What was predicted, what is true, and how good that is, in one line without the figures at thresholds."""
         true = in_words(self.loaded.sample.truth)
         if isinstance(self.prediction, ParseFailure):
             return f"predicted nothing, true {true}: {self.prediction.reason}"
@@ -72,10 +72,11 @@ class Shown:
 
 
 def in_words(answer: Answer) -> str:
-    """The parts of an answer that a line can hold: `ID 3, 0.50 to 2.00 s`."""
+    """The parts of an answer that a line can hold: `ID 3, 0.50 to 2.00 s`; no time at all is `never`."""
     ids = [f"ID {one}" for one in sorted(answer.ids or ())]
     times = [f"{one.start:.2f} to {one.end:.2f} s" for one in answer.segments or ()]
-    return ", ".join([*ids, *times])
+    never = ["never"] if answer.segments == () else []
+    return ", ".join([*ids, *times, *never])
 
 
 def contact_sheet(shown: Sequence[Shown], path: Path, *, overwrite: bool = False) -> None:

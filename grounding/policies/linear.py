@@ -24,9 +24,9 @@ class LeanLinear(nn.Linear):
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """Shape (..., in) to (..., out)."""
-        if torch.is_autocast_enabled(hidden.device.type) or not fits(hidden, self.weight):
-            return super().forward(hidden)
-        return _Linear.apply(hidden, self.weight, self.bias)
+        if fits(hidden, self.weight) and not torch.is_autocast_enabled("cpu"):
+            return _Linear.apply(hidden, self.weight, self.bias)
+        return super().forward(hidden)
 
 
 def hasten(model: nn.Module) -> None:

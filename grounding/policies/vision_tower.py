@@ -103,8 +103,8 @@ class _Embedded(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, patches: torch.Tensor, weight: torch.Tensor, *rest: Any) -> torch.Tensor:
         ctx.save_for_backward(patches, weight)
-        # The kernel for channels that lie together is the faster one, and gives the same to the bit.
-        layout = torch.channels_last_3d
+        # On a CPU the kernel for channels that lie together is the faster one, and gives the same to the bit.
+        layout = torch.channels_last_3d if patches.device.type == "cpu" else torch.contiguous_format
         return conv3d(patches.contiguous(memory_format=layout), weight.contiguous(memory_format=layout), *rest)
 
     @staticmethod

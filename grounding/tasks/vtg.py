@@ -65,7 +65,7 @@ def answer_text(truth: Answer, thinking: str) -> str:
 
 
 def measure(said: Said, truth: Answer) -> dict[str, float]:
-    """How well the first range said fits the true one that it fits best and, of several segments, how all of them do.
+    """The IoU of the first range said with the true range that it fits best; of several segments, figures of all too.
 
     `R1@t` counts an IoU of exactly t, as Charades-STA, ActivityNet and QVHighlights do. `F1@t` pairs ranges said with
     true ones one to one, as many as have an IoU of t or more. `union_IoU` is that of all seconds. Where the truth is

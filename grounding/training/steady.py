@@ -1,9 +1,9 @@
 """TRL's trainer made steady: exact resume, whole checkpoints, the same order and draws again, no step on bad numbers.
 
 Departures from TRL 1.16 and transformers 5.16 to 5.24, each an overridden method (pinned by
-tests/training/test_contract.py): their resume draws the first pass's order again in later passes, restores the weights
-of a model whose names differ between file and memory not at all, their checkpoint is there before it is whole, some
-norms decay, and TRL tells its makers of every run.
+tests/training/test_contract.py): their resume draws the first pass's order again in later passes, and does not restore
+the weights of a model whose names differ between file and memory; their checkpoint is there before it is whole; some
+norms decay; and TRL tells its makers of every run.
 """
 
 from __future__ import annotations
@@ -58,7 +58,10 @@ class SteadyTrainer(GRPOTrainer):
         self.add_callback(_FirstStep(self))
 
     def _send_telemetry(self) -> None:
-        """Send nothing to anybody; TRL's thread for it also crashed a run, by reading the environment as it changed."""
+        """Send nothing to anybody.
+
+        TRL's thread for it may read the environment while accelerate changes it, which is not safe in C.
+        """
 
     def resume(self) -> int:
         """Train from the newest checkpoint, or from the start where there is none; gives the step begun from."""

@@ -119,6 +119,9 @@ class TestVerdict:
         many = Answer(intervals=(Interval(0, 1), Interval(2, 3.5)), object_ids=frozenset([4, 2]))
         assert in_words(many) == "ID 2, ID 4, 0.00 to 1.00 s, 2.00 to 3.50 s"
 
+    def test_no_time_at_all(self) -> None:
+        assert in_words(Answer(intervals=())) == "never"
+
 
 class TestContactSheet:
     # 8 columns of 252 pixels, 8 apart and 16 from the edge: 2104 wide. A row: 12 edge, 27 query and 20 verdict (1.35 x
