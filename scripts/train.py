@@ -23,9 +23,9 @@ from grounding.core.extras import needs
 with imports("train"):
     from omegaconf import DictConfig, OmegaConf
 
+    from grounding.jobs.processes import one_voice
     from grounding.training.config import GROUPS, register
     from grounding.training.options import clear_option_errors, composed
-    from grounding.training.processes import one_voice
 
 HINT = "python scripts/train.py --cfg job lists all options"
 

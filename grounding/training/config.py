@@ -126,7 +126,7 @@ class TrainerConfig:
 class WarmupConfig:
     """Supervised steps on the toy world before GRPO, see grounding/training/warmup.py; 0 steps for none."""
 
-    max_steps: int = 550  # of all stages together
+    max_steps: int = 550  # of all lessons together
     batch: int = 8
     lr: float = 2e-3
 

@@ -10,10 +10,10 @@ from functools import cache, partial
 from types import SimpleNamespace
 
 from grounding.core import LoadedSample, Sample, Source, UserError
+from grounding.jobs.workers import Workers
 from grounding.policies.policy import Policy, VideoPrompt
 from grounding.tasks.asking import Asking
-from grounding.training.skipped import OnBroken
-from grounding.training.workers import Workers
+from grounding.training.data import OnBroken
 
 MOST_BROKEN = 10  # samples in a row that are passed over before the data as a whole is held to be broken
 

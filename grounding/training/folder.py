@@ -18,11 +18,11 @@ from omegaconf import OmegaConf
 
 from grounding.core import UserError
 from grounding.core.files import write_text
-from grounding.training.checkpoints import Checkpoints
+from grounding.jobs.checkpoints import Checkpoints
+from grounding.jobs.lock import LOCK, held
+from grounding.jobs.runlog import cut_metrics
 from grounding.training.config import Config, as_yaml
-from grounding.training.lock import LOCK, held
 from grounding.training.options import read_options
-from grounding.training.runlog import cut_metrics
 
 OPTIONS = "config.yaml"
 METRICS = "metrics.jsonl"

@@ -1,4 +1,7 @@
-"""Groups: the completions of one prompt, which are compared with one another and never separated."""
+"""Groups: the completions of one prompt, which are compared with one another and never separated.
+
+A group whose completions are all rewarded alike teaches nothing; another can take its place (dynamic sampling of DAPO).
+"""
 
 from __future__ import annotations
 
@@ -51,3 +54,52 @@ def runs(prompts: Sequence[VideoPrompt]) -> Iterator[tuple[VideoPrompt, int]]:
     for _, rows in itertools.groupby(prompts, key=id):
         members = list(rows)
         yield members[0], len(members)
+
+
+def flat_groups(advantages: torch.Tensor, members: int) -> list[int]:
+    """Groups whose rows all have the same advantage, which is that of equal rewards.
+
+    Args:
+        advantages: Shape (rows,).
+        members: Rows of a group.
+    """
+    groups = by_group(advantages, members)
+    return (groups.amax(1) == groups.amin(1)).nonzero().flatten().tolist()
+
+
+def put_groups(
+    batch: dict[str, Any], places: Sequence[int], others: dict[str, Any], chosen: Sequence[int], members: int, pad: int
+) -> dict[str, Any]:
+    """Replace groups of a batch by groups of another; what is not one value a row stays as it is.
+
+    Args:
+        batch: Columns of rows: lists, or tensors of shape (rows,) or (rows, length). Those of prompts are padded on
+            the left, all others on the right; ids with `pad`, all others with 0.
+        places: Groups to replace.
+        others: The same columns.
+        chosen: Groups of `others`, as many as there are places.
+        members: Rows of a group.
+        pad: The token that pads.
+    """
+    to = [place * members + member for place in places for member in range(members)]
+    of = [group * members + member for group in chosen for member in range(members)]
+
+    def joined(name: str, mine: Any, theirs: Any) -> Any:
+        if isinstance(mine, list):
+            new = dict(zip(to, (theirs[row] for row in of), strict=True))
+            return [new.get(row, value) for row, value in enumerate(mine)]
+        if not isinstance(mine, torch.Tensor) or mine.ndim == 0:
+            return mine
+        if mine.ndim == 2:
+            length = max(mine.shape[1], theirs.shape[1])
+            mine, theirs = (
+                _widened(one, length, name.startswith("prompt"), pad * name.endswith("_ids")) for one in (mine, theirs)
+            )
+        return mine.index_copy(0, torch.tensor(to, dtype=torch.long, device=mine.device), theirs[of])
+
+    return {name: joined(name, value, others[name]) for name, value in batch.items()}
+
+
+def _widened(rows: torch.Tensor, length: int, left: bool, value: int) -> torch.Tensor:
+    missing = length - rows.shape[1]
+    return torch.nn.functional.pad(rows, (missing, 0) if left else (0, missing), value=value)

@@ -16,16 +16,16 @@ from transformers import PrinterCallback
 from trl import GRPOConfig
 
 from grounding.core import Source
+from grounding.jobs.checkpoints import shared_folder
+from grounding.jobs.processes import PATIENCE, told_to_shard, without_gpu
+from grounding.jobs.runlog import LogCallback
 from grounding.policies.embedding_cache import EmbeddingCache, fingerprint
 from grounding.policies.policy import Policy
+from grounding.policies.precision import train_in_float32
 from grounding.tasks.asking import Asking
-from grounding.training.checkpoints import shared_folder
 from grounding.training.config import Config, TrainerConfig, as_yaml, weights_of
+from grounding.training.data import OnBroken
 from grounding.training.examples import Collator
-from grounding.training.precision import train_in_float32
-from grounding.training.processes import PATIENCE, told_to_shard, without_gpu
-from grounding.training.runlog import LogCallback
-from grounding.training.skipped import OnBroken
 from grounding.training.steady import SAY
 from grounding.training.trainer import VideoGRPOTrainer
 

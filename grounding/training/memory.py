@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from grounding.policies.activations import text_layer, tower
 from grounding.policies.policy import Policy
 from grounding.policies.published import meta_model
 from grounding.policies.shared_prefix import LOGITS_AT_ONCE
-from grounding.training.activations import text_layer, tower
 from grounding.training.config import Config
 from grounding.training.grpo import groups_of_a_pass, trained_model
 

@@ -21,25 +21,24 @@ import grounding
 from grounding.core import UserError
 from grounding.core.files import write_json
 from grounding.datasets.jsonl import TOLD
+from grounding.jobs.checkpoints import Checkpoints
+from grounding.jobs.lock import naming_a_full_disk
+from grounding.jobs.processes import join_processes, stopping_when_told, told_how, told_to_shard
+from grounding.jobs.runlog import RunLog
 from grounding.policies.policy import Policy, VideoPrompt, load_policy, save_policy
 from grounding.policies.saving import whole_folder
 from grounding.policies.tiny import build_tiny
-from grounding.training.checkpoints import Checkpoints
 from grounding.training.config import Config, as_yaml, asking_of, check
-from grounding.training.disk import naming_a_full_disk
+from grounding.training.data import Skipped, open_sources, warmup_first_clip
 from grounding.training.examples import ExampleMaker
 from grounding.training.folder import METRICS, SKIPPED, forget, is_complete, open_folder
 from grounding.training.grpo import run_grpo
+from grounding.training.lessons import toy_corpus
 from grounding.training.memory import COLUMNS, LENGTHS, WAYS, Forecast
 from grounding.training.outcome import BEFORE, evaluated_after, evaluated_before, read_before, report
-from grounding.training.processes import join_processes, stopping_when_told, told_how, told_to_shard
 from grounding.training.rewarded import check_rewards
-from grounding.training.runlog import RunLog
-from grounding.training.skipped import Skipped
-from grounding.training.sources import open_sources, warmup_first_clip
 from grounding.training.tools import Tools
-from grounding.training.turns import toy_corpus
-from grounding.training.warmup import STAGES, WarmupPlan, warm_up
+from grounding.training.warmup import LESSONS, WarmupPlan, warm_up
 
 PACKAGES = ("torch", "transformers", "trl", "accelerate", "peft", "numpy", "opencv-python-headless", "av")
 
@@ -190,7 +189,7 @@ def warm_up_and_save(policy: Policy, tools: Tools, folder: Path) -> None:
     """Warm up the tiny policy and save it."""
     config = tools.config
     plan = WarmupPlan(
-        STAGES,
+        LESSONS,
         config.warmup.batch,
         config.warmup.lr,
         config.warmup.max_steps,

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from grounding.jobs.runlog import RunLog
 from grounding.tasks.asking import Asking
 from grounding.training.config import Config
-from grounding.training.runlog import RunLog
-from grounding.training.skipped import Skipped
-from grounding.training.sources import Sources
+from grounding.training.data import Skipped, Sources
 
 
 @dataclass(frozen=True)

@@ -25,13 +25,12 @@ from grounding.core.seeds import generator
 from grounding.policies.embedding_cache import EmbeddingCache
 from grounding.policies.policy import Policy, VideoPrompt
 from grounding.policies.shared_prefix import Sampling, log_probs, read_prompts, sample
+from grounding.policies.vision_features import VisionFeatures
+from grounding.policies.wrapped import inside_forward
 from grounding.tasks.task import Said, Task
 from grounding.training.examples import Collator, Example
-from grounding.training.groups import check_groups, runs, split_groups
-from grounding.training.refill import flat_groups, put_groups
+from grounding.training.groups import check_groups, flat_groups, put_groups, runs, split_groups
 from grounding.training.steady import SteadyTrainer
-from grounding.training.vision import VisionFeatures
-from grounding.training.wrapped import inside_forward
 from rewards import Meta, find
 
 

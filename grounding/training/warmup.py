@@ -17,21 +17,20 @@ import torch
 from grounding.core import LoadedSample
 from grounding.datasets.toy import as_they_are, toy_source
 from grounding.policies.policy import Policy, VideoPrompt, pad_tokens
+from grounding.policies.precision import Movement, too_still, train_in_float32
 from grounding.policies.shared_prefix import log_probs, read_prompts
 from grounding.tasks.asking import Asking
-from grounding.training.naming import naming_loss
-from grounding.training.precision import Movement, too_still, train_in_float32
-from grounding.training.turns import Turn, completion_tokens, turns_of, two_frames
+from grounding.training.lessons import Turn, completion_tokens, naming_loss, turns_of, two_frames
 
 _log = logging.getLogger(__name__)
 
 NAMING = 0.5  # weight of the visual tokens' words beside the answers; our choice
-RAMP = 30  # steps over which the learning rate rises at the beginning of a stage
+RAMP = 30  # steps over which the learning rate rises at the beginning of a lesson
 FALL = 60  # steps over which it falls to 0 at the end of the warm-up: IDs are told apart far better for it
 
 
 @dataclass(frozen=True)
-class Stage:
+class Lesson:
     """A part of the warm-up.
 
     Args:
@@ -47,10 +46,10 @@ class Stage:
     pace: float = 1.0
 
 
-STAGES = (
-    Stage(0.35, asks=False),
-    Stage(0.28, pace=0.6),
-    Stage(0.37, still=False, pace=0.5),
+LESSONS = (
+    Lesson(0.35, asks=False),
+    Lesson(0.28, pace=0.6),
+    Lesson(0.37, still=False, pace=0.5),
 )
 
 
@@ -59,14 +58,14 @@ class WarmupPlan:
     """All numbers of a warm-up.
 
     Args:
-        stages: One after another.
+        lessons: One after another.
         batch: Clips a step.
         lr: Largest learning rate of AdamW.
-        max_steps: Of all stages together.
+        max_steps: Of all lessons together.
         first_clip: Number of the first toy clip; the following ones are used too.
     """
 
-    stages: Sequence[Stage]
+    lessons: Sequence[Lesson]
     batch: int
     lr: float
     max_steps: int
@@ -100,14 +99,14 @@ def warm_up(policy: Policy, asking: Asking, plan: WarmupPlan, log: Callable[[dic
     train_in_float32(policy.model)
     optimizers = make_optimizers(policy.model, plan.lr)
     policy.model.train()
-    for step, (number, stage, since) in enumerate(schedule(plan)):
+    for step, (number, lesson, since) in enumerate(schedule(plan)):
         begin = time.perf_counter()
-        rate = stage.pace * min(1.0, (since + 1) / RAMP, (plan.max_steps - step) / FALL)
+        rate = lesson.pace * min(1.0, (since + 1) / RAMP, (plan.max_steps - step) / FALL)
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * rate
-        batch = make_batch(policy, asking, plan, stage, plan.first_clip + step * plan.batch)
-        loss, figures = supervised_loss(policy, batch, asks=stage.asks, marks=asking.task.marks)
+        batch = make_batch(policy, asking, plan, lesson, plan.first_clip + step * plan.batch)
+        loss, figures = supervised_loss(policy, batch, asks=lesson.asks, marks=asking.task.marks)
         policy.model.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(policy.model.parameters(), 1.0)
@@ -115,18 +114,18 @@ def warm_up(policy: Policy, asking: Asking, plan: WarmupPlan, log: Callable[[dic
         for optimizer in optimizers:
             optimizer.step()
         seconds = time.perf_counter() - begin
-        log({"stage": number, "loss": loss.item(), **figures, "seconds/step": seconds})
+        log({"lesson": number, "loss": loss.item(), **figures, "seconds/step": seconds})
         if movement and (warning := too_still(movement.share(policy.model.parameters()))):
             _log.warning(warning)
 
 
-def schedule(plan: WarmupPlan) -> list[tuple[int, Stage, int]]:
-    """For every step the number of its stage (from 1), the stage, and the stage's steps before it."""
+def schedule(plan: WarmupPlan) -> list[tuple[int, Lesson, int]]:
+    """For every step the number of its lesson (from 1), the lesson, and the lesson's steps before it."""
     steps, before, share = [], 0, 0.0
-    for number, stage in enumerate(plan.stages, start=1):
-        share += stage.share
+    for number, lesson in enumerate(plan.lessons, start=1):
+        share += lesson.share
         end = round(share * plan.max_steps)
-        steps += [(number, stage, since) for since in range(end - before)]
+        steps += [(number, lesson, since) for since in range(end - before)]
         before = end
     return steps
 
@@ -146,13 +145,13 @@ def make_optimizers(model: torch.nn.Module, lr: float) -> list[torch.optim.Optim
     return [muon, adam]
 
 
-def make_batch(policy: Policy, asking: Asking, plan: WarmupPlan, stage: Stage, first_clip: int) -> Batch:
+def make_batch(policy: Policy, asking: Asking, plan: WarmupPlan, lesson: Lesson, first_clip: int) -> Batch:
     """The toy clips from `first_clip` on, as they are shown, and questions about all of their objects."""
     source = toy_source(first_clip, plan.batch, asks=asking.task.toy or as_they_are)
     clips = [source.load(sample) for sample in source.samples]
-    if stage.still:
+    if lesson.still:
         clips = [two_frames(clip) for clip in clips]
-    talks = [turns_of(clip, asking, stage.still) for clip in clips]
+    talks = [turns_of(clip, asking, lesson.still) for clip in clips]
     seen = [asking.show(clip) for clip in clips]
     return Batch(clips, talks, policy.encode(seen, [talk[0].prompt for talk in talks]))
 

@@ -12,10 +12,10 @@ from gpu_parts.parts import Place, Tell
 from omegaconf import OmegaConf
 
 from grounding.policies.policy import Policy, load_policy, save_policy
+from grounding.policies.precision import MOVED
 from grounding.training.config import Config, asking_of, register
 from grounding.training.grpo import run_grpo
 from grounding.training.options import composed
-from grounding.training.precision import MOVED
 
 PHASES = ("rollout", "rewards", "scoring", "step")
 SMALL = Shape(frames=2, side=2, completion=4, generations=2)

@@ -27,7 +27,7 @@ from grounding.training.config import (
     WarmupConfig,
 )
 from grounding.training.data import ToyConfig
-from grounding.training.turns import toy_corpus
+from grounding.training.lessons import toy_corpus
 from prompting import IdMarker
 
 

@@ -8,7 +8,7 @@ from accelerate import PartialState
 
 from grounding.cli import run
 from grounding.core import UserError
-from grounding.training.processes import join_processes, one_voice, stopping_when_told
+from grounding.jobs.processes import join_processes, one_voice, stopping_when_told
 
 
 @one_voice()

@@ -1,18 +1,40 @@
-"""The `data` part of a configuration: which datasets the task can use, and what is missing or wrong."""
+"""The data of a run: what is missing or wrong, which samples train and are held out, and rows that are left out."""
 
 from __future__ import annotations
 
+import json
+import pickle
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from grounding.core import Answer, Interval, Masklets, Sample, UserError, UserErrors, write_video
 from grounding.datasets.catalog import DATASETS
+from grounding.datasets.jsonl import JsonlSource
+from grounding.datasets.problems import Problem
 from grounding.datasets.records import Policy
+from grounding.datasets.toy import HELD_OUT, PER_SEED, ToySource, toy_source
+from grounding.datasets.toy_export import export_toy
+from grounding.datasets.video_source import VideoSource
 from grounding.tasks.stvg import STVG
 from grounding.tasks.vtg import VTG
-from grounding.training.data import DATA, DatasetConfig, JsonlConfig, PolicyConfig, ToyConfig, check_data
+from grounding.training.data import (
+    DATA,
+    DataConfig,
+    DatasetConfig,
+    JsonlConfig,
+    PolicyConfig,
+    Skipped,
+    ToyConfig,
+    check_data,
+    open_held_out,
+    open_sources,
+    warmup_first_clip,
+)
 
 USABLE = {"hcstvg", "vidstg"}
 
@@ -138,3 +160,383 @@ def test_a_task_that_draws_no_ids_can_use_all_that_say_when(hcstvg: Path) -> Non
 def test_a_task_without_toy_questions_cannot_use_the_toy_world() -> None:
     (line,) = check_data(ToyConfig(), replace(VTG, toy=None))
     assert line == "data=toy cannot ask what task=vtg asks; choose other data"
+
+
+PIXELS = 84 * 84
+WARMUP_CLIPS = 10_000 * 64  # far more than a warm-up ever sees
+
+
+def numbers(source: Any) -> range:
+    assert isinstance(source, ToySource)
+    return source.numbers
+
+
+def overlap(left: range, right: range) -> bool:
+    return max(left.start, right.start) < min(left.stop, right.stop)
+
+
+def clip_ranges(seed: int) -> list[range]:
+    """Training, warm-up and held-out clips of a seed."""
+    sources = open_sources(ToyConfig(), STVG, seed, PIXELS)
+    first = warmup_first_clip(seed)
+    return [numbers(sources.train), range(first, first + WARMUP_CLIPS), numbers(sources.held_out)]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 1234])
+def test_training_warmup_and_held_out_share_no_clip(seed: int) -> None:
+    train, warmup, held_out = clip_ranges(seed)
+    assert not overlap(train, warmup)
+    assert not overlap(train, held_out)
+    assert not overlap(warmup, held_out)
+    assert train.start >= HELD_OUT.stop
+    assert held_out.start in HELD_OUT
+    assert held_out[-1] in HELD_OUT
+
+
+def test_seeds_share_no_training_clip_and_all_held_out_ones() -> None:
+    ranges = {seed: clip_ranges(seed) for seed in range(4)}
+    for seed in range(4):
+        for other in range(seed):
+            for mine in ranges[seed][:2]:
+                assert not any(overlap(mine, theirs) for theirs in ranges[other][:2])
+            assert ranges[seed][2] == ranges[other][2]
+
+
+def test_the_largest_training_set_still_leaves_the_warmup_its_clips() -> None:
+    train = numbers(open_sources(ToyConfig(train_clips=PER_SEED // 2), STVG, 3, PIXELS).train)
+    assert train.stop <= warmup_first_clip(3)
+    assert warmup_first_clip(3) + WARMUP_CLIPS <= numbers(open_sources(ToyConfig(), STVG, 4, PIXELS).train).start
+
+
+def test_the_toy_world_is_as_configured() -> None:
+    sources = open_sources(ToyConfig(level=2, objects=4, fps=1.0, train_clips=7, eval_samples=5), STVG, 0, PIXELS)
+    assert (len(sources.train.samples), len(sources.held_out.samples)) == (7, 5)
+    for source in (sources.train, sources.held_out):
+        assert (source.level, source.objects, source.fps) == (2, 4, 1.0)  # type: ignore[attr-defined]
+    assert sources.skipped == []
+
+
+def test_a_source_nobody_knows_is_our_fault() -> None:
+    with pytest.raises(TypeError, match="DataConfig"):
+        open_sources(DataConfig(name="x"), STVG, 0, PIXELS)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six toy clips: three of the split train, two of val, one of none."""
+    root = tmp_path_factory.mktemp("own") / "data"
+    annotations = export_toy(toy_source(HELD_OUT.stop, 6, fps=4.0), root)
+    rows = [json.loads(line) for line in annotations.read_text().splitlines()]
+    for row, split in zip(rows, ["train", "val", "train", "val", "train", None], strict=True):
+        row |= {"split": split} if split else {}
+    (root / "split.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    rows[4]["video"] = "videos/gone.mp4"
+    (root / "broken.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return root
+
+
+def own(folder: Path, **options: Any) -> JsonlConfig:
+    return JsonlConfig(root=str(folder), **{"annotations": "split.jsonl", **options})
+
+
+def ids(source: Any) -> list[str]:
+    assert isinstance(source, JsonlSource)
+    return [sample.id for sample in source.samples]
+
+
+def test_jsonl_splits(folder: Path) -> None:
+    sources = open_sources(own(folder, train_split="train", eval_split="val"), STVG, 0, PIXELS)
+    names = [f"toy-1-3-{HELD_OUT.stop + k}" for k in range(6)]
+    assert ids(sources.train) == [names[0], names[2], names[4]]
+    assert ids(sources.held_out) == [names[1], names[3]]
+
+
+@pytest.mark.parametrize("split", [None, "val"])
+def test_held_out_alone_is_the_same(folder: Path, split: str | None) -> None:
+    data = own(folder, train_split="train", eval_split=split, eval_samples=2)
+    source, skipped = open_held_out(data, STVG, PIXELS)
+    assert ids(source) == ids(open_sources(data, STVG, 0, PIXELS).held_out)
+    assert (len(ids(source)), skipped) == (2, [])
+    toy = ToyConfig(eval_samples=7, level=2)
+    assert open_held_out(toy, STVG, PIXELS) == (open_sources(toy, STVG, 3, PIXELS).held_out, [])
+
+
+def test_held_out_alone_needs_no_training_data(folder: Path) -> None:
+    data = own(folder, annotations="broken.jsonl", train_split="none such", eval_split="val", on_error="skip")
+    source, skipped = open_held_out(data, STVG, PIXELS)  # the broken row is of the split train
+    assert (len(ids(source)), skipped) == (2, [])
+    whole, skipped = open_held_out(own(folder, annotations="broken.jsonl", on_error="skip"), STVG, PIXELS)
+    assert (len(ids(whole)), len(skipped)) == (5, 1)
+    with pytest.raises(TypeError, match="DataConfig"):
+        open_held_out(DataConfig(name="x"), STVG, PIXELS)
+
+
+def test_jsonl_without_splits_trains_and_evaluates_every_row(folder: Path) -> None:
+    sources = open_sources(own(folder), STVG, 0, PIXELS)
+    assert len(ids(sources.train)) == 6
+    assert ids(sources.held_out) == ids(sources.train)
+
+
+def test_fewer_held_out_rows_are_the_same_in_every_run(folder: Path) -> None:
+    chosen = [ids(open_sources(own(folder, eval_samples=3), STVG, seed, PIXELS).held_out) for seed in (0, 1, 2)]
+    assert chosen[0] == chosen[1] == chosen[2]
+    assert len(set(chosen[0])) == 3
+    assert set(chosen[0]) < set(ids(open_sources(own(folder), STVG, 0, PIXELS).train))
+
+
+def test_frames_are_brought_to_what_the_model_looks_at(folder: Path) -> None:
+    small = open_sources(own(folder), STVG, 0, 42 * 42).train
+    height, width = small.load(small.samples[0]).clip.frames.shape[1:3]
+    assert height * width <= 42 * 42
+    told = open_sources(own(folder, max_pixels=28 * 28), STVG, 0, 42 * 42).train
+    height, width = told.load(told.samples[0]).clip.frames.shape[1:3]
+    assert height * width <= 28 * 28
+
+
+def test_broken_rows_stop_or_are_skipped_once(folder: Path) -> None:
+    with pytest.raises(UserError, match=r"gone\.mp4"):
+        open_sources(own(folder, annotations="broken.jsonl"), STVG, 0, PIXELS)
+    sources = open_sources(own(folder, annotations="broken.jsonl", on_error="skip"), STVG, 0, PIXELS)
+    assert len(ids(sources.train)) == 5
+    assert len(sources.skipped) == 1  # though the same row is read for training and for evaluation
+    assert "gone.mp4" in sources.skipped[0].line()
+
+
+def test_splits_are_merged_for_training_only(folder: Path) -> None:
+    merging = open_sources(
+        JsonlConfig(root=str(folder), annotations="annotations.jsonl", merge_splits=True), STVG, 0, PIXELS
+    )
+    assert (merging.train.merge_splits, merging.held_out.merge_splits) == (True, False)  # type: ignore[attr-defined]
+    plain = open_sources(JsonlConfig(root=str(folder), annotations="annotations.jsonl"), STVG, 0, PIXELS)
+    assert (plain.train.merge_splits, plain.held_out.merge_splits) == (False, False)  # type: ignore[attr-defined]
+
+
+def public(root: Path, **options: Any) -> DatasetConfig:
+    """HC-STVG of the fixture, a split each to train and to evaluate with."""
+    paths = {"root": root / "videos", "annotations": root / "annotations", "masklets": root / "masks"}
+    own = {name: str(path) for name, path in paths.items()}
+    return DatasetConfig(**{"name": "hcstvg", **own, "train_split": "train", "eval_split": "val", **options})
+
+
+def names(source: Any) -> list[str]:
+    assert isinstance(source, VideoSource)
+    return [sample.id for sample in source.samples]
+
+
+def test_the_splits_of_a_public_dataset(hcstvg: Path) -> None:
+    sources = open_sources(public(hcstvg), STVG, 0, PIXELS)
+    assert names(sources.train) == ["a.mp4", "b.mp4", "c.mp4"]
+    assert names(sources.held_out) == ["d.mp4", "e.mp4"] and sources.skipped == []
+    assert names(open_held_out(public(hcstvg, train_split="none such"), STVG, PIXELS)[0]) == ["d.mp4", "e.mp4"]
+    assert len(names(open_sources(public(hcstvg, eval_samples=1), STVG, 0, PIXELS).held_out)) == 1
+
+
+def test_a_task_that_draws_no_ids_needs_no_masks(hcstvg: Path) -> None:
+    data = public(hcstvg, masklets="", train_split="train", fps=5.0, max_frames=3)
+    train = open_sources(data, VTG, 0, PIXELS).train
+    loaded = train.load(train.samples[0])
+    assert loaded.sample.truth.interval == Interval(0.2, 0.5)
+    assert (loaded.masklets.tracks, len(loaded.clip)) == ({}, 3)
+    assert names(open_held_out(data, VTG, PIXELS)[0]) == ["d.mp4", "e.mp4"]
+    given = open_sources(replace(data, masklets=str(hcstvg / "no")), VTG, 0, PIXELS)  # not looked at
+    assert names(given.train) == ["a.mp4", "b.mp4", "c.mp4"]
+
+
+def test_rows_of_ones_own_need_no_masks_for_a_task_that_draws_no_ids(hcstvg: Path, tmp_path: Path) -> None:
+    row = {"id": "a", "video": "part1/a.mp4", "query": "the man runs", "interval": [0.2, 0.5]}
+    outside = row | {"id": "b", "interval": [0.2, 5.0]}
+    marked = row | {"id": "c", "masklets": "no/where", "object_id": 77}
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(one) + "\n" for one in (row, outside, marked)))
+    data = JsonlConfig(root=str(hcstvg / "videos"), annotations=str(tmp_path / "rows.jsonl"), on_error="skip")
+    sources = open_sources(data, VTG, 0, PIXELS)
+    assert [problem.row for problem in sources.skipped] == [2]
+    for sample in sources.train.samples:
+        loaded = sources.train.load(sample)
+        assert loaded.sample.truth == Answer(Interval(0.2, 0.5))
+        assert loaded.masklets.tracks == {}
+    with pytest.raises(UserErrors, match='"masklets" is missing; add it'):
+        open_sources(replace(data, on_error="stop"), STVG, 0, PIXELS)
+
+
+def test_a_sample_of_hcstvg_is_whole(hcstvg: Path) -> None:
+    """The video is found below its root, and the object by its boxes: left 4, top 4, 10 wide and high."""
+    train = open_sources(public(hcstvg, fps=5.0, max_frames=3, max_pixels=16 * 24), STVG, 0, PIXELS).train
+    loaded = train.load(train.samples[0])
+    truth = loaded.sample.truth
+    assert (loaded.sample.video, loaded.sample.query) == ("part1/a.mp4", "The man runs.")
+    assert (truth.interval, truth.object_id) == (Interval(0.2, 0.5), 4)
+    assert truth.tube is not None and truth.tube.frames == range(2, 5)
+    assert truth.tube.boxes.tolist() == [[4, 4, 14, 14]] * 3
+    assert loaded.clip.frames.shape == (3, 16, 24, 3) and loaded.masklets.ids == [4, 6]
+
+
+def test_a_public_dataset_goes_to_other_processes(hcstvg: Path) -> None:
+    train = open_sources(public(hcstvg), STVG, 0, PIXELS).train
+    again = pickle.loads(pickle.dumps(train))
+    assert again.load(again.samples[2]).sample.truth.object_id == 4
+
+
+def test_only_rows_that_are_evaluated_are_checked(hcstvg: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Masks of thousands of videos take long to read."""
+    read = list[str]()
+    masklets_of = VideoSource.masklets_of
+
+    def noting(source: VideoSource, video: str) -> Masklets:
+        read.append(video)
+        return masklets_of(source, video)
+
+    monkeypatch.setattr(VideoSource, "masklets_of", noting)
+    source, _ = open_held_out(public(hcstvg, eval_samples=1), STVG, PIXELS)
+    assert [sample.video for sample in source.samples] == read and len(read) == 1
+
+
+def test_how_far_the_check_is_can_be_shown(hcstvg: Path) -> None:
+    shown = list[str]()
+
+    def progress(samples: Sequence[Sample]) -> Iterator[Sample]:
+        for sample in samples:
+            shown.append(sample.id)
+            yield sample
+
+    open_sources(public(hcstvg), STVG, 0, PIXELS, progress)
+    assert shown == ["a.mp4", "b.mp4", "c.mp4", "d.mp4", "e.mp4"]
+
+
+def test_one_annotation_file_trains_and_evaluates_alike(hcstvg: Path) -> None:
+    file = str(hcstvg / "annotations" / "train_v2.json")
+    sources = open_sources(public(hcstvg, annotations=file, train_split=None, eval_split=None), STVG, 0, PIXELS)
+    assert names(sources.train) == names(sources.held_out) == ["a.mp4", "b.mp4", "c.mp4"]
+    merging = open_sources(public(hcstvg, merge_splits=True), STVG, 0, PIXELS)
+    assert (merging.train.merge_splits, merging.held_out.merge_splits) == (True, False)  # type: ignore[attr-defined]
+
+
+def test_rows_of_a_public_dataset_that_cannot_be_used_stop_or_are_skipped(hcstvg: Path) -> None:
+    data = public(hcstvg, train_split="part")
+    with pytest.raises(UserErrors) as caught:
+        open_sources(data, STVG, 0, PIXELS)
+    row, summary = caught.value.errors
+    assert row.startswith(f"{hcstvg}/annotations/part_v2.json, row 2 (gone.mp4): 'gone.mp4' not found in")
+    assert "1 of 2 rows cannot be used" in summary and "data.on_error=skip" in summary
+    sources = open_sources(public(hcstvg, train_split="part", eval_split="part", on_error="skip"), STVG, 0, PIXELS)
+    assert names(sources.train) == ["f.mp4"] and [one.sample_id for one in sources.skipped] == ["gone.mp4"]
+
+
+def test_truths_that_cannot_be_right_follow_the_policy(hcstvg: Path, tmp_path: Path) -> None:
+    """Of a video of 10 frames; the seconds of the second row end before they start, but its boxes say when."""
+    rows = json.loads((hcstvg / "annotations" / "train_v2.json").read_text())
+    rows["b.mp4"] |= {"st_time": 0.5, "ed_time": 0.2}
+    rows["c.mp4"] |= {"st_frame": 9, "st_time": 0.8, "ed_time": 1.1}
+    (tmp_path / "train.json").write_text(json.dumps(rows))
+    data = public(hcstvg, annotations=str(tmp_path), eval_split="train", on_error="skip")
+    sources = open_sources(data, STVG, 0, PIXELS)
+    assert names(sources.train) == ["a.mp4", "b.mp4", "c.mp4"] and sources.skipped == []
+    for place, first, last in ((1, 2, 5), (2, 8, 10)):
+        truth = sources.train.load(sources.train.samples[place]).sample.truth
+        assert truth.interval is not None and truth.tube is not None and truth.tube.frames == range(first, last)
+        assert (truth.interval.start, truth.interval.end) == pytest.approx((first / 10, last / 10))
+    data.policy = PolicyConfig(beyond="reject")
+    sources = open_sources(data, STVG, 0, PIXELS)
+    assert names(sources.train) == ["a.mp4", "b.mp4"]
+    assert [(one.row, one.sample_id) for one in sources.skipped] == [(3, "c.mp4")]
+
+
+def test_a_split_or_file_that_is_not_there_is_one_line(hcstvg: Path) -> None:
+    for wrong in (
+        {"train_split": "test"},
+        {"annotations": str(hcstvg / "none.json")},
+        {"masklets": str(hcstvg / "no")},
+    ):
+        with pytest.raises(UserError) as caught:
+            open_sources(public(hcstvg, **wrong), STVG, 0, PIXELS)
+        assert "\n" not in str(caught.value)
+
+
+def test_vidstg_has_its_boxes_from_vidor(tmp_path: Path) -> None:
+    """10 frames at 10 a second, seen from frame 2 on; the truth is frames 4 to 6, frames 2 to 4 of what is seen."""
+    write_video(tmp_path / "videos" / "9.mp4", [np.zeros((32, 48, 3), np.uint8)] * 10, 10.0)
+    box = {"xmin": 4, "ymin": 4, "xmax": 14, "ymax": 14}
+    (tmp_path / "vidor").mkdir()
+    frames = [[{"tid": 3, "bbox": box}]] * 10
+    (tmp_path / "vidor" / "9.json").write_text(json.dumps({"height": 32, "width": 48, "trajectories": frames}))
+    entry = {"vid": "9", "fps": 10, "frame_count": 10, "width": 48, "height": 32}
+    entry |= {"used_segment": {"begin_fid": 2, "end_fid": 9}, "temporal_gt": {"begin_fid": 4, "end_fid": 7}}
+    entry |= {"questions": [{"description": "who runs?", "type": "subject", "target_id": 3}]}
+    (tmp_path / "val_annotations.json").write_text(json.dumps([entry]))
+    options = {"name": "vidstg", "annotations": str(tmp_path), "masklets": str(tmp_path / "vidor")}
+    for boxes in ("", str(tmp_path / "vidor")):
+        source, _ = open_held_out(public(tmp_path, **options, boxes=boxes), STVG, PIXELS)
+        loaded = source.load(source.samples[0])
+        truth = loaded.sample.truth
+        assert truth.object_id == 4 and truth.tube is not None and truth.tube.frames == range(2, 5)
+        assert truth.interval is not None
+        assert (truth.interval.start, truth.interval.end) == pytest.approx((0.2, 0.5))
+        assert len(loaded.masklets.pts) == 7  # 9 - 2
+
+
+@pytest.mark.shared_data
+def test_official_rows_of_charades_with_their_video(shared_data: Path) -> None:
+    folder = shared_data / "vtg" / "charades"
+    paths = {"root": str(folder / "videos"), "annotations": str(folder / "charades_test.json")}
+    data = DatasetConfig("charades", **paths, on_error="skip", eval_samples=3720, max_frames=8)  # type: ignore[arg-type]
+    sources = open_sources(data, VTG, 0, PIXELS)
+    assert (len(sources.train.samples), len(sources.skipped)) == (6, 3714)  # one video of 1,334, with six queries
+    loaded = sources.train.load(sources.train.samples[0])
+    assert loaded.sample.video == "OHOFG.mp4" and len(loaded.clip) == 8
+    assert loaded.sample.truth.parts == ["interval"] and loaded.masklets.tracks == {}
+
+
+HCSTVG = DatasetConfig("hcstvg", annotations="train.json", on_error="skip")
+SOURCE = toy_source(0, 1)
+FOUND = Problem("train.json", 3, "c", "no masks")
+
+
+def broken(name: str, row: int) -> Sample:
+    sample = SOURCE.samples[0]
+    return Sample(name, sample.video, sample.query, sample.truth, {"row": row})
+
+
+def test_what_is_met_is_listed_once(tmp_path: Path) -> None:
+    skipped = Skipped(tmp_path / "skipped.jsonl", HCSTVG)
+    skipped.begin([FOUND])
+    take = skipped.on_broken(SOURCE)
+    assert take is not None
+    for name, row in (("a", 1), ("a", 1), ("b", 2)):
+        take(broken(name, row), f"sample {name}: no frames")
+    met = [Problem("train.json", 1, "a", "no frames"), Problem("train.json", 2, "b", "no frames")]
+    assert skipped.listed() == [FOUND, *met]
+    assert len((tmp_path / "skipped.jsonl").read_text().splitlines()) == 3
+
+
+def test_a_resumed_run_keeps_what_was_met(tmp_path: Path) -> None:
+    path = tmp_path / "skipped.jsonl"
+    first = Skipped(path, HCSTVG)
+    first.begin([])
+    assert not path.exists() and first.listed() == []
+    first.on_broken(SOURCE)(broken("a", 1), "no frames")  # type: ignore[misc]
+    with path.open("a") as file:
+        file.write('{"file": "tra')  # killed
+    second = Skipped(path, HCSTVG)
+    second.begin([FOUND])
+    second.on_broken(SOURCE)(broken("a", 1), "no frames")  # type: ignore[misc]
+    assert [problem.sample_id for problem in second.listed()] == ["c", "a"]
+
+
+def test_two_processes_count_a_row_once(tmp_path: Path) -> None:
+    one, other = (Skipped(tmp_path / "skipped.jsonl", HCSTVG) for _ in range(2))
+    for skipped in (one, other):
+        skipped.on_broken(SOURCE)(broken("a", 1), "no frames")  # type: ignore[misc]
+    assert len(one.listed()) == 1
+
+
+@pytest.mark.parametrize("data", [ToyConfig(), DatasetConfig("hcstvg", on_error="stop")])
+def test_without_skip_nothing_is_left_out(tmp_path: Path, data: ToyConfig | DatasetConfig) -> None:
+    assert Skipped(tmp_path / "skipped.jsonl", data).on_broken(SOURCE) is None
+
+
+@pytest.mark.parametrize("line", ["{", "7", "[]", json.dumps({"file": "a"}), "\udcff"])
+def test_a_damaged_list_is_one_line(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "skipped.jsonl"
+    path.write_text(line + "\n", errors="surrogateescape")
+    with pytest.raises(UserError, match=r"skipped\.jsonl") as caught:
+        Skipped(path, HCSTVG).begin([])
+    assert "\n" not in str(caught.value)

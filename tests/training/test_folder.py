@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from grounding.core import UserError
-from grounding.training.checkpoints import Checkpoints
+from grounding.jobs.checkpoints import Checkpoints
+from grounding.jobs.runlog import cut_metrics
 from grounding.training.config import (
     Config,
     MarkerConfig,
@@ -25,7 +26,6 @@ from grounding.training.config import (
 from grounding.training.data import ToyConfig
 from grounding.training.folder import forget
 from grounding.training.folder import open_folder as held_folder
-from grounding.training.runlog import cut_metrics
 
 
 def config(out: Path, resume: str | None = "latest", **trainer: Any) -> Config:

@@ -15,11 +15,11 @@ from torch.utils._pytree import tree_leaves
 from transformers import AutoModelForImageTextToText
 
 from grounding.policies import vision_tower
+from grounding.policies.activations import TextLayer, Tower
 from grounding.policies.policy import Policy, VideoPrompt
 from grounding.policies.published import PUBLISHED, meta_model, published_config
 from grounding.policies.shared_attention import Packed
 from grounding.policies.shared_prefix import Prefix, Sampling, _read, _score, log_probs, read_prompts, sample
-from grounding.training.activations import TextLayer, Tower
 from grounding.training.config import GROUPS, QWEN, STVG_R1, Config
 from grounding.training.grpo import trained_model
 from grounding.training.memory import DDP, FSDP2, GB, ZERO2, ZERO3, Forecast, Memory

@@ -13,12 +13,12 @@ from safetensors.torch import load_file
 from grounding.core import UserErrors
 from grounding.datasets.toy import toy_source
 from grounding.policies.policy import load_policy, save_policy
+from grounding.policies.precision import SAMPLE, Movement, too_still, train_in_float32
 from grounding.tasks.asking import Asking
 from grounding.tasks.stvg import STVG
 from grounding.training.config import Config, check
 from grounding.training.grpo import run_grpo
-from grounding.training.precision import SAMPLE, Movement, too_still, train_in_float32
-from grounding.training.warmup import Stage, WarmupPlan, warm_up
+from grounding.training.warmup import Lesson, WarmupPlan, warm_up
 from prompting import IdMarker
 from rewards import REWARDS
 
@@ -161,7 +161,7 @@ def test_a_resumed_run_reads_float32_weights_beside_a_frozen_tower(
 
 def test_the_warm_up_learns_in_float32(tiny_folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     policy = load_policy(str(tiny_folder), dtype="bfloat16")
-    plan = WarmupPlan([Stage(1.0, still=True)], batch=2, lr=1e-5, max_steps=1, first_clip=FIRST)
+    plan = WarmupPlan([Lesson(1.0, still=True)], batch=2, lr=1e-5, max_steps=1, first_clip=FIRST)
     warm_up(policy, ASKING, plan, lambda figures: None)
     assert {parameter.dtype for parameter in policy.model.parameters()} == {torch.float32}
     assert caplog.records == []

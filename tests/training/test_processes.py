@@ -19,11 +19,11 @@ import yaml
 from accelerate.commands.config.config_args import load_config_from_file
 from safetensors.torch import load_file
 
+from grounding.jobs.processes import told_how, told_to_shard
+from grounding.policies.wrapped import inside_forward
 from grounding.training.config import TrainerConfig
 from grounding.training.grpo import groups_of_a_pass
 from grounding.training.memory import WAYS
-from grounding.training.processes import told_how, told_to_shard
-from grounding.training.wrapped import inside_forward
 
 CONFIGS = sorted((Path(__file__).parents[2] / "scripts" / "accelerate").glob("*.yaml"))
 RUN = str(Path(__file__).parent / "small_run.py")

@@ -15,7 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from grounding.training.checkpoints import Checkpoints
+from grounding.jobs.checkpoints import Checkpoints
 
 # Figures of the work done, not of what came of it: a kept feature is encoded again after a resume.
 TIMING = ("seconds/", "tokens_per_second", "step_time", "profiling/", "vision/")

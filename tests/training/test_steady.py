@@ -1,7 +1,9 @@
-"""Parts of the steady trainer that need no run."""
+"""A step on numbers that are not finite is skipped, told, kept for replay, and five in a row end the run."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,167 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 
-from grounding.training.steady import _load_adapters
+from grounding.core import UserError
+from grounding.datasets.toy import toy_source
+from grounding.jobs.runlog import LogCallback
+from grounding.policies.policy import Policy, VideoPrompt
+from grounding.tasks.asking import Asking
+from grounding.tasks.stvg import STVG
+from grounding.training.config import Config
+from grounding.training.examples import Collator
+from grounding.training.grpo import trl_config
+from grounding.training.steady import _load_adapters, load_batch, save_batch, skipped_in_a_row
+from grounding.training.trainer import VideoGRPOTrainer
+from prompting import IdMarker
+from rewards import REWARDS
+
+FIRST = 5_000_000
+Make = Callable[..., Any]
+
+
+@pytest.fixture
+def make(
+    fresh: Callable[[], Policy], config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Make:
+    """`make(steps, broken)` gives a trainer whose advantages at some steps (counted from 1) are not numbers."""
+    monkeypatch.setitem(REWARDS, "letters", lambda answer, truth, meta: sum(map(ord, meta.text)) % 11 / 10)
+
+    def trainer_of(steps: int, broken: set[int], logged: list[Any], said: list[str]) -> Any:
+        small = config(trainer={"max_steps": steps, "prompts": 2, "groups_per_pass": 1}, objective={"lr": 1e-2})
+        source, policy = toy_source(FIRST, 4, fps=1.0), fresh()
+        collator = Collator(source, policy, Asking(STVG, "short", IdMarker("badge", 15.0)), keep=4)
+        args = trl_config(small, tmp_path)
+        trainer: Any = VideoGRPOTrainer(
+            policy, STVG, {"letters": 1.0}, collator, 4, args, callbacks=[LogCallback(logged.append)], say=said.append
+        )
+        generate = trainer._generate_and_score_completions
+
+        def generate_badly(rows: Any) -> Any:
+            batch = generate(rows)
+            if trainer.state.global_step + 1 in broken:
+                batch["advantages"][3] = torch.nan  # of the second pass
+            return batch
+
+        trainer._generate_and_score_completions = generate_badly
+        return trainer
+
+    return trainer_of
+
+
+def state_of(trainer: Any) -> list[torch.Tensor]:
+    moments = [value.clone() for one in trainer.optimizer.state.values() for value in one.values()]
+    return [*(value.detach().clone() for value in trainer.model.state_dict().values()), *moments]
+
+
+def test_a_skipped_step_changes_nothing_and_is_told(make: Make, tmp_path: Path) -> None:
+    logged: list[dict[str, float]] = []
+    said: list[str] = []
+    trainer = make(3, {2}, logged, said)
+    states = []
+    trainer.add_callback(Recorder(lambda: states.append(state_of(trainer))))
+    trainer.train()
+    first, second, third = states
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(second, third, strict=True))
+    assert all(value.isfinite().all() for value in third if value.is_floating_point())
+    folder = tmp_path / "nonfinite" / "step-000002"
+    assert said == [f"step 2 was skipped: loss or gradient is not finite; its batch is in {folder}"]
+    assert [row.get("nonfinite") for row in logged] == [None, 1.0, None]
+    assert [row["loss"] == row["loss"] for row in logged] == [True, False, True]
+
+
+def Recorder(record: Callable[[], None]) -> Any:
+    from transformers import TrainerCallback
+
+    class Recording(TrainerCallback):
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            record()
+
+    return Recording()
+
+
+def test_the_batch_can_be_replayed(make: Make, tmp_path: Path) -> None:
+    said: list[str] = []
+    trainer = make(1, {1}, [], said)
+    trainer.train()
+    folder = tmp_path / "nonfinite" / "step-000001"
+    note = json.loads((folder / "batch.json").read_text())
+    assert note["step"] == 1
+    assert note["losses"].count("nan") == 1
+    trainer.model.train()
+    passes = load_batch(folder)
+    # Two passes of one group of two, as they were: the second has the broken row.
+    losses = [trainer._compute_loss(trainer.model, one) for one in passes]
+    assert [bool(loss.isfinite()) for loss in losses] == [True, False]
+    for one, buffered in zip(passes, trainer._buffered_inputs, strict=True):
+        assert one.keys() == buffered.keys()
+        assert torch.equal(one["completion_ids"], buffered["completion_ids"])
+        assert one["sample_ids"] == buffered["sample_ids"]
+        assert one["prompts"][0] is one["prompts"][1]
+        assert torch.equal(one["prompts"][0].pixel_values, buffered["prompts"][0].pixel_values)
+
+
+def test_five_in_a_row_end_the_run_with_one_line(make: Make, tmp_path: Path) -> None:
+    said: list[str] = []
+    trainer = make(20, {2, *range(4, 20)}, [], said)
+    with pytest.raises(UserError, match="5 steps in a row") as caught:
+        trainer.train()
+    assert "\n" not in str(caught.value)
+    assert trainer.state.global_step == 7  # 4, 5, 6 and 7 were skipped, 8 was the fifth
+    assert len(said) == 6
+    assert len(list((tmp_path / "nonfinite").iterdir())) == 6
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([], 0),
+        ([{"learning_rate": 1, "nonfinite": 1}], 1),
+        ([{"learning_rate": 1, "nonfinite": 1}, {"learning_rate": 1}], 0),
+        (
+            [
+                {"learning_rate": 1},
+                {"learning_rate": 1, "nonfinite": 1},
+                {"other": 1},
+                {"learning_rate": 1, "nonfinite": 1},
+            ],
+            2,
+        ),
+    ],
+)
+def test_skipped_in_a_row_by_hand(rows: list[dict[str, float]], expected: int) -> None:
+    assert skipped_in_a_row(rows) == expected
+
+
+def prompt(value: float) -> VideoPrompt:
+    return VideoPrompt(torch.tensor([1, 2]), torch.full((2, 3), value), torch.tensor([[1, 1, 2]]), value, 2)
+
+
+def test_a_batch_comes_back_as_it_was(tmp_path: Path) -> None:
+    a, b = prompt(0.5), prompt(1.0)
+    values = torch.arange(6.0)
+    passes = [
+        {"prompts": [a, a, b], "advantages": values[:3], "num_items_in_batch": torch.tensor(7), "nothing": None},
+        {"prompts": [b], "advantages": values[3:4], "sample_ids": ["x"]},
+    ]
+    save_batch(tmp_path / "one", passes, {"step": 3})
+    first, second = load_batch(tmp_path / "one")
+    assert first["advantages"].tolist() == [0.0, 1.0, 2.0]
+    assert (first["num_items_in_batch"].item(), first["nothing"]) == (7, None)
+    assert (second["advantages"].tolist(), second["sample_ids"]) == ([3.0], ["x"])
+    assert first["prompts"][0] is first["prompts"][1]
+    assert [(p.seconds_per_grid, p.frames, p.pixel_values.mean().item()) for p in first["prompts"]] == [
+        (0.5, 2, 0.5),
+        (0.5, 2, 0.5),
+        (1.0, 2, 1.0),
+    ]
+    save_batch(tmp_path / "one", [], {})  # a resumed run meets the step again
+    assert len(load_batch(tmp_path / "one")) == 2
+
+
+def test_a_folder_without_a_batch_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no saved batch"):
+        load_batch(tmp_path)
 
 
 def adapted(seed: int, *others: str) -> Any:

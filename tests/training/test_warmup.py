@@ -14,12 +14,11 @@ import torch
 from grounding.policies.policy import Policy
 from grounding.tasks.asking import Asking
 from grounding.tasks.stvg import STVG
-from grounding.training.naming import naming_loss
-from grounding.training.turns import completion_tokens
+from grounding.training.lessons import completion_tokens, naming_loss
 from grounding.training.warmup import (
+    LESSONS,
     NAMING,
-    STAGES,
-    Stage,
+    Lesson,
     WarmupPlan,
     exact,
     make_batch,
@@ -31,13 +30,13 @@ from prompting import IdMarker
 
 ASKING = Asking(STVG, "short", IdMarker("badge", 15.0))
 FIRST = 5_000_000
-STILL, WHOLE = Stage(1.0), Stage(1.0, still=False)
+STILL, WHOLE = Lesson(1.0), Lesson(1.0, still=False)
 PLAN = WarmupPlan([STILL], batch=2, lr=1e-3, max_steps=2, first_clip=FIRST)
 
 
 def test_the_schedule_by_hand() -> None:
-    first, second, third = Stage(0.5, asks=False), Stage(0.3), Stage(0.2, still=False)
-    steps = schedule(replace(PLAN, stages=[first, second, third], max_steps=10))
+    first, second, third = Lesson(0.5, asks=False), Lesson(0.3), Lesson(0.2, still=False)
+    steps = schedule(replace(PLAN, lessons=[first, second, third], max_steps=10))
     assert steps == [
         *[(1, first, since) for since in range(5)],
         *[(2, second, since) for since in range(3)],
@@ -47,17 +46,17 @@ def test_the_schedule_by_hand() -> None:
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 7, 420])
 def test_every_step_has_a_stage(steps: int) -> None:
-    assert len(schedule(replace(PLAN, stages=STAGES, max_steps=steps))) == steps
+    assert len(schedule(replace(PLAN, lessons=LESSONS, max_steps=steps))) == steps
 
 
 def test_the_default_stages_name_then_ask_about_stills_then_about_whole_clips() -> None:
-    assert [(stage.asks, stage.still) for stage in STAGES] == [(False, True), (True, True), (True, False)]
-    assert sum(stage.share for stage in STAGES) == pytest.approx(1)
+    assert [(lesson.asks, lesson.still) for lesson in LESSONS] == [(False, True), (True, True), (True, False)]
+    assert sum(lesson.share for lesson in LESSONS) == pytest.approx(1)
 
 
-@pytest.mark.parametrize(("stage", "frames"), [(STILL, 2), (WHOLE, 8)])
-def test_a_batch_has_all_objects_of_its_clips(policy: Policy, stage: Stage, frames: int) -> None:
-    batch = make_batch(policy, ASKING, PLAN, stage, FIRST)
+@pytest.mark.parametrize(("lesson", "frames"), [(STILL, 2), (WHOLE, 8)])
+def test_a_batch_has_all_objects_of_its_clips(policy: Policy, lesson: Lesson, frames: int) -> None:
+    batch = make_batch(policy, ASKING, PLAN, lesson, FIRST)
     assert [clip.sample.id for clip in batch.clips] == [f"toy-1-3-{FIRST}", f"toy-1-3-{FIRST + 1}"]
     assert [len(clip.clip) for clip in batch.clips] == [frames] * 2
     for clip, talk, prompt in zip(batch.clips, batch.talks, batch.prompts, strict=True):
@@ -77,9 +76,9 @@ def test_the_ids_are_drawn(policy: Policy) -> None:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("stage", [STILL, WHOLE])
-def test_the_loss_is_that_of_the_plain_model(policy: Policy, stage: Stage) -> None:
-    batch = make_batch(policy, ASKING, PLAN, stage, FIRST)
+@pytest.mark.parametrize("lesson", [STILL, WHOLE])
+def test_the_loss_is_that_of_the_plain_model(policy: Policy, lesson: Lesson) -> None:
+    batch = make_batch(policy, ASKING, PLAN, lesson, FIRST)
     loss, figures = supervised_loss(policy, batch, asks=True, marks=True)
     rows = [completion_tokens(policy, talk) for talk in batch.talks]
     inputs = policy.pad(batch.prompts, [tokens for tokens, _ in rows])
@@ -116,9 +115,9 @@ def test_it_trains_every_part_and_logs_every_step(fresh: Callable[[], Policy]) -
     policy = fresh()
     before = {name: value.clone() for name, value in policy.model.state_dict().items()}
     logged: list[dict[str, float]] = []
-    stages = [Stage(0.5, asks=False), Stage(0.5)]
-    warm_up(policy, ASKING, replace(PLAN, stages=stages), logged.append)
-    assert [(row["stage"], "exact" in row) for row in logged] == [(1, False), (2, True)]
+    lessons = [Lesson(0.5, asks=False), Lesson(0.5)]
+    warm_up(policy, ASKING, replace(PLAN, lessons=lessons), logged.append)
+    assert [(row["lesson"], "exact" in row) for row in logged] == [(1, False), (2, True)]
     assert all(np.isfinite(row["loss"]) for row in logged)
     after = policy.model.state_dict()
     still = {name for name in before if torch.equal(before[name], after[name])}
@@ -140,17 +139,19 @@ def test_the_rate_rises_at_the_beginning_of_every_stage_and_falls_at_the_end(
     monkeypatch.setattr(f"{module}.supervised_loss", lambda *_, **__: (parameter.sum() * 0, {}))
     monkeypatch.setattr(f"{module}.RAMP", 2)
     monkeypatch.setattr(f"{module}.FALL", 2)
-    plan = replace(PLAN, stages=[Stage(0.5), Stage(0.5, pace=0.5)], max_steps=6)
+    plan = replace(PLAN, lessons=[Lesson(0.5), Lesson(0.5, pace=0.5)], max_steps=6)
     warm_up(policy, ASKING, plan, lambda _: None)
-    # Half at first and half in the last step; the second stage at half the pace.
+    # Half at first and half in the last step; the second lesson at half the pace.
     assert rates == [2.0, 4.0, 4.0, 1.0, 2.0, 1.0]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", [Stage(1.0, asks=False), STILL])
-def test_a_few_steps_lower_the_loss(fresh: Callable[[], Policy], monkeypatch: pytest.MonkeyPatch, stage: Stage) -> None:
+@pytest.mark.parametrize("lesson", [Lesson(1.0, asks=False), STILL])
+def test_a_few_steps_lower_the_loss(
+    fresh: Callable[[], Policy], monkeypatch: pytest.MonkeyPatch, lesson: Lesson
+) -> None:
     monkeypatch.setattr("grounding.training.warmup.FALL", 5)
     logged: list[dict[str, Any]] = []
-    warm_up(fresh(), ASKING, replace(PLAN, stages=[stage], batch=4, max_steps=25), logged.append)
+    warm_up(fresh(), ASKING, replace(PLAN, lessons=[lesson], batch=4, max_steps=25), logged.append)
     losses = [row["loss"] for row in logged]
     assert np.mean(losses[-5:]) < 0.6 * np.mean(losses[:3])

@@ -19,7 +19,7 @@ import pytest
 import torch
 
 from grounding.core import UserError
-from grounding.training.workers import Workers
+from grounding.jobs.workers import Workers
 
 pytestmark = pytest.mark.slow  # a process takes seconds to start
 
@@ -104,7 +104,7 @@ def test_a_worker_that_is_stopped_is_said_and_ends_the_run(
     with contextlib.closing(Workers(Task(), 1)) as made:
         pid = stopped(made)
         for name, seconds in (("SLICE", 1), ("SAY_EVERY", 1), ("END_AFTER", 3), ("GRACE", 1)):
-            monkeypatch.setattr(f"grounding.training.workers.{name}", seconds)
+            monkeypatch.setattr(f"grounding.jobs.workers.{name}", seconds)
         begin = time.monotonic()
         with pytest.raises(
             UserError, match=rf"^sample 5 was waited for 3 s: its process is stopped; kill -CONT {pid} "
@@ -118,7 +118,7 @@ def test_a_worker_that_is_stopped_is_said_and_ends_the_run(
 
 
 def test_a_worker_that_goes_on_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("grounding.training.workers.SLICE", 1)
+    monkeypatch.setattr("grounding.jobs.workers.SLICE", 1)
     with contextlib.closing(Workers(Task(), 1)) as made:
         pid = stopped(made)
         wait = made.start(5)
@@ -128,7 +128,7 @@ def test_a_worker_that_goes_on_is_waited_for(monkeypatch: pytest.MonkeyPatch) ->
 
 SCRIPT = """
 import os, sys, time
-from grounding.training.workers import Workers
+from grounding.jobs.workers import Workers
 
 class Slow:
     def __call__(self, number):

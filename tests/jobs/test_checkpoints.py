@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from grounding.core import UserError
-from grounding.training.checkpoints import NOTE, STATE, Checkpoint, Checkpoints
+from grounding.jobs.checkpoints import NOTE, STATE, Checkpoint, Checkpoints
 
 
 def save(checkpoints: Checkpoints, step: int, reward: float | None) -> None:
@@ -129,7 +129,7 @@ def test_a_damaged_state_is_one_line(tmp_path: Path, state: str) -> None:
 
 
 def test_a_large_file_is_known_by_its_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("grounding.training.checkpoints.LARGE", 7)
+    monkeypatch.setattr("grounding.jobs.checkpoints.LARGE", 7)
     checkpoint = whole(tmp_path)
     assert checkpoint.files["optimizer.pt"] == (7, zlib.crc32(b"moments"))
     assert checkpoint.files[STATE][1] is None

@@ -17,13 +17,13 @@ from safetensors.torch import load_file
 from grounding.datasets.toy import toy_source
 from grounding.policies.embedding_cache import EmbeddingCache
 from grounding.policies.policy import Policy, VideoPrompt
+from grounding.policies.vision_features import VisionFeatures
 from grounding.tasks.asking import Asking
 from grounding.tasks.stvg import STVG
 from grounding.training.config import Config
 from grounding.training.examples import Collator, make_examples
 from grounding.training.grpo import trl_config
 from grounding.training.trainer import VideoGRPOTrainer
-from grounding.training.vision import VisionFeatures
 from prompting import IdMarker
 from rewards import REWARDS
 

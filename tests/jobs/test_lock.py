@@ -1,4 +1,4 @@
-"""A run folder is held by one run at a time."""
+"""A run folder is held by one run at a time, and a disk that takes no more is one line."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from grounding.core import UserError
-from grounding.training.lock import LOCK, held
+from grounding.jobs.lock import LOCK, held, naming_a_full_disk
 
 ROOT = str(Path(__file__).parents[2])
 HOLD = """
 import sys, time
 from pathlib import Path
 from grounding.core import UserError
-from grounding.training.lock import held
+from grounding.jobs.lock import held
 try:
     with held(Path(sys.argv[1])):
         print("held", flush=True)
@@ -116,3 +117,38 @@ def test_a_folder_deeper_than_python_recurses(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(OSError, match="File name too long"), held(Path("/".join("d" * 1500), "x" * 256)):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def failing(number: int, *file: str) -> None:
+    raise OSError(number, os.strerror(number), *file)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS])
+def test_a_full_disk_is_one_line(number: int) -> None:
+    said = r"^cannot write out/run: .*; what was saved before is intact.*resume"
+    with pytest.raises(UserError, match=said), naming_a_full_disk(Path("out/run")):
+        failing(number)
+    with pytest.raises(UserError, match=r"^cannot write other/file: "), naming_a_full_disk(Path("out/run")):
+        failing(number, "other/file")
+
+
+def test_other_errors_pass() -> None:
+    with pytest.raises(FileNotFoundError), naming_a_full_disk(Path("run")):
+        failing(errno.ENOENT, "x")
+    with pytest.raises(UserError, match=r"^mine$"), naming_a_full_disk(Path("run")):
+        raise UserError("mine")
+
+
+def test_a_thread_that_meets_it_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    seen: list[object] = []
+    before, threading.excepthook = threading.excepthook, lambda args: seen.append(args.exc_type)
+    try:
+        with naming_a_full_disk(Path("run")):
+            for number in (errno.ENOSPC, errno.ENOENT):
+                thread = threading.Thread(target=failing, args=(number,))
+                thread.start()
+                thread.join()
+        assert seen == [FileNotFoundError]
+    finally:
+        threading.excepthook = before
+    assert capsys.readouterr().err == ""

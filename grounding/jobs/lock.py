@@ -1,4 +1,7 @@
-"""One run at a time in a run folder: the first holds it for as long as it lives, another is told who does."""
+"""A run folder is held by one run at a time, and a disk that takes no more ends a run with one line.
+
+The first run holds a folder for as long as it lives; another is told who does.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import fcntl
 import os
 import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -72,3 +76,39 @@ def _lock(handle: int, folder: Path) -> None:
 
 def _who() -> str:
     return f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%Y-%m-%d %H:%M:%S')}"
+
+
+_NO_MORE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+
+
+@contextmanager
+def naming_a_full_disk(folder: Path) -> Iterator[None]:
+    """Say in one line that nothing more can be written; other errors pass.
+
+    TensorBoard writes in a thread: what fails there is raised again where its next figure is handed over, so the
+    thread's own traceback is left out.
+
+    Args:
+        folder: Named in the message where the error names no file.
+
+    Raises:
+        UserError: If the disk is full, over quota, read-only or broken.
+    """
+    before = threading.excepthook
+    threading.excepthook = lambda args: None if _is_disk(args.exc_value) else before(args)
+    try:
+        yield
+    except OSError as error:
+        if not _is_disk(error):
+            raise
+        place = error.filename or folder
+        raise UserError(
+            f"cannot write {place}: {error.strerror}; what was saved before is intact; free some space, and "
+            "resume=latest goes on"
+        ) from error
+    finally:
+        threading.excepthook = before
+
+
+def _is_disk(error: BaseException | None) -> bool:
+    return isinstance(error, OSError) and error.errno in _NO_MORE

@@ -1,4 +1,4 @@
-"""Dynamic sampling: which groups are flat, how others take their place, and that it happens in training."""
+"""Groups: which are flat, how others take their place, and that it happens in training."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ from grounding.tasks.asking import Asking
 from grounding.tasks.stvg import STVG
 from grounding.training.config import Config
 from grounding.training.examples import Collator
-from grounding.training.groups import by_group, check_groups
+from grounding.training.groups import by_group, check_groups, flat_groups, put_groups
 from grounding.training.grpo import trl_config
-from grounding.training.refill import flat_groups, put_groups
 from grounding.training.trainer import VideoGRPOTrainer
 from prompting import IdMarker
 from rewards import REWARDS

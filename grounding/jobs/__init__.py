@@ -1,0 +1,1 @@
+"""What any long run needs: a lock, checkpoints, a log, worker processes, and the other processes of a launch."""
