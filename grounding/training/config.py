@@ -1,7 +1,7 @@
 """The configuration of a training run: what can be set, the defaults, and the check of all of it before a model loads.
 
-`python scripts/train.py --cfg job --resolve` prints what a command line amounts to. The groups `objective`, `trainer`,
-`warmup` and `marker` follow the chosen `model` unless they are named.
+`python scripts/train.py --cfg job --resolve` prints what a command line amounts to. The groups `objective`, `trainer`
+and `marker` follow the chosen `model` unless they are named.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class TrainerConfig:
 
 @dataclass
 class WarmupConfig:
-    """Supervised steps on the toy world before GRPO, see grounding/training/warmup.py; 0 steps for none."""
+    """The stage `warmup` of the tiny policy, see grounding/training/warmup.py; 0 steps leave it out."""
 
     max_steps: int = 550  # of all lessons together
     batch: int = 8
@@ -143,7 +143,6 @@ class Config:
             {"model": "tiny"},
             {"objective": "${model}"},
             {"trainer": "${model}"},
-            {"warmup": "${model}"},
             {"marker": "${model}"},
         ]
     )
@@ -152,8 +151,9 @@ class Config:
     model: ModelConfig = MISSING
     objective: ObjectiveConfig = MISSING
     trainer: TrainerConfig = MISSING
-    warmup: WarmupConfig = MISSING
+    warmup: WarmupConfig = field(default_factory=WarmupConfig)
     marker: MarkerConfig = MISSING
+    stages: list[str] | None = None  # of warmup, sft and grpo; None: warmup and grpo, or grpo for a model with a path
     seed: int = 0
     out: str | None = None  # the run folder; None: runs/<task>/<time>
     resume: str | None = None  # latest: go on in `out` where its run was stopped, or start there if it was not begun
@@ -182,7 +182,6 @@ GROUPS: dict[str, dict[str, Any]] = {
             bf16=True,
         ),
     },
-    "warmup": {"tiny": WarmupConfig, "qwen2_5_vl": WarmupConfig(max_steps=0)},
     "marker": {
         "tiny": MarkerConfig(style="badge", size=15.0),  # on its frames of 84 x 84 pixels
         "qwen2_5_vl": MarkerConfig,
@@ -313,8 +312,6 @@ def _check_numbers(config: Config) -> list[str]:
         errors.append("objective.scale_rewards must be group or none with objective.dynamic_sampling, got batch")
     if trainer.bf16 and config.model.dtype == "float16":  # the two kinds of 16 bits do not mix
         errors.append("model.dtype must be bfloat16 or float32 with trainer.bf16, got float16")
-    if warmup.max_steps and config.model.path:
-        errors.append("warmup.max_steps must be 0 for a model with a path; the warm-up is for the tiny policy")
     return errors
 
 

@@ -18,7 +18,7 @@ from grounding.evaluation.bootstrap import shown
 from grounding.evaluation.evaluate import Evaluation, evaluate
 from grounding.evaluation.metrics import intervals
 from grounding.policies.policy import load_policy
-from grounding.training.config import GROUPS, Config, MarkerConfig, TaskConfig, WarmupConfig, asking_of, check
+from grounding.training.config import GROUPS, Config, MarkerConfig, TaskConfig, asking_of, check
 from grounding.training.data import DATA, DataConfig, DatasetConfig, open_held_out, problem_of
 from grounding.training.options import clear_option_errors, read_options
 
@@ -65,7 +65,6 @@ def read_arguments(arguments: Sequence[str]) -> EvaluationPlan:
         asked = OmegaConf.from_dotlist([a for a in arguments if not a.startswith(("model=", "out="))])
         config = _merged(saved_config(own["model"]), asked)
     config.model.path = own["model"]
-    config.warmup = WarmupConfig(max_steps=0)
     config.trainer.report_to = []  # nothing is trained here, and its logger need not be there
     # Nothing is rewarded here, and a reward's file need not be there.
     config.task.weights = {name: weight for name, weight in config.task.weights.items() if ":" not in name}

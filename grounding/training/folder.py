@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from grounding.jobs.lock import LOCK, held
 from grounding.jobs.runlog import cut_metrics
 from grounding.training.config import Config, as_yaml
 from grounding.training.options import read_options
+from grounding.training.stages import Place, Stage, places
 
 OPTIONS = "config.yaml"
 METRICS = "metrics.jsonl"
@@ -34,7 +35,7 @@ REPORT = ("curves.png", "contact_sheet.png", "showcase.mp4", "predictions_after.
 
 
 @contextmanager
-def open_folder(config: Config) -> Iterator[Path]:
+def open_folder(config: Config, stages: Sequence[Stage]) -> Iterator[Path]:
     """The folder of this run, the same for all processes, with its options written down.
 
     The first process holds it for the block, so that no other run can write there; a complete run needs no hold, for
@@ -45,7 +46,7 @@ def open_folder(config: Config) -> Iterator[Path]:
     """
     name = config.out or f"runs/{config.task.name}/{time.strftime('%Y-%m-%d_%H-%M-%S')}"
     folder = Path(broadcast_object_list([name])[0])
-    with _prepared(folder, config) if PartialState().is_main_process else nullcontext():
+    with _prepared(folder, config, stages) if PartialState().is_main_process else nullcontext():
         PartialState().wait_for_everyone()
         os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder / "tensorboard")
         yield folder
@@ -66,7 +67,7 @@ def forget(folder: Path) -> None:
 
 
 @contextmanager
-def _prepared(folder: Path, config: Config) -> Iterator[None]:
+def _prepared(folder: Path, config: Config, stages: Sequence[Stage]) -> Iterator[None]:
     """Hold the folder for the block, made or found again."""
     with ExitStack() as stack:
         try:
@@ -74,7 +75,7 @@ def _prepared(folder: Path, config: Config) -> Iterator[None]:
             if not is_complete(folder):
                 stack.enter_context(held(folder))
                 _check_wanted(folder, config)  # again, for another run may have been there until now
-                _begin(folder, config)
+                _begin(folder, config, stages)
         except OSError as error:
             raise UserError(f"cannot use out={folder}: {error.strerror or error}; choose another run folder") from error
         yield
@@ -89,9 +90,9 @@ def _check_wanted(folder: Path, config: Config) -> None:
         raise UserError(f"out={folder} exists and is not empty; {how}choose another run folder or remove it")
 
 
-def _begin(folder: Path, config: Config) -> None:
+def _begin(folder: Path, config: Config, stages: Sequence[Stage]) -> None:
     if (folder / OPTIONS).is_file():
-        _cut_back(folder, config)
+        _cut_back(folder, config, stages)
     else:
         write_text(folder / OPTIONS, as_yaml(config))
 
@@ -105,24 +106,32 @@ def _check_same(folder: Path, config: Config) -> None:
         raise UserError(f"resume=latest needs the options that {folder} was begun with: {changes}")
 
 
-def _cut_back(folder: Path, config: Config) -> None:
+def _cut_back(folder: Path, config: Config, stages: Sequence[Stage]) -> None:
+    """Cut a run back to the points that its stages go on from."""
     if is_complete(folder):  # since a moment ago
         return
-    checkpoints = Checkpoints(folder / "checkpoints", config.trainer.keep)
-    checkpoints.clean()
-    newest = checkpoints.latest()
-    finished = (folder / "model").is_dir()
-    grpo = math.inf if finished else newest.step if newest else 0
-    if newest and not finished:
-        newest.check(PartialState().num_processes)
-    kept = cut_metrics(folder / METRICS, {"warmup": math.inf if (folder / "warmup").is_dir() else 0, "grpo": grpo})
-    done = config.trainer.max_steps if finished else int(grpo)
-    if (lost := done - len(kept.get("grpo", ()))) > 0:  # of a crash of the machine, or somebody's editor
-        sys.stderr.write(
-            f"{folder / METRICS} lacks {lost} of the {done} steps of GRPO that were done; so will the curves\n"
-        )
+    last = {stage.name: _done(place, config) for stage, place in zip(stages, places(folder, stages), strict=True)}
+    kept = cut_metrics(folder / METRICS, last)
+    for stage in stages:
+        done = min(last[stage.name], stage.steps(config))
+        if (lost := int(done) - len(kept.get(stage.name, ()))) > 0:  # of a crash of the machine, or somebody's editor
+            told = f"{folder / METRICS} lacks {lost} of the {done} steps of {stage.name} that were done"
+            sys.stderr.write(f"{told}; so will the curves\n")
     for name in REPORT:
         (folder / name).unlink(missing_ok=True)
+
+
+def _done(place: Place, config: Config) -> float:
+    """The step that a stage goes on from, infinite where it is complete."""
+    checkpoints = Checkpoints(place.folder / "checkpoints", config.trainer.keep)
+    checkpoints.clean()
+    newest = checkpoints.latest()
+    if place.model.is_dir():
+        return math.inf
+    if newest is None:
+        return 0
+    newest.check(PartialState().num_processes)
+    return newest.step
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:

@@ -39,21 +39,23 @@ def run_grpo(
     phase: Callable[[dict[str, float]], None],
     say: Callable[[str], None] = SAY,
     on_broken: OnBroken | None = None,
+    model_folder: Path | None = None,
 ) -> Policy:
-    """Train a policy with GRPO, from the newest checkpoint of the run folder where there is one.
+    """Train a policy with GRPO, from the newest checkpoint of the folder where there is one.
 
     Args:
         policy: Loaded from a folder or hub name.
         source: Training samples.
         asking: What is shown and asked.
         config: The run's configuration.
-        folder: The run folder; TensorBoard's files go there.
+        folder: Checkpoints, batches of skipped steps and features that are kept go there.
         phase: Takes the figures of every step.
         say: Takes lines for the user.
         on_broken: See `Collator`.
+        model_folder: Where a model that is shared out is saved, for no process holds it; None: `model` in the folder.
 
     Returns:
-        The trained policy, adapters merged; a model that is sharded is in the run folder's `model/` instead.
+        The trained policy, adapters merged; one that is shared out is saved instead.
     """
     model = trained_model(policy, config)
     adapted = replace(policy, model=model, encoded=Counter())
@@ -76,7 +78,7 @@ def run_grpo(
     with closing(collator):
         trainer.resume()
     if trainer.sharded:
-        save_sharded(trainer, folder / "model", as_yaml(config))
+        save_sharded(trainer, model_folder or folder / "model", as_yaml(config))
     # Merged in float32: in 16 bits most of what an adapter learnt would be rounded away.
     return replace(policy, model=model.float().merge_and_unload() if config.model.lora_rank else model)
 

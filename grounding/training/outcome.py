@@ -1,4 +1,4 @@
-"""What came of a run: the evaluations before and after GRPO, and the report that puts them side by side."""
+"""What came of a run: the evaluations before and after the last stage, and the report that puts them side by side."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from grounding.evaluation.metrics import Score, gains, intervals
 from grounding.evaluation.report import contact_sheet, curves, showcase_video
 from grounding.policies.policy import Policy
 from grounding.training.folder import METRICS, SUMMARY
-from grounding.training.tools import Tools
+from grounding.training.stages import Tools
 
-BEFORE = "evaluation_before.json"  # figures of the evaluation before GRPO
+BEFORE = "evaluation_before.json"  # figures of the evaluation before the last stage
 SHOWN = 6  # held-out clips on the contact sheet and in the video
 
 
@@ -62,7 +62,7 @@ def _figures(value: dict[str, Any]) -> dict[str, float]:
 
 
 def evaluated_before(policy: Policy, tools: Tools) -> None:
-    """Evaluate before GRPO, once a run; figures go to evaluation_before.json."""
+    """Evaluate before the last stage, once a run; figures go to evaluation_before.json."""
     file = tools.folder / BEFORE
     if file.exists():
         return
@@ -73,7 +73,7 @@ def evaluated_before(policy: Policy, tools: Tools) -> None:
 
 
 def evaluated_after(policy: Policy, tools: Tools) -> Evaluation:
-    """Evaluate after GRPO, on the samples of before: one that can no longer be used stops the run."""
+    """Evaluate after the last stage, on the samples of before: one that can no longer be used stops the run."""
     return evaluated(policy, tools, "after", leave_out=read_before(tools.folder / BEFORE).left_out)
 
 
@@ -97,7 +97,7 @@ def evaluated(policy: Policy, tools: Tools, name: str, **which: Any) -> Evaluati
     return result
 
 
-def report(tools: Tools, after: Evaluation, seconds: float) -> None:
+def report(tools: Tools, stages: Sequence[str], after: Evaluation, seconds: float) -> None:
     """Write curves, contact sheet, video and, when all is there, the summary; show the table."""
     config, folder = tools.config, tools.folder
     before = read_before(folder / BEFORE)
@@ -110,6 +110,7 @@ def report(tools: Tools, after: Evaluation, seconds: float) -> None:
         "model": config.model.path or config.model.name,
         "data": config.data.name,
         "seed": config.seed,
+        "stages": list(stages),
         "steps": config.trainer.max_steps,
         "wall_s": round(seconds, 1),
         "skipped": len(tools.skipped.listed()),
@@ -118,7 +119,7 @@ def report(tools: Tools, after: Evaluation, seconds: float) -> None:
         "ceilings": after.ceilings,
         "intervals": {part: {name: asdict(one) for name, one in of.items()} for part, of in bounds.items()},
     }
-    if config.warmup.max_steps or config.trainer.max_steps:
+    if stages:
         curves(folder / METRICS, folder / "curves.png")
     contact_sheet(after.shown, folder / "contact_sheet.png")
     showcase_video(after.shown, folder / "showcase.mp4")

@@ -1,4 +1,4 @@
-"""A training run from configuration to run folder: warm-up, evaluation, GRPO, evaluation, report."""
+"""A training run from configuration to run folder: its stages, the evaluations around the last one, the report."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import platform
 import time
 import warnings
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -21,7 +22,6 @@ import grounding
 from grounding.core import UserError
 from grounding.core.files import write_json
 from grounding.datasets.jsonl import TOLD
-from grounding.jobs.checkpoints import Checkpoints
 from grounding.jobs.lock import naming_a_full_disk
 from grounding.jobs.processes import join_processes, stopping_when_told, told_how, told_to_shard
 from grounding.jobs.runlog import RunLog
@@ -29,16 +29,14 @@ from grounding.policies.policy import Policy, VideoPrompt, load_policy, save_pol
 from grounding.policies.saving import whole_folder
 from grounding.policies.tiny import build_tiny
 from grounding.training.config import Config, as_yaml, asking_of, check
-from grounding.training.data import Skipped, open_sources, warmup_first_clip
+from grounding.training.data import Skipped, open_sources
 from grounding.training.examples import ExampleMaker
 from grounding.training.folder import METRICS, SKIPPED, forget, is_complete, open_folder
-from grounding.training.grpo import run_grpo
 from grounding.training.lessons import toy_corpus
 from grounding.training.memory import COLUMNS, LENGTHS, WAYS, Forecast
 from grounding.training.outcome import BEFORE, evaluated_after, evaluated_before, read_before, report
 from grounding.training.rewarded import check_rewards
-from grounding.training.tools import Tools
-from grounding.training.warmup import LESSONS, WarmupPlan, warm_up
+from grounding.training.stages import SAVED, Stage, Tools, chosen, places, train_stage
 
 PACKAGES = ("torch", "transformers", "trl", "accelerate", "peft", "numpy", "opencv-python-headless", "av")
 
@@ -57,20 +55,22 @@ def train(config: Config) -> Path:
     with stopping_when_told():
         join_processes()
         check(config, PartialState().num_processes, shard=told_to_shard())
+        stages = chosen(config)
+        config = replace(config, stages=[stage.name for stage in stages])
         torch.manual_seed(config.seed)
-        with open_folder(config) as folder:
+        with open_folder(config, stages) as folder:
             done, first = is_complete(folder), PartialState().is_main_process
             log = RunLog(Path(os.devnull) if done else folder / METRICS, quiet=not first)
             with closing(log), naming_a_full_disk(folder):
                 if done:
                     log.say(f"{folder} is complete; nothing to resume")
                 else:
-                    run_parts(config, folder, log)
+                    run_parts(config, stages, folder, log)
     return folder
 
 
-def run_parts(config: Config, folder: Path, log: RunLog) -> None:
-    """Warm-up, evaluation, GRPO, evaluation and report, as far as they are wanted and not done."""
+def run_parts(config: Config, stages: list[Stage], folder: Path, log: RunLog) -> None:
+    """The stages, with an evaluation before and after the last of them, and the report; what is done is left out."""
     begin = time.time()
     if (folder / BEFORE).exists():
         read_before(folder / BEFORE)  # needed at the end, so looked at before the work
@@ -89,18 +89,32 @@ def run_parts(config: Config, folder: Path, log: RunLog) -> None:
     except BaseException:
         forget(folder)  # or the mended command would find the folder taken
         raise
-    if config.warmup.max_steps:
-        policy = warmed_up(policy, tools)
-    if PartialState().is_main_process:
-        evaluated_before(policy, tools)
-    if not (folder / "model").is_dir():
-        train_policy(policy, tools)
+    train_stages(policy, stages, tools)
     unset_hf_deepspeed_config()  # ZeRO-3 would wait for all processes to load what the first alone loads now
     PartialState().wait_for_everyone()
     if PartialState().is_main_process:
         after = evaluated_after(loaded(str(folder / "model"), config), tools)
-        report(tools, after, time.time() - begin)
+        report(tools, [stage.name for stage in stages], after, time.time() - begin)
     PartialState().wait_for_everyone()
+
+
+def train_stages(policy: Policy, stages: list[Stage], tools: Tools) -> None:
+    """Train a policy through all stages, and evaluate it before the last; the trained one is saved as the run's.
+
+    Each stage loads what the one before saved: GRPO reads its reference there again.
+    """
+    first = PartialState().is_main_process
+    where = places(tools.folder, stages)
+    for number, (stage, place) in enumerate(zip(stages, where, strict=True), start=1):
+        if number == len(stages) and first:
+            evaluated_before(policy, tools)
+        train_stage(stage, policy, tools, place)
+        if number < len(stages):
+            policy = loaded(str(place.model), tools.config)
+    if not stages and first:  # nothing is to be trained: the run is its two evaluations
+        evaluated_before(policy, tools)
+        if not (tools.folder / "model").is_dir():
+            save_policy(policy, tools.folder / "model", {SAVED: as_yaml(tools.config)})
 
 
 def hush() -> None:
@@ -174,41 +188,3 @@ def tell_memory(policy: Policy, prompt: VideoPrompt, tools: Tools) -> None:
     lengths = [visual, *(length for length in LENGTHS if visual < length <= room)]
     rows = Forecast(policy.model.config, config, way, processes).rows(lengths, text)
     tools.log.table(f"GB of each GPU ({way}, processes: {processes}); computed, see docs/scale.md", list(COLUMNS), rows)
-
-
-def warmed_up(policy: Policy, tools: Tools) -> Policy:
-    """The policy after the warm-up, from the folder that GRPO's reference is read from too."""
-    folder = tools.folder / "warmup"
-    if PartialState().is_main_process and not folder.is_dir():
-        warm_up_and_save(policy, tools, folder)
-    PartialState().wait_for_everyone()
-    return loaded(str(folder), tools.config)
-
-
-def warm_up_and_save(policy: Policy, tools: Tools, folder: Path) -> None:
-    """Warm up the tiny policy and save it."""
-    config = tools.config
-    plan = WarmupPlan(
-        LESSONS,
-        config.warmup.batch,
-        config.warmup.lr,
-        config.warmup.max_steps,
-        warmup_first_clip(config.seed),
-    )
-    with tools.log.phase("warmup", plan.max_steps) as phase:
-        warm_up(policy, tools.asking, plan, phase)
-    save_policy(policy, folder)
-
-
-def train_policy(policy: Policy, tools: Tools) -> None:
-    """GRPO from the newest checkpoint, if any, and the trained policy in `model/`."""
-    config, folder = tools.config, tools.folder
-    if config.trainer.max_steps:
-        newest = Checkpoints(folder / "checkpoints", config.trainer.keep).latest()
-        done = newest.step if newest else 0
-        with tools.log.phase("grpo", config.trainer.max_steps, done) as phase:
-            source, say = tools.sources.train, tools.log.say
-            on_broken = tools.skipped.on_broken(source)
-            policy = run_grpo(policy, source, tools.asking, config, folder, phase, say, on_broken)
-    if PartialState().is_main_process and not (folder / "model").is_dir():
-        save_policy(policy, folder / "model", {"tubelet.yaml": as_yaml(config)})

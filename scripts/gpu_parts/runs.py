@@ -63,7 +63,7 @@ def resume(place: Place, tell: Tell) -> None:
     """A run that is killed after its first checkpoint and resumed, and one that is left alone."""
     whole, killed = place.folder / "whole", place.folder / "killed"
     runs = [begun(place, whole), begun(place, killed)]
-    while not (killed / "checkpoints" / f"step-{SAVED:06d}").exists() and runs[1].poll() is None:
+    while not (killed / "grpo" / "checkpoints" / f"step-{SAVED:06d}").exists() and runs[1].poll() is None:
         time.sleep(0.005)
     runs[1].kill()
     runs[1].wait()

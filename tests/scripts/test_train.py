@@ -92,7 +92,7 @@ def test_a_run_that_was_told_to_stop_is_resumed_from_its_checkpoint(tmp_path: Pa
     pipe = subprocess.PIPE
     child = subprocess.Popen(line, cwd=tmp_path, stdout=pipe, stderr=pipe, text=True)
     run, deadline = tmp_path / "run", time.monotonic() + 300
-    while not (run / "checkpoints" / "step-000002").exists() and time.monotonic() < deadline:
+    while not (run / "grpo" / "checkpoints" / "step-000002").exists() and time.monotonic() < deadline:
         time.sleep(0.001)
     child.send_signal(signal.SIGTERM)
     _, errors = child.communicate(timeout=300)

@@ -46,17 +46,15 @@ def test_the_command_of_the_readme_is_valid(composed: Compose) -> None:
     check(composed("task=stvg", "trainer.max_steps=5"))
 
 
-def test_real_models_bring_their_own_objective_trainer_and_warmup(composed: Compose) -> None:
+def test_real_models_bring_their_own_objective_and_trainer(composed: Compose) -> None:
     config = composed("model=qwen2_5_vl", "model.path=some/where")
     assert (config.model.prompt, config.model.dtype) == ("full", "bfloat16")
-    assert config.warmup.max_steps == 0
     assert config.trainer.bf16
     assert config.objective.name == "stvg_r1"
     assert config.marker.size is None  # the style's own rule
     check(config)
     tiny = composed()
     assert (tiny.model.prompt, tiny.objective.name, tiny.trainer.bf16) == ("short", "tiny", False)
-    assert tiny.warmup.max_steps > 0
 
 
 def test_a_group_that_is_named_does_not_follow_the_model(composed: Compose) -> None:
@@ -172,7 +170,6 @@ WHOLE = [
             "task.weights={temporal_iou: 0, id_match: 0, tube_viou: 0, think_answer_format: 0}",
             ["task.weights must leave a reward"],
         ),
-        ("model.path=some/where", ["warmup.max_steps", "0"]),
     ],
 )
 def test_single_mistakes(composed: Compose, override: str, words: list[str]) -> None:

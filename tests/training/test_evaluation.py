@@ -45,7 +45,6 @@ def test_the_saved_configuration_is_the_base(folder: Path) -> None:
     assert (config.trainer.eval_batch, config.seed) == (3, 6)
     assert (config.marker.style, config.marker.size) == ("digit", 11.0)
     assert config.task.weights == {"tube_viou": 2.0}
-    assert config.warmup.max_steps == 0  # a model with a path is not warmed up
 
 
 def test_arguments_override_it_in_any_order(folder: Path) -> None:

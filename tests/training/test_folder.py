@@ -26,6 +26,7 @@ from grounding.training.config import (
 from grounding.training.data import ToyConfig
 from grounding.training.folder import forget
 from grounding.training.folder import open_folder as held_folder
+from grounding.training.stages import chosen
 
 
 def config(out: Path, resume: str | None = "latest", **trainer: Any) -> Config:
@@ -36,7 +37,7 @@ def config(out: Path, resume: str | None = "latest", **trainer: Any) -> Config:
 
 def open_folder(config: Config) -> Path:
     """The folder as a run that ends at once leaves it."""
-    with held_folder(config) as folder:
+    with held_folder(config, chosen(config)) as folder:
         return folder
 
 
@@ -74,7 +75,7 @@ def test_options_that_cannot_be_read_are_one_line(tmp_path: Path) -> None:
 
 
 def checkpoint(folder: Path, step: int) -> None:
-    with Checkpoints(folder / "checkpoints", 2).saving(step, 0.0) as path:
+    with Checkpoints(folder / "grpo" / "checkpoints", 2).saving(step, 0.0) as path:
         (path / "trainer_state.json").write_text(json.dumps({"global_step": step}))
         (path / "scheduler.pt").write_text("")
 
@@ -95,9 +96,9 @@ ROWS = [("warmup", 1), ("warmup", 2), ("grpo", 1), ("grpo", 2), ("grpo", 3)]
     ("done", "kept"),
     [
         ([], []),
-        (["warmup"], ROWS[:2]),
-        (["warmup", "checkpoint"], ROWS[:4]),
-        (["warmup", "checkpoint", "model"], ROWS),
+        (["warmup/model"], ROWS[:2]),
+        (["warmup/model", "checkpoint"], ROWS[:4]),
+        (["warmup/model", "checkpoint", "model"], ROWS),
         (["checkpoint"], ROWS[2:4]),
     ],
 )
@@ -105,7 +106,7 @@ def test_metrics_are_cut_back_to_what_is_done(tmp_path: Path, done: list[str], k
     open_folder(config(tmp_path, None))
     write(tmp_path / "metrics.jsonl", *ROWS)
     for name in done:
-        checkpoint(tmp_path, 2) if name == "checkpoint" else (tmp_path / name).mkdir()
+        checkpoint(tmp_path, 2) if name == "checkpoint" else (tmp_path / name).mkdir(parents=True)
     (tmp_path / "curves.png").write_text("of the run that was killed")
     open_folder(config(tmp_path))
     assert left(tmp_path / "metrics.jsonl") == kept
@@ -128,7 +129,7 @@ def test_figures_that_were_lost_are_said(
     write(tmp_path / "metrics.jsonl", *rows)
     checkpoint(tmp_path, 2)
     open_folder(config(tmp_path))
-    said = f"{tmp_path}/metrics.jsonl lacks {lost} of the 2 steps of GRPO that were done; so will the curves\n"
+    said = f"{tmp_path}/metrics.jsonl lacks {lost} of the 2 steps of grpo that were done; so will the curves\n"
     assert capsys.readouterr().err == (said if lost else "")
 
 
@@ -136,7 +137,7 @@ def test_a_checkpoint_that_is_no_longer_whole_is_refused_before_anything_is_cut(
     open_folder(config(tmp_path, None))
     write(tmp_path / "metrics.jsonl", *ROWS)
     checkpoint(tmp_path, 2)
-    (tmp_path / "checkpoints" / "step-000002" / "scheduler.pt").unlink()
+    (tmp_path / "grpo" / "checkpoints" / "step-000002" / "scheduler.pt").unlink()
     with pytest.raises(UserError, match=r"step-000002 is no longer whole: scheduler\.pt"):
         open_folder(config(tmp_path))
     assert left(tmp_path / "metrics.jsonl") == ROWS
@@ -183,21 +184,21 @@ def test_a_run_that_read_no_data_leaves_no_folder_behind(tmp_path: Path) -> None
 
 
 def test_a_folder_that_was_forgotten_is_gone_when_the_run_ends(tmp_path: Path) -> None:
-    with held_folder(config(tmp_path / "run", None)) as folder:
+    with held_folder(config(tmp_path / "run", None), []) as folder:
         forget(folder)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_at_work_keeps_others_out(tmp_path: Path) -> None:
-    with held_folder(config(tmp_path / "run", None)) as folder:
+    with held_folder(config(tmp_path / "run", None), []) as folder:
         write(folder / "metrics.jsonl", *ROWS)
-        (folder / "checkpoints" / ".step-000002.partial").mkdir(parents=True)
+        (folder / "grpo" / "checkpoints" / ".step-000002.partial").mkdir(parents=True)
         with pytest.raises(UserError, match=f"in use by process {os.getpid()} on "):
             open_folder(config(folder))
         with pytest.raises(UserError, match="not empty"):
             open_folder(config(folder, None))
         assert left(folder / "metrics.jsonl") == ROWS
-        assert (folder / "checkpoints" / ".step-000002.partial").exists()
+        assert (folder / "grpo" / "checkpoints" / ".step-000002.partial").exists()
     open_folder(config(folder))
     assert left(folder / "metrics.jsonl") == []  # nothing of it was done
 

@@ -79,7 +79,7 @@ def test_two_processes_are_like_one(two: Path, tmp_path: Path) -> None:
         for key in set(SAME) & a.keys():
             assert b[key] == pytest.approx(a[key], rel=1e-4, abs=1e-6), (key, a["step"])
     assert set(SAME) <= figures[0][-1].keys()
-    moved = largest_difference(weights(one / "warmup"), weights(one / "model"))
+    moved = largest_difference(weights(one / "warmup" / "model"), weights(one / "model"))
     assert moved > 1e-2
     assert largest_difference(weights(one / "model"), weights(two / "model")) < 1e-4 * moved
 
@@ -87,7 +87,7 @@ def test_two_processes_are_like_one(two: Path, tmp_path: Path) -> None:
 def stopped_after_two(run: Path, out: Path) -> Path:
     """A run's folder as it was after step 2: what came later is gone."""
     shutil.copytree(run, out)
-    for name in ("model", "checkpoints/step-000003"):
+    for name in ("model", "grpo/checkpoints/step-000003"):
         shutil.rmtree(out / name, ignore_errors=True)
     (out / "summary.json").unlink()
     return out
@@ -96,7 +96,7 @@ def stopped_after_two(run: Path, out: Path) -> Path:
 @pytest.mark.slow
 def test_two_processes_resume_as_if_never_stopped(two: Path, tmp_path: Path) -> None:
     out = stopped_after_two(two, tmp_path / "run")
-    assert (out / "checkpoints" / "step-000002" / "rng_state_1.pth").exists()
+    assert (out / "grpo" / "checkpoints" / "step-000002" / "rng_state_1.pth").exists()
     done = launched("ddp", "small_run.py", str(out), json.dumps(CHANGES))
     assert done.returncode == 0, done.stderr
     assert [row["step"] for row in metrics(out)] == [1, 2, 1, 2, 3]
@@ -124,11 +124,11 @@ def shared_out(config: str, out: Path, *, changes: dict[str, dict[str, Any]], wo
 def test_a_model_that_is_shared_out_learns_the_same(two: Path, config: str, tmp_path: Path) -> None:
     out = tmp_path / "run"
     shared_out(config, out, changes=CHANGES)
-    assert (out / "checkpoints" / "step-000002" / SHARDED[config]).exists()
+    assert (out / "grpo" / "checkpoints" / "step-000002" / SHARDED[config]).exists()
     for a, b in zip(metrics(two), metrics(out), strict=True):
         for key in set(SAME) & a.keys():
             assert b[key] == pytest.approx(a[key], rel=1e-4, abs=1e-6), (key, a["step"])
-    moved = largest_difference(weights(two / "warmup"), weights(two / "model"))
+    moved = largest_difference(weights(two / "warmup" / "model"), weights(two / "model"))
     assert largest_difference(weights(two / "model"), weights(out / "model")) < 1e-4 * moved
     assert sorted(path.name for path in (two / "model").iterdir()) == sorted(
         path.name for path in (out / "model").iterdir()
@@ -172,7 +172,7 @@ def test_a_model_that_is_shared_out_resumes_as_if_never_stopped(config: str, tmp
     out = stopped_after_two(whole, tmp_path / "run")
     shared_out(config, out, changes=adamw, words=("adamw",))
     assert [row["step"] for row in metrics(out)] == [1, 2, 1, 2, 3]
-    moved = largest_difference(weights(whole / "warmup"), weights(whole / "model"))
+    moved = largest_difference(weights(whole / "warmup" / "model"), weights(whole / "model"))
     assert moved > 1e-3
     assert largest_difference(weights(whole / "model"), weights(out / "model")) < 1e-4 * moved
 

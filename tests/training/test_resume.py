@@ -57,7 +57,7 @@ def rows(path: Path) -> list[dict[str, Any]]:
 
 
 def assert_equal_runs(one: Path, other: Path) -> None:
-    for name in ("warmup", "model"):
+    for name in ("warmup/model", "model"):
         if (one / name).exists():
             a, b = (load_file(out / name / "model.safetensors") for out in (one, other))
             assert a.keys() == b.keys()
@@ -65,7 +65,7 @@ def assert_equal_runs(one: Path, other: Path) -> None:
     assert rows(one / "metrics.jsonl") == rows(other / "metrics.jsonl")
     for name in ("predictions_before.jsonl", "predictions_after.jsonl"):
         assert (one / name).read_text() == (other / name).read_text()
-    a, b = (Checkpoints(out / "checkpoints", 1).found() for out in (one, other))
+    a, b = (Checkpoints(out / "grpo" / "checkpoints", 1).found() for out in (one, other))
     assert [c.step for c in a] == [c.step for c in b]
     for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth"):
         with torch.serialization.safe_globals([*_numpy_types()]):
@@ -100,7 +100,7 @@ def test_the_uninterrupted_run_learns_and_keeps_the_last_checkpoints(uninterrupt
     grpo = [row for row in rows(uninterrupted / "metrics.jsonl") if row["phase"] == "grpo"]
     assert [row["step"] for row in grpo] == [1, 2, 3, 4, 5, 6]
     assert sum(row["grad_norm"] > 0 for row in grpo) >= 3
-    found = Checkpoints(uninterrupted / "checkpoints", 2).found()
+    found = Checkpoints(uninterrupted / "grpo" / "checkpoints", 2).found()
     assert [checkpoint.step for checkpoint in found][-2:] == [4, 6]
     # The mean reward of steps 3 and 4, as the run logged it.
     assert found[-2].reward == pytest.approx((grpo[2]["reward"] + grpo[3]["reward"]) / 2)
@@ -117,7 +117,7 @@ def kill_when(process: Any, condition: Callable[[], bool], then_wait: float = 0.
 
 def test_killed_in_a_save_after_it_and_at_the_end(start: Start, uninterrupted: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    folder = out / "checkpoints"
+    folder = out / "grpo" / "checkpoints"
     kill_when(start(out), lambda: any(folder.glob(".step-000002.partial/*")))
     assert Checkpoints(folder, 1).latest() is None
     kill_when(start(out), lambda: (folder / "step-000002").exists(), 0.1)
@@ -166,7 +166,7 @@ def test_other_ways_of_training_resume_too(start: Start, tmp_path: Path, changes
     changes = {**changes, "warmup": {"max_steps": 0}}
     finish(start, tmp_path / "whole", **changes)
     out = tmp_path / "killed"
-    kill_when(start(out, **changes), (out / "checkpoints" / "step-000004").exists)
+    kill_when(start(out, **changes), (out / "grpo" / "checkpoints" / "step-000004").exists)
     finish(start, out, **changes)
     assert_equal_runs(tmp_path / "whole", out)
 

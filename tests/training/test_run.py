@@ -155,12 +155,12 @@ def test_predictions_pictures_and_video_are_there(complete: Path) -> None:
 @pytest.mark.slow
 def test_models_are_loadable_by_transformers_and_were_trained(complete: Path) -> None:
     weights = {}
-    for name in ("initial", "warmup", "model", "checkpoints/step-000001"):
+    for name in ("initial", "warmup/model", "model", "grpo/checkpoints/step-000001"):
         weights[name] = AutoModelForImageTextToText.from_pretrained(complete / name).state_dict()
         AutoProcessor.from_pretrained(complete / name)
     name = "model.language_model.layers.0.mlp.up_proj.weight"
-    assert not torch.equal(weights["initial"][name], weights["warmup"][name])
-    assert all(torch.equal(weights["model"][n], weights["checkpoints/step-000001"][n]) for n in weights["model"])
+    assert not torch.equal(weights["initial"][name], weights["warmup/model"][name])
+    assert all(torch.equal(weights["model"][n], weights["grpo/checkpoints/step-000001"][n]) for n in weights["model"])
     assert yaml.safe_load((complete / "model" / "tubelet.yaml").read_text())["seed"] == 3
 
 

@@ -229,7 +229,9 @@ def test_two_processes_learn_from_one_encoding_like_one(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         rows = [json.loads(row) for row in (tmp_path / name / "metrics.jsonl").read_text().splitlines()]
         assert [row["vision/encodings_per_frame"] for row in rows if "vision/encodings_per_frame" in row] == [1.0, 1.0]
-    begin, one, two = (load_file(tmp_path / n / "model.safetensors") for n in ("one/warmup", "one/model", "two/model"))
+    begin, one, two = (
+        load_file(tmp_path / n / "model.safetensors") for n in ("one/warmup/model", "one/model", "two/model")
+    )
     tower = [name for name in one if "visual" in name]
     moved = max(float((one[name] - begin[name]).abs().max()) for name in tower)
     apart = max(float((one[name] - two[name]).abs().max()) for name in one)

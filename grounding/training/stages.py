@@ -1,0 +1,131 @@
+"""Stages: a run is a list of them, each makes a better policy of the one before.
+
+A stage has a folder of its own in the run folder, where it keeps what it needs to go on after it was stopped. It is
+complete when its policy is saved. A new stage is one function, and one line in `STAGES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from accelerate import PartialState
+
+from grounding.core import UserErrors
+from grounding.jobs.checkpoints import Checkpoints
+from grounding.jobs.runlog import RunLog
+from grounding.policies.policy import Policy, save_policy
+from grounding.tasks.asking import Asking
+from grounding.training.config import Config, as_yaml
+from grounding.training.data import Skipped, Sources, unknown, warmup_first_clip
+from grounding.training.grpo import run_grpo
+from grounding.training.warmup import LESSONS, WarmupPlan, warm_up
+
+SAVED = "tubelet.yaml"  # in the folder of the last stage's policy: the configuration of the run that made it
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What all parts of a run share: configuration, run folder, what is asked, samples and log."""
+
+    config: Config
+    folder: Path
+    asking: Asking
+    sources: Sources
+    log: RunLog
+    skipped: Skipped
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a stage keeps what it makes.
+
+    Args:
+        folder: Its own, for checkpoints and whatever else it needs.
+        model: Where its policy is saved in the end.
+    """
+
+    folder: Path
+    model: Path
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a run.
+
+    Args:
+        name: What `stages=` takes; its folder and its phase in `metrics.jsonl` are called so too.
+        steps: How many optimizer steps a configuration gives it; with 0 it is left out.
+        train: Trains a policy, from the newest checkpoint of the place where there is one, calls the last argument
+            with the figures of every step, and gives the trained policy. It may save a policy itself that no process
+            holds as a whole.
+        alone: Whether the first process trains while the others wait.
+    """
+
+    name: str
+    steps: Callable[[Config], int]
+    train: Callable[[Policy, Tools, Place, Callable[[dict[str, float]], None]], Policy]
+    alone: bool = False
+
+
+def warmup(policy: Policy, tools: Tools, place: Place, phase: Callable[[dict[str, float]], None]) -> Policy:
+    """The tiny policy's supervised steps on the toy world; begun again where it was stopped."""
+    config = tools.config
+    first = warmup_first_clip(config.seed)
+    plan = WarmupPlan(LESSONS, config.warmup.batch, config.warmup.lr, config.warmup.max_steps, first)
+    warm_up(policy, tools.asking, plan, phase)
+    return policy
+
+
+def grpo(policy: Policy, tools: Tools, place: Place, phase: Callable[[dict[str, float]], None]) -> Policy:
+    """Reinforcement learning with the task's rewards."""
+    source = tools.sources.train
+    on_broken, say = tools.skipped.on_broken(source), tools.log.say
+    return run_grpo(policy, source, tools.asking, tools.config, place.folder, phase, say, on_broken, place.model)
+
+
+STAGES: dict[str, Stage] = {
+    stage.name: stage
+    for stage in (
+        Stage("warmup", lambda config: config.warmup.max_steps, warmup, alone=True),
+        Stage("grpo", lambda config: config.trainer.max_steps, grpo),
+    )
+}
+
+
+def chosen(config: Config) -> list[Stage]:
+    """The stages of a run in their order, without those of 0 steps.
+
+    Raises:
+        UserErrors: If a name is unknown or comes twice, or a stage cannot train the model.
+    """
+    wanted = config.stages
+    if wanted is None:
+        wanted = ["grpo"] if config.model.path else ["warmup", "grpo"]
+    errors = [unknown("stages", name, STAGES) for name in wanted if name not in STAGES]
+    errors += [f"stages must name each stage once, got {name} twice" for name in {*wanted} if wanted.count(name) > 1]
+    if "warmup" in wanted and config.model.path:
+        errors.append("stages must not name warmup for a model with a path; the warm-up is for the tiny policy")
+    if errors:
+        raise UserErrors(errors)
+    return [STAGES[name] for name in wanted if STAGES[name].steps(config)]
+
+
+def places(folder: Path, stages: Sequence[Stage]) -> list[Place]:
+    """Where each stage of a run keeps what it makes; the last one's policy is the run's."""
+    last = len(stages) - 1
+    folders = [folder / stage.name for stage in stages]
+    return [Place(own, folder / "model" if number == last else own / "model") for number, own in enumerate(folders)]
+
+
+def train_stage(stage: Stage, policy: Policy, tools: Tools, place: Place) -> None:
+    """Train a policy through a stage and save it, unless that is done already."""
+    first = PartialState().is_main_process
+    if not place.model.is_dir() and (first or not stage.alone):
+        newest = Checkpoints(place.folder / "checkpoints", tools.config.trainer.keep).latest()
+        with tools.log.phase(stage.name, stage.steps(tools.config), newest.step if newest else 0) as phase:
+            policy = stage.train(policy, tools, place, phase)
+        if first and not place.model.is_dir():
+            save_policy(policy, place.model, {SAVED: as_yaml(tools.config)})
+    PartialState().wait_for_everyone()
