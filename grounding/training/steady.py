@@ -1,9 +1,8 @@
-"""TRL's trainer made steady: exact resume, whole checkpoints, the same order and draws again, no step on bad numbers.
+"""transformers' trainer made steady: exact resume, whole checkpoints, no step on bad numbers.
 
-Departures from TRL 1.16 and transformers 5.16 to 5.24, each an overridden method (pinned by
-tests/training/test_contract.py): their resume draws the first pass's order again in later passes, and does not restore
-the weights of a model whose names differ between file and memory; their checkpoint is there before it is whole; some
-norms decay; and TRL tells its makers of every run.
+Departures from transformers 5.16 to 5.24, each an overridden method (pinned by tests/training/test_contract.py): its
+resume does not restore the weights of a model whose names differ between file and memory; its checkpoint is there
+before it is whole; and some norms decay.
 """
 
 from __future__ import annotations
@@ -19,13 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate.utils.fsdp_utils import fsdp2_prepare_model
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
-from transformers import AutoModelForImageTextToText, TrainerCallback, TrainerState
-from trl import GRPOTrainer
+from transformers import AutoModelForImageTextToText, Trainer, TrainerCallback, TrainerState
 
 from grounding.core import UserError
 from grounding.jobs.checkpoints import Checkpoints
@@ -33,7 +29,6 @@ from grounding.policies.policy import VideoPrompt
 from grounding.policies.precision import MOVED, Movement, too_still
 from grounding.policies.saving import whole_folder
 from grounding.training.groups import runs
-from grounding.training.order import GroupOrder
 
 PATIENCE = 5  # steps in a row that may be skipped
 FIGURE = "nonfinite"  # 1 in the figures of a skipped step
@@ -111,17 +106,15 @@ def _put_together(note: dict[str, Any], prefix: str, tensors: Mapping[str, torch
 SAY: Callable[[str], None] = logging.getLogger(__name__).warning  # where no console takes the lines
 
 
-class SteadyTrainer(GRPOTrainer):
-    """GRPO that can be killed at any moment and goes on as if nothing had happened.
+class Steady(Trainer):
+    """A trainer that can be killed at any moment and goes on as if nothing had happened; to be mixed into another.
 
     Checkpoints go to `checkpoints/` of `args.output_dir`, batches of skipped steps to `nonfinite/`.
 
     Args:
         say: Takes lines for the user.
-        options: Keyword arguments of `GRPOTrainer`; `save_total_limit` checkpoints are kept, and the best.
+        options: Keyword arguments of the other trainer; `save_total_limit` checkpoints are kept, and the best.
     """
-
-    _reference: Any  # what `ref_model` gives
 
     def __init__(self, *, say: Callable[[str], None] = SAY, **options: Any) -> None:
         super().__init__(**options)
@@ -135,25 +128,11 @@ class SteadyTrainer(GRPOTrainer):
         self._moved: float | None = None  # share of the weights that the first step moved, until it is logged
         self.add_callback(_FirstStep(self))
 
-    def _send_telemetry(self) -> None:
-        """Send nothing to anybody.
-
-        TRL's thread for it may read the environment while accelerate changes it, which is not safe in C.
-        """
-
     def resume(self) -> int:
         """Train from the newest checkpoint, or from the start where there is none; gives the step begun from."""
         newest = self.checkpoints.latest()
         self.train(resume_from_checkpoint=str(newest.path) if newest else None)
         return newest.step if newest else 0
-
-    def _get_train_sampler(self, dataset: Any = None) -> GroupOrder:
-        args = self.args
-        repeats = args.steps_per_generation * self.num_iterations
-        groups = args.generation_batch_size // self.num_generations
-        generations = -(-args.max_steps * args.gradient_accumulation_steps // repeats)
-        rows = dataset if dataset is not None else self.train_dataset
-        return GroupOrder(len(rows), groups, self.num_generations, repeats, generations, args.seed)
 
     def get_decay_parameter_names(self, model: torch.nn.Module) -> list[str]:
         """Names of the weights that decay: all but biases and norms, whatever a norm is called.
@@ -172,7 +151,7 @@ class SteadyTrainer(GRPOTrainer):
         rewards = [row["reward"] for row in self.state.log_history if row.get("reward") is not None]
         window = rewards[-int(self.args.save_steps) :]
         with self.checkpoints.saving(step, sum(window) / len(window) if window else None) as self._saving_to:
-            super(GRPOTrainer, self)._save_checkpoint(model, trial)  # TRL's own only adds a model card
+            Trainer._save_checkpoint(self, model, trial)  # TRL's own only adds a model card
             self.accelerator.wait_for_everyone()
             if self.is_world_process_zero():
                 _move_up(self._saving_to / f"checkpoint-{step}")
@@ -182,18 +161,6 @@ class SteadyTrainer(GRPOTrainer):
     def sharded(self) -> bool:
         """Whether no process holds the whole model (FSDP, DeepSpeed)."""
         return bool(self.is_fsdp_enabled or self.is_deepspeed_enabled)
-
-    @property
-    def ref_model(self) -> Any:
-        """The model that the KL term compares with, if any."""
-        return self._reference
-
-    @ref_model.setter
-    def ref_model(self, model: Any) -> None:
-        """Share it out layer by layer for FSDP2: TRL would do so as a whole, and gather all of it at once."""
-        if model is not None and self.accelerator.is_fsdp2 and not isinstance(model, FSDPModule):
-            model = fsdp2_prepare_model(self.accelerator, model.requires_grad_(False))
-        self._reference = model
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         target = self.model if model is None else model
@@ -220,8 +187,11 @@ class SteadyTrainer(GRPOTrainer):
         with _reading(checkpoint):
             super()._load_rng_state(checkpoint)
 
-    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
-        loss = super()._compute_loss(model, inputs)
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> torch.Tensor:
+        """The loss of a pass, kept with its inputs until the step is taken."""
+        loss: torch.Tensor = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
         if self.model.training:
             self._passes.append((inputs, loss.detach()))
         return loss
@@ -284,7 +254,7 @@ class SteadyTrainer(GRPOTrainer):
 class _FirstStep(TrainerCallback):
     """Watches the first step that has a gradient."""
 
-    def __init__(self, trainer: SteadyTrainer) -> None:
+    def __init__(self, trainer: Steady) -> None:
         self._trainer, self._done = trainer, False
         self._movement: Movement | None = None
 

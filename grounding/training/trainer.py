@@ -2,7 +2,9 @@
 
 Departures from TRL 1.16's `GRPOTrainer`, each an overridden method (pinned by tests/training/test_contract.py):
 prompts carry an encoded video (TRL reads images only, and would score a video prompt blind); sampling and scoring
-share each prompt among its completions; micro-batches are whole groups, never shuffled rows.
+share each prompt among its completions; micro-batches are whole groups, never shuffled rows; the order of samples
+follows from the seed alone (its resume draws the first pass's order again in later passes); and nothing is told to
+TRL's makers.
 """
 
 from __future__ import annotations
@@ -16,9 +18,11 @@ from functools import partial
 from typing import Any
 
 import torch
+from accelerate.utils.fsdp_utils import fsdp2_prepare_model
 from datasets import Dataset
+from torch.distributed.fsdp import FSDPModule
 from transformers import TrainerState
-from trl import GRPOConfig
+from trl import GRPOConfig, GRPOTrainer
 
 from grounding.core import LoadedSample, ParseFailure
 from grounding.core.seeds import generator
@@ -30,7 +34,8 @@ from grounding.policies.wrapped import inside_forward
 from grounding.tasks.task import Said, Task
 from grounding.training.examples import Collator, Example
 from grounding.training.groups import check_groups, flat_groups, put_groups, runs, split_groups
-from grounding.training.steady import SteadyTrainer
+from grounding.training.order import GroupOrder
+from grounding.training.steady import Steady
 from rewards import Meta, find
 
 
@@ -60,7 +65,7 @@ class TaskReward:
         return [value(text, ids, one.loaded, answer) for text, ids, one, answer in rows]
 
 
-class VideoGRPOTrainer(SteadyTrainer):
+class VideoGRPOTrainer(Steady, GRPOTrainer):
     """TRL's GRPO over examples that hold a video.
 
     Args:
@@ -72,9 +77,10 @@ class VideoGRPOTrainer(SteadyTrainer):
         args: TRL's configuration; the batch on a device must be whole groups.
         cache: Keeps a frozen tower's features over generations.
         refills: Rounds of drawing other samples in place of groups without variance.
-        options: Further keyword arguments of `SteadyTrainer` and `GRPOTrainer`.
+        options: Further keyword arguments of `Steady` and `GRPOTrainer`.
     """
 
+    _reference: Any  # what `ref_model` gives
     _buffered_inputs: Any  # TRL's: the batches of the generation that is being learnt from
 
     def __init__(
@@ -105,6 +111,32 @@ class VideoGRPOTrainer(SteadyTrainer):
             **options,
         )
         self.data_collator = collator.ask  # examples are waited for when a generation begins
+
+    def _get_train_sampler(self, dataset: Any = None) -> GroupOrder:
+        args = self.args
+        repeats = args.steps_per_generation * self.num_iterations
+        groups = args.generation_batch_size // self.num_generations
+        generations = -(-args.max_steps * args.gradient_accumulation_steps // repeats)
+        rows = dataset if dataset is not None else self.train_dataset
+        return GroupOrder(len(rows), groups, self.num_generations, repeats, generations, args.seed)
+
+    @property
+    def ref_model(self) -> Any:
+        """The model that the KL term compares with, if any."""
+        return self._reference
+
+    @ref_model.setter
+    def ref_model(self, model: Any) -> None:
+        """Share it out layer by layer for FSDP2: TRL would do so as a whole, and gather all of it at once."""
+        if model is not None and self.accelerator.is_fsdp2 and not isinstance(model, FSDPModule):
+            model = fsdp2_prepare_model(self.accelerator, model.requires_grad_(False))
+        self._reference = model
+
+    def _send_telemetry(self) -> None:
+        """Send nothing to anybody.
+
+        TRL's thread for it may read the environment while accelerate changes it, which is not safe in C.
+        """
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:

@@ -22,7 +22,8 @@ from grounding.policies.policy import Policy
 from grounding.policies.published import PUBLISHED, meta_model, published_config
 from grounding.training.config import Config
 from grounding.training.grpo import prepare, with_adapter
-from grounding.training.steady import SteadyTrainer
+from grounding.training.steady import Steady
+from grounding.training.trainer import VideoGRPOTrainer
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
@@ -81,7 +82,7 @@ def test_freezing_freezes_the_tower_with_its_mergers_and_nothing_else(name: str,
 def test_all_weights_decay_but_norms_and_biases(name: str, adapted: bool) -> None:
     model = real(name).model
     model = with_adapter(model, 32) if adapted else model
-    trainer = SteadyTrainer.__new__(SteadyTrainer)  # the method looks at the model alone
+    trainer = Steady.__new__(Steady)  # the method looks at the model alone
     decay, weights = trainer.get_decay_parameter_names(model), dict(model.named_parameters())
     # Norms and biases are the weights of one dimension; there are no others.
     assert decay and set(decay) & weights.keys() == {name for name, weight in weights.items() if weight.ndim > 1}
@@ -130,7 +131,7 @@ def test_fsdp_gathers_layer_by_layer(name: str, alone: None) -> None:
 
 def test_fsdp_gathers_the_model_of_the_kl_term_layer_by_layer_too(alone: None) -> None:
     name = "Qwen/Qwen2.5-VL-7B-Instruct"
-    trainer = SteadyTrainer.__new__(SteadyTrainer)
+    trainer = VideoGRPOTrainer.__new__(VideoGRPOTrainer)
     trainer.accelerator = accelerator()
     trainer.ref_model = meta_model(published_config(name), "bfloat16")
     once = trainer.ref_model
