@@ -1,0 +1,1 @@
+"""Curricula: which samples a run draws, when, and how they are changed."""
