@@ -8,6 +8,7 @@ import numpy as np
 
 from grounding.core import Tube, UserError
 from grounding.core.boxes import paired_box_iou
+from grounding.core.tubes import volume_iou
 
 
 def interval_ious(said: np.ndarray, true: np.ndarray) -> np.ndarray:
@@ -47,4 +48,4 @@ def tube_vious(said: Sequence[Tube], true: Sequence[Tube]) -> np.ndarray:
     sums = np.bincount(pair, paired_box_iou(said_boxes, true_boxes), len(pairs))
     compared = np.bincount(pair, ~np.isnan(true_boxes[:, 0]), len(pairs))
     unions = np.array([len(a.boxes) + len(b.boxes) for a, b in zip(said, true, strict=True)]) - shared
-    return np.minimum(sums * (shared / np.maximum(compared, 1)) / np.maximum(unions, 1), 1)
+    return volume_iou(sums, shared, compared, unions)

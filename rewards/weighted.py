@@ -48,10 +48,11 @@ class WeightedSum:
         meta = Meta(meta) if isinstance(meta, str) else meta
         return {name: find(name)(answer, truth, meta) for name in self.weights}
 
-    def total(self, parts: Mapping[str, float | None]) -> float:
-        """The weighted sum of `parts`; what is not scored adds nothing.
+    def total(self, parts: Mapping[str, float | None]) -> float | None:
+        """The weighted sum of `parts`; a part that is not scored takes no part, and None is returned if none is.
 
         Raises:
             KeyError: If a part is missing.
         """
-        return sum((w * value for name, w in self.weights.items() if (value := parts[name]) is not None), 0.0)
+        scored = [weight * value for name, weight in self.weights.items() if (value := parts[name]) is not None]
+        return sum(scored) if scored else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from grounding.core.boxes import paired_box_iou
 from grounding.core.errors import UserError
@@ -49,18 +50,30 @@ class Tube:
         return mine, theirs
 
     def viou(self, truth: Tube) -> float:
-        """Volume IoU of two tubes, in [0, 1]: box IoUs summed over the shared frames, divided by the union's frames.
-
-        The HC-STVG definition: S_u is the union of both frame sets. Where the truth has boxes on some of its frames
-        only, the mean box IoU of the shared frames is that of those with a true box; without any it is 0. Two empty
-        tubes overlap by 0.
-        """
+        """Volume IoU of two tubes, in [0, 1], see `volume_iou`; two empty tubes overlap by 0."""
         mine, theirs = self.shared_boxes(truth)
         union = len(self.boxes) + len(truth.boxes) - len(mine)
-        compared = int((~np.isnan(theirs[:, 0])).sum())
-        if not compared:
-            return 0.0
-        return min(1.0, float(paired_box_iou(mine, theirs).sum()) * (len(mine) / compared) / union)
+        compared = np.count_nonzero(~np.isnan(theirs[:, 0]))
+        return float(volume_iou(paired_box_iou(mine, theirs).sum(), len(mine), compared, union))
+
+
+def volume_iou(ious: ArrayLike, shared: ArrayLike, compared: ArrayLike, union: ArrayLike) -> np.ndarray:
+    """The volume IoU of HC-STVG: box IoUs summed over the frames in both tubes, divided by the frames in either.
+
+    Where the truth has boxes on some of its frames only, the mean box IoU of the shared frames is that of those with a
+    true box; without any it is 0.
+
+    Args:
+        ious: Sums of the box IoUs of the shared frames, a frame without a box counting 0; any shape.
+        shared: Numbers of frames in both tubes.
+        compared: How many of these have a true box.
+        union: Numbers of frames in either tube.
+
+    Returns:
+        In [0, 1], of the broadcast shape.
+    """
+    seen = np.asarray(shared) / np.maximum(compared, 1)
+    return np.minimum(np.asarray(ious) * seen / np.maximum(union, 1), 1.0)
 
 
 def _check_absent(boxes: np.ndarray) -> None:

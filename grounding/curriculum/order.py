@@ -63,7 +63,11 @@ class Draws(Dataset[Drawn]):
         """Further draws in a generation, for groups that teach nothing; other ones for another purpose."""
         rng = generator(self.seed, *purpose)
         chances = None if self._weigh is None else _chances(self._weigh(self._progress_of(generation)))
-        drawn = rng.choice(self.samples, count, p=chances) if chances is not None else rng.integers(self.samples, size=count)
+        drawn = (
+            rng.choice(self.samples, count, p=chances)
+            if chances is not None
+            else rng.integers(self.samples, size=count)
+        )
         return [{"index": int(index), "draw": generation * self.groups} for index in drawn]
 
     def _pass(self, number: int) -> np.ndarray:

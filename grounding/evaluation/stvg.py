@@ -1,6 +1,4 @@
-"""Metrics of spatio-temporal video grounding: the definition of vIoU, and what two official scripts compute instead.
-
-    vIoU = sum of the box IoUs over the frames in both tubes / number of frames in either
+"""Metrics of spatio-temporal video grounding: vIoU as it is defined, and what two official scripts compute instead.
 
 HC-STVG's script (`eval_hcvg.py`) divides by the frames from the first start to the last end; TubeDETR's evaluators
 look at 5 frames a second. Until its authors mended it on 25 May 2022 (commit 3c32cc9), their union ended at the
@@ -16,10 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from grounding.core.boxes import paired_box_iou
+from grounding.core.tubes import volume_iou
 from grounding.evaluation.bootstrap import Figure, mean
 from grounding.evaluation.temporal import interval_iou
+from grounding.tasks.stvg import THRESHOLDS, overlap_figures
 
-THRESHOLDS = (0.3, 0.5, 0.7)
 SAMPLED_FPS, SAMPLED_MOST = 5, 200  # TubeDETR's frames
 DENSE = 5.0  # boxes a second; a truth with fewer has boxes on some of its frames only
 
@@ -56,10 +55,7 @@ def tiou(prediction: FrameTube, truth: FrameTube) -> float:
 def viou(prediction: FrameTube, truth: FrameTube) -> float:
     """Volume IoU as it is defined, over the frames of both tubes, in [0, 1]; 0 where nothing can be compared.
 
-    Either both tubes are `whole`, or neither is.
-
-    Where the truth has boxes on some of its frames only, the mean box IoU of the shared frames is that of those with a
-    true box, as in `Tube.viou`.
+    Either both tubes are `whole`, or neither is. See `core.tubes.volume_iou`.
     """
     mine, theirs = _shared_boxes(prediction, truth)
     if prediction.whole:
@@ -68,7 +64,7 @@ def viou(prediction: FrameTube, truth: FrameTube) -> float:
     else:
         shared, compared = len(theirs), np.count_nonzero(~np.isnan(theirs[:, 0]))
     union = len(prediction) + len(truth) - shared
-    return min(1.0, float(paired_box_iou(mine, theirs).sum()) * (shared / compared) / union) if compared else 0.0
+    return float(volume_iou(paired_box_iou(mine, theirs).sum(), shared, compared, union))
 
 
 def is_sparse(truth: FrameTube) -> bool:
@@ -149,14 +145,12 @@ def stvg_figures(tious: np.ndarray, vious: np.ndarray, prefix: str = "") -> dict
         prefix: What to put in front of the names.
 
     Returns:
-        `m_tIoU`, `m_vIoU`; `vIoU@R`, the share strictly above R (TubeDETR, HC-STVG); `vIoU>=R` and `tIoU>=0.5`, which
-        count equality (STVG-R1, ST-Align).
+        Those of `tasks.stvg.overlap_figures`; `vIoU>=R` and `tIoU>=0.5`, which count equality (STVG-R1, ST-Align).
     """
-    figures = {"m_tIoU": mean(tious), "m_vIoU": mean(vious)}
-    figures |= {f"vIoU@{level}": mean(_share(vious > level, vious)) for level in THRESHOLDS}
-    figures |= {f"vIoU>={level}": mean(_share(vious >= level, vious)) for level in THRESHOLDS}
-    figures["tIoU>=0.5"] = mean(_share(tious >= 0.5, tious))
-    return {prefix + name: figure for name, figure in figures.items()}
+    columns = overlap_figures(tious, vious)
+    columns |= {f"vIoU>={level}": _share(vious >= level, vious) for level in THRESHOLDS}
+    columns["tIoU>=0.5"] = _share(tious >= 0.5, tious)
+    return {prefix + name: mean(column) for name, column in columns.items()}
 
 
 def _share(reached: np.ndarray, values: np.ndarray) -> np.ndarray:

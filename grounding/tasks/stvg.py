@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import numpy as np
+
 from grounding.core import Answer, Interval, LoadedSample, Masklets, ParseFailure, Tube, UserError
 from grounding.datasets.toy import as_they_are
 from grounding.tasks.tags import answered, last_answer
@@ -112,8 +114,7 @@ def read(text: str, masklets: Masklets) -> Said:
 def measure(said: Said, truth: Answer) -> dict[str, float]:
     """How good a decoded answer is; a part that it lacks scores 0.
 
-    `vIoU@R` is 1 strictly above R, as TubeDETR and HC-STVG have it (STVG-R1's code counts equality too). tIoU is of
-    seconds, vIoU of source frames. Where the truth has no id, no answer names the right object.
+    tIoU is of seconds, vIoU of source frames. Where the truth has no id, no answer names the right object.
 
     Raises:
         UserError: If the truth lacks interval or tube.
@@ -121,13 +122,24 @@ def measure(said: Said, truth: Answer) -> dict[str, float]:
     if truth.interval is None or truth.tube is None:
         raise UserError("an answer can only be scored against a truth with interval and tube")
     answer = said if isinstance(said, Answer) else Answer()
+    tiou = answer.interval.iou(truth.interval) if answer.interval else 0.0
     viou = answer.tube.viou(truth.tube) if answer.tube else 0.0
-    return {
-        "m_tIoU": answer.interval.iou(truth.interval) if answer.interval else 0.0,
-        "m_vIoU": viou,
-        **{f"vIoU@{threshold}": float(viou > threshold) for threshold in THRESHOLDS},
-        "id_accuracy": float(answer.object_id is not None and answer.object_id == truth.object_id),
-    }
+    figures = {name: float(value) for name, value in overlap_figures(np.array(tiou), np.array(viou)).items()}
+    return figures | {"id_accuracy": float(answer.object_id is not None and answer.object_id == truth.object_id)}
+
+
+def overlap_figures(tious: np.ndarray, vious: np.ndarray) -> dict[str, np.ndarray]:
+    """What each sample adds to the figures that papers give; benchmarks are scored by them too.
+
+    Args:
+        tious: Temporal IoUs, any shape; NaN for a sample that takes no part.
+        vious: Volume IoUs, likewise.
+
+    Returns:
+        `m_tIoU`, `m_vIoU`, and `vIoU@R`, which is 1 strictly above R, as TubeDETR and HC-STVG have it. NaN stays NaN.
+    """
+    above = {f"vIoU@{level}": np.where(np.isnan(vious), np.nan, vious > level) for level in THRESHOLDS}
+    return {"m_tIoU": tious, "m_vIoU": vious, **above}
 
 
 def oracles(said: Said, loaded: LoadedSample) -> dict[str, Said]:

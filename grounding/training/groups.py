@@ -56,15 +56,16 @@ def runs(prompts: Sequence[VideoPrompt]) -> Iterator[tuple[VideoPrompt, int]]:
         yield members[0], len(members)
 
 
-def flat_groups(advantages: torch.Tensor, members: int) -> list[int]:
-    """Groups whose rows all have the same advantage, which is that of equal rewards.
+def flat_groups(rewards: torch.Tensor, members: int) -> list[int]:
+    """Groups whose rows have no two different rewards.
 
     Args:
-        advantages: Shape (rows,).
+        rewards: Shape (rows,), NaN where a row could not be scored.
         members: Rows of a group.
     """
-    groups = by_group(advantages, members)
-    return (groups.amax(1) == groups.amin(1)).nonzero().flatten().tolist()
+    groups = by_group(rewards, members)
+    most, least = groups.nan_to_num(-torch.inf).amax(1), groups.nan_to_num(torch.inf).amin(1)
+    return (most <= least).nonzero().flatten().tolist()
 
 
 def put_groups(

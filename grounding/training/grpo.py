@@ -27,7 +27,7 @@ from grounding.training.config import Config, TrainerConfig, as_yaml, weights_of
 from grounding.training.data import OnBroken
 from grounding.training.examples import Collator
 from grounding.training.steady import SAY
-from grounding.training.trainer import VideoGRPOTrainer
+from grounding.training.trainer import VideoGRPOTrainer, draws_of
 
 
 def run_grpo(
@@ -61,13 +61,14 @@ def run_grpo(
     adapted = replace(policy, model=model, encoded=Counter())
     keep = (2 + config.objective.dynamic_sampling) * config.trainer.prompts
     collator = Collator(source, adapted, asking, keep, config.trainer.workers, on_broken)
+    args = trl_config(config, folder)
     trainer = VideoGRPOTrainer(
         adapted,
         asking.task,
         weights_of(config.task),
         collator,
-        len(source.samples),
-        trl_config(config, folder),
+        draws_of(args, len(source.samples)),
+        args,
         # Where the tower is shared out, all processes must encode when one does; what is kept differs between them.
         cache=features_cache(adapted, config, folder) if config.model.freeze_vision and not told_to_shard() else None,
         refills=config.objective.dynamic_sampling,

@@ -3,15 +3,16 @@
 Departures from TRL 1.16's `GRPOTrainer`, each an overridden method (pinned by tests/training/test_contract.py):
 prompts carry an encoded video (TRL reads images only, and would score a video prompt blind); sampling and scoring
 share each prompt among its completions; micro-batches are whole groups, never shuffled rows; the order of samples
-follows from the seed alone (its resume draws the first pass's order again in later passes); and nothing is told to
-TRL's makers.
+follows from the seed alone (its resume draws the first pass's order again in later passes); TRL is given one reward,
+the sum that `rewards.WeightedSum` makes, and its parts are logged here under TRL's names; TRL's makers are told
+nothing.
 """
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -21,48 +22,31 @@ import torch
 from accelerate.utils.fsdp_utils import fsdp2_prepare_model
 from datasets import Dataset
 from torch.distributed.fsdp import FSDPModule
-from transformers import TrainerState
 from trl import GRPOConfig, GRPOTrainer
+from trl.trainer.utils import nanstd
 
 from grounding.core import LoadedSample, ParseFailure
-from grounding.core.seeds import generator
+from grounding.curriculum.order import Draws, Rows
 from grounding.policies.embedding_cache import EmbeddingCache
 from grounding.policies.policy import Policy, VideoPrompt
 from grounding.policies.shared_prefix import Sampling, log_probs, read_prompts, sample
 from grounding.policies.vision_features import VisionFeatures
 from grounding.policies.wrapped import inside_forward
 from grounding.tasks.task import Said, Task
-from grounding.training.examples import Collator, Example
+from grounding.training.examples import Collator
 from grounding.training.groups import check_groups, flat_groups, put_groups, runs, split_groups
-from grounding.training.order import GroupOrder
 from grounding.training.steady import Steady
-from rewards import Meta, find
+from rewards import Meta, WeightedSum
+
+Parts = Mapping[str, float | None]  # what each reward gives a completion, None where it is not scored
 
 
-class TaskReward:
-    """One registered reward as TRL calls it: texts, what they say and examples in, a number (or None) each out."""
-
-    def __init__(self, name: str, max_tokens: int) -> None:
-        self.__name__, self.reward, self.max_tokens = name, find(name), max_tokens
-
-    def __call__(
-        self,
-        completions: Sequence[str],
-        completion_ids: Sequence[Sequence[int]],
-        example: Sequence[Example],
-        said: Sequence[Said],
-        trainer_state: TrainerState,
-        **_: Any,
-    ) -> list[float | None]:
-        """Reward what every completion says."""
-        progress = trainer_state.global_step / max(1, trainer_state.max_steps)
-
-        def value(text: str, ids: Sequence[int], loaded: LoadedSample, answer: Said) -> float | None:
-            meta = Meta(text, loaded.clip.duration, progress, len(ids), self.max_tokens)
-            return self.reward(answer, loaded.sample.truth, meta)
-
-        rows = zip(completions, completion_ids, example, said, strict=True)
-        return [value(text, ids, one.loaded, answer) for text, ids, one, answer in rows]
+def draws_of(args: GRPOConfig, samples: int, **curriculum: Any) -> Draws:
+    """The draws of a run with TRL's numbers, of so many samples, weighed as `Draws` is told."""
+    groups = args.generation_batch_size // args.num_generations
+    repeats = args.steps_per_generation * args.num_iterations
+    generations = -(-args.max_steps * args.gradient_accumulation_steps // repeats)
+    return Draws(samples, groups, generations, args.seed, **curriculum)
 
 
 class VideoGRPOTrainer(Steady, GRPOTrainer):
@@ -73,7 +57,7 @@ class VideoGRPOTrainer(Steady, GRPOTrainer):
         task: Reads the completions.
         weights: Weight of each registered reward.
         collator: Makes examples of dataset rows.
-        samples: Number of training samples.
+        draws: The samples that the run draws, see `draws_of`.
         args: TRL's configuration; the batch on a device must be whole groups.
         cache: Keeps a frozen tower's features over generations.
         refills: Rounds of drawing other samples in place of groups without variance.
@@ -89,7 +73,7 @@ class VideoGRPOTrainer(Steady, GRPOTrainer):
         task: Task,
         weights: dict[str, float],
         collator: Collator,
-        samples: int,
+        draws: Draws,
         args: GRPOConfig,
         cache: EmbeddingCache | None = None,
         refills: int = 0,
@@ -101,24 +85,22 @@ class VideoGRPOTrainer(Steady, GRPOTrainer):
         self.seconds: dict[str, float] = defaultdict(float)
         self._tokens_logged = self._unique_frames = 0
         self._prompts: list[VideoPrompt] = []  # of the rows that are being sampled or scored, one a row
-        args.reward_weights = list(weights.values())
+        self._rewards = torch.empty(0)  # of the rows that were rewarded last
+        self.weights = WeightedSum(weights)
         super().__init__(
             model=policy.model,
-            reward_funcs=[TaskReward(name, args.max_completion_length) for name in weights],
+            reward_funcs=[self.reward],
             args=args,
-            train_dataset=Dataset.from_dict({"index": range(samples), "prompt": [""] * samples}),
+            train_dataset=Dataset.from_dict({"prompt": [""]}),  # TRL takes no other kind, so ours is put in its place
             processing_class=policy.processor,
             **options,
         )
+        self.draws = self.train_dataset = draws
         self.data_collator = collator.ask  # examples are waited for when a generation begins
 
-    def _get_train_sampler(self, dataset: Any = None) -> GroupOrder:
-        args = self.args
-        repeats = args.steps_per_generation * self.num_iterations
-        groups = args.generation_batch_size // self.num_generations
-        generations = -(-args.max_steps * args.gradient_accumulation_steps // repeats)
-        rows = dataset if dataset is not None else self.train_dataset
-        return GroupOrder(len(rows), groups, self.num_generations, repeats, generations, args.seed)
+    def _get_train_sampler(self, dataset: Any = None) -> Rows:
+        repeats = self.args.steps_per_generation * self.num_iterations
+        return Rows(self.draws.groups, self.num_generations, repeats, self.draws.generations)
 
     @property
     def ref_model(self) -> Any:
@@ -155,9 +137,11 @@ class VideoGRPOTrainer(Steady, GRPOTrainer):
         check_groups(self._prompts, self.num_generations if self.model.training else 1)
         self._unique_frames += sum({id(prompt): prompt.frames for prompt in self._prompts}.values())
         batch = super()._generate_and_score_completions(examples)
+        for figure in ("mean", "std"):  # TRL logs its one reward's twice, also as `reward` and `reward_std`
+            self._metrics["train" if self.model.training else "eval"].pop(f"rewards/{self.reward.__name__}/{figure}")
         numbers = torch.tensor([row["group"] for row in examples])
         ids = [row["example"].loaded.sample.id for row in examples]
-        return {**batch, "prompts": self._prompts, "group": numbers, "sample_ids": ids}
+        return {**batch, "prompts": self._prompts, "group": numbers, "sample_ids": ids, "rewards": self._rewards}
 
     def _tokenize_prompts(self, prompts: list[Any]) -> tuple[list[list[int]], None, dict[str, Any]]:
         return [prompt.input_ids.tolist() for prompt in self._prompts], None, {}
@@ -181,17 +165,34 @@ class VideoGRPOTrainer(Steady, GRPOTrainer):
     def _calculate_rewards(
         self, inputs: list[dict[str, Any]], prompts: list[Any], completions: list[str], completion_ids_list: list[Any]
     ) -> torch.Tensor:
+        loaded = [row["example"].loaded for row in inputs]
         with self.timed("rewards"):
-            texts = zip(completions, inputs, strict=True)
-            said = [self.task.read(text, row["example"].loaded) for text, row in texts]
+            said = [self.task.read(*one) for one in zip(completions, loaded, strict=True)]
+            rows = zip(completions, completion_ids_list, loaded, said, strict=True)
+            parts = [self.parts(*one) for one in rows]
         parsed = [not isinstance(one, ParseFailure) for one in said]
         empty = [not text.strip() for text in completions]
         metrics = self._metrics["train" if self.model.training else "eval"]
         metrics["parse_rate"].append(self._share(parsed))
         metrics["completions/empty_ratio"].append(self._share(empty))
-        with self.timed("rewards"):
-            rows = [{**row, "said": one} for row, one in zip(inputs, said, strict=True)]
-            return super()._calculate_rewards(rows, prompts, completions, completion_ids_list)
+        for name in self.weights.weights:  # means and deviations of all processes, as TRL logs them
+            values = self._gathered([torch.nan if (value := one[name]) is None else value for one in parts])
+            metrics[f"rewards/{name}/mean"].append(values.nanmean().item())
+            metrics[f"rewards/{name}/std"].append(nanstd(values).item())
+        scored = [{**row, "parts": one} for row, one in zip(inputs, parts, strict=True)]
+        sums = super()._calculate_rewards(scored, prompts, completions, completion_ids_list)
+        self._rewards = sums[self.accelerator.process_index * len(prompts) :][: len(prompts), 0]
+        return sums
+
+    def parts(self, text: str, ids: Sequence[int], loaded: LoadedSample, said: Said) -> Parts:
+        """What each reward gives a completion."""
+        progress = self.state.global_step / max(1, self.state.max_steps)
+        meta = Meta(text, loaded.clip.duration, progress, len(ids), self.max_completion_length)
+        return self.weights.parts(said, loaded.sample.truth, meta)
+
+    def reward(self, parts: Sequence[Parts], **_: Any) -> list[float | None]:
+        """The one reward that TRL knows: the sums of the parts, None where no part is scored."""
+        return [self.weights.total(one) for one in parts]
 
     def _get_per_token_logps_and_entropies(
         self,
@@ -236,16 +237,15 @@ class VideoGRPOTrainer(Steady, GRPOTrainer):
             return batch
         metrics, members = self._metrics["train"], self.num_generations
         first = {name: list(values) for name, values in metrics.items() if name != "num_tokens"}
-        flat = flat_groups(batch["advantages"], members)
+        flat = flat_groups(batch["rewards"], members)
         for number in range(self.refills):
             wanted = int(self.accelerator.gather(torch.tensor([len(flat)], device=self.accelerator.device)).max())
             if not wanted:  # of any process: all take part in every round
                 break
             purpose = ("refill", self.state.global_step, number, self.args.process_index)
-            drawn = generator(self.args.seed, *purpose).integers(len(self.train_dataset), size=wanted)
-            rows = [self.train_dataset[int(index)] for index in drawn for _ in range(members)]
-            others = self._generate_and_score_completions(rows)
-            useless = flat_groups(others["advantages"], members)
+            drawn = self.draws.others(self.state.global_step // self.num_iterations, wanted, *purpose)
+            others = self._generate_and_score_completions([row for row in drawn for _ in range(members)])
+            useless = flat_groups(others["rewards"], members)
             good = [group for group in range(wanted) if group not in useless][: len(flat)]
             batch = put_groups(batch, flat[: len(good)], others, good, members, self.policy.tokenizer.pad_token_id)
             flat = flat[len(good) :]
@@ -265,7 +265,12 @@ class VideoGRPOTrainer(Steady, GRPOTrainer):
 
     def _share(self, flags: Sequence[bool]) -> float:
         """Share of true ones, over all processes."""
-        return float(self.accelerator.gather(torch.tensor(flags, device=self.accelerator.device)).float().mean())
+        return float(self._gathered(flags).mean())
+
+    def _gathered(self, values: Sequence[float]) -> torch.Tensor:
+        """One value a row, of all processes, float32."""
+        own = torch.tensor(values, dtype=torch.float32, device=self.accelerator.device)
+        return self.accelerator.gather(own)
 
     def _as_policy(self, model: Any) -> Policy:
         return replace(self.policy, model=self.accelerator.unwrap_model(model))

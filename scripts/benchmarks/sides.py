@@ -18,7 +18,7 @@ from grounding.policies.tiny import SPECIAL
 from grounding.tasks.asking import Asking
 from grounding.tasks.stvg import STVG
 from grounding.training.examples import Collator
-from grounding.training.trainer import VideoGRPOTrainer
+from grounding.training.trainer import VideoGRPOTrainer, draws_of
 from prompting import IdMarker
 
 
@@ -188,7 +188,8 @@ def shared_side(
     policy = kind(*build_model(machine, frozen))
     source = noise_source(shape, patch_of(policy.model), samples)
     collator = Collator(source, policy, Asking(STVG, "short", IdMarker()), keep=2)
-    trainer = VideoGRPOTrainer(policy, STVG, {"id_match": 1.0}, collator, samples, settings(folder, shape, machine))
+    args = settings(folder, shape, machine)
+    trainer = VideoGRPOTrainer(policy, STVG, {"id_match": 1.0}, collator, draws_of(args, samples), args)
     trainer.reward_funcs = [letters]  # the same on both sides
     return Side(trainer, policy.processor, lambda: trainer.vision.forget(learning=policy.core.visual))
 

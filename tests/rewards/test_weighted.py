@@ -41,12 +41,13 @@ def test_the_truth_gets_the_most_and_a_failure_nothing(preset, most):
     assert total.total(total.parts(ParseFailure("empty"), TRUTH, "")) == 0.0
 
 
-def test_what_is_not_scored_is_none_and_adds_nothing():
+def test_what_is_not_scored_is_none_and_takes_no_part():
     total = WeightedSum({"temporal_iou": 2.0, "id_match": 1.0})
     parts = total.parts(Answer(Interval(2.0, 6.0), 3), Answer(Interval(2.0, 6.0)), "")
     assert parts == {"temporal_iou": 1.0, "id_match": None}
     assert total.total(parts) == 2.0
-    assert total.total({"temporal_iou": None, "id_match": None}) == 0.0
+    assert total.total({"temporal_iou": None, "id_match": 0.0}) == 0.0
+    assert total.total({"temporal_iou": None, "id_match": None}) is None  # which is not the same as 0
 
 
 def test_a_missing_part_is_not_taken_for_unscored():
@@ -101,4 +102,7 @@ values = st.none() | st.floats(0, 1)
 @given(values, values, st.floats(-3, 3), st.floats(-3, 3))
 def test_the_total_is_linear_in_the_parts(a, b, w, v):
     total = WeightedSum({"temporal_iou": w, "id_match": v}).total({"temporal_iou": a, "id_match": b})
-    assert total == pytest.approx(w * (a or 0.0) + v * (b or 0.0))
+    if a is None and b is None:
+        assert total is None
+    else:
+        assert total == pytest.approx(w * (a or 0.0) + v * (b or 0.0))

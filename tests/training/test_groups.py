@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from grounding.training.config import Config
 from grounding.training.examples import Collator
 from grounding.training.groups import by_group, check_groups, flat_groups, put_groups
 from grounding.training.grpo import trl_config
-from grounding.training.trainer import VideoGRPOTrainer
+from grounding.training.trainer import VideoGRPOTrainer, draws_of
 from prompting import IdMarker
 from rewards import REWARDS
 
@@ -27,15 +28,18 @@ FIRST = 5_000_000
 
 
 def test_flat_groups_by_hand() -> None:
-    assert flat_groups(torch.tensor([0.0, 0.0, 1.0, -1.0, 6e-4, 6e-4]), 2) == [0, 2]  # 6e-4: rounding of equal rewards
+    assert flat_groups(torch.tensor([0.5, 0.5, 1.0, -1.0, 0.0, 0.0]), 2) == [0, 2]
     assert flat_groups(torch.tensor([0.0, 0.0, 0.5]), 3) == []
 
 
-@given(st.lists(st.floats(0, 4, width=32), min_size=1, max_size=6), st.integers(2, 8))
-def test_equal_rewards_are_flat_whatever_the_rounding(rewards: list[float], members: int) -> None:
-    groups = torch.tensor(rewards).repeat_interleave(members).view(-1, members)
-    advantages = (groups - groups.mean(1, keepdim=True)) / (groups.std(1, keepdim=True) + 1e-4)
-    assert flat_groups(advantages.flatten(), members) == list(range(len(rewards)))
+def test_a_row_that_is_not_scored_makes_no_difference() -> None:
+    no = math.nan
+    assert flat_groups(torch.tensor([no, no, no, 0.5, no, 0.5, no, 0.0, 0.5, -2.0, no, -2.0]), 3) == [0, 1, 3]
+
+
+@given(st.lists(st.floats(-4, 4, width=32), min_size=1, max_size=6), st.integers(2, 8))
+def test_equal_rewards_are_flat(rewards: list[float], members: int) -> None:
+    assert flat_groups(torch.tensor(rewards).repeat_interleave(members), members) == list(range(len(rewards)))
 
 
 def test_groups_are_put_in_place_by_hand() -> None:
@@ -112,22 +116,22 @@ def test_flat_groups_are_replaced_in_training(
     policy = fresh()
     collator = Collator(source, policy, Asking(STVG, "short", IdMarker("badge", 15.0)), keep=8)
     args = trl_config(small, tmp_path)
-    trainer: Any = VideoGRPOTrainer(policy, STVG, {"half": 1.0}, collator, 8, args, refills=rounds)
+    trainer: Any = VideoGRPOTrainer(policy, STVG, {"half": 1.0}, collator, draws_of(args, 8), args, refills=rounds)
     trainer.train()
     passes = trainer._buffered_inputs
-    advantages = torch.cat([part["advantages"] for part in passes])
+    rewards = torch.cat([part["rewards"] for part in passes])
     starts = {one.sample.id: one.sample.truth.interval.start for one in loaded}
     lively = [starts[name] >= middle for part in passes for name in part["sample_ids"]]
     row = next(row for row in trainer.state.log_history if "reward" in row)
     if rounds:
-        assert flat_groups(advantages, 4) == []
+        assert flat_groups(rewards, 4) == []
         assert all(lively)
         assert row["flat_after_refill"] == 0.0
     else:
-        assert flat_groups(advantages, 4)
+        assert flat_groups(rewards, 4)
         assert not all(lively)
         assert "flat_after_refill" not in row
-    first = trainer._get_train_sampler().of_generation(0)
+    first = [trainer.draws.sample(draw) for draw in range(trainer.draws.groups)]
     dull = [starts[source.samples[index].id] < middle for index in first]
     assert 0 < sum(dull) < 4
     assert row["frac_reward_zero_std"] == sum(dull) / 4  # of the first draw, however many followed

@@ -33,7 +33,10 @@ CHANGES = {
     "warmup": {"max_steps": 2},
     "objective": {"lr": 0.5, "clip": 1e9},  # of SGD
 }
-SAME = ("loss", "grad_norm", "reward", "reward_std", "entropy", "num_tokens", "parse_rate", "completions/mean_length")
+SAME = (
+    *("loss", "grad_norm", "reward", "reward_std", "rewards/id_match/mean", "rewards/id_match/std"),
+    *("entropy", "num_tokens", "parse_rate", "completions/mean_length"),
+)
 
 
 LAUNCH = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes", "2"]

@@ -42,7 +42,9 @@ def make(
         collator = Collator(source, policy, Asking(STVG, "short", IdMarker("badge", 15.0)), keep=4)
         args = trl_config(small, tmp_path)
         trainer: Any = VideoGRPOTrainer(
-            policy, STVG, {"letters": 1.0}, collator, 4, args, callbacks=[LogCallback(logged.append)], say=said.append
+            *(policy, STVG, {"letters": 1.0}, collator, draws_of(args, 4), args),
+            callbacks=[LogCallback(logged.append)],
+            say=said.append,
         )
         generate = trainer._generate_and_score_completions
 

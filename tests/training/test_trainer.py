@@ -24,13 +24,14 @@ from grounding.training.config import LOSSES, Config
 from grounding.training.examples import Collator, make_examples
 from grounding.training.groups import runs, split_groups
 from grounding.training.grpo import run_grpo, trl_config
-from grounding.training.trainer import TaskReward, VideoGRPOTrainer
+from grounding.training.trainer import VideoGRPOTrainer, draws_of
 from prompting import IdMarker
 from rewards import REWARDS
 
 ASKING = Asking(STVG, "short", IdMarker("badge", 15.0))
 FIRST = 5_000_000
 MODULE = "grounding.training.trainer"
+TUBE = "tube_viou"
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def trainer_of(policy: Policy, source: Any, config: Config, folder: Path, weight
     args = trl_config(config, folder)
     args.optim = "sgd"  # so that a small difference of gradients stays one of weights
     collator = Collator(source, policy, ASKING, keep=8)
-    return VideoGRPOTrainer(policy, STVG, weights, collator, len(source.samples), args)
+    return VideoGRPOTrainer(policy, STVG, weights, collator, draws_of(args, len(source.samples)), args)
 
 
 def test_nobody_is_told_of_a_run(fresh: Callable[[], Policy], config: Callable[..., Config], tmp_path: Path) -> None:
@@ -167,7 +168,7 @@ def test_rows_of_a_group_stay_together_and_groups_are_videos(
     for part in parts:
         assert [count for _, count in runs(part["prompts"])] == [3, 3]
     # Advantages are rewards less their group's mean, over the group's (n - 1) standard deviation.
-    rewards = torch.tensor(trainer._logs["rewards"]["letters"]).view(4, 3)
+    rewards = torch.tensor(trainer._logs["rewards"]["reward"]).view(4, 3)
     expected = (rewards - rewards.mean(1, keepdim=True)) / (rewards.std(1, keepdim=True) + 1e-4)
     torch.testing.assert_close(torch.cat([part["advantages"] for part in parts]).view(4, 3), expected)
     assert expected.abs().max() > 0.1
@@ -322,7 +323,9 @@ def example(policy: Policy) -> Any:
     return make_examples([replace(loaded, sample=known)], policy, ASKING)[0]
 
 
-def test_rewards_of_completions_written_by_hand(example: Any) -> None:
+def test_rewards_of_completions_written_by_hand(
+    fresh: Callable[[], Policy], config: Callable[..., Config], example: Any, tmp_path: Path
+) -> None:
     truth = example.loaded.sample.truth
     start, end = truth.interval.start, truth.interval.end
     texts = [
@@ -337,14 +340,18 @@ def test_rewards_of_completions_written_by_hand(example: Any) -> None:
         "id_match": [1.0, 0.0, 1.0, 0.0, 1.0],
         "think_answer_format": [1.0, 1.0, 0.0, 0.0, 1.0],
     }
-    given: Any = {"completion_ids": [[1]] * 5, "example": [example] * 5, "trainer_state": TrainerState(), "ignored": 1}
-    given["said"] = [STVG.read(text, example.loaded) for text in texts]
+    trainer = trainer_of(fresh(), toy_source(FIRST, 4), config(), tmp_path, {**dict.fromkeys(expected, 1.0), TUBE: 2.0})
+    loaded = example.loaded
+    parts = [trainer.parts(text, [1], loaded, STVG.read(text, loaded)) for text in texts]
     for name, values in expected.items():
-        assert TaskReward(name, 48)(texts, **given) == pytest.approx(values)
-    assert TaskReward("tube_viou", 48)(texts, **given)[1:] == pytest.approx([0.0, 0.0, 0.0, 1.0])
+        assert [one[name] for one in parts] == pytest.approx(values)
+    assert [one[TUBE] for one in parts[1:]] == pytest.approx([0.0, 0.0, 0.0, 1.0])
+    assert trainer.reward(parts=parts, ignored=1)[1:] == pytest.approx([2.0, 1.0, 0.0, 5.0])  # a tube weighs 2
 
 
-def test_rewards_are_told_all_that_the_trainer_knows(example: Any, tmp_path: Path) -> None:
+def test_rewards_are_told_all_that_the_trainer_knows(
+    fresh: Callable[[], Policy], config: Callable[..., Config], example: Any, tmp_path: Path
+) -> None:
     told = """
         from rewards import reward
         @reward(range=(-1e9, 1e9))
@@ -352,12 +359,13 @@ def test_rewards_are_told_all_that_the_trainer_knows(example: Any, tmp_path: Pat
             return 1000 * meta.duration + 100 * meta.progress + 10 * meta.tokens + meta.max_tokens / 100
     """
     (tmp_path / "own.py").write_text(dedent(told))
-    own = TaskReward(f"{tmp_path / 'own.py'}:told", 48)
-    del REWARDS[own.__name__]  # it is for this test alone
-    state = TrainerState(global_step=3, max_steps=12)
+    own = f"{tmp_path / 'own.py'}:told"
+    small = config(model={"max_new_tokens": 48})
+    trainer = trainer_of(fresh(), toy_source(FIRST, 4), small, tmp_path, {own: 1.0})
+    trainer.state = TrainerState(global_step=3, max_steps=12)
+    values = [trainer.parts("a", [1] * tokens, example.loaded, ParseFailure("no"))[own] for tokens in (3, 5)]
+    del REWARDS[own]  # it is for this test alone
     # 4 seconds, a quarter done, 3 and 5 tokens of at most 48: 4000 + 25 + 30 + 0.48 and 4000 + 25 + 50 + 0.48
-    given: Any = {"completion_ids": [[1] * 3, [1] * 5], "example": [example] * 2, "said": [ParseFailure("no")] * 2}
-    values = own(["a", "b"], **given, trainer_state=state)
     assert values == pytest.approx([4055.48, 4075.48])
 
 
@@ -380,6 +388,36 @@ def test_parse_rate_and_rewards_are_logged_as_they_are(
     assert json.dumps(logged)
 
 
+def test_parts_and_sum_are_logged_of_what_was_scored(
+    fresh: Callable[[], Policy], config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = {"a": 1.0, "b": 0.5, "c": 0.0, "d": None}  # by the text; d is scored by neither reward
+    monkeypatch.setitem(REWARDS, "id_match", lambda answer, truth, meta: scores[meta.text])
+    monkeypatch.setitem(REWARDS, TUBE, lambda answer, truth, meta: {"a": 0.2, "b": 0.6}.get(meta.text))
+    policy = fresh()
+    rows = [policy.tokenizer(text)["input_ids"] for text in "abcd"]
+    monkeypatch.setattr(f"{MODULE}.sample", lambda *_: rows)
+    args = trl_config(config(trainer={"prompts": 1}, objective={"generations": 4}), tmp_path)
+    source = toy_source(FIRST, 4, fps=1.0)
+    collator = Collator(source, policy, ASKING, keep=2)
+    trainer: Any = VideoGRPOTrainer(policy, STVG, {"id_match": 1.0, TUBE: 10.0}, collator, draws_of(args, 4), args)
+    trainer.train()
+    logged = trainer.state.log_history[0]
+    assert logged["rewards/id_match/mean"] == pytest.approx(1.5 / 3)
+    assert logged["rewards/id_match/std"] == pytest.approx(0.5)  # (0.25 + 0 + 0.25) / 2 under the root
+    assert logged[f"rewards/{TUBE}/mean"] == pytest.approx(0.4)
+    assert logged[f"rewards/{TUBE}/std"] == pytest.approx(0.08**0.5)  # (0.04 + 0.04) / 1
+    assert sorted(name for name in logged if name.startswith("rewards/")) == [
+        f"rewards/{name}/{figure}" for name in ("id_match", TUBE) for figure in ("mean", "std")
+    ]
+    # Sums: 1 + 2, 0.5 + 6, 0; the last is in none of the figures and teaches nothing.
+    assert logged["reward"] == pytest.approx(9.5 / 3)
+    (batch,) = trainer._buffered_inputs
+    assert batch["rewards"].tolist()[:3] == pytest.approx([3.0, 6.5, 0.0])
+    assert math.isnan(batch["rewards"][3])
+    assert batch["advantages"][3] == 0.0
+
+
 def test_a_text_is_read_once_and_every_reward_sees_what_was_read(
     fresh: Callable[[], Policy], config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -395,7 +433,9 @@ def test_a_text_is_read_once_and_every_reward_sees_what_was_read(
     policy, source = fresh(), toy_source(FIRST, 8, fps=1.0)
     collator = Collator(source, policy, ASKING, keep=8)
     args = trl_config(config(objective={"generations": 2}), tmp_path)
-    VideoGRPOTrainer(policy, replace(STVG, read=reading), dict.fromkeys(judged, 1.0), collator, 8, args).train()
+    VideoGRPOTrainer(
+        policy, replace(STVG, read=reading), dict.fromkeys(judged, 1.0), collator, draws_of(args, 8), args
+    ).train()
     assert len(read) == 8  # four groups of two
     for seen in judged.values():
         assert [id(one) for one in seen] == [id(one) for one in read]

@@ -23,7 +23,7 @@ from grounding.tasks.stvg import STVG
 from grounding.training.config import Config
 from grounding.training.examples import Collator, make_examples
 from grounding.training.grpo import trl_config
-from grounding.training.trainer import VideoGRPOTrainer
+from grounding.training.trainer import VideoGRPOTrainer, draws_of
 from prompting import IdMarker
 from rewards import REWARDS
 
@@ -187,7 +187,9 @@ def test_the_rollout_reads_what_an_update_would_compute(own: Policy, prompts: li
 def trained(policy: Policy, config: Config, folder: Path) -> tuple[dict[str, torch.Tensor], list[dict[str, float]]]:
     args = trl_config(config, folder)
     args.optim = "sgd"
-    trainer = VideoGRPOTrainer(policy, STVG, {"letters": 1.0}, Collator(SOURCE, policy, ASKING, keep=8), 8, args)
+    trainer = VideoGRPOTrainer(
+        policy, STVG, {"letters": 1.0}, Collator(SOURCE, policy, ASKING, keep=8), draws_of(args, 8), args
+    )
     trainer.train()
     return policy.model.state_dict(), [row for row in trainer.state.log_history if "loss" in row]
 

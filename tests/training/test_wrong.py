@@ -18,7 +18,7 @@ from grounding.tasks.stvg import STVG
 from grounding.training.config import Config, check
 from grounding.training.examples import Collator
 from grounding.training.grpo import run_grpo, trl_config
-from grounding.training.trainer import VideoGRPOTrainer
+from grounding.training.trainer import VideoGRPOTrainer, draws_of
 from prompting import IdMarker
 from rewards import REWARDS
 
@@ -154,7 +154,8 @@ def test_another_number_of_tokens_than_of_features_stops_the_run(
 ) -> None:
     policy = fresh()
     collator = FewerTokens(SOURCE, policy, ASKING, keep=8)
-    trainer = VideoGRPOTrainer(policy, STVG, {"id_match": 1.0}, collator, 4, trl_config(config(), tmp_path))
+    args = trl_config(config(), tmp_path)
+    trainer = VideoGRPOTrainer(policy, STVG, {"id_match": 1.0}, collator, draws_of(args, 4), args)
     with pytest.raises(UserError, match=r"^prompt 0 has (\d+) visual tokens but its video has (\d+) features") as error:
         trainer.train()
     assert "give the processor that belongs to the model" in str(error.value)
