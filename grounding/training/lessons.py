@@ -159,10 +159,10 @@ def naming_loss(
     """
     made = [targets_of(policy, prompt, one, marks) for prompt, one in zip(prompts, asked, strict=True)]
     targets = torch.cat(made).to(policy.model.device)
-    named = targets.any(1)
-    logits = policy.head(torch.cat([levels[0] for levels in features])[named])
-    # Not "mean": where a turn shows other clips than the sample's own, perhaps nothing is named.
-    return functional.cross_entropy(logits.float(), targets[named], reduction="sum") / max(1, int(named.sum()))
+    seen, named = torch.cat([levels[0] for levels in features]), targets.any(1)
+    if not named.any():  # a task that shows something else than the sample's own clip
+        return 0 * seen.sum()
+    return functional.cross_entropy(policy.head(seen[named]).float(), targets[named])
 
 
 def targets_of(policy: Policy, prompt: VideoPrompt, asked: Asked, marks: bool) -> torch.Tensor:
