@@ -90,7 +90,8 @@ def full_logits() -> Callable[[Policy, VideoPrompt, list[int]], torch.Tensor]:
         config = policy.model.config
         # GLM's placeholder of a video is the image's; there is no other image in a prompt.
         is_video = ((ids == config.video_token_id) | (ids == config.image_token_id)).int()
-        times = {"second_per_grid_ts": torch.tensor([prompt.seconds_per_grid])} if prompt.seconds_per_grid else {}
+        seconds = torch.tensor(prompt.seconds_per_grid)
+        times = {"second_per_grid_ts": seconds} if seconds.any() else {}
         with as_transformers_has_it(policy):
             output = policy.model(
                 input_ids=ids,
