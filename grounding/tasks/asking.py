@@ -73,8 +73,9 @@ class Asking:
             loaded: The sample as its source gives it.
             now: The moment of training; in evaluation there is none, and nothing is changed.
         """
-        for change in self.changes if now else ():
-            loaded = change(loaded, now)
+        if now is not None:
+            for change in self.changes:
+                loaded = change(loaded, now)
         marks = self.task.marks
         shown = self.marker.annotate_clip(loaded.clip, loaded.masklets)[0] if marks else loaded.clip
         return Asked(loaded, shown, self.task.turn(self.ask(loaded.sample), shown, loaded))

@@ -144,7 +144,9 @@ def test_skipped_in_a_row_by_hand(rows: list[dict[str, float]], expected: int) -
 
 
 def prompt(value: float) -> VideoPrompt:
-    return VideoPrompt(torch.tensor([1, 2]), torch.full((2, 3), value), torch.tensor([[1, 1, 2], [1, 2, 2]]), [value, 0.1], 2)
+    return VideoPrompt(
+        torch.tensor([1, 2]), torch.full((2, 3), value), torch.tensor([[1, 1, 2], [1, 2, 2]]), [value, 0.1], 2
+    )
 
 
 def test_a_batch_comes_back_as_it_was(tmp_path: Path) -> None:
