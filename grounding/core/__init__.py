@@ -1,6 +1,6 @@
 """The vocabulary of tubelet: intervals, tubes, clips, masklets, samples, answers; no torch."""
 
-from grounding.core.clip import Clip
+from grounding.core.clip import Clip, UserTurn
 from grounding.core.errors import UserError, UserErrors
 from grounding.core.intervals import Interval
 from grounding.core.masklets import Masklets, load_masklets, save_masklets
@@ -22,6 +22,7 @@ __all__ = [
     "Tube",
     "UserError",
     "UserErrors",
+    "UserTurn",
     "load_masklets",
     "read_clip",
     "save_masklets",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -59,3 +60,6 @@ class Clip:
     def with_frames(self, frames: np.ndarray) -> Clip:
         """The same clip with other pictures, for example with marks drawn on them."""
         return replace(self, frames=frames)
+
+
+UserTurn = Sequence[str | Clip]  # what a user says and shows, in order; a still is a clip of one frame

@@ -6,15 +6,15 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from grounding.core import Clip, LoadedSample, Sample, Source, UserError
+from grounding.core import Sample, Source, UserError
 from grounding.evaluation.metrics import Score, score, summarise
 from grounding.evaluation.report import Shown
 from grounding.policies.policy import Policy, VideoPrompt
 from grounding.policies.shared_prefix import generate
-from grounding.tasks.asking import Asking
+from grounding.tasks.asking import Asked, Asking
 from grounding.tasks.task import Said, Task
 
-Ready = tuple[LoadedSample, Clip, VideoPrompt]  # a sample, its clip as it is shown, its prompt
+Ready = tuple[Asked, VideoPrompt]  # a sample as it is asked about, and its prompt
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,11 +103,11 @@ def evaluate(
 
 
 def _ready(policy: Policy, asking: Asking, source: Source, sample: Sample) -> Ready:
-    """The sample, its clip as the policy sees it, and its prompt."""
+    """The sample as it is asked about, and its prompt."""
     loaded = source.load(sample)
-    seen = asking.show(loaded)
     try:
-        return loaded, seen, policy.encode([seen], [asking.ask(sample)])[0]
+        asked = asking(loaded)
+        return asked, policy.encode([asked.turn])[0]
     except UserError as error:
         raise UserError(f"sample {sample.id}: {error}") from error
 
@@ -133,12 +133,13 @@ def _usable(
 
 def _ask(policy: Policy, task: Task, max_new_tokens: int, batch: Sequence[Ready], keep: int) -> list[Prediction]:
     """Predictions of one batch; a function of its own, so that all it makes goes before the next batch."""
-    texts = generate(policy, [prompt for _, _, prompt in batch], max_new_tokens) if batch else []
+    texts = generate(policy, [prompt for _, prompt in batch], max_new_tokens) if batch else []
     predictions: list[Prediction] = []
-    for (one, clip, _), text in zip(batch, texts, strict=True):
+    for (asked, _), text in zip(batch, texts, strict=True):
+        one = asked.loaded
         answer, truth = task.read(text, one), one.sample.truth
         own = score(task, answer, truth)
         best = {name: score(task, said, truth) for name, said in task.oracles(answer, one).items()}
-        shown = Shown(one, clip, answer, own) if len(predictions) < keep else None
+        shown = Shown(one, asked.shown, answer, own) if len(predictions) < keep else None
         predictions.append(Prediction(one.sample, text, answer, own, best, shown))
     return predictions

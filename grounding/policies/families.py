@@ -41,9 +41,15 @@ class Qwen25VL:
         """Most seconds between a temporal patch and where the family can be told it is."""
         return float(np.abs(clip.pts[::MERGED] - clip.pts[0] - self.shown(clip)).max())
 
-    def told(self, config: Any, text: str, seconds_per_grid: float, patches: int) -> np.ndarray:
-        """Seconds at which the encoded prompt says each temporal patch is, shape (patches,)."""
-        return np.arange(patches) * seconds_per_grid
+    def told(self, text: str, seconds_per_grid: Sequence[float], patches: Sequence[int]) -> np.ndarray:
+        """Seconds at which an encoded prompt says that the temporal patches of its clips are, one after another.
+
+        Args:
+            text: The prompt as the model reads it.
+            seconds_per_grid: Of each clip.
+            patches: Temporal patches of each clip.
+        """
+        return np.concatenate([np.arange(n) * seconds for n, seconds in zip(patches, seconds_per_grid, strict=True)])
 
     def resolution(self, config: Any) -> float:
         """Seconds that the model can tell apart."""
@@ -141,7 +147,7 @@ class Qwen3VL(Qwen25VL):
     """Qwen3-VL: times are text before each temporal patch; features of three depths enter the first layers too."""
 
     rounding = 0.051  # to one decimal, of whole milliseconds
-    stamp = re.compile(r"<(\d+\.\d) seconds>")
+    stamp = re.compile(r"<(\d+\.\d) seconds><\|vision_start\|><\|video_pad\|>")
 
     def metadata(self, clip: Clip) -> VideoMetadata:
         """Exact times: each frame's index is its time in milliseconds."""
@@ -157,8 +163,8 @@ class Qwen3VL(Qwen25VL):
         """Each patch has a stamp of its own."""
         return 0.0
 
-    def told(self, config: Any, text: str, seconds_per_grid: float, patches: int) -> np.ndarray:
-        """The time stamps of the text."""
+    def told(self, text: str, seconds_per_grid: Sequence[float], patches: Sequence[int]) -> np.ndarray:
+        """The time stamps of the text, each beside tokens that a user cannot write."""
         return np.array([float(stamp) for stamp in self.stamp.findall(text)])
 
     def resolution(self, config: Any) -> float:

@@ -1,12 +1,12 @@
-"""A vision-language model behind one small interface: clip and text in, padded tensors and generated text out."""
+"""A vision-language model behind one small interface: texts and clips in, padded tensors and generated text out."""
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,36 +15,35 @@ import torch
 from torch import nn
 from transformers import AutoModelForImageTextToText
 
-from grounding.core import Clip, UserError
+from grounding.core import Clip, UserError, UserTurn
 from grounding.core.checks import within
 from grounding.policies import gated_mlp, linear, rms_norm, text_layers, vision_tower
 from grounding.policies.families import FAMILIES, MERGED, Qwen25VL
 from grounding.policies.pixels import BYTES, normalize_patches
 from grounding.policies.saving import whole_folder
 from grounding.policies.settings import check_settings
-from grounding.policies.templates import bounded
+from grounding.policies.templates import chat_around, filled
 from grounding.tracking.loading import load_model, load_processor, one_line, reason
 
 PANIC = "PanicException"  # of tokenizers, which cannot be imported and is no Exception
-QUERY = "TUBELET-QUERY"  # where a text goes in the chat
 
 
 @dataclass(frozen=True, eq=False)
 class VideoPrompt:
-    """One encoded prompt: its tokens and its video's patches.
+    """One encoded prompt: its tokens and the patches of its clips, in the order of its placeholders.
 
     Args:
-        input_ids: int64, shape (P,), the video placeholder expanded to one token a visual feature.
+        input_ids: int64, shape (P,), each placeholder of a clip expanded to one token a visual feature.
         pixel_values: Patches as the processor makes them, shape (N, D): bytes, or float32 and normalised.
-        grid: Patches in time, height and width, int64, shape (1, 3); of several videos (stills, say), a row each.
-        seconds_per_grid: Seconds from one temporal patch to the next, where the model is told so.
-        frames: Frames of the video.
+        grid: Patches of each clip in time, height and width, int64, shape (clips, 3).
+        seconds_per_grid: Seconds of each clip from one temporal patch to the next, where the model is told so.
+        frames: Frames of all clips.
     """
 
     input_ids: torch.Tensor
     pixel_values: torch.Tensor
     grid: torch.Tensor
-    seconds_per_grid: float
+    seconds_per_grid: Sequence[float]
     frames: int = 0
 
 
@@ -57,7 +56,7 @@ class Policy:
             less time and memory: its linear layers (`linear`), norms (`rms_norm`) and MLPs (`gated_mlp`), its layers
             over a shared prompt (`text_layers`), and its tower (`vision_tower`).
         processor: Its processor, with a chat template.
-        encoded: What the vision tower was given: counts of "videos" and "frames". Copies share it.
+        encoded: What the vision tower was given: counts of clips ("videos") and "frames". Copies share it.
         placing: Where text after a video continues, see `Qwen25VL.place_tokens`.
     """
 
@@ -65,6 +64,7 @@ class Policy:
     processor: Any
     encoded: Counter[str] = field(default_factory=Counter)
     placing: str = "trained"
+    _chats: dict[tuple[str, ...], str] = field(default_factory=dict, init=False, repr=False)  # by layout of a turn
 
     def __post_init__(self) -> None:
         base = self._base
@@ -96,35 +96,42 @@ class Policy:
         """Most pixels of a frame that the processor keeps."""
         return self.family.frame_pixels(self.processor.video_processor)
 
-    def encode(self, clips: Sequence[Clip], texts: Sequence[str]) -> list[VideoPrompt]:
-        """Turn clips, each with one user turn (text first, then video), into model inputs.
+    def encode(self, turns: Sequence[UserTurn]) -> list[VideoPrompt]:
+        """Turn user turns, one a prompt, into model inputs; each has one clip or more, in any order with texts.
 
         The model is told the sampled frames' own times, those of `clip.pts`.
 
         Raises:
-            UserError: If a prompt is longer than the model's context, a text holds one of the model's own tokens, the
-                processor refuses the frames (too long and thin, say), or it tells the model other times.
+            UserError: If a prompt has no clip or is longer than the model's context, a text holds one of the model's
+                own tokens, the processor refuses the frames (too long and thin, say), or it tells the model other
+                times.
         """
-        owned = [token for token in self.tokenizer.get_added_vocab() if any(token in text for text in texts)]
+        said = ["".join(part if isinstance(part, str) else "\n" for part in turn) for turn in turns]
+        owned = [token for token in self.tokenizer.get_added_vocab() if any(token in text for text in said)]
         if owned:
             raise UserError(f"a query must not hold the model's own tokens, got {' '.join(owned)}; reword it")
-        encoded = self._process(clips, texts)
-        grids = torch.as_tensor(encoded["video_grid_thw"]).split(1)
-        pixels = torch.as_tensor(encoded["pixel_values_videos"]).split([int(g.prod()) for g in grids])
-        seconds = encoded.get("second_per_grid_ts", [0.0] * len(clips))
-        rows = zip(encoded["input_ids"], pixels, grids, seconds, clips, strict=True)
-        prompts = [VideoPrompt(torch.tensor(i), x, g, float(s), len(clip)) for i, x, g, s, clip in rows]
+        clips = [[part for part in turn if isinstance(part, Clip)] for turn in turns]
+        if not all(clips):
+            raise UserError("a user's turn must show at least one clip, got texts alone")
+        encoded = self._process(turns, list(itertools.chain(*clips)))
+        grids = torch.as_tensor(encoded["video_grid_thw"]).split([len(own) for own in clips])
+        pixels = torch.as_tensor(encoded["pixel_values_videos"]).split([int(g.prod(1).sum()) for g in grids])
+        seconds = map(float, encoded.get("second_per_grid_ts", itertools.repeat(0.0)))
+        prompts = [
+            VideoPrompt(torch.tensor(i), x, g, tuple(itertools.islice(seconds, len(own))), sum(map(len, own)))
+            for i, x, g, own in zip(encoded["input_ids"], pixels, grids, clips, strict=True)
+        ]
         longest = max(len(p.input_ids) for p in prompts)
         if longest > self.context:
             raise UserError(
                 f"a prompt has {longest} tokens but the model takes {self.context}; lower data.max_frames or max_pixels"
             )
-        for clip, prompt in zip(clips, prompts, strict=True):
-            self._check_times(clip, prompt)
+        for own, prompt in zip(clips, prompts, strict=True):
+            self._check_times(own, prompt)
         return prompts
 
-    def _process(self, clips: Sequence[Clip], texts: Sequence[str]) -> Any:
-        rendered = [self.render(text) for text in texts]
+    def _process(self, turns: Sequence[UserTurn], clips: Sequence[Clip]) -> Any:
+        rendered = [self.render(turn) for turn in turns]
         try:
             return self.processor(
                 text=rendered,
@@ -139,45 +146,48 @@ class Policy:
             sizes = ", ".join(dict.fromkeys(f"{one.frames.shape[2]} x {one.frames.shape[1]}" for one in clips))
             raise UserError(f"the model's processor cannot take frames of {sizes} pixels: {reason(error)}") from error
 
-    def _check_times(self, clip: Clip, prompt: VideoPrompt) -> None:
-        """The model is told the clip's times, as finely as it can tell them apart."""
-        config, family = self.model.config, self.family
+    def _check_times(self, clips: Sequence[Clip], prompt: VideoPrompt) -> None:
+        """The model is told the clips' times, as finely as it can tell them apart."""
+        family, finest = self.family, self.family.resolution(self.model.config)
         text = self.tokenizer.decode(prompt.input_ids)
-        told = family.told(config, text, prompt.seconds_per_grid, int(prompt.grid[0, 0]))
-        shown, finest = family.shown(clip), family.resolution(config)
+        told = family.told(text, prompt.seconds_per_grid, prompt.grid[:, 0].tolist())
+        shown = np.concatenate([family.shown(clip) for clip in clips])
         if told.shape != shown.shape or np.abs(told - shown).max() > family.rounding:
             raise UserError(
                 f"the processor tells the model times {_some(told)} s for patches at {_some(shown)} s; "
                 f"give the processor that belongs to the model"
             )
-        if len(shown) > 1 and np.diff(shown).min() < finest * (1 - 1e-6):
-            warnings.warn(
-                f"{clip.sampled_fps:.3g} frames/s is finer than the model's times ({finest:g} s for {MERGED} frames): "
-                f"neighbouring frames look simultaneous; lower data.fps to {MERGED / finest:g}",
-                stacklevel=3,
-            )
-        if (drift := family.drift(clip)) > finest:
-            warnings.warn(
-                f"frames are up to {drift:.2f} s from where the model is told they are: it takes one rate a video "
-                f"({clip.sampled_fps:.3g} frames/s), and these frames are uneven",
-                stacklevel=3,
-            )
+        for clip in clips:
+            if len(clip) > MERGED and np.diff(family.shown(clip)).min() < finest * (1 - 1e-6):
+                warnings.warn(
+                    f"{clip.sampled_fps:.3g} frames/s is finer than the model's times ({finest:g} s for {MERGED} "
+                    f"frames): neighbouring frames look simultaneous; lower data.fps to {MERGED / finest:g}",
+                    stacklevel=3,
+                )
+            if (drift := family.drift(clip)) > finest:
+                warnings.warn(
+                    f"frames are up to {drift:.2f} s from where the model is told they are: it takes one rate a video "
+                    f"({clip.sampled_fps:.3g} frames/s), and these frames are uneven",
+                    stacklevel=3,
+                )
 
-    def render(self, text: str) -> str:
-        """The chat with one user turn (text, then video), up to where the model answers."""
-        return self._chat.replace(QUERY, text)
+    def render(self, turn: UserTurn) -> str:
+        """The chat with one user turn, up to where the model answers; a placeholder stands for each clip.
 
-    @cached_property
-    def _chat(self) -> str:
-        """The chat around `QUERY`. A model's template is a program, so it runs once, bounded, and never sees a text."""
-        chat = [{"role": "user", "content": [{"type": "text", "text": QUERY}, {"type": "video"}]}]
-        made = bounded(lambda: self.processor.apply_chat_template(chat, tokenize=False, add_generation_prompt=True))
-        if QUERY not in made:
-            raise UserError("its chat template leaves the question out; take that of the model's family")
-        return made
+        Raises:
+            UserError: If the chat template cannot be used for such a turn.
+        """
+        layout = tuple("text" if isinstance(part, str) else "video" for part in turn)
+        return filled(self.chat(layout), [part for part in turn if isinstance(part, str)])
+
+    def chat(self, layout: tuple[str, ...]) -> str:
+        """The chat around the texts of a user's turn, as `templates.chat_around` makes it, once for each layout."""
+        if layout not in self._chats:
+            self._chats[layout] = chat_around(self.processor, layout)
+        return self._chats[layout]
 
     def pad(self, prompts: Sequence[VideoPrompt], completions: Sequence[torch.Tensor] | None = None) -> dict[str, Any]:
-        """Batch prompts (padded on the left), with their videos; completions (padded on the right) may follow.
+        """Batch prompts (padded on the left), with their clips; completions (padded on the right) may follow.
 
         Returns:
             Keyword arguments of the model's forward, on its device; `input_ids` has the shape (B, P) or (B, P + C).
@@ -191,19 +201,20 @@ class Policy:
         return {name: value.to(self.model.device) for name, value in batch.items()}
 
     def video_inputs(self, prompts: Sequence[VideoPrompt], input_ids: torch.Tensor) -> dict[str, torch.Tensor]:
-        """The videos of a batch as keyword arguments of the model's forward."""
+        """The clips of a batch as keyword arguments of the model's forward."""
         return {
-            "pixel_values_videos": torch.cat([self.patches(prompt) for prompt in prompts]).to(input_ids.device),
+            "pixel_values_videos": self.patches(*prompts).to(input_ids.device),
             **self.positions_inputs(prompts, input_ids),
         }
 
-    def patches(self, prompt: VideoPrompt) -> torch.Tensor:
-        """A prompt's patches as the vision tower reads them, float32, shape (N, D), on the model's device."""
-        return normalize_patches(prompt.pixel_values.to(self.model.device), self.processor.video_processor)
+    def patches(self, *prompts: VideoPrompt) -> torch.Tensor:
+        """The prompts' patches as the vision tower reads them, float32, shape (N, D), on the model's device."""
+        patches = torch.cat([prompt.pixel_values for prompt in prompts])
+        return normalize_patches(patches.to(self.model.device), self.processor.video_processor)
 
     def positions_inputs(self, prompts: Sequence[VideoPrompt], input_ids: torch.Tensor) -> dict[str, torch.Tensor]:
         """The same without the pixels: what the positions of tokens follow from."""
-        seconds = [prompt.seconds_per_grid for prompt in prompts for _ in prompt.grid]
+        seconds = [one for prompt in prompts for one in prompt.seconds_per_grid]
         return {
             "video_grid_thw": torch.cat([p.grid for p in prompts]).to(input_ids.device),
             "mm_token_type_ids": self.family.token_types(self.model.config, input_ids),
@@ -216,25 +227,27 @@ class Policy:
         return self.core.get_rope_index(ids, **self.positions_inputs([prompt], ids))[0][:, 0]
 
     def encode_videos(self, prompts: Sequence[VideoPrompt]) -> list[torch.Tensor]:
-        """What the vision tower makes of each prompt's video; one that is given several times is encoded once.
+        """What the vision tower makes of each prompt's clips; a prompt that is given several times is encoded once.
 
         Gradients flow into the tower unless it is frozen; a frozen tower's features stay good for the whole run.
 
         Returns:
-            For each prompt a float tensor of shape (levels, visual tokens, width): the input embeddings and, for
-            families that have them, the features that enter deeper layers.
+            For each prompt a float tensor of shape (levels, visual tokens, width), its clips in the order of their
+            placeholders: the input embeddings and, for families that have them, the features that enter deeper layers.
         """
         unique = {id(prompt): prompt for prompt in prompts}
         trained = any(parameter.requires_grad for parameter in self.core.visual.parameters())
         with torch.set_grad_enabled(trained and torch.is_grad_enabled()):
-            found = {key: self._encode_video(prompt) for key, prompt in unique.items()}
+            # One call a prompt: the graph of one must outlive another's backward pass.
+            found = {key: self.encode_together([prompt])[0] for key, prompt in unique.items()}
         return [found[id(prompt)] for prompt in prompts]
 
-    def _encode_video(self, prompt: VideoPrompt) -> torch.Tensor:
-        self.encoded.update(videos=1, frames=prompt.frames)
-        # One call a video: the graph of one must outlive another's backward pass.
-        parts = self.family.features(self.core, self.patches(prompt), prompt.grid.to(self.model.device))
-        return torch.cat(parts, dim=1)
+    def encode_together(self, prompts: Sequence[VideoPrompt]) -> list[torch.Tensor]:
+        """The same for prompts that differ, in one call of the tower, which is quicker and leaves one graph."""
+        self.encoded.update(videos=sum(len(p.grid) for p in prompts), frames=sum(p.frames for p in prompts))
+        grids = torch.cat([p.grid for p in prompts]).to(self.model.device)
+        clips = iter(self.family.features(self.core, self.patches(*prompts), grids))
+        return [torch.cat(list(itertools.islice(clips, len(p.grid))), dim=1) for p in prompts]
 
     @property
     def end_tokens(self) -> list[int]:
@@ -316,7 +329,7 @@ def load_policy(path: str, *, dtype: str = "float32", attention: str = "sdpa", p
     policy = Policy(model, processor, placing=positions)
     with within(f"cannot use model {path!r}"):
         check_settings(policy.model.config, policy.processor, policy.end_tokens)
-        policy.render("")
+        policy.chat(("text", "video"))
     with one_line(path):  # what its settings would lead to later, where it costs nothing to try
         normalize_patches(torch.zeros(1, _patch_size(model), dtype=torch.uint8), processor.video_processor)
         policy.core.language_model.rotary_emb(torch.zeros(1), torch.zeros(3, 1, 1))

@@ -1,17 +1,22 @@
-"""A model's chat template is a program out of its folder: jinja's sandbox keeps it from files, this bounds its use."""
+"""A model's chat template is a program out of its folder: jinja's sandbox keeps it from files, this bounds its use.
+
+It runs once for each layout of a user's turn and never sees a text: the texts are filled in afterwards.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import re
 import resource
 import select
 import signal
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from grounding.core import UserError
 
@@ -19,6 +24,36 @@ SECONDS = 10  # a template takes a thousandth of one
 MEMORY = 1 << 30  # bytes beyond what this process has
 LETTERS = 1 << 20  # of the result
 _LONGEST = 12 * LETTERS + 64  # bytes of the answer as JSON, which may write a letter as two escapes
+_MARK = r"TUBELET-TEXT-([0-9]{1,9})-"  # where a text goes
+
+
+def chat_around(processor: Any, layout: Sequence[str]) -> str:
+    """The chat of one user turn, up to where the model answers, with a mark for each text, see `filled`.
+
+    Args:
+        processor: Has the template.
+        layout: "text" or "video" for each part of the turn.
+
+    Raises:
+        UserError: If the template cannot be used, or leaves a part out or moves it.
+    """
+    texts = (f"TUBELET-TEXT-{number}-" for number in range(layout.count("text")))
+    content = [{"type": kind, **({"text": next(texts)} if kind == "text" else {})} for kind in layout]
+    chat = [{"role": "user", "content": content}]
+    made = bounded(lambda: processor.apply_chat_template(chat, tokenize=False, add_generation_prompt=True))
+    video = str(processor.video_token)
+    found = [found[0] for found in re.finditer(f"{_MARK}|{re.escape(video)}", made)]
+    if found != [part.get("text", video) for part in content]:
+        raise UserError(
+            "its chat template leaves the question out, or a text or a video is not where the user's turn has it; "
+            "take that of the model's family"
+        )
+    return made
+
+
+def filled(chat: str, texts: Sequence[str]) -> str:
+    """What `chat_around` made with the texts in place; a text is never searched for marks."""
+    return re.sub(_MARK, lambda mark: texts[int(mark[1])], chat)
 
 
 def bounded(render: Callable[[], str]) -> str:

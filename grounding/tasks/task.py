@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from grounding.core import Answer, LoadedSample, ParseFailure, Sample, UserError
+from grounding.core import Answer, Clip, LoadedSample, ParseFailure, Sample, UserError, UserTurn
 from grounding.datasets.toy import Question
 
 Said = Answer | ParseFailure  # what a text says, or why it says nothing
@@ -25,6 +25,11 @@ def no_oracles(said: Said, loaded: LoadedSample) -> dict[str, Said]:
     return {}
 
 
+def text_then_clip(text: str, shown: Clip, loaded: LoadedSample) -> UserTurn:
+    """The usual user turn."""
+    return text, shown
+
+
 @dataclass(frozen=True)
 class Task:
     """One kind of question about a video.
@@ -34,13 +39,15 @@ class Task:
     Args:
         name: What `task=` takes.
         needs: The parts that a truth must have: of each tuple one, named as in `Answer`.
-        prompts: The user's turn by kind ("full", "short"); `{query}` is filled in, and what `fill` gives.
+        prompts: The words of the user's turn by kind ("full", "short"); `{query}` is filled in, and what `fill` gives.
         rewards: The preset of `rewards.PRESETS` that is taken by default.
         read: A text -> its answer, complete, or why there is none. Never raises.
         say: A truth and what to think -> the text of a perfect answer, from which `read` gives the truth again.
         measure: What was said and the truth -> figures by name, each in [0, 1], 1 where all is right. A failure has
             the same names, each 0. A run reports their means over the samples that have them.
         fill: A sample -> what else its prompts hold, by name; nothing that tells its answer.
+        turn: The words, the clip with its IDs drawn, and the sample, whose clip is unmarked -> the user's turn: texts
+            and clips (a still is a clip of one frame) in any order.
         oracles: What was said with parts of it replaced by the truth's, by name; measured, they are the ceilings.
         marks: Whether IDs are drawn on the video; only then masks are needed.
         toy: The toy world's questions about a clip -> this task's, the sample's own first; None if it has none.
@@ -54,12 +61,13 @@ class Task:
     say: Callable[[Answer, str], str]
     measure: Callable[[Said, Answer], dict[str, float]]
     fill: Callable[[Sample], Mapping[str, str]] = query_alone
+    turn: Callable[[str, Clip, LoadedSample], UserTurn] = text_then_clip
     oracles: Callable[[Said, LoadedSample], Mapping[str, Said]] = no_oracles
     marks: bool = False
     toy: Callable[[Sequence[Question]], Sequence[Question]] | None = None
 
     def prompt(self, sample: Sample, kind: str) -> str:
-        """The user's turn about a sample.
+        """The words of the user's turn about a sample.
 
         Raises:
             UserError: If there is no such kind of prompt.

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from grounding.core import LoadedSample, Sample, Source, UserError
 from grounding.jobs.workers import Workers
 from grounding.policies.policy import Policy, VideoPrompt
-from grounding.tasks.asking import Asking
+from grounding.tasks.asking import Asking, Moment
 from grounding.training.data import OnBroken
 
 MOST_BROKEN = 10  # samples in a row that are passed over before the data as a whole is held to be broken
@@ -25,7 +25,7 @@ class Example:
     """A sample that is ready for the policy.
 
     Args:
-        loaded: The sample with its truth and masklets; its clip is unmarked.
+        loaded: The sample, after its changes, with its truth and masklets; its clip is unmarked.
         prompt: The model's inputs, made of the frames as it is shown them.
         passed_over: The samples before it that could not be used and why, where it stands in for them.
     """
@@ -35,10 +35,13 @@ class Example:
     passed_over: tuple[tuple[Sample, str], ...] = ()
 
 
-def make_examples(loaded: Sequence[LoadedSample], policy: Policy, asking: Asking) -> list[Example]:
-    """Encode some samples as the policy is asked about them."""
-    prompts = policy.encode([asking.show(one) for one in loaded], [asking.ask(one.sample) for one in loaded])
-    return [Example(*parts) for parts in zip(loaded, prompts, strict=True)]
+def make_examples(
+    loaded: Sequence[LoadedSample], policy: Policy, asking: Asking, now: Moment | None = None
+) -> list[Example]:
+    """Encode some samples as the policy is asked about them, at some moment of training or in evaluation."""
+    asked = [asking(one, now) for one in loaded]
+    prompts = policy.encode([one.turn for one in asked])
+    return [Example(one.loaded, prompt) for one, prompt in zip(asked, prompts, strict=True)]
 
 
 @dataclass(frozen=True)

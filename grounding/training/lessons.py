@@ -11,6 +11,7 @@ first and last second: something is left to reinforcement learning on purpose.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,12 +19,12 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from grounding.core import Answer, Interval, LoadedSample
+from grounding.core import Answer, Clip, Interval, LoadedSample
 from grounding.core.seeds import generator
 from grounding.datasets.toy import as_they_are, toy_source
 from grounding.policies.families import MERGED
 from grounding.policies.policy import Policy, VideoPrompt
-from grounding.tasks.asking import Asking
+from grounding.tasks.asking import Asked, Asking
 from grounding.tasks.task import normalise_query
 
 PARTIAL = 0.75  # how often a boundary is annotated a second too far inside; our choice
@@ -35,7 +36,7 @@ class Turn:
     """One question about the video and its right answer.
 
     Args:
-        prompt: The user's turn.
+        prompt: The words of the user's turn.
         answer: The assistant's turn.
         ends: Whether it is scored that the assistant's turn ends there.
     """
@@ -143,7 +144,7 @@ def naming_loss(
     policy: Policy,
     features: Sequence[torch.Tensor],
     prompts: Sequence[VideoPrompt],
-    clips: Sequence[LoadedSample],
+    asked: Sequence[Asked],
     *,
     marks: bool,
 ) -> torch.Tensor:
@@ -151,27 +152,41 @@ def naming_loss(
 
     Args:
         policy: Whose head reads the features.
-        features: Of each clip's video, shape (levels, visual tokens, width).
-        prompts: The encoded clips.
-        clips: The same with masks, and with questions that say what each object is called.
+        features: Of each prompt's clips, shape (levels, visual tokens, width).
+        prompts: The encoded turns.
+        asked: The same with masks, and with questions that say what each object is called.
         marks: Whether their IDs are drawn, and so are among the words.
     """
-    made = [targets_of(policy, prompt, clip, marks) for prompt, clip in zip(prompts, clips, strict=True)]
+    made = [targets_of(policy, prompt, one, marks) for prompt, one in zip(prompts, asked, strict=True)]
     targets = torch.cat(made).to(policy.model.device)
-    named = targets.any(1)
-    logits = policy.head(torch.cat([levels[0] for levels in features])[named])
-    return functional.cross_entropy(logits.float(), targets[named])
+    seen, named = torch.cat([levels[0] for levels in features]), targets.any(1)
+    if not named.any():  # a task that shows something else than the sample's own clip
+        return 0 * seen.sum()
+    return functional.cross_entropy(policy.head(seen[named]).float(), targets[named])
 
 
-def targets_of(policy: Policy, prompt: VideoPrompt, loaded: LoadedSample, marks: bool) -> torch.Tensor:
-    """For each visual token the shares of the words of what it shows, float32, shape (N, vocabulary).
+def targets_of(policy: Policy, prompt: VideoPrompt, asked: Asked, marks: bool) -> torch.Tensor:
+    """For each visual token of a turn the shares of the words of what it shows, float32, shape (N, vocabulary).
 
-    Colour, shape and, if it is drawn, ID have equal shares of what the second leaves. A row is 0 where a token shows
-    no object, or too little of one.
+    A row is 0 where a token shows no object, or too little of one; so it is in clips that a task shows beside the
+    sample's own.
     """
     merge = policy.model.config.vision_config.spatial_merge_size
-    time, height, width = prompt.grid[0].tolist()
-    shown = objects_shown(loaded, (time, height // merge, width // merge))
+    clips = [part for part in asked.turn if isinstance(part, Clip)]
+    parts = []
+    for clip, (time, height, width) in zip(clips, prompt.grid.tolist(), strict=True):
+        grid = time, height // merge, width // merge
+        nothing = torch.zeros(math.prod(grid), policy.model.config.text_config.vocab_size)
+        parts.append(_words(policy, asked.loaded, grid, marks) if clip is asked.shown else nothing)
+    return torch.cat(parts)
+
+
+def _words(policy: Policy, loaded: LoadedSample, grid: tuple[int, int, int], marks: bool) -> torch.Tensor:
+    """The same for the sample's own clip, whose visual tokens have the shape `grid` (time, rows, columns).
+
+    Colour, shape and, if it is drawn, ID have equal shares of what the second leaves.
+    """
+    shown = objects_shown(loaded, grid)
     called = {
         object_id: _shares(policy, f" {name} {object_id}" if marks else f" {name}")
         for object_id, name in names(loaded).items()

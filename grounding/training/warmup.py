@@ -14,12 +14,11 @@ from dataclasses import dataclass
 
 import torch
 
-from grounding.core import LoadedSample
 from grounding.datasets.toy import as_they_are, toy_source
 from grounding.policies.policy import Policy, VideoPrompt, pad_tokens
 from grounding.policies.precision import Movement, too_still, train_in_float32
 from grounding.policies.shared_prefix import log_probs, read_prompts
-from grounding.tasks.asking import Asking
+from grounding.tasks.asking import Asked, Asking
 from grounding.training.lessons import Turn, completion_tokens, naming_loss, turns_of, two_frames
 
 _log = logging.getLogger(__name__)
@@ -77,12 +76,12 @@ class Batch:
     """What one step learns from.
 
     Args:
-        clips: Toy clips, or two frames of each.
+        asked: Toy clips, or two frames of each, and the first question about each.
         talks: Questions about each and their answers.
-        prompts: The first question about each, with its video, encoded.
+        prompts: What was asked, encoded.
     """
 
-    clips: Sequence[LoadedSample]
+    asked: Sequence[Asked]
     talks: Sequence[Sequence[Turn]]
     prompts: Sequence[VideoPrompt]
 
@@ -152,8 +151,8 @@ def make_batch(policy: Policy, asking: Asking, plan: WarmupPlan, lesson: Lesson,
     if lesson.still:
         clips = [two_frames(clip) for clip in clips]
     talks = [turns_of(clip, asking, lesson.still) for clip in clips]
-    seen = [asking.show(clip) for clip in clips]
-    return Batch(clips, talks, policy.encode(seen, [talk[0].prompt for talk in talks]))
+    asked = [asking(clip) for clip in clips]
+    return Batch(asked, talks, policy.encode([one.turn for one in asked]))
 
 
 def supervised_loss(policy: Policy, batch: Batch, *, asks: bool, marks: bool) -> tuple[torch.Tensor, dict[str, float]]:
@@ -169,9 +168,8 @@ def supervised_loss(policy: Policy, batch: Batch, *, asks: bool, marks: bool) ->
         The loss, and where questions are asked how `exact` the answers are.
     """
     prompts = batch.prompts
-    grids = torch.cat([prompt.grid for prompt in prompts]).to(policy.model.device)
-    features = policy.family.features(policy.core, torch.cat([policy.patches(p) for p in prompts]), grids)
-    named = naming_loss(policy, features, prompts, batch.clips, marks=marks)
+    features = policy.encode_together(prompts)
+    named = naming_loss(policy, features, prompts, batch.asked, marks=marks)
     if not asks:
         return named, {}
     rows = [completion_tokens(policy, talk) for talk in batch.talks]

@@ -23,7 +23,7 @@ from transformers import (
 from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor
 from transformers.models.qwen2_vl.video_processing_qwen2_vl import Qwen2VLVideoProcessor
 
-from grounding.core import Answer, Clip, Interval, LoadedSample, Masklets, Sample
+from grounding.core import Answer, Clip, Interval, LoadedSample, Masklets, Sample, UserTurn
 from grounding.core.seeds import generator
 from grounding.policies.policy import Policy, VideoPrompt
 from grounding.policies.published import published_config
@@ -76,17 +76,19 @@ class Machine:
 class StillsPolicy(Policy):
     """Reads a clip as TRL does: every frame a picture of its own, in front of the text."""
 
-    def encode(self, clips: Sequence[Clip], texts: Sequence[str]) -> list[VideoPrompt]:
-        """Turn clips and texts into prompts with one picture a frame."""
-        return [self._encode(clip, text) for clip, text in zip(clips, texts, strict=True)]
+    def encode(self, turns: Sequence[UserTurn]) -> list[VideoPrompt]:
+        """Turn user turns of a text and a clip into prompts with one picture a frame."""
+        return [self._encode(text, clip) for text, clip in turns]
 
-    def _encode(self, clip: Clip, text: str) -> VideoPrompt:
+    def _encode(self, text: str | Clip, clip: str | Clip) -> VideoPrompt:
+        assert isinstance(text, str)
+        assert isinstance(clip, Clip)
         content = [{"type": "image"}] * len(clip) + [{"type": "text", "text": text}]
         chat = [{"role": "user", "content": content}]
         rendered = self.processor.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
         made = self.processor(images=[stills(clip)], text=[rendered], return_tensors="pt")
         ids = as_video(made["input_ids"][0], self.model.config)
-        return VideoPrompt(ids, made["pixel_values"], made["image_grid_thw"], 1.0, len(clip))
+        return VideoPrompt(ids, made["pixel_values"], made["image_grid_thw"], [1.0] * len(clip), len(clip))
 
 
 @dataclass(frozen=True)

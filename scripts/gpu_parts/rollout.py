@@ -85,8 +85,7 @@ def begun(machine: Machine, shape: Shape) -> Batch:
 def encoded(policy: Policy, shape: Shape) -> list[VideoPrompt]:
     """Prompts with videos of noise."""
     source = noise_source(shape, patch_of(policy.model), PROMPTS)
-    clips = [source.load(one).clip for one in source.samples]
-    return policy.encode(clips, [STVG.prompt(ASKED, "short")] * PROMPTS)
+    return policy.encode([(STVG.prompt(ASKED, "short"), source.load(one).clip) for one in source.samples])
 
 
 class Batch:

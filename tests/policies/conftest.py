@@ -90,7 +90,8 @@ def full_logits() -> Callable[[Policy, VideoPrompt, list[int]], torch.Tensor]:
         config = policy.model.config
         # GLM's placeholder of a video is the image's; there is no other image in a prompt.
         is_video = ((ids == config.video_token_id) | (ids == config.image_token_id)).int()
-        times = {"second_per_grid_ts": torch.tensor([prompt.seconds_per_grid])} if prompt.seconds_per_grid else {}
+        seconds = torch.tensor(prompt.seconds_per_grid)
+        times = {"second_per_grid_ts": seconds} if seconds.any() else {}
         with as_transformers_has_it(policy):
             output = policy.model(
                 input_ids=ids,
@@ -192,10 +193,20 @@ GLM_VIDEO = "<|begin_of_video|><|video_pad|><|end_of_video|>"
 @pytest.fixture(scope="session", params=[tiny_qwen3, tiny_glm], ids=["qwen3_vl", "glm4v"])
 def other(request: pytest.FixtureRequest) -> Policy:
     """A tiny policy of another family than Qwen2.5-VL; no test may change it."""
+    return built(request.param)
+
+
+@pytest.fixture(scope="session", params=[None, tiny_qwen3, tiny_glm], ids=["qwen2_5_vl", "qwen3_vl", "glm4v"])
+def each(request: pytest.FixtureRequest, sharp: Policy) -> Policy:
+    """A tiny policy of each family; no test may change it."""
+    return built(request.param) if request.param else sharp
+
+
+def built(make: Callable[[Any], tuple[Any, Any]]) -> Policy:
     tokenizer = build_tokenizer(CORPUS * 4)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model, processor = request.param(tokenizer)
+        model, processor = make(tokenizer)
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     return Policy(model.eval(), processor)

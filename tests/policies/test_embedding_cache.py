@@ -322,7 +322,7 @@ def test_a_tower_that_is_trained_is_refused(tiny_folder: Path) -> None:
 def test_a_towers_features_come_back_exactly(tiny_folder: Path, tmp_path: Path, noise: Callable[..., Clip]) -> None:
     policy = load_policy(str(tiny_folder))
     name = fingerprint(frozen(policy), policy.processor.video_processor)
-    prompts = policy.encode([noise(seed=1), noise(seed=2, frames=6)], ["x", "x"])
+    prompts = policy.encode([("x", noise(seed=1)), ("x", noise(seed=2, frames=6))])
     for _ in range(2):
         cache = EmbeddingCache(name, tmp_path, dtype=torch.float32)
         for prompt in prompts:

@@ -31,7 +31,7 @@ def padded(rows: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.fixture(scope="module")
 def prompts(other: Policy, noise: Noise) -> list[VideoPrompt]:
     clips = [noise(6, 1, 28, 28, seed=1), noise(4, 2, 42, 28, seed=2)]
-    return other.encode(clips, ["a", "find the blue square there"])
+    return other.encode(list(zip(["a", "find the blue square there"], clips, strict=True)))
 
 
 def shared(policy: Policy, prompts: list[VideoPrompt], shift: int = 0) -> list[torch.Tensor]:
@@ -111,7 +111,7 @@ def test_every_level_of_the_features_counts(other: Policy, prompts: list[VideoPr
 
 def test_patches_are_bytes_until_the_device_and_then_the_processors_own(other: Policy, noise: Noise) -> None:
     clip = noise(4, 1, 84, 60)
-    prompt = other.encode([clip], ["x"])[0]
+    prompt = other.encode([("x", clip)])[0]
     assert prompt.pixel_values.dtype == torch.uint8
     own = other.processor.video_processor(
         [torch.from_numpy(clip.frames).permute(0, 3, 1, 2)], do_sample_frames=False, return_tensors="pt"
@@ -124,9 +124,9 @@ UNEVEN = np.array([0.0, 0.5, 1.2, 3.04, 3.1])
 
 
 def test_uneven_times_reach_the_model_exactly(other: Policy, noise: Noise) -> None:
-    prompt = other.encode([replace(noise(5), pts=UNEVEN)], ["x"])[0]
+    prompt = other.encode([("x", replace(noise(5), pts=UNEVEN))])[0]
     text = other.tokenizer.decode(prompt.input_ids)
-    told = other.family.told(other.model.config, text, 0.0, 3)
+    told = other.family.told(text, [0.0], [3])
     if isinstance(other.family, Glm4V):
         assert told.tolist() == [0, 1, 3]  # whole seconds of 0, 1.2, 3.1
     else:
@@ -134,7 +134,7 @@ def test_uneven_times_reach_the_model_exactly(other: Policy, noise: Noise) -> No
 
 
 def test_a_single_frame_is_a_video(other: Policy, noise: Noise) -> None:
-    prompt = other.encode([noise(1)], ["x"])[0]
+    prompt = other.encode([("x", noise(1))])[0]
     assert prompt.grid.tolist() == [[1, 4, 4]]
     assert prompt.frames == 1
 
@@ -143,9 +143,9 @@ def test_frames_closer_than_the_models_times_warn(other: Policy, noise: Noise) -
     limit = 2 / other.family.resolution(other.model.config)  # two frames a patch
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        other.encode([noise(6, limit)], ["x"])
+        other.encode([("x", noise(6, limit))])
     with pytest.warns(UserWarning, match=rf"{limit * 1.5:.3g} frames/s is finer.*lower data.fps to {limit:g}"):
-        other.encode([noise(6, limit * 1.5)], ["x"])
+        other.encode([("x", noise(6, limit * 1.5))])
 
 
 def test_a_processor_that_tells_other_times_is_found_out(
@@ -154,7 +154,7 @@ def test_a_processor_that_tells_other_times_is_found_out(
     told: Any = other.family.metadata
     monkeypatch.setattr(type(other.family), "metadata", lambda self, clip: _twice_as_fast(told(clip)))
     with pytest.raises(UserError, match="tells the model times") as caught:
-        other.encode([noise(8, 1)], ["x"])
+        other.encode([("x", noise(8, 1))])
     assert "\n" not in str(caught.value)
 
 

@@ -65,7 +65,7 @@ def a_prompt() -> VideoPrompt:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         pixels = torch.randn(int(grid.prod()), 3 * 2 * 14 * 14)
-    return VideoPrompt(torch.tensor([30, 31, 4, *[VIDEO] * 16, 5, 32, 33]), pixels, grid, 1.0, 4)
+    return VideoPrompt(torch.tensor([30, 31, 4, *[VIDEO] * 16, 5, 32, 33]), pixels, grid, [1.0], 4)
 
 
 def passed(policy: Policy, rows: Callable[[], list[torch.Tensor]]) -> Pass:

@@ -197,7 +197,7 @@ def test_tied_weights_need_not_be_in_the_file(tiny_folder: Path) -> None:
 
 def test_frames_that_the_processor_refuses_are_one_line(tiny_folder: Path, noise: Callable[..., Clip]) -> None:
     with pytest.raises(UserError, match=r"cannot take frames of 1202 x 5 pixels: .*aspect ratio") as caught:
-        load_policy(str(tiny_folder)).encode([noise(4, 2.0, 5, 1202)], ["Query: the blue square"])
+        load_policy(str(tiny_folder)).encode([("Query: the blue square", noise(4, 2.0, 5, 1202))])
     assert "\n" not in str(caught.value)
 
 
@@ -207,5 +207,5 @@ def test_a_tokenizer_that_panics_is_one_line(tiny_folder: Path, tmp_path: Path, 
     split = {"type": "Split", "pattern": {"Regex": "(([a-z ]+)+)+!"}, "behavior": "Isolated", "invert": False}
     options("tokenizer.json", pre_tokenizer=split)(folder)
     with pytest.raises(UserError, match="retry-limit-in-match over") as caught:
-        load_policy(str(folder)).encode([noise(4, 2.0, 84, 84)], ["Query: the blue square " + "a" * 40])
+        load_policy(str(folder)).encode([("Query: the blue square " + "a" * 40, noise(4, 2.0, 84, 84))])
     assert "\n" not in str(caught.value)

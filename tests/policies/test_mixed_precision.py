@@ -23,7 +23,7 @@ def scored(policy: Policy, prompt: VideoPrompt) -> list[torch.Tensor]:
 
 
 def test_scores_and_gradients_are_near_those_in_float32(other: Policy, noise: Callable[..., Clip]) -> None:
-    prompt = other.encode([noise(4, 2, 28, 28, seed=1)], ["find it"])[0]
+    prompt = other.encode([("find it", noise(4, 2, 28, 28, seed=1))])[0]
     found = []
     for enabled in (False, True):
         with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
@@ -38,7 +38,7 @@ def test_scores_and_gradients_are_near_those_in_float32(other: Policy, noise: Ca
 
 
 def test_sampling(other: Policy, noise: Callable[..., Clip]) -> None:
-    prompt = other.encode([noise(4, 2, 28, 28, seed=1)], ["find it"])[0]
+    prompt = other.encode([("find it", noise(4, 2, 28, 28, seed=1))])[0]
     with torch.autocast("cpu", torch.bfloat16):
         rows = sample(other, [prompt], 3, Sampling(5))
     assert [1 <= len(row) <= 5 for row in rows] == [True] * 3

@@ -37,7 +37,7 @@ def video_tokens(policy: Policy, prompt: VideoPrompt) -> int:
 def test_one_placeholder_a_visual_feature(
     policy: Policy, noise: Noise, frames: int, height: int, width: int, grid: list[int]
 ) -> None:
-    prompt = policy.encode([noise(frames, 2, height, width)], ["what"])[0]
+    prompt = policy.encode([("what", noise(frames, 2, height, width))])[0]
     assert prompt.grid.tolist() == [grid]
     assert len(prompt.pixel_values) == np.prod(grid)
     assert video_tokens(policy, prompt) == np.prod(grid) // 4  # 2 x 2 patches are merged into one feature
@@ -47,7 +47,7 @@ def test_one_placeholder_a_visual_feature(
 
 
 def test_larger_frames_are_brought_down_to_the_models_pixels(policy: Policy, noise: Noise) -> None:
-    prompt = policy.encode([noise(2, 2, 240, 180)], ["x"])[0]
+    prompt = policy.encode([("x", noise(2, 2, 240, 180))])[0]
     _, height, width = prompt.grid[0].tolist()
     assert height * width * 49 <= policy.frame_pixels
 
@@ -55,29 +55,29 @@ def test_larger_frames_are_brought_down_to_the_models_pixels(policy: Policy, noi
 @pytest.mark.parametrize(("fps", "seconds"), [(2.0, 1.0), (1.0, 2.0), (4.0, 0.5), (2.5, 0.8)])
 def test_a_temporal_patch_lasts_two_sampled_frames(policy: Policy, noise: Noise, fps: float, seconds: float) -> None:
     clip = noise(6, fps)
-    prompt = policy.encode([clip], ["x"])[0]
-    assert prompt.seconds_per_grid == pytest.approx(seconds) == pytest.approx(2 / clip.sampled_fps)
+    prompt = policy.encode([("x", clip)])[0]
+    assert [*prompt.seconds_per_grid, 2 / clip.sampled_fps] == pytest.approx([seconds, seconds])
 
 
 def test_seconds_follow_the_frames_times_not_the_sources_rate(policy: Policy, noise: Noise) -> None:
     clip = replace(noise(4), pts=np.array([0.0, 0.3, 0.9, 1.2]), source_fps=30.0)
     # 3 steps in 1.2 s are 2.5 frames a second: two of them last 0.8 s
-    assert policy.encode([clip], ["x"])[0].seconds_per_grid == pytest.approx(0.8)
+    assert policy.encode([("x", clip)])[0].seconds_per_grid == pytest.approx([0.8])
 
 
 def test_frames_closer_than_the_models_times_warn(policy: Policy, noise: Noise) -> None:
     # Positions are half seconds (tokens_per_second is 2) and a patch is two frames: 4 frames/s is the limit.
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        policy.encode([noise(6, 4.0)], ["x"])
+        policy.encode([("x", noise(6, 4.0))])
     with pytest.warns(UserWarning, match=r"6 frames/s is finer than the model's times.*lower data.fps to 4"):
-        policy.encode([noise(6, 6.0)], ["x"])
+        policy.encode([("x", noise(6, 6.0))])
 
 
 def test_frames_too_uneven_for_one_rate_warn(policy: Policy, noise: Noise) -> None:
     # 5 frames in 8 s: patches are told at 0, 4, 8 s; the second one is at 2 s, 2 s away.
     with pytest.warns(UserWarning, match=r"up to 2\.00 s from where the model is told"):
-        policy.encode([replace(noise(5), pts=np.array([0.0, 1.0, 2.0, 3.0, 8.0]))], ["x"])
+        policy.encode([("x", replace(noise(5), pts=np.array([0.0, 1.0, 2.0, 3.0, 8.0])))])
 
 
 def test_a_processor_that_tells_another_rate_is_found_out(
@@ -92,12 +92,12 @@ def test_a_processor_that_tells_another_rate_is_found_out(
 
     monkeypatch.setattr(type(policy.processor), "__call__", forgetful)
     with pytest.raises(UserError, match=r"times 0\.00, 0\.08 s for patches at 0\.00, 2\.00 s") as caught:
-        policy.encode([noise(4, 1.0)], ["x"])
+        policy.encode([("x", noise(4, 1.0))])
     assert "\n" not in str(caught.value)
 
 
 def test_videos_are_encoded_once_and_counted(policy: Policy, noise: Noise) -> None:
-    first, second = policy.encode([noise(3, 2, seed=1), noise(6, 2, 42, 28, seed=2)], ["a", "b"])
+    first, second = policy.encode([("a", noise(3, 2, seed=1)), ("b", noise(6, 2, 42, 28, seed=2))])
     before = dict(policy.encoded)
     with torch.no_grad():
         features = policy.encode_videos([first, second, first, first])
@@ -110,7 +110,7 @@ def test_videos_are_encoded_once_and_counted(policy: Policy, noise: Noise) -> No
 
 
 def test_features_are_those_of_transformers(policy: Policy, noise: Noise) -> None:
-    prompts = policy.encode([noise(4, seed=1), noise(6, 2, 42, 28, seed=2)], ["a", "b"])
+    prompts = policy.encode([("a", noise(4, seed=1)), ("b", noise(6, 2, 42, 28, seed=2))])
     with torch.no_grad():
         pixels, grid = torch.cat([policy.patches(p) for p in prompts]), torch.cat([p.grid for p in prompts])
         expected = policy.core.get_video_features(pixels, grid).pooler_output
@@ -120,7 +120,7 @@ def test_features_are_those_of_transformers(policy: Policy, noise: Noise) -> Non
 
 def test_only_a_trained_tower_leaves_a_graph(tiny_folder: Path, noise: Noise) -> None:
     policy = load_policy(str(tiny_folder))
-    prompts = policy.encode([noise(4), noise(2)], ["x", "y"])
+    prompts = policy.encode([("x", noise(4)), ("y", noise(2))])
     first, second = policy.encode_videos(prompts)
     first.sum().backward()
     second.sum().backward()  # the graph of one video outlives another's backward pass
@@ -133,7 +133,7 @@ def test_only_a_trained_tower_leaves_a_graph(tiny_folder: Path, noise: Noise) ->
 @pytest.mark.parametrize(("fps", "step"), [(2.0, 2), (1.0, 4), (4.0, 1)])
 def test_positions_tell_the_model_the_time(policy: Policy, noise: Noise, fps: float, step: int) -> None:
     # tokens_per_second is 2, a temporal patch lasts 2 / fps seconds: 4 / fps positions from one to the next
-    prompt = policy.encode([noise(6, fps)], ["x"])[0]
+    prompt = policy.encode([("x", noise(6, fps))])[0]
     batch = policy.pad([prompt])
     video = {name: batch[name] for name in ("video_grid_thw", "second_per_grid_ts", "mm_token_type_ids")}
     positions, _ = policy.core.get_rope_index(batch["input_ids"], attention_mask=batch["attention_mask"], **video)
@@ -142,17 +142,17 @@ def test_positions_tell_the_model_the_time(policy: Policy, noise: Noise, fps: fl
     assert len(temporal.unique(return_counts=True)[1].unique()) == 1  # as many tokens in each
 
 
-def test_text_comes_before_video_in_one_user_turn(policy: Policy) -> None:
+def test_a_turn_is_laid_out_as_it_was_given(policy: Policy, noise: Noise) -> None:
     expected = "<|im_start|>user\nfind it<|vision_start|><|video_pad|><|vision_end|><|im_end|>\n<|im_start|>assistant\n"
-    assert policy.render("find it") == expected
+    assert policy.render(["find it", noise()]) == expected
 
 
 def test_clips_of_different_sizes_are_encoded_together_as_alone(policy: Policy, noise: Noise) -> None:
     clips = [noise(4, 2, 28, 28, seed=1), noise(7, 1, 56, 42, seed=2), noise(2, 4, 84, 28, seed=3)]
     texts = ["a", "find the blue one", "b c"]
-    together = policy.encode(clips, texts)
+    together = policy.encode(list(zip(texts, clips, strict=True)))
     for clip, text, prompt in zip(clips, texts, together, strict=True):
-        alone = policy.encode([clip], [text])[0]
+        alone = policy.encode([(text, clip)])[0]
         assert torch.equal(prompt.input_ids, alone.input_ids)
         assert torch.equal(prompt.pixel_values, alone.pixel_values)
         assert torch.equal(prompt.grid, alone.grid)
@@ -164,20 +164,20 @@ def test_pixels_are_those_of_the_frames(policy: Policy, noise: Noise) -> None:
     dark = noise(2)
     dark = dark.with_frames(np.zeros_like(dark.frames))
     light = dark.with_frames(np.full_like(dark.frames, 255))
-    first, second = policy.encode([dark, light], ["x", "x"])
+    first, second = policy.encode([("x", dark), ("x", light)])
     assert (first.pixel_values < second.pixel_values).all()
 
 
 def test_a_prompt_longer_than_the_context_is_the_users_mistake(policy: Policy, noise: Noise) -> None:
     with pytest.raises(UserError, match=r"tokens but the model takes 8192.*max_frames") as caught:
-        policy.encode([noise()], ["7" * 9000])
+        policy.encode([("7" * 9000, noise())])
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("token", ["<|video_pad|>", "<|image_pad|>", "<|im_end|>", "<|vision_start|>"])
 def test_a_query_cannot_speak_for_the_model(policy: Policy, noise: Noise, token: str) -> None:
     with pytest.raises(UserError) as caught:
-        policy.encode([noise(), noise()], ["fine", f"the dog {token} runs"])
+        policy.encode([("fine", noise()), (f"the dog {token} runs", noise())])
     assert token in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -195,8 +195,8 @@ def test_pad_tokens_by_hand() -> None:
 def test_prompts_are_padded_left_and_completions_right(policy: Policy) -> None:
     video, pad = policy.model.config.video_token_id, policy.tokenizer.pad_token_id
     prompts = [
-        VideoPrompt(torch.tensor([20, video, 21]), torch.ones(4, 294), torch.tensor([[1, 2, 2]]), 1.0),
-        VideoPrompt(torch.tensor([video, 22]), torch.zeros(4, 294), torch.tensor([[1, 2, 2]]), 0.5),
+        VideoPrompt(torch.tensor([20, video, 21]), torch.ones(4, 294), torch.tensor([[1, 2, 2]]), [1.0]),
+        VideoPrompt(torch.tensor([video, 22]), torch.zeros(4, 294), torch.tensor([[1, 2, 2]]), [0.5]),
     ]
     batch = policy.pad(prompts, [torch.tensor([30]), torch.tensor([31, 32])])
     assert batch["input_ids"].tolist() == [[20, video, 21, 30, pad], [pad, video, 22, 31, 32]]
@@ -209,7 +209,7 @@ def test_prompts_are_padded_left_and_completions_right(policy: Policy) -> None:
 
 
 def test_padding_does_not_change_the_logits(sharp: Policy, noise: Noise, full_logits: Any) -> None:
-    prompts = sharp.encode([noise(2, seed=1), noise(6, 1, 42, 28, seed=2)], ["a", "find the blue one"])
+    prompts = sharp.encode([("a", noise(2, seed=1)), ("find the blue one", noise(6, 1, 42, 28, seed=2))])
     completions = [[40, 41, 42, 43], [44, 45]]
     batch = sharp.pad(prompts, [torch.tensor(c) for c in completions])
     width = batch["input_ids"].shape[1] - 4
@@ -304,7 +304,7 @@ def test_saved_and_loaded_is_the_same_policy(policy: Policy, tmp_path: Path, noi
     assert old.keys() == new.keys()
     assert all(torch.equal(old[name], new[name]) for name in old)
     clip = noise()
-    assert torch.equal(policy.encode([clip], ["x"])[0].input_ids, again.encode([clip], ["x"])[0].input_ids)
+    assert torch.equal(policy.encode([("x", clip)])[0].input_ids, again.encode([("x", clip)])[0].input_ids)
     assert again.end_tokens == policy.end_tokens
     AutoProcessor.from_pretrained(tmp_path / "saved")
     AutoModelForImageTextToText.from_pretrained(tmp_path / "saved")

@@ -137,7 +137,7 @@ def test_the_policy_continues_where_it_was_trained_to(
     tiny_folder: Any, noise: Noise, seconds: int, positions: str
 ) -> None:
     policy = load_policy(str(tiny_folder), positions=positions)
-    prompt = policy.encode([noise(2 * seconds, 2.0, 84, 84)], ["Query: the blue square"])[0]
+    prompt = policy.encode([("Query: the blue square", noise(2 * seconds, 2.0, 84, 84))])[0]
     kinds = policy.family.token_types(policy.model.config, prompt.input_ids).tolist()
     before = kinds.index(VIDEO)
     after = len(kinds) - kinds.index(VIDEO) - kinds.count(VIDEO)
@@ -150,7 +150,7 @@ def test_the_policy_continues_where_it_was_trained_to(
 @pytest.mark.parametrize("positions", ["trained", "transformers"])
 def test_transformers_own_generation_agrees_with_ours(trainable: Policy, noise: Noise, positions: str) -> None:
     policy = replace(trainable, placing=positions)
-    prompts = policy.encode([noise(64, 2.0)], ["Query: the blue square"])
+    prompts = policy.encode([("Query: the blue square", noise(64, 2.0))])
     batch = policy.pad(prompts)
     banned = [policy.model.config.image_token_id, policy.model.config.video_token_id]
     with torch.no_grad():
@@ -160,7 +160,7 @@ def test_transformers_own_generation_agrees_with_ours(trainable: Policy, noise: 
 
 
 def test_the_ways_differ_for_a_long_video_only_after_it(trainable: Policy, noise: Noise) -> None:
-    prompt = trainable.encode([noise(64, 2.0)], ["Query: the blue square"])[0]
+    prompt = trainable.encode([("Query: the blue square", noise(64, 2.0))])[0]
     trained = trainable.positions(prompt)
     theirs = replace(trainable, placing="transformers").positions(prompt)
     kinds = trainable.family.token_types(trainable.model.config, prompt.input_ids)
@@ -170,13 +170,13 @@ def test_the_ways_differ_for_a_long_video_only_after_it(trainable: Policy, noise
 
 
 def test_a_copy_of_the_model_places_tokens_alike(trainable: Policy, noise: Noise) -> None:
-    prompt = trainable.encode([noise(64, 2.0)], ["Query: the blue square"])[0]
+    prompt = trainable.encode([("Query: the blue square", noise(64, 2.0))])[0]
     copied = replace(trainable, model=copy.deepcopy(trainable.model))
     assert torch.equal(copied.positions(prompt), trainable.positions(prompt))
 
 
 def test_other_families_continue_alike_both_ways(other: Policy, noise: Noise) -> None:
-    prompt = other.encode([noise(32, 2.0)], ["Query: the blue square"])[0]
+    prompt = other.encode([("Query: the blue square", noise(32, 2.0))])[0]
     theirs = replace(other, placing="transformers").positions(prompt)
     assert torch.equal(other.positions(prompt), theirs)
     # Every time is a picture of its own, so the last token is also the largest: nothing lies beyond the text.

@@ -39,13 +39,13 @@ def padded(rows: list[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
 def prompts(sharp: Policy, noise: Noise) -> list[VideoPrompt]:
     """Three prompts of different lengths, frame sizes and rates."""
     clips = [noise(4, 2, 28, 28, seed=1), noise(6, 1, 42, 28, seed=2), noise(2, 4, 28, 56, seed=3)]
-    return sharp.encode(clips, ["a", "find the blue square there", "what is it"])
+    return sharp.encode(list(zip(["a", "find the blue square there", "what is it"], clips, strict=True)))
 
 
 @pytest.fixture(scope="module")
 def long_prompt(sharp: Policy, noise: Noise) -> VideoPrompt:
     """40 tiny frames at 1 fps: 20 temporal patches of 2 s, so temporal positions run far past the text's."""
-    return sharp.encode([noise(40, 1, 28, 28, seed=4)], ["when"])[0]
+    return sharp.encode([("when", noise(40, 1, 28, 28, seed=4))])[0]
 
 
 @contextmanager
@@ -387,7 +387,7 @@ def test_same_seed_same_completions(sharp: Policy, prompts: list[VideoPrompt]) -
 
 @torch.no_grad()
 def test_first_tokens_follow_the_softmax(sharp: Policy, noise: Noise, full_logits: Logits) -> None:
-    prompt = sharp.encode([noise(2)], ["x"])[0]
+    prompt = sharp.encode([("x", noise(2))])[0]
     torch.manual_seed(0)
     draws = Counter(row[0] for _ in range(5) for row in sample(sharp, [prompt], 400, Sampling(1, temperature=0.8)))
     expected = torch.softmax(allowed(sharp, full_logits(sharp, prompt, [0]))[0].double() / 0.8, -1) * 2000
@@ -466,7 +466,7 @@ def test_rows_are_drawn_each_from_its_own_logits() -> None:
 @torch.no_grad()
 def test_placeholders_are_never_drawn(tiny_folder: Path, noise: Noise) -> None:
     policy = load_policy(str(tiny_folder))
-    prompt = policy.encode([noise(2)], ["x"])[0]
+    prompt = policy.encode([("x", noise(2))])[0]
     hidden = policy.core(**policy.pad([prompt])).last_hidden_state[:, -1]
     placeholders = [policy.model.config.video_token_id, policy.model.config.image_token_id]
     before = policy.head.weight[placeholders].clone()

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from grounding.core import UserError
+from grounding.core import Clip, UserError
 from grounding.policies import templates
 from grounding.policies.policy import Policy, load_policy
 from grounding.policies.templates import bounded
 from grounding.policies.tiny import CHAT_TEMPLATE
+
+Noise = Callable[..., Clip]
 
 LOOP = "{% for i in range(99999) %}" * 3 + "{% endfor %}" * 3
 DOUBLING = "{% set ns = namespace(x='a') %}{% for i in range(60) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}"
@@ -53,18 +56,18 @@ def test_a_template_that_cannot_be_used_is_one_line(
     assert "\n" not in str(caught.value)
 
 
-def test_a_template_never_sees_a_question(tiny_folder: Path, tmp_path: Path) -> None:
+def test_a_template_never_sees_a_question(tiny_folder: Path, tmp_path: Path, noise: Noise) -> None:
     policy = load_policy(with_template(tiny_folder, tmp_path / "model", ASKS + CHAT_TEMPLATE))
     begin = time.monotonic()
-    assert "the blue square" in policy.render("the blue square")
+    assert "the blue square" in policy.render(["the blue square", noise()])
     assert time.monotonic() - begin < 5
 
 
-def test_the_rendered_chat_is_the_templates(policy: Policy) -> None:
+def test_the_rendered_chat_is_the_templates(policy: Policy, noise: Noise) -> None:
     text = "Query: the {{ blue }} square\n"
     chat = [{"role": "user", "content": [{"type": "text", "text": text}, {"type": "video"}]}]
     expected = policy.processor.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-    assert policy.render(text) == expected
+    assert policy.render([text, noise()]) == expected
 
 
 def test_what_is_made_in_bounds_comes_back() -> None:

@@ -92,7 +92,7 @@ def test_layers_keep_their_name_weights_and_other_calls(sharp: Policy, noise: No
     hasten(text, adjacent=False)  # again changes nothing
     assert [type(layer) for layer in text.layers] == kinds
     assert list(copy.deepcopy(sharp.model).state_dict()) == keys
-    batch = sharp.pad(sharp.encode([noise(4)], ["x"]))
+    batch = sharp.pad(sharp.encode([("x", noise(4))]))
     with torch.no_grad():
         ours = sharp.model(**batch).logits
         for layer in text.layers:

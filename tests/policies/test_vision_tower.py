@@ -91,7 +91,7 @@ def tower_gradients(policy: Policy, features: list[torch.Tensor]) -> dict[str, t
 
 
 def assert_same_tower(policy: Policy, clips: list[Clip]) -> None:
-    prompts = policy.encode(clips, ["x"] * len(clips))
+    prompts = policy.encode([("x", clip) for clip in clips])
     assert all(isinstance(block.attn, PictureAttention) for block in policy.core.visual.blocks)
     assert type(policy.core.visual.patch_embed.proj) is WholePatch
     got = policy.encode_videos(prompts)

@@ -112,12 +112,12 @@ def test_it_can_be_sent_to_another_process(task: Task) -> None:
     one = loaded(task, 5)
     assert again == asking
     assert again.ask(one.sample) == asking.ask(one.sample)
-    np.testing.assert_array_equal(again.show(one).frames, asking.show(one).frames)
+    np.testing.assert_array_equal(again(one).shown.frames, asking(one).shown.frames)
 
 
 def test_ids_are_drawn_only_if_the_task_marks(task: Task) -> None:
     one = loaded(task, 5)
-    shown = Asking(task, "short", IdMarker("badge", 15.0)).show(one)
+    shown = Asking(task, "short", IdMarker("badge", 15.0))(one).shown
     assert np.array_equal(shown.frames, one.clip.frames) is not task.marks
 
 

@@ -62,7 +62,7 @@ def test_ids_are_drawn_and_the_loaded_clip_stays_clean(policy: Policy, source: C
         assert np.array_equal(one.clip.frames, clean)
         drawn, _ = ASKING.marker.annotate_clip(one.clip, one.masklets)
         assert not np.array_equal(drawn.frames, clean)
-        assert example.prompt.pixel_values.equal(policy.encode([drawn], ["x"])[0].pixel_values)
+        assert example.prompt.pixel_values.equal(policy.encode([("x", drawn)])[0].pixel_values)
 
 
 def test_the_prompt_asks_the_samples_query_about_the_marked_clip(policy: Policy, source: Counting) -> None:
@@ -70,7 +70,7 @@ def test_the_prompt_asks_the_samples_query_about_the_marked_clip(policy: Policy,
     example = make_examples([loaded], policy, ASKING)[0]
     text = policy.tokenizer.decode(example.prompt.input_ids)
     assert f"Query: {loaded.sample.query}<|vision_start|>" in text
-    assert not example.prompt.pixel_values.equal(policy.encode([loaded.clip], ["x"])[0].pixel_values)
+    assert not example.prompt.pixel_values.equal(policy.encode([("x", loaded.clip)])[0].pixel_values)
 
 
 def test_each_video_of_a_batch_is_loaded_once_and_shared(policy: Policy, source: Counting) -> None:

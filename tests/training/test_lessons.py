@@ -15,7 +15,7 @@ from grounding.datasets import toy
 from grounding.datasets.toy import Question, toy_source
 from grounding.policies.policy import Policy
 from grounding.policies.tiny import build_tokenizer
-from grounding.tasks.asking import Asking
+from grounding.tasks.asking import Asked, Asking
 from grounding.tasks.stvg import STVG
 from grounding.tasks.vtg import VTG
 from grounding.training.lessons import (
@@ -134,7 +134,8 @@ def test_owners_by_hand(policy: Policy) -> None:
 def test_prompt_and_turns_are_one_chat_as_the_template_writes_it(policy: Policy) -> None:
     turns = [Turn("first?", "one 1", ends=True), Turn("second?", "two 2", ends=True)]
     tokens, _ = completion_tokens(policy, turns)
-    said = policy.render("first?") + policy.tokenizer.decode(tokens)
+    still = Clip(np.zeros((1, 28, 28, 3), np.uint8), np.zeros(1), 1.0, (28, 28), 1.0)
+    said = policy.render(["first?", still]) + policy.tokenizer.decode(tokens)
     chat = [
         {"role": "user", "content": [{"type": "text", "text": "first?"}, {"type": "video"}]},
         {"role": "assistant", "content": "one 1"},
@@ -218,16 +219,15 @@ def test_names_are_shape_and_colour_alone() -> None:
 
 
 @pytest.fixture(scope="module")
-def still(policy: Policy) -> tuple[LoadedSample, Any]:
+def still(policy: Policy) -> tuple[Asked, Any]:
     source = toy_source(CLIP, 1)
-    loaded = two_frames(source.load(source.samples[0]))
-    marked, _ = IdMarker("badge", 15.0).annotate_clip(loaded.clip, loaded.masklets)
-    return loaded, policy.encode([marked], ["what?"])[0]
+    asked = ASKING(two_frames(source.load(source.samples[0])))
+    return asked, policy.encode([asked.turn])[0]
 
 
 def test_targets_share_the_words_of_the_object_and_the_second(policy: Policy, still: Any) -> None:
-    loaded, prompt = still
-    targets = targets_of(policy, prompt, loaded, marks=True)
+    (asked, prompt), loaded = still, still[0].loaded
+    targets = targets_of(policy, prompt, asked, marks=True)
     shown = objects_shown(loaded, (1, 6, 6)).ravel()  # 84 pixels in tokens of 14
     now = f" {SECONDS[int(loaded.clip.pts[0])]}"
     assert targets.shape == (36, len(policy.tokenizer))
@@ -242,8 +242,8 @@ def test_targets_share_the_words_of_the_object_and_the_second(policy: Policy, st
 
 
 def test_an_id_that_is_not_drawn_is_no_word(policy: Policy, still: Any) -> None:
-    loaded, prompt = still
-    targets = targets_of(policy, prompt, loaded, marks=False)
+    (asked, prompt), loaded = still, still[0].loaded
+    targets = targets_of(policy, prompt, asked, marks=False)
     digits = [policy.tokenizer(f" {one}")["input_ids"][0] for one in names(loaded)]
     assert not targets[:, digits].any()
     named = targets[targets.any(1)]
@@ -254,7 +254,8 @@ def test_an_id_that_is_not_drawn_is_no_word(policy: Policy, still: Any) -> None:
 def test_every_patch_has_its_own_second(policy: Policy) -> None:
     source = toy_source(CLIP, 1)
     loaded = source.load(source.samples[0])
-    targets = targets_of(policy, policy.encode([loaded.clip], ["what?"])[0], loaded, marks=True).view(4, 36, -1)
+    asked = ASKING(loaded)
+    targets = targets_of(policy, policy.encode([asked.turn])[0], asked, marks=True).view(4, 36, -1)
     shown = objects_shown(loaded, (4, 6, 6))
     assert [ids.any() for ids in shown].count(True) > 1
     for second, (patch, ids) in enumerate(zip(targets, shown, strict=True)):
@@ -265,16 +266,16 @@ def test_every_patch_has_its_own_second(policy: Policy) -> None:
 
 
 def test_the_loss_by_hand(policy: Policy, still: Any) -> None:
-    loaded, prompt = still
-    targets = targets_of(policy, prompt, loaded, marks=True)
+    asked, prompt = still
+    targets = targets_of(policy, prompt, asked, marks=True)
     least = -(0.85 * np.log(0.85 / 3) + 0.15 * np.log(0.15))  # entropy of the shares
     reader: Any = SimpleNamespace(model=policy.model, tokenizer=policy.tokenizer, head=lambda hidden: hidden)
     unsure = torch.zeros(1, *targets.shape)
-    assert naming_loss(reader, [unsure], [prompt], [loaded], marks=True).item() == pytest.approx(
+    assert naming_loss(reader, [unsure], [prompt], [asked], marks=True).item() == pytest.approx(
         np.log(targets.shape[1])
     )
     right = targets.clamp(min=1e-30).log()[None]
-    assert naming_loss(reader, [right], [prompt], [loaded], marks=True).item() == pytest.approx(least)
+    assert naming_loss(reader, [right], [prompt], [asked], marks=True).item() == pytest.approx(least)
     # Tokens that show nothing may say anything.
     anything = torch.where(targets.any(1)[None, :, None], right, torch.rand(right.shape))
-    assert naming_loss(reader, [anything], [prompt], [loaded], marks=True).item() == pytest.approx(least)
+    assert naming_loss(reader, [anything], [prompt], [asked], marks=True).item() == pytest.approx(least)

@@ -196,7 +196,7 @@ def a_step(name: str, config: Config, *, sixteen: bool) -> tuple[Policy, VideoPr
     ids = torch.tensor([7, 4, *[3] * VISUAL, 5, *[8] * (TEXT - 3)])
     if "Qwen3" in name:  # each temporal patch is a picture of its own
         ids = torch.tensor([7] * (TEXT - FRAMES % 7) + ([4] + [3] * 16 + [5]) * (FRAMES // 2))
-    prompt = VideoPrompt(ids, torch.zeros(int(grid.prod()), 6 * patch * patch), grid, 1.0, FRAMES)
+    prompt = VideoPrompt(ids, torch.zeros(int(grid.prod()), 6 * patch * patch), grid, [1.0], FRAMES)
     return replace(policy, model=model), prompt
 
 

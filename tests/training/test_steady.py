@@ -146,7 +146,9 @@ def test_skipped_in_a_row_by_hand(rows: list[dict[str, float]], expected: int) -
 
 
 def prompt(value: float) -> VideoPrompt:
-    return VideoPrompt(torch.tensor([1, 2]), torch.full((2, 3), value), torch.tensor([[1, 1, 2]]), value, 2)
+    return VideoPrompt(
+        torch.tensor([1, 2]), torch.full((2, 3), value), torch.tensor([[1, 1, 2], [1, 2, 2]]), [value, 0.1], 2
+    )
 
 
 def test_a_batch_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -162,10 +164,11 @@ def test_a_batch_comes_back_as_it_was(tmp_path: Path) -> None:
     assert (first["num_items_in_batch"].item(), first["nothing"]) == (7, None)
     assert (second["advantages"].tolist(), second["sample_ids"]) == ([3.0], ["x"])
     assert first["prompts"][0] is first["prompts"][1]
+    assert first["prompts"][0].grid.tolist() == [[1, 1, 2], [1, 2, 2]]
     assert [(p.seconds_per_grid, p.frames, p.pixel_values.mean().item()) for p in first["prompts"]] == [
-        (0.5, 2, 0.5),
-        (0.5, 2, 0.5),
-        (1.0, 2, 1.0),
+        ([0.5, 0.1], 2, 0.5),
+        ([0.5, 0.1], 2, 0.5),
+        ([1.0, 0.1], 2, 1.0),
     ]
     save_batch(tmp_path / "one", [], {})  # a resumed run meets the step again
     assert len(load_batch(tmp_path / "one")) == 2

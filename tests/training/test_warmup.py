@@ -57,9 +57,10 @@ def test_the_default_stages_name_then_ask_about_stills_then_about_whole_clips() 
 @pytest.mark.parametrize(("lesson", "frames"), [(STILL, 2), (WHOLE, 8)])
 def test_a_batch_has_all_objects_of_its_clips(policy: Policy, lesson: Lesson, frames: int) -> None:
     batch = make_batch(policy, ASKING, PLAN, lesson, FIRST)
-    assert [clip.sample.id for clip in batch.clips] == [f"toy-1-3-{FIRST}", f"toy-1-3-{FIRST + 1}"]
-    assert [len(clip.clip) for clip in batch.clips] == [frames] * 2
-    for clip, talk, prompt in zip(batch.clips, batch.talks, batch.prompts, strict=True):
+    clips = [one.loaded for one in batch.asked]
+    assert [clip.sample.id for clip in clips] == [f"toy-1-3-{FIRST}", f"toy-1-3-{FIRST + 1}"]
+    assert [len(clip.clip) for clip in clips] == [frames] * 2
+    for clip, talk, prompt in zip(clips, batch.talks, batch.prompts, strict=True):
         assert [turn.prompt for turn in talk] == [f"Query: {one.query}" for one in clip.sample.meta["questions"]]
         assert prompt.frames == frames
         assert policy.tokenizer.decode(prompt.input_ids).startswith(
@@ -91,7 +92,7 @@ def test_the_loss_is_that_of_the_plain_model(policy: Policy, lesson: Lesson) -> 
                 answers.setdefault((row, who), []).append(float(logp[row, begin + at - 1, token]))
     terms = [term for answer in answers.values() for term in answer]
     features = policy.encode_videos(batch.prompts)
-    named = float(naming_loss(policy, features, batch.prompts, batch.clips, marks=True))
+    named = float(naming_loss(policy, features, batch.prompts, batch.asked, marks=True))
     assert float(loss) == pytest.approx(NAMING * named - sum(terms) / len(terms), abs=1e-4)
     assert figures["exact"] == pytest.approx(np.mean([np.exp(sum(answer)) for answer in answers.values()]), rel=1e-3)
 
@@ -100,7 +101,7 @@ def test_the_loss_is_that_of_the_plain_model(policy: Policy, lesson: Lesson) -> 
 def test_without_questions_only_names_count(policy: Policy) -> None:
     batch = make_batch(policy, ASKING, PLAN, STILL, FIRST)
     loss, figures = supervised_loss(policy, batch, asks=False, marks=True)
-    named = naming_loss(policy, policy.encode_videos(batch.prompts), batch.prompts, batch.clips, marks=True)
+    named = naming_loss(policy, policy.encode_videos(batch.prompts), batch.prompts, batch.asked, marks=True)
     assert float(loss) == pytest.approx(float(named), abs=1e-5)
     assert figures == {}
 
