@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 
 import numpy as np
-from torch.utils.data import Dataset, Sampler
 
 from grounding.core import UserError
 from grounding.core.seeds import generator
+from grounding.tasks.asking import Moment
 
 # Difficulty of each sample, float, shape (n,), and progress in [0, 1) -> weights >= 0, shape (n,).
 Weigh = Callable[[np.ndarray, float], np.ndarray]
 Drawn = dict[str, int]  # `index` of a sample, and the number of its `draw`
 
 
-class Draws(Dataset[Drawn]):
+class Draws:
     """All draws of a run in their order; item n is the n-th.
 
     Args:
@@ -49,6 +49,10 @@ class Draws(Dataset[Drawn]):
 
     def __getitem__(self, draw: int) -> Drawn:
         return {"index": self.sample(draw), "draw": draw}
+
+    def moment(self, draw: int) -> Moment:
+        """What the changes of a sample see at a draw."""
+        return Moment(self.seed, draw, self.progress(draw))
 
     def progress(self, draw: int) -> float:
         """How far the run is at a draw, in [0, 1)."""
@@ -93,7 +97,7 @@ def _chances(weights: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Rows(Sampler[int]):
+class Rows:
     """Numbers of draws as a trainer asks for them: each a row for every member of its group.
 
     Args:

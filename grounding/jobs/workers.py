@@ -40,34 +40,34 @@ GRACE = 10  # seconds that processes have to end
 _log = logging.getLogger(__name__)
 
 _LARGE = 1 << 20  # bytes from which a tensor or picture goes through shared memory; each takes a file descriptor
-_task: Callable[[int], Any]  # of a worker process
+_task: Callable[..., Any]  # of a worker process
 
 
 class Workers(Generic[Result]):
-    """Processes that call one function with the numbers they are given.
+    """Processes that call one function with a number, and with what else it takes.
 
     They are spawned, never forked: a fork copies the locks of torch's, OpenCV's and FFmpeg's threads as they happen to
     be held, and can hang on them. They ignore Ctrl-C, which is for the main process, and end with it however it ends.
 
     Args:
-        task: A picklable function of a number; the same number must give the same result.
+        task: A picklable function of a number and what else it takes; the same must give the same result.
         count: How many processes, >= 1. They start with the first call of `start`.
     """
 
-    def __init__(self, task: Callable[[int], Result], count: int) -> None:
+    def __init__(self, task: Callable[..., Result], count: int) -> None:
         # As bytes, which a starting process takes in at once; it would be waited for while it imports torch otherwise.
         made = pickle.dumps(task)
         spawn = multiprocessing.get_context("spawn")
         self._pool = ProcessPoolExecutor(count, mp_context=spawn, initializer=_begin, initargs=(made,))
 
-    def start(self, number: int) -> Callable[[], Result]:
+    def start(self, number: int, *rest: Any) -> Callable[[], Result]:
         """Have the function called; what is returned waits for the result.
 
         It raises what the function raised, or UserError if a process died.
         """
         try:
             with _no_interrupt():  # the pool starts its processes here
-                future: Future[Result] = self._pool.submit(_run, number)
+                future: Future[Result] = self._pool.submit(_run, number, *rest)
         except BrokenProcessPool as error:
             raise _died() from error
         return lambda: self._result(future, number)
@@ -145,8 +145,8 @@ def _begin(task: bytes) -> None:
     _task = pickle.loads(task)
 
 
-def _run(number: int) -> Any:
-    return _task(number)
+def _run(number: int, *rest: Any) -> Any:
+    return _task(number, *rest)
 
 
 def _end_with_parent() -> None:

@@ -15,6 +15,7 @@ from omegaconf import MISSING, OmegaConf
 
 from grounding.core import UserError, UserErrors
 from grounding.core.checks import LARGEST
+from grounding.curriculum.table import CURRICULA
 from grounding.tasks.asking import Asking
 from grounding.tasks.table import TASKS
 from grounding.training.data import DATA, DataConfig, check_data, plain, unknown
@@ -154,6 +155,7 @@ class Config:
     warmup: WarmupConfig = field(default_factory=WarmupConfig)
     marker: MarkerConfig = MISSING
     stages: list[str] | None = None  # of warmup, sft and grpo; None: warmup and grpo, or grpo for a model with a path
+    curriculum: str = "uniform"  # which samples are drawn when, and how they are changed
     seed: int = 0
     out: str | None = None  # the run folder; None: runs/<task>/<time>
     resume: str | None = None  # latest: go on in `out` where its run was stopped, or start there if it was not begun
@@ -246,7 +248,8 @@ def check(config: Config, processes: int = 1, *, shard: bool = False) -> None:
 
 def asking_of(config: Config) -> Asking:
     """What a run shows and asks."""
-    return Asking(TASKS[config.task.name], config.model.prompt, IdMarker(config.marker.style, config.marker.size))
+    marker, changes = IdMarker(config.marker.style, config.marker.size), CURRICULA[config.curriculum].changes
+    return Asking(TASKS[config.task.name], config.model.prompt, marker, changes)
 
 
 def _check_task(config: Config) -> list[str]:
@@ -321,6 +324,7 @@ def _check_choices(config: Config) -> list[str]:
         ("model.dtype", config.model.dtype, ("float32", "bfloat16", "float16")),
         ("model.attention", config.model.attention, ATTENTIONS),
         ("model.positions", config.model.positions, POSITIONS),
+        ("curriculum", config.curriculum, CURRICULA),
         ("objective.loss", config.objective.loss, LOSSES),
         ("objective.scheduler", config.objective.scheduler, SCHEDULERS),
         ("objective.importance", config.objective.importance, IMPORTANCE),

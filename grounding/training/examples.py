@@ -17,7 +17,7 @@ from grounding.training.data import OnBroken
 
 MOST_BROKEN = 10  # samples in a row that are passed over before the data as a whole is held to be broken
 
-Row = dict[str, object]
+Row = dict[str, object]  # `index` of a sample, and the number of its `draw`
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,29 +60,33 @@ class ExampleMaker:
     asking: Asking
     skip_broken: bool = False
 
-    def __call__(self, index: int) -> Example:
-        """Read, draw and encode a sample.
+    def __call__(self, index: int, now: Moment | None = None) -> Example:
+        """Read, change, draw and encode a sample.
+
+        Args:
+            index: Of the sample.
+            now: The moment that its changes see; None leaves it as it is.
 
         Raises:
             UserError: If it cannot be used (its video gives no frames, its prompt is too long, ...); with
                 `skip_broken`, if neither can the nine after it.
         """
         if not self.skip_broken:
-            return self._make(index)
+            return self._make(index, now)
         broken: list[tuple[Sample, str]] = []
         for offset in range(MOST_BROKEN):
             number = (index + offset) % len(self.source.samples)
             try:
-                return replace(self._make(number), passed_over=tuple(broken))
+                return replace(self._make(number, now), passed_over=tuple(broken))
             except UserError as error:
                 broken.append((self.source.samples[number], str(error)))
         raise UserError(f"{MOST_BROKEN} samples in a row cannot be used; mend the data, the last: {broken[-1][1]}")
 
-    def _make(self, index: int) -> Example:
+    def _make(self, index: int, now: Moment | None) -> Example:
         sample = self.source.samples[index]
         loaded = self.source.load(sample)
         try:
-            return make_examples([loaded], self.policy, self.asking)[0]
+            return make_examples([loaded], self.policy, self.asking, now)[0]
         except UserError as error:
             raise UserError(f"sample {sample.id}: {error}") from error
 
@@ -90,6 +94,9 @@ class ExampleMaker:
 def without_weights(policy: Policy) -> Policy:
     """The part of a policy that encodes prompts: its processor, and of its model only the configuration."""
     return replace(policy, model=SimpleNamespace(config=policy.model.config))
+
+
+Wanted = tuple[int, Moment | None]  # index of a sample, and the moment that it is asked for
 
 
 class Collator:
@@ -116,6 +123,7 @@ class Collator:
         keep: int,
         workers: int = 0,
         on_broken: OnBroken | None = None,
+        moments: Callable[[int], Moment] | None = None,
     ) -> None:
         self.keep = keep
         self.seconds_waited = 0.0  # for examples, since the start or since somebody set it to 0
@@ -123,7 +131,8 @@ class Collator:
         self._passed_over: set[str] = set()  # ids
         self._make = ExampleMaker(source, without_weights(policy), asking, on_broken is not None)
         self._workers = Workers(self._make, workers) if workers else None
-        self._asked: OrderedDict[int, Callable[[], Example]] = OrderedDict()
+        self._moments = moments if asking.changes else None
+        self._asked: OrderedDict[Wanted, Callable[[], Example]] = OrderedDict()
 
     def ask(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Have the examples of some rows made ahead; gives the rows as they are."""
@@ -137,36 +146,37 @@ class Collator:
             UserError: If a sample cannot be used, see `ExampleMaker`; if a worker died.
         """
         begin = time.perf_counter()
-        found = {index: wait() for index, wait in self._pending(rows).items()}
+        found = {wanted: wait() for wanted, wait in self._pending(rows).items()}
         self.seconds_waited += time.perf_counter() - begin
         for sample, why in [broken for example in found.values() for broken in example.passed_over]:
             if self._on_broken and sample.id not in self._passed_over:
                 self._passed_over.add(sample.id)
                 self._on_broken(sample, why)
-        return [
-            {"prompt": found[index].loaded.sample.query, "example": found[index], "group": index}
-            for index in map(_index, rows)
-        ]
+        examples = [(wanted[0], found[wanted]) for wanted in map(self._wanted, rows)]
+        return [{"prompt": one.loaded.sample.query, "example": one, "group": index} for index, one in examples]
 
     def close(self) -> None:
         """End the workers; what they were asked for is dropped."""
         if self._workers:
             self._workers.close()
 
-    def _pending(self, rows: Sequence[Row]) -> dict[int, Callable[[], Example]]:
-        """What waits for the example of each index; the ones asked for longest ago are let go."""
-        wanted = list(dict.fromkeys(map(_index, rows)))
-        for index in wanted:
-            if index not in self._asked:
-                self._asked[index] = self._workers.start(index) if self._workers else cache(partial(self._make, index))
-            self._asked.move_to_end(index)
-        found = {index: self._asked[index] for index in wanted}
+    def _wanted(self, row: Row) -> Wanted:
+        index, draw = row["index"], row.get("draw", 0)
+        assert isinstance(index, int) and isinstance(draw, int)
+        return index, self._moments(draw) if self._moments else None
+
+    def _pending(self, rows: Sequence[Row]) -> dict[Wanted, Callable[[], Example]]:
+        """What waits for each example; the ones asked for longest ago are let go."""
+        every = list(dict.fromkeys(map(self._wanted, rows)))
+        for wanted in every:
+            if wanted not in self._asked:
+                make = self._workers.start if self._workers else self._later
+                self._asked[wanted] = make(*wanted)
+            self._asked.move_to_end(wanted)
+        found = {wanted: self._asked[wanted] for wanted in every}
         while len(self._asked) > self.keep:
             self._asked.popitem(last=False)
         return found
 
-
-def _index(row: Row) -> int:
-    index = row["index"]
-    assert isinstance(index, int)
-    return index
+    def _later(self, index: int, now: Moment | None) -> Callable[[], Example]:
+        return cache(partial(self._make, index, now))

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import PartialState
 from peft import LoraConfig, get_peft_model
@@ -16,6 +17,8 @@ from transformers import PrinterCallback
 from trl import GRPOConfig
 
 from grounding.core import Source
+from grounding.core.checks import number, within
+from grounding.curriculum.table import CURRICULA
 from grounding.jobs.checkpoints import shared_folder
 from grounding.jobs.processes import PATIENCE, told_to_shard, without_gpu
 from grounding.jobs.runlog import LogCallback
@@ -59,15 +62,17 @@ def run_grpo(
     """
     model = trained_model(policy, config)
     adapted = replace(policy, model=model, encoded=Counter())
-    keep = (2 + config.objective.dynamic_sampling) * config.trainer.prompts
-    collator = Collator(source, adapted, asking, keep, config.trainer.workers, on_broken)
     args = trl_config(config, folder)
+    curriculum = CURRICULA[config.curriculum]
+    draws = draws_of(args, len(source.samples), curriculum.weigh, difficulties(source) if curriculum.weigh else None)
+    keep = (2 + config.objective.dynamic_sampling) * config.trainer.prompts
+    collator = Collator(source, adapted, asking, keep, config.trainer.workers, on_broken, draws.moment)
     trainer = VideoGRPOTrainer(
         adapted,
         asking.task,
         weights_of(config.task),
         collator,
-        draws_of(args, len(source.samples)),
+        draws,
         args,
         # Where the tower is shared out, all processes must encode when one does; what is kept differs between them.
         cache=features_cache(adapted, config, folder) if config.model.freeze_vision and not told_to_shard() else None,
@@ -82,6 +87,19 @@ def run_grpo(
         save_sharded(trainer, model_folder or folder / "model", as_yaml(config))
     # Merged in float32: in 16 bits most of what an adapter learnt would be rounded away.
     return replace(policy, model=model.float().merge_and_unload() if config.model.lora_rank else model)
+
+
+def difficulties(source: Source) -> np.ndarray:
+    """The `difficulty` of each sample, as its row or an earlier stage says it, float, shape (n,).
+
+    Raises:
+        UserError: If a sample has none.
+    """
+    known = [sample.meta.get("difficulty") for sample in source.samples]
+    for sample, value in zip(source.samples, known, strict=True):
+        with within(f"sample {sample.id}"):
+            number(value, "difficulty")
+    return np.array(known, float)
 
 
 def trained_model(policy: Policy, config: Config) -> Any:

@@ -18,6 +18,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate.utils.fsdp_utils import fsdp2_prepare_model
 from datasets import Dataset
@@ -26,7 +27,7 @@ from trl import GRPOConfig, GRPOTrainer
 from trl.trainer.utils import nanstd
 
 from grounding.core import LoadedSample, ParseFailure
-from grounding.curriculum.order import Draws, Rows
+from grounding.curriculum.order import Draws, Rows, Weigh
 from grounding.policies.embedding_cache import EmbeddingCache
 from grounding.policies.policy import Policy, VideoPrompt
 from grounding.policies.shared_prefix import Sampling, log_probs, read_prompts, sample
@@ -41,12 +42,12 @@ from rewards import Meta, WeightedSum
 Parts = Mapping[str, float | None]  # what each reward gives a completion, None where it is not scored
 
 
-def draws_of(args: GRPOConfig, samples: int, **curriculum: Any) -> Draws:
-    """The draws of a run with TRL's numbers, of so many samples, weighed as `Draws` is told."""
+def draws_of(args: GRPOConfig, samples: int, weigh: Weigh | None = None, difficulty: np.ndarray | None = None) -> Draws:
+    """The draws of a run with TRL's numbers, of so many samples; see `Draws`."""
     groups = args.generation_batch_size // args.num_generations
     repeats = args.steps_per_generation * args.num_iterations
     generations = -(-args.max_steps * args.gradient_accumulation_steps // repeats)
-    return Draws(samples, groups, generations, args.seed, **curriculum)
+    return Draws(samples, groups, generations, args.seed, weigh, difficulty)
 
 
 class VideoGRPOTrainer(Steady, GRPOTrainer):

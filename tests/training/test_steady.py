@@ -21,7 +21,7 @@ from grounding.training.config import Config
 from grounding.training.examples import Collator
 from grounding.training.grpo import trl_config
 from grounding.training.steady import _load_adapters, load_batch, save_batch, skipped_in_a_row
-from grounding.training.trainer import VideoGRPOTrainer
+from grounding.training.trainer import VideoGRPOTrainer, draws_of
 from prompting import IdMarker
 from rewards import REWARDS
 
