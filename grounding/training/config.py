@@ -19,10 +19,11 @@ from grounding.curriculum.table import CURRICULA
 from grounding.tasks.asking import Asking
 from grounding.tasks.table import TASKS
 from grounding.training.data import DATA, DataConfig, check_data, plain, unknown
+from grounding.training.objectives import OBJECTIVES
+from grounding.training.rollouts import ROLLOUTS
 from prompting import IdMarker
 from rewards import PRESETS, WeightedSum
 
-LOSSES = ("grpo", "bnpo", "dr_grpo", "dapo", "cispo", "sapo", "luspo", "vespo")  # all of TRL's
 IMPORTANCE = ("token", "sequence")
 SCALES = ("group", "batch", "none")
 LOGGERS = ("tensorboard", "wandb", "trackio")
@@ -81,7 +82,8 @@ class ObjectiveConfig:
     """GRPO; every field of TRL that changes meaning is pinned here."""
 
     name: str = "tiny"
-    loss: str = "grpo"
+    loss: str = "grpo"  # which of grounding.training.objectives.OBJECTIVES
+    rollout: str = "one_turn"  # how completions come about, which of grounding.training.rollouts.ROLLOUTS
     generations: int = 8  # G, completions a prompt
     beta: float = 0.0  # weight of the KL term
     epsilon: float = 0.2  # how far the ratio of new to old probability may move, downwards
@@ -325,7 +327,8 @@ def _check_choices(config: Config) -> list[str]:
         ("model.attention", config.model.attention, ATTENTIONS),
         ("model.positions", config.model.positions, POSITIONS),
         ("curriculum", config.curriculum, CURRICULA),
-        ("objective.loss", config.objective.loss, LOSSES),
+        ("objective.loss", config.objective.loss, OBJECTIVES),
+        ("objective.rollout", config.objective.rollout, ROLLOUTS),
         ("objective.scheduler", config.objective.scheduler, SCHEDULERS),
         ("objective.importance", config.objective.importance, IMPORTANCE),
         ("objective.scale_rewards", config.objective.scale_rewards, SCALES),

@@ -29,6 +29,8 @@ from grounding.tasks.asking import Asking
 from grounding.training.config import Config, TrainerConfig, as_yaml, weights_of
 from grounding.training.data import OnBroken
 from grounding.training.examples import Collator
+from grounding.training.objectives import OBJECTIVES
+from grounding.training.rollouts import ROLLOUTS
 from grounding.training.steady import SAY
 from grounding.training.trainer import VideoGRPOTrainer, draws_of
 
@@ -77,6 +79,8 @@ def run_grpo(
         # Where the tower is shared out, all processes must encode when one does; what is kept differs between them.
         cache=features_cache(adapted, config, folder) if config.model.freeze_vision and not told_to_shard() else None,
         refills=config.objective.dynamic_sampling,
+        objective=OBJECTIVES[config.objective.loss],
+        rollout=ROLLOUTS[config.objective.rollout],
         callbacks=[LogCallback(phase)],
         say=say,
     )
@@ -151,17 +155,18 @@ def trl_config(config: Config, folder: Path) -> GRPOConfig:
     """TRL's configuration of a run; a device's batch is always whole groups."""
     objective, trainer = config.objective, config.trainer
     groups, passes = groups_of_a_pass(trainer, PartialState().num_processes)
+    rows = objective.generations * ROLLOUTS[objective.rollout].turns
     return GRPOConfig(
+        **OBJECTIVES[objective.loss].trl,
         output_dir=str(folder),
         seed=config.seed,
         max_steps=trainer.max_steps,
-        per_device_train_batch_size=groups * objective.generations,
+        per_device_train_batch_size=groups * rows,
         gradient_accumulation_steps=passes,
         steps_per_generation=passes,
-        num_generations=objective.generations,
+        num_generations=rows,
         num_iterations=objective.iterations,
         max_completion_length=config.model.max_new_tokens,
-        loss_type=objective.loss,
         beta=objective.beta,
         epsilon=objective.epsilon,
         epsilon_high=objective.epsilon_high,

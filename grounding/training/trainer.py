@@ -30,12 +30,14 @@ from grounding.core import LoadedSample, ParseFailure
 from grounding.curriculum.order import Draws, Rows, Weigh
 from grounding.policies.embedding_cache import EmbeddingCache
 from grounding.policies.policy import Policy, VideoPrompt
-from grounding.policies.shared_prefix import Sampling, log_probs, read_prompts, sample
+from grounding.policies.shared_prefix import Sampling, log_probs, read_prompts
 from grounding.policies.vision_features import VisionFeatures
 from grounding.policies.wrapped import inside_forward
 from grounding.tasks.task import Said, Task
 from grounding.training.examples import Collator
 from grounding.training.groups import check_groups, flat_groups, put_groups, runs, split_groups
+from grounding.training.objectives import OBJECTIVES, Objective, Pass, Rollouts
+from grounding.training.rollouts import ROLLOUTS, Drawing, Rollout, Row, rows_of
 from grounding.training.steady import Steady
 from rewards import Meta, WeightedSum
 
@@ -62,6 +64,8 @@ class VideoGRPOTrainer(Steady, GRPOTrainer):
         args: TRL's configuration; the batch on a device must be whole groups.
         cache: Keeps a frozen tower's features over generations.
         refills: Rounds of drawing other samples in place of groups without variance.
+        objective: How rewards become a gradient; what it fixes of `args` is set there already.
+        rollout: How completions come about; `args.num_generations` counts rows, `turns` for each member.
         options: Further keyword arguments of `Steady` and `GRPOTrainer`.
     """
 
@@ -78,14 +82,19 @@ class VideoGRPOTrainer(Steady, GRPOTrainer):
         args: GRPOConfig,
         cache: EmbeddingCache | None = None,
         refills: int = 0,
+        objective: Objective = OBJECTIVES["grpo"],
+        rollout: Rollout = ROLLOUTS["one_turn"],
         **options: Any,
     ) -> None:
         self.policy, self.task, self.collator, self.refills = policy, task, collator, refills
+        self.objective, self.rollout = objective, rollout
         frozen = not any(parameter.requires_grad for parameter in policy.core.visual.parameters())
         self.vision = VisionFeatures(frozen=frozen, cache=cache, autocast=lambda: self.accelerator.autocast())
         self.seconds: dict[str, float] = defaultdict(float)
         self._tokens_logged = self._unique_frames = 0
         self._prompts: list[VideoPrompt] = []  # of the rows that are being sampled or scored, one a row
+        self._rows: list[Row] = []  # of the newest generation
+        self._judged: list[int] = []  # for each of them the number of the row that is read and rewarded
         self._rewards = torch.empty(0)  # of the rows that were rewarded last
         self.weights = WeightedSum(weights)
         super().__init__(
@@ -134,15 +143,43 @@ class VideoGRPOTrainer(Steady, GRPOTrainer):
         self.collator.seconds_waited = 0.0
         one_pass = self.model.training and self.args.steps_per_generation == 1 and not self.sharded
         self.vision.forget(learning=self.policy.core.visual if one_pass else None)
-        self._prompts = [row["example"].prompt for row in examples]
-        check_groups(self._prompts, self.num_generations if self.model.training else 1)
+        members = self.num_generations // self.rollout.turns if self.model.training else 1
+        check_groups([row["example"].prompt for row in examples], self.num_generations if self.model.training else 1)
+        self._rows, self._judged = self._roll_out(examples, members)
+        self._prompts = [row.prompt for row in self._rows]
         self._unique_frames += sum({id(prompt): prompt.frames for prompt in self._prompts}.values())
         batch = super()._generate_and_score_completions(examples)
         for figure in ("mean", "std"):  # TRL logs its one reward's twice, also as `reward` and `reward_std`
             self._metrics["train" if self.model.training else "eval"].pop(f"rewards/{self.reward.__name__}/{figure}")
-        numbers = torch.tensor([row["group"] for row in examples])
-        ids = [row["example"].loaded.sample.id for row in examples]
-        return {**batch, "prompts": self._prompts, "group": numbers, "sample_ids": ids, "rewards": self._rewards}
+        silent = [not row.tokens for row in self._rows]
+        if any(silent):
+            batch["completion_mask"][silent] = 0
+        if self.rollout.turns > 1:
+            batch["num_items_in_batch"] = self.accelerator.gather(batch["completion_mask"].sum()).sum()
+        batch |= {
+            "prompts": self._prompts,
+            "group": torch.tensor([row["group"] for row in examples]),
+            "sample_ids": [row["example"].loaded.sample.id for row in examples],
+            "rewards": self._rewards,
+        }
+        if self.objective.advantages:
+            parts = (batch[name] for name in ("rewards", "completion_ids", "completion_mask"))
+            batch["advantages"] = self.objective.advantages(Rollouts(*parts, self.num_generations, batch["advantages"]))
+        return batch
+
+    def _roll_out(self, inputs: list[dict[str, Any]], members: int) -> tuple[list[Row], list[int]]:
+        """The rows of all groups, and for each of them the number of the row that is read and rewarded."""
+        turns = self.rollout.turns
+        policy, was_training = self._as_policy(self.model), self.model.training
+        how = Sampling(self.max_completion_length, self.temperature, self.top_p)
+        examples = [row["example"] for row in inputs[:: members * turns]]
+        features = partial(self.vision.of, policy)
+        self.model.eval()
+        with self.timed("rollout"), torch.no_grad(), self.accelerator.autocast():
+            drawing = Drawing(policy, examples, members, how, features)
+            drawn = inside_forward(self.model, policy.model, lambda: self.rollout.draw(drawing))
+        self.model.train(was_training)
+        return rows_of(drawn, members, turns)
 
     def _tokenize_prompts(self, prompts: list[Any]) -> tuple[list[list[int]], None, dict[str, Any]]:
         return [prompt.input_ids.tolist() for prompt in self._prompts], None, {}
@@ -150,29 +187,21 @@ class VideoGRPOTrainer(Steady, GRPOTrainer):
     def _generate_single_turn(
         self, prompt_ids: list[list[int]], images: Any, multimodal_fields: Any, num_generations: int, **_: Any
     ) -> tuple[list[list[int]], None]:
-        groups = self._prompts[::num_generations]  # two groups in a row may be of one prompt
-        how = Sampling(self.max_completion_length, self.temperature, self.top_p)
-        policy, was_training = self._as_policy(self.model), self.model.training
-        self.model.eval()
-
-        def draw() -> list[list[int]]:
-            return sample(policy, groups, num_generations, how, self.vision.of(policy, groups))
-
-        with self.timed("rollout"), torch.no_grad(), self.accelerator.autocast():
-            rows = inside_forward(self.model, policy.model, draw)
-        self.model.train(was_training)
-        return rows, None
+        # TRL cannot hold a row of no tokens; what stands in for them is masked afterwards.
+        return [row.tokens or [self.policy.tokenizer.eos_token_id] for row in self._rows], None
 
     def _calculate_rewards(
         self, inputs: list[dict[str, Any]], prompts: list[Any], completions: list[str], completion_ids_list: list[Any]
     ) -> torch.Tensor:
-        loaded = [row["example"].loaded for row in inputs]
+        last = sorted(set(self._judged))
+        texts = [completions[row] for row in last]
         with self.timed("rewards"):
-            said = [self.task.read(*one) for one in zip(completions, loaded, strict=True)]
-            rows = zip(completions, completion_ids_list, loaded, said, strict=True)
-            parts = [self.parts(*one) for one in rows]
+            loaded = [inputs[row]["example"].loaded for row in last]
+            said = [self.task.read(*one) for one in zip(texts, loaded, strict=True)]
+            tokens = [completion_ids_list[row] for row in last]
+            parts = [self.parts(*one) for one in zip(texts, tokens, loaded, said, strict=True)]
         parsed = [not isinstance(one, ParseFailure) for one in said]
-        empty = [not text.strip() for text in completions]
+        empty = [not text.strip() for text in texts]
         metrics = self._metrics["train" if self.model.training else "eval"]
         metrics["parse_rate"].append(self._share(parsed))
         metrics["completions/empty_ratio"].append(self._share(empty))
@@ -180,7 +209,8 @@ class VideoGRPOTrainer(Steady, GRPOTrainer):
             values = self._gathered([torch.nan if (value := one[name]) is None else value for one in parts])
             metrics[f"rewards/{name}/mean"].append(values.nanmean().item())
             metrics[f"rewards/{name}/std"].append(nanstd(values).item())
-        scored = [{**row, "parts": one} for row, one in zip(inputs, parts, strict=True)]
+        of_row = dict(zip(last, parts, strict=True))
+        scored = [{**row, "parts": of_row[judged]} for row, judged in zip(inputs, self._judged, strict=True)]
         sums = super()._calculate_rewards(scored, prompts, completions, completion_ids_list)
         self._rewards = sums[self.accelerator.process_index * len(prompts) :][: len(prompts), 0]
         return sums
@@ -257,7 +287,19 @@ class VideoGRPOTrainer(Steady, GRPOTrainer):
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
         self._prompts = inputs["prompts"]
-        return super()._compute_loss(model, inputs)
+        if self.objective.loss is None:
+            return super()._compute_loss(model, inputs)
+        mask = inputs["completion_mask"]
+        ids, whole = (
+            torch.cat([inputs[f"prompt_{part}"], inputs[f"completion_{part}"]], dim=1) for part in ("ids", "mask")
+        )
+        logps, entropies, _ = self._get_per_token_logps_and_entropies(model, ids, whole, mask.shape[1])
+        old, reference = inputs.get("old_per_token_logps"), inputs.get("ref_per_token_logps")
+        known = inputs["advantages"], inputs["rewards"], mask, self.num_generations
+        loss = self.objective.loss(Pass(logps, logps.detach() if old is None else old, reference, *known))
+        entropy = self._gathered([float((entropies * mask).sum() / mask.sum().clamp(min=1))]).mean().item()
+        self._metrics["train" if self.model.training else "eval"]["entropy"].append(entropy)
+        return loss / self.current_gradient_accumulation_steps
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
         """One forward and backward pass; its time is the phase `step`."""

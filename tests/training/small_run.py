@@ -13,8 +13,9 @@ from accelerate import PartialState
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedType
 
+from grounding.policies import shared_prefix
 from grounding.policies.shared_prefix import sample
-from grounding.training import grpo, trainer
+from grounding.training import grpo
 from grounding.training.config import (
     Config,
     MarkerConfig,
@@ -100,7 +101,7 @@ def go(out: Path, changes: dict[str, dict[str, Any]]) -> None:
 
 
 if __name__ == "__main__":
-    trainer.sample = group_by_group
+    shared_prefix.sample = group_by_group
     if "adamw" not in sys.argv:
         grpo.trl_config = with_sgd
     if "sharded" in sys.argv:

@@ -20,10 +20,11 @@ from grounding.policies.policy import Policy
 from grounding.tasks import stvg
 from grounding.tasks.asking import Asking
 from grounding.tasks.stvg import STVG
-from grounding.training.config import LOSSES, Config
+from grounding.training.config import Config
 from grounding.training.examples import Collator, make_examples
 from grounding.training.groups import runs, split_groups
 from grounding.training.grpo import run_grpo, trl_config
+from grounding.training.objectives import OBJECTIVES
 from grounding.training.trainer import VideoGRPOTrainer, draws_of
 from prompting import IdMarker
 from rewards import REWARDS
@@ -82,7 +83,7 @@ def largest_change(before: dict[str, torch.Tensor], after: dict[str, torch.Tenso
     return max(float((before[name] - after[name]).abs().max()) for name in before)
 
 
-@pytest.mark.parametrize("loss", sorted(set(LOSSES) - {"bnpo"}))  # that one weighs tokens by their pass
+@pytest.mark.parametrize("loss", sorted(set(OBJECTIVES) - {"bnpo"}))  # that one weighs tokens by their pass
 def test_groups_a_pass_change_memory_only(
     fresh: Callable[[], Policy], config: Callable[..., Config], tmp_path: Path, letters: None, loss: str
 ) -> None:
@@ -375,7 +376,7 @@ def test_parse_rate_and_rewards_are_logged_as_they_are(
     policy = fresh()
     said = ["<answer>Target ID: 1, Time range: 0 to 1</answer>", "no", "no", "never"]
     rows = [policy.tokenizer(text)["input_ids"] for text in said] * 2
-    monkeypatch.setattr(f"{MODULE}.sample", lambda *_: rows)
+    monkeypatch.setattr("grounding.policies.shared_prefix.sample", lambda *_: rows)
     small = config(objective={"generations": 2}, task={"rewards": "stvg_r1"})
     logged = figures(policy, small, tmp_path)[0]
     assert logged["parse_rate"] == pytest.approx(2 / 8)
@@ -396,7 +397,7 @@ def test_parts_and_sum_are_logged_of_what_was_scored(
     monkeypatch.setitem(REWARDS, TUBE, lambda answer, truth, meta: {"a": 0.2, "b": 0.6}.get(meta.text))
     policy = fresh()
     rows = [policy.tokenizer(text)["input_ids"] for text in "abcd"]
-    monkeypatch.setattr(f"{MODULE}.sample", lambda *_: rows)
+    monkeypatch.setattr("grounding.policies.shared_prefix.sample", lambda *_: rows)
     args = trl_config(config(trainer={"prompts": 1}, objective={"generations": 4}), tmp_path)
     source = toy_source(FIRST, 4, fps=1.0)
     collator = Collator(source, policy, ASKING, keep=2)
@@ -446,7 +447,7 @@ def test_weights_of_the_config_weigh_the_rewards(
 ) -> None:
     policy = fresh()
     rows = [policy.tokenizer("<think>a</think> <answer>b</answer>")["input_ids"]] * 8  # well formed, says nothing
-    monkeypatch.setattr(f"{MODULE}.sample", lambda *_: rows)
+    monkeypatch.setattr("grounding.policies.shared_prefix.sample", lambda *_: rows)
     logged = figures(policy, config(task={"weights": {"think_answer_format": 0.25}}), tmp_path)[0]
     assert logged["rewards/think_answer_format/mean"] == 1.0
     assert logged["reward"] == pytest.approx(0.25)

@@ -58,7 +58,7 @@ def train(
         policy: Policy, source: Any = SOURCE, rows: Any = None, on_broken: Any = None, **changes: Any
     ) -> dict[str, float]:
         if rows:
-            monkeypatch.setattr(f"{MODULE}.sample", lambda *_: rows * 4)
+            monkeypatch.setattr("grounding.policies.shared_prefix.sample", lambda *_: rows * 4)
         logged: list[dict[str, float]] = []
         small = replace(config(objective={"scheduler": "constant"}), **changes)
         run_grpo(policy, source, ASKING, small, tmp_path, logged.append, on_broken=on_broken)  # type: ignore[arg-type]
