@@ -5,6 +5,7 @@ On its own it builds the tiny policy, warms it up on the toy world, and trains i
     python scripts/train.py task=stvg data=jsonl data.root=DIR data.annotations=FILE        your own videos
     python scripts/train.py task=stvg data=hcstvg data.root=DIR data.annotations=FILE data.masklets=DIR   or data=vidstg
     python scripts/train.py task=stvg model=qwen2_5_vl data=jsonl ... model.lora_rank=32    a real model, on a GPU
+    python scripts/train.py experiment=stvg_r1                                              a paper's choices
     python scripts/train.py --cfg job --resolve                                             what would run
 """
 
@@ -23,6 +24,8 @@ from grounding.core.extras import needs
 with imports("train"):
     from omegaconf import DictConfig, OmegaConf
 
+    from grounding.experiments.experiment import expanded
+    from grounding.experiments.table import EXPERIMENTS
     from grounding.jobs.processes import one_voice
     from grounding.training.config import GROUPS, register
     from grounding.training.options import clear_option_errors, composed
@@ -40,7 +43,8 @@ class Parser(argparse.ArgumentParser):
 
 def read_arguments(arguments: list[str]) -> argparse.Namespace:
     """Parse the command line; `overrides` are left as they are."""
-    groups = "\n".join(f"    {name}: {', '.join(choices)}" for name, choices in GROUPS.items())
+    choices = {"experiment": EXPERIMENTS, **GROUPS}
+    groups = "\n".join(f"    {name}: {', '.join(known)}" for name, known in choices.items())
     how = argparse.RawDescriptionHelpFormatter
     parser = Parser(description=__doc__, epilog=f"groups:\n{groups}", formatter_class=how, allow_abbrev=False)
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="set an option, or choose one of a group")
@@ -54,7 +58,7 @@ def main() -> None:
     """Read the command line, then train or show what would run."""
     arguments = read_arguments(sys.argv[1:])
     register()
-    config = composed(arguments.overrides, HINT)
+    config = composed(expanded(arguments.overrides, EXPERIMENTS), HINT)
     if arguments.cfg:
         with clear_option_errors(HINT):
             print(OmegaConf.to_yaml(config, resolve=arguments.resolve), end="")

@@ -156,6 +156,7 @@ class Config:
     trainer: TrainerConfig = MISSING
     warmup: WarmupConfig = field(default_factory=WarmupConfig)
     marker: MarkerConfig = MISSING
+    experiment: str | None = None  # a paper, whose choices come before those of the command line
     stages: list[str] | None = None  # of warmup, sft and grpo; None: warmup and grpo, or grpo for a model with a path
     curriculum: str = "uniform"  # which samples are drawn when, and how they are changed
     seed: int = 0

@@ -1,0 +1,43 @@
+"""Every experiment composes to a configuration that can run, for every model that it has numbers for."""
+
+from __future__ import annotations
+
+import pytest
+
+from grounding.experiments.experiment import expanded
+from grounding.experiments.table import EXPERIMENTS
+from grounding.training.config import Config, check, register
+from grounding.training.options import composed
+
+
+def config_of(*overrides: str) -> Config:
+    from omegaconf import OmegaConf
+
+    register()
+    made = OmegaConf.to_object(composed(expanded(overrides, EXPERIMENTS), "hint"))
+    assert isinstance(made, Config)
+    return made
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_it_can_run(name: str) -> None:
+    for model in EXPERIMENTS[name].models:
+        config = config_of(f"experiment={name}", f"model={model}")
+        check(config)
+        assert (config.experiment, config.model.name) == (name, model)
+
+
+def test_stvg_r1_takes_the_papers_numbers() -> None:
+    config = config_of("experiment=stvg_r1", "model=qwen2_5_vl")
+    objective = config.objective
+    assert (objective.generations, objective.beta, objective.lr, objective.scheduler) == (8, 0.04, 1e-6, "linear")
+    assert (objective.temperature, objective.iterations, objective.loss) == (1.0, 1, "grpo")
+    assert (config.model.max_new_tokens, config.model.freeze_vision, config.model.lora_rank) == (1024, False, 0)
+    assert (config.trainer.prompts, config.trainer.bf16, config.seed) == (8, True, 42)
+    assert (config.marker.style, config.data.fps, config.stages) == ("digit", 2.0, ["grpo"])
+    assert config.task.rewards == "stvg_r1"
+
+
+def test_the_command_line_wins() -> None:
+    config = config_of("experiment=stvg_r1", "model=qwen2_5_vl", "seed=3", "objective.beta=0.0")
+    assert (config.seed, config.objective.beta, config.objective.lr) == (3, 0.0, 1e-6)
