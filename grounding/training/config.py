@@ -25,6 +25,7 @@ from prompting import IdMarker
 from rewards import PRESETS, WeightedSum
 
 IMPORTANCE = ("token", "sequence")
+SAVED = "tubelet.yaml"  # in the folder of a trained policy: the configuration of the run that made it
 SCALES = ("group", "batch", "none")
 LOGGERS = ("tensorboard", "wandb", "trackio")
 SCHEDULERS = (  # those of transformers' that need no more than a number of steps

@@ -18,11 +18,10 @@ from grounding.evaluation.bootstrap import shown
 from grounding.evaluation.evaluate import Evaluation, evaluate
 from grounding.evaluation.metrics import intervals
 from grounding.policies.policy import load_policy
-from grounding.training.config import GROUPS, Config, MarkerConfig, TaskConfig, asking_of, check
+from grounding.training.config import GROUPS, SAVED, Config, MarkerConfig, TaskConfig, asking_of, check
 from grounding.training.data import DATA, DataConfig, DatasetConfig, open_held_out, problem_of
 from grounding.training.options import clear_option_errors, read_options
 
-SAVED = "tubelet.yaml"  # in a model folder: the configuration of the run that made it
 HINT = "python scripts/train.py --cfg job lists all options; evaluate has model=DIR and out=FILE.json besides"
 
 

@@ -28,7 +28,7 @@ from grounding.jobs.runlog import RunLog
 from grounding.policies.policy import Policy, VideoPrompt, load_policy, save_policy
 from grounding.policies.saving import whole_folder
 from grounding.policies.tiny import build_tiny
-from grounding.training.config import Config, as_yaml, asking_of, check
+from grounding.training.config import SAVED, Config, as_yaml, asking_of, check
 from grounding.training.data import Skipped, open_sources
 from grounding.training.examples import ExampleMaker
 from grounding.training.folder import METRICS, SKIPPED, forget, is_complete, open_folder
@@ -36,7 +36,7 @@ from grounding.training.lessons import toy_corpus
 from grounding.training.memory import COLUMNS, LENGTHS, WAYS, Forecast
 from grounding.training.outcome import BEFORE, evaluated_after, evaluated_before, read_before, report
 from grounding.training.rewarded import check_rewards
-from grounding.training.stages import SAVED, Stage, Tools, chosen, places, train_stage
+from grounding.training.stages import Stage, Tools, chosen, places, train_stage
 
 PACKAGES = ("torch", "transformers", "trl", "accelerate", "peft", "numpy", "opencv-python-headless", "av")
 

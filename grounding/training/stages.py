@@ -17,12 +17,10 @@ from grounding.jobs.checkpoints import Checkpoints
 from grounding.jobs.runlog import RunLog
 from grounding.policies.policy import Policy, save_policy
 from grounding.tasks.asking import Asking
-from grounding.training.config import Config, as_yaml
+from grounding.training.config import SAVED, Config, as_yaml
 from grounding.training.data import Skipped, Sources, unknown, warmup_first_clip
 from grounding.training.grpo import run_grpo
 from grounding.training.warmup import LESSONS, WarmupPlan, warm_up
-
-SAVED = "tubelet.yaml"  # in the folder of the last stage's policy: the configuration of the run that made it
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,6 @@ from accelerate import PartialState
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedType
 
-from grounding.policies import shared_prefix
-from grounding.policies.shared_prefix import sample
 from grounding.training import grpo
 from grounding.training.config import (
     Config,
@@ -27,6 +26,7 @@ from grounding.training.config import (
 )
 from grounding.training.data import ToyConfig
 from grounding.training.grpo import trl_config
+from grounding.training.rollouts import ROLLOUTS, Drawing, Rollout, Row, one_turn
 from grounding.training.run import train
 from rewards import REWARDS
 
@@ -63,13 +63,13 @@ def small_config(out: Path, **changes: dict[str, Any]) -> Config:
     )
 
 
-def group_by_group(policy: Any, prompts: Any, repeats: int, how: Any, features: Any) -> list[list[int]]:
+def group_by_group(drawing: Drawing) -> list[list[Row]]:
     """Draws that do not depend on which groups are together in a process."""
-    rows = []
-    for prompt, made in zip(prompts, features, strict=True):
-        torch.manual_seed(int(prompt.pixel_values.double().sum()))
-        rows += sample(policy, [prompt], repeats, how, [made])
-    return rows
+    members = []
+    for example in drawing.examples:
+        torch.manual_seed(int(example.prompt.pixel_values.double().sum()))
+        members += one_turn(replace(drawing, examples=[example]))
+    return members
 
 
 def with_sgd(config: Config, folder: Path) -> Any:
@@ -101,7 +101,7 @@ def go(out: Path, changes: dict[str, dict[str, Any]]) -> None:
 
 
 if __name__ == "__main__":
-    shared_prefix.sample = group_by_group
+    ROLLOUTS["one_turn"] = Rollout(group_by_group)
     if "adamw" not in sys.argv:
         grpo.trl_config = with_sgd
     if "sharded" in sys.argv:

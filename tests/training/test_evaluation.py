@@ -14,9 +14,9 @@ from grounding.datasets.problems import Problem
 from grounding.evaluation.evaluate import Evaluation, Prediction
 from grounding.evaluation.metrics import summarise
 from grounding.tasks.stvg import STVG
-from grounding.training.config import QWEN
+from grounding.training.config import QWEN, SAVED
 from grounding.training.data import DATA, DatasetConfig, JsonlConfig, PolicyConfig, ToyConfig, open_held_out
-from grounding.training.evaluation import SAVED, figures, read_arguments, saved_config, table
+from grounding.training.evaluation import figures, read_arguments, saved_config, table
 
 CEILINGS = ("oracle_id_oracle_time", "oracle_id_predicted_time", "predicted_id_oracle_time")
 
