@@ -209,7 +209,8 @@ class Policy:
 
     def patches(self, *prompts: VideoPrompt) -> torch.Tensor:
         """The prompts' patches as the vision tower reads them, float32, shape (N, D), on the model's device."""
-        patches = torch.cat([prompt.pixel_values for prompt in prompts])
+        parts = [prompt.pixel_values for prompt in prompts]
+        patches = torch.cat(parts) if len(parts) > 1 else parts[0]  # the tower keeps floats as they are, uncopied
         return normalize_patches(patches.to(self.model.device), self.processor.video_processor)
 
     def positions_inputs(self, prompts: Sequence[VideoPrompt], input_ids: torch.Tensor) -> dict[str, torch.Tensor]:

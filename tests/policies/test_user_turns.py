@@ -228,9 +228,12 @@ def test_texts_go_where_they_belong_whatever_they_say(policy: Policy, noise: Noi
 def test_a_template_runs_once_for_each_layout(policy: Policy, noise: Noise, monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[tuple[str, ...]] = []
     around = module.chat_around
-    monkeypatch.setattr(
-        module, "chat_around", lambda made, layout: (ran.append(tuple(layout)), around(made, layout))[1]
-    )
+
+    def counted(processor: Any, layout: tuple[str, ...]) -> str:
+        ran.append(layout)
+        return around(processor, layout)
+
+    monkeypatch.setattr(module, "chat_around", counted)
     fresh = replace(policy)
     for text in ("a", "b"):
         fresh.render([text, noise(1)])

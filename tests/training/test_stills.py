@@ -125,7 +125,7 @@ def test_it_is_warmed_up(fresh: Callable[[], Policy], turn: Any) -> None:
 
 def test_workers_make_the_same_prompts(policy: Policy) -> None:
     source = toy_source(FIRST, 3, fps=1.0)
-    rows = [{"index": number} for number in range(3)]
+    rows: list[dict[str, object]] = [{"index": number} for number in range(3)]
     found = []
     for workers in (0, 1):
         collator = Collator(source, policy, asks(STVG, around), keep=4, workers=workers)
