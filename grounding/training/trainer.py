@@ -163,8 +163,9 @@ class VideoGRPOTrainer(Steady, GRPOTrainer):
             "rewards": self._rewards,
         }
         if self.objective.advantages:
-            parts = (batch[name] for name in ("rewards", "completion_ids", "completion_mask"))
-            batch["advantages"] = self.objective.advantages(Rollouts(*parts, self.num_generations, batch["advantages"]))
+            rewards, tokens, mask = (batch[name] for name in ("rewards", "completion_ids", "completion_mask"))
+            made = Rollouts(rewards, tokens, mask, self.num_generations, batch["advantages"])
+            batch["advantages"] = self.objective.advantages(made)
         return batch
 
     def _roll_out(self, inputs: list[dict[str, Any]], members: int) -> tuple[list[Row], list[int]]:

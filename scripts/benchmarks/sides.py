@@ -18,6 +18,7 @@ from grounding.policies.tiny import SPECIAL
 from grounding.tasks.asking import Asking
 from grounding.tasks.stvg import STVG
 from grounding.training.examples import Collator
+from grounding.training.rollouts import Row, rows_of
 from grounding.training.trainer import VideoGRPOTrainer, draws_of
 from prompting import IdMarker
 
@@ -93,10 +94,11 @@ class Side:
         with forced(self.trainer, completions) as calls:
             self.trainer._generate_and_score_completions(self.rows(0))
         args, kwargs = calls[0]
+        draw = getattr(self.trainer, drawing_method(self.trainer))
 
         def generate() -> list[list[int]]:
             self.forget()
-            return self.trainer._generate_single_turn(*args, **kwargs)[0]
+            return [row.tokens if isinstance(row, Row) else row for row in draw(*args, **kwargs)[0]]
 
         return generate
 
@@ -202,17 +204,26 @@ def random_completions(processor: Any, shape: Shape) -> list[list[int]]:
     return drawn.tolist()
 
 
+def drawing_method(trainer: Any) -> str:
+    """Which method of a trainer draws completions."""
+    return "_roll_out" if isinstance(trainer, VideoGRPOTrainer) else "_generate_single_turn"
+
+
 @contextmanager
 def forced(trainer: Any, completions: list[list[int]]) -> Iterator[list[Any]]:
     """Let a trainer 'generate' given completions; yields the arguments of every such call."""
     calls: list[Any] = []
+    name = drawing_method(trainer)
 
-    def generate(*args: Any, **kwargs: Any) -> tuple[list[list[int]], None]:
+    def generate(*args: Any, **kwargs: Any) -> Any:
         calls.append((args, kwargs))
-        return completions, None
+        if name == "_generate_single_turn":
+            return completions, None
+        inputs, members = args
+        return rows_of([[Row(inputs[0]["example"].prompt, tokens)] for tokens in completions], members, 1)
 
-    trainer._generate_single_turn = generate
+    setattr(trainer, name, generate)
     try:
         yield calls
     finally:
-        del trainer._generate_single_turn
+        delattr(trainer, name)
