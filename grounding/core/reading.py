@@ -79,12 +79,7 @@ def read_bytes(path: str | Path, what: str = "") -> bytes:
 
 def read_text(path: str | Path, what: str = "") -> str:
     """The text of a UTF-8 file, without a byte order mark; errors as `read_bytes`, or if it is not UTF-8."""
-    data = read_bytes(path, what)
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        named = f"{what} {path}".strip()
-        raise UserError(f"{named} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+    return _decoded(read_bytes(path, what), f"{what} {path}".strip())
 
 
 def read_json(path: str | Path, what: str = "") -> Any:
@@ -100,21 +95,39 @@ def read_json(path: str | Path, what: str = "") -> Any:
     return parse_json(read_text(path, what), f"{what} {path}".strip())
 
 
-def parse_json(text: str | bytes, where: str) -> Any:
+def parse_json(text: str | bytes, where: str, *, finite: bool = False) -> Any:
     """The value of a JSON text.
 
-    `NaN` and `Infinity` are read as numbers, as many tools write them: check numbers with `checks.number`.
+    Args:
+        text: Bytes are UTF-8.
+        where: What to call it in messages.
+        finite: Refuse `NaN` and `Infinity`, which are no JSON. Otherwise they are read as numbers, for many tools write
+            them: check numbers with `checks.number`.
 
     Raises:
         UserError: If it is not JSON, names a key of an object twice, nests too deeply, or has too long a number.
     """
+    text = _decoded(text, where) if isinstance(text, bytes) else text
     try:
-        return json.loads(text, object_pairs_hook=_once)
+        return json.loads(text, object_pairs_hook=_once, parse_constant=_refuse if finite else float)
     except UserError as error:
         raise UserError(f"{where}: {error}") from error
-    except (ValueError, RecursionError) as error:  # ValueError: not UTF-8, not JSON, or a number of 5,000 digits
-        why = "brackets too deep" if isinstance(error, RecursionError) else error
-        raise UserError(f"{where} is not JSON: {why}") from error
+    except json.JSONDecodeError as error:
+        line = f"line {error.lineno}, " if "\n" in text else ""
+        raise UserError(f"{where} is not JSON: {error.msg} ({line}column {error.colno}); mend it there") from error
+    except (ValueError, RecursionError) as error:  # ValueError: a number of 5,000 digits
+        raise UserError(f"{where} is not JSON that can be read: numbers too long or brackets too deep") from error
+
+
+def _decoded(data: bytes, named: str) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{named} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+
+
+def _refuse(constant: str) -> float:
+    raise UserError(f"{constant} is no JSON number; give a finite one")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

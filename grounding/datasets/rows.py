@@ -14,9 +14,7 @@ misspelt one.
 from __future__ import annotations
 
 import itertools
-import json
 import reprlib
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +22,7 @@ from typing import Any
 
 from grounding.core.errors import UserError
 from grounding.core.intervals import Interval
-from grounding.core.reading import regular_file
+from grounding.core.reading import parse_json, regular_file
 from grounding.datasets.fields import Box, read_fields, read_id
 from grounding.datasets.problems import Problem, collecting
 
@@ -110,32 +108,10 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
 def _parse_object(line: bytes) -> dict[str, Any]:
     if len(line) > MAX_LINE:
         raise UserError(f"the line is longer than {MAX_LINE >> 20} MB; write one JSON object a line, with fewer boxes")
-    try:
-        value = json.loads(line.rstrip().decode("utf-8"), object_pairs_hook=_unique_keys, parse_constant=_no_constant)
-    except UserError:
-        raise
-    except UnicodeDecodeError as error:
-        raise UserError(f"the line is not UTF-8 (byte {error.start}); save the file as UTF-8") from error
-    except json.JSONDecodeError as error:
-        what = f"{error.msg} at column {error.colno}"
-        raise UserError(f"the line is not JSON: {what}; write one whole JSON object a line") from error
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, thousands of brackets
-        raise UserError("the line is not JSON that can be read: numbers too long or brackets too deep") from error
+    value = parse_json(line.rstrip(), "the line", finite=True)
     if not isinstance(value, dict):
         raise UserError(f"the line must be a JSON object {{...}}, got {reprlib.repr(value)}")
     return {key: entry for key, entry in value.items() if entry is not None}
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise UserError(f"key {reprlib.repr(twice)} occurs twice; remove one of the two")
-    return value
-
-
-def _no_constant(name: str) -> float:
-    raise UserError(f"{name} is no JSON number; give a finite one")
 
 
 def _id_of(value: dict[str, Any]) -> str | None:

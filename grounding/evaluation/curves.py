@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import reprlib
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from typing import Any
 from grounding.core import UserError
 from grounding.core.checks import within
 from grounding.core.files import whole_file
-from grounding.core.reading import read_bytes
+from grounding.core.reading import parse_json, read_bytes
 
 Series = dict[str, list[tuple[int, float]]]  # name -> (step, value), in the order of the file
 
@@ -100,11 +99,7 @@ def parse_metrics(line: bytes) -> tuple[int, str, dict[str, float]]:
     Raises:
         UserError: If it is not as `curves` says.
     """
-    try:
-        value = json.loads(line.decode())
-    except (ValueError, RecursionError) as error:  # ValueError: neither UTF-8 nor JSON
-        text = reprlib.repr(line.decode("utf-8", "replace"))
-        raise UserError(f"expected a JSON object, got {text}; remove the line") from error
+    value = parse_json(line, "the line")
     if not isinstance(value, dict):
         raise UserError(f"expected a JSON object, got {reprlib.repr(value)}; remove the line")
     step, phase = value.pop("step", None), value.pop("phase", None)

@@ -8,17 +8,16 @@ a model writes is told, never guessed.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from grounding.core import Answer, ParseFailure
+from grounding.core import Answer, ParseFailure, UserError
+from grounding.core.reading import parse_json
 from grounding.tasks.tags import block_of, expected
 
 Units = Literal["pixels", "thousandths"]
 LARGEST = {"pixels": 100_000, "thousandths": 1000}
-MAX_BRACKETS = 8  # a deeper nest is no box, and json's reader is recursive
 
 NUMBER = r"[0-9]{1,6}(?:\.[0-9]{1,17})?"
 _BARE = re.compile(rf"[\[(] ?({NUMBER}(?: ?, ?{NUMBER}){{1,3}}) ?[\])]", re.ASCII)
@@ -71,26 +70,13 @@ def scaled(values: Sequence[float], size: tuple[int, int], units: Units) -> list
 
 def _from_json(block: str, key: str) -> Any:
     """What an object, or the only object of a list, has under `key`; None for anything else."""
-    if block.count("[") + block.count("{") > MAX_BRACKETS:
-        return None
     try:
-        value = json.loads(block, object_pairs_hook=_once, parse_constant=_refuse)
-    except ValueError:  # what is no JSON, too; digits without end are a ValueError as well
+        value = parse_json(block, "the answer", finite=True)
+    except UserError:
         return None
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     return value.get(key) if isinstance(value, dict) else None
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object whose keys come once: of two boxes under one key, JSON would take the last."""
-    if len({key for key, _ in pairs}) != len(pairs):
-        raise ValueError("a key comes twice")
-    return dict(pairs)
-
-
-def _refuse(name: str) -> Any:
-    raise ValueError(f"{name} is not a coordinate")
 
 
 def _between(value: Any, largest: int) -> bool:

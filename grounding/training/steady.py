@@ -24,6 +24,7 @@ from torch.distributed.tensor import DTensor
 from transformers import AutoModelForImageTextToText, Trainer, TrainerCallback, TrainerState
 
 from grounding.core import UserError
+from grounding.core.reading import read_json
 from grounding.jobs.checkpoints import Checkpoints
 from grounding.policies.policy import VideoPrompt
 from grounding.policies.precision import MOVED, Movement, too_still
@@ -64,7 +65,7 @@ def load_batch(folder: Path) -> list[dict[str, Any]]:
         UserError: If they cannot be read.
     """
     try:
-        notes = json.loads((folder / "batch.json").read_text(encoding="utf-8"))["passes"]
+        notes = read_json(folder / "batch.json")["passes"]
         with safe_open(folder / "batch.safetensors", "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
         return [_put_together(note, f"{index}.", tensors) for index, note in enumerate(notes)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
@@ -13,6 +12,8 @@ from typing import Any
 from gpu_parts.conduct import SCRIPTS
 from gpu_parts.parts import Place, Tell
 from safetensors.torch import load_file
+
+from grounding.core.reading import parse_json, read_json
 
 SAVED = 2  # steps from one checkpoint to the next
 # Few steps, but of everything: warm-up, evaluation, steps with a gradient (an untrained policy needs another reward).
@@ -40,7 +41,7 @@ def learning(place: Place, tell: Tell) -> None:
             tell(result=f"step {rows[-1]['step']} of {rows[-1]['phase']}")
     ended(run)
     seconds = time.perf_counter() - begin
-    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    summary = read_json(out / "summary.json")
     before, after = (summary[when]["m_vIoU"] for when in ("before", "after"))
     tell(
         before=summary["before"],
@@ -123,7 +124,7 @@ def figures(run: Path) -> list[dict[str, Any]]:
     """The figures of every step but those of time, so far as they are written."""
     file = run / "metrics.jsonl"
     lines = file.read_text(encoding="utf-8").rpartition("\n")[0].splitlines() if file.exists() else []
-    rows = [json.loads(line) for line in lines]
+    rows = [parse_json(line, str(file)) for line in lines]
     return [{name: value for name, value in row.items() if not name.startswith(TIMING)} for row in rows]
 
 

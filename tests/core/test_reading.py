@@ -36,6 +36,27 @@ def test_a_key_twice_is_refused_wherever_it_stands() -> None:
             parse_json(text, "x")
 
 
+def test_it_says_where_json_ends_to_be_json() -> None:
+    with pytest.raises(UserError, match=r"^x is not JSON: .* \(column 8\); mend it there"):
+        parse_json('{"a": 1?', "x")
+    with pytest.raises(UserError, match=r"^x is not JSON: .* \(line 2, column 6\); mend it there"):
+        parse_json('{\n"a": ?\n}', "x")
+
+
+@pytest.mark.parametrize("constant", ["NaN", "Infinity", "-Infinity"])
+def test_constants_are_numbers_or_refused(constant: str) -> None:
+    assert str(parse_json(f'{{"a": [{constant}]}}', "x")["a"][0]) == str(float(constant))
+    with pytest.raises(UserError, match=f"^x: {constant} is no JSON number; give a finite one"):
+        parse_json(f'{{"a": [{constant}]}}', "x", finite=True)
+
+
+def test_bytes_are_utf_8() -> None:
+    assert parse_json('\ufeff"gr\u00f6\u00dfe"'.encode(), "x") == "gr\u00f6\u00dfe"
+    for encoding in ("utf-16", "utf-32-be", "latin-1"):
+        with pytest.raises(UserError, match=r"^x is not UTF-8|^x is not JSON"):
+            parse_json('"gr\u00f6\u00dfe"'.encode(encoding), "x")
+
+
 def test_text(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbfone\n")
     assert read_text(tmp_path / "a.txt") == "one\n"

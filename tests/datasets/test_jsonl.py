@@ -31,9 +31,9 @@ def open_(root: Path, annotations: str = "annotations.jsonl", **options: Any) ->
 
 # What is changed in a good row, and two things the message must hold: what is wrong, and how to mend it.
 BROKEN: dict[str, tuple[Any, str, str]] = {
-    "not JSON": (b'{"id": "bad", "video"', "the line is not JSON", "write one whole JSON object a line"),
+    "not JSON": (b'{"id": "bad", "video"', "the line is not JSON", "mend it there"),
     "not an object": (b"[]", "must be a JSON object", "{...}"),
-    "not UTF-8": (b'{"id": "\xff"}', "not UTF-8 (byte 8)", "save the file as UTF-8"),
+    "not UTF-8": (b'{"id": "\xff"}', "not UTF-8 (byte 8)", "save it as UTF-8"),
     "10 MB line": (b'{"id": "' + b"x" * (10 << 20) + b'"}', "longer than 4 MB", "write one JSON object a line"),
     "key missing": ({"query": None}, '"query" is missing', "add it"),
     "key misspelt": ({"querry": "q"}, "unknown key 'querry'", 'did you mean "query"'),

@@ -48,13 +48,13 @@ def test_null_means_absent(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b'{"id": "a", ', "the line is not JSON: .* at column 1[0-9]; write one whole JSON object a line"),
+        (b'{"id": "a", ', r"the line is not JSON: .* \(column 1[0-9]\); mend it there"),
         (b"[1, 2]", r"the line must be a JSON object \{...\}, got \[1, 2\]"),
         (b'"a"', r"the line must be a JSON object \{...\}, got 'a'"),
-        (b'{"id": "gr\xf6\xdfe"}', r"the line is not UTF-8 \(byte 10\); save the file as UTF-8"),
-        (line().decode().encode("utf-16"), r"the line is not UTF-8 \(byte 0\); save the file as UTF-8"),
-        (b'{"id": NaN}', "NaN is no JSON number; give a finite one"),
-        (b'{"id": "a", "id": "b"}', "key 'id' occurs twice; remove one of the two"),
+        (b'{"id": "gr\xf6\xdfe"}', r"the line is not UTF-8 \(byte 10\); save it as UTF-8"),
+        (line().decode().encode("utf-16"), r"the line is not UTF-8 \(byte 0\); save it as UTF-8"),
+        (b'{"id": NaN}', "the line: NaN is no JSON number; give a finite one"),
+        (b'{"id": "a", "id": "b"}', "the line: the key 'id' stands twice in one object; remove one of the two"),
         (b'{"id": ' + b"9" * 5000 + b"}", "numbers too long or brackets too deep"),
         (b"[" * 200_000, "numbers too long or brackets too deep"),
         (line(query="x" * (10 << 20)), "the line is longer than 4 MB; write one JSON object a line"),
