@@ -7,7 +7,7 @@ data.annotations=PATH      the annotation file, or the folder with the files of 
 data.split=NAME            which split of that folder; of jsonl, which rows
 data.root=DIR              where the videos are, in any layout
 data.masklets=DIR          vidstg: VidOR's annotations, for the boxes of its sentences
-data.policy.KIND=ACTION    keep, clamp or reject what is reversed, empty, beyond (the video), box (out of the picture)
+data.cleaning.KIND=ACTION  keep, clamp or reject what is reversed, empty, beyond (the video), box (out of the picture)
 against=NAME:PATH,...      annotations of other splits or benchmarks that no video should be in, too
 out=FILE.json              where the report goes; default: validation_NAME.json
 --no-videos                do not look at the videos
@@ -36,14 +36,14 @@ from grounding.core.files import check_free, write_json
 from grounding.datasets.catalog import DATASETS, Opened, open_dataset
 from grounding.datasets.gold import gold_failures
 from grounding.datasets.jsonl import open_jsonl
-from grounding.datasets.records import Finding, Policy
+from grounding.datasets.records import Cleaning, Finding
 from grounding.datasets.validation import Report, validate
 from grounding.datasets.video_source import masks_by_name
 from grounding.datasets.vidstg import with_boxes
 from grounding.evaluation.gold import metric_failures
 
 SHOWN = 20  # findings on the terminal; the report has all
-POLICY = "data.policy."
+CLEANING = "data.cleaning."
 OPTIONS = ("data", "data.annotations", "data.split", "data.root", "data.masklets", "against", "out")
 
 
@@ -82,8 +82,8 @@ def parse(arguments: list[str]) -> dict[str, str]:
     options = {}
     for argument in arguments:
         key, equals, value = argument.partition("=")
-        if not equals or (key not in OPTIONS and not key.startswith(POLICY)):
-            known = ", ".join([*OPTIONS, POLICY + "KIND", "--no-videos"])
+        if not equals or (key not in OPTIONS and not key.startswith(CLEANING)):
+            known = ", ".join([*OPTIONS, CLEANING + "KIND", "--no-videos"])
             raise UserError(f"there is no option {argument!r}; known: {known}")
         options[key] = value
     for key in ("data", "data.annotations"):
@@ -94,18 +94,18 @@ def parse(arguments: list[str]) -> dict[str, str]:
 
 def opened_of(options: Mapping[str, str]) -> Opened:
     """The dataset that is asked for."""
-    kinds = {key.removeprefix(POLICY): action for key, action in options.items() if key.startswith(POLICY)}
-    unknown = sorted(kinds.keys() - vars(Policy()).keys())
+    kinds = {key.removeprefix(CLEANING): action for key, action in options.items() if key.startswith(CLEANING)}
+    unknown = sorted(kinds.keys() - vars(Cleaning()).keys())
     if unknown:
-        raise UserError(f"there is no {POLICY}{unknown[0]}; known kinds: {', '.join(vars(Policy()))}")
+        raise UserError(f"there is no {CLEANING}{unknown[0]}; known kinds: {', '.join(vars(Cleaning()))}")
     name, annotations, split = options["data"], options["data.annotations"], options.get("data.split")
     root = options.get("data.root")
     if name == "jsonl":
         if kinds or options.get("data.masklets"):
-            raise UserError("data=jsonl has no data.policy and no data.masklets: its rows are right or refused")
+            raise UserError("data=jsonl has no data.cleaning and no data.masklets: its rows are right or refused")
         return own(Path(root or "."), annotations, split)
-    policy = Policy(**kinds)  # type: ignore[arg-type]
-    opened = open_dataset(name, Path(annotations), split=split, videos=Path(root) if root else None, policy=policy)
+    cleaning = Cleaning(**kinds)  # type: ignore[arg-type]
+    opened = open_dataset(name, Path(annotations), split=split, videos=Path(root) if root else None, cleaning=cleaning)
     if options.get("data.masklets"):
         add_boxes(opened, Path(options["data.masklets"]))
     return opened

@@ -22,7 +22,7 @@ from grounding.datasets.mevis import read_mevis
 from grounding.datasets.moments import VIDEO_SUFFIXES, stem
 from grounding.datasets.nextgqa import read_nextgqa
 from grounding.datasets.qvhighlights import read_qvhighlights
-from grounding.datasets.records import Finding, Policy, Read, Record, Refused, one_line, renamed, sample_of
+from grounding.datasets.records import Cleaning, Finding, Read, Record, Refused, one_line, renamed, sample_of
 from grounding.datasets.referit3d import read_nr3d, read_sr3d
 from grounding.datasets.refytvos import read_refytvos
 from grounding.datasets.rextime import read_rextime
@@ -125,7 +125,7 @@ def open_dataset(
     *,
     split: str | None = None,
     videos: str | Path | None = None,
-    policy: Policy | None = None,
+    cleaning: Cleaning | None = None,
 ) -> Opened:
     """Read the annotations of a dataset; videos are looked for, but not opened.
 
@@ -134,7 +134,7 @@ def open_dataset(
         annotations: The annotation file; or the folder with the files of all splits as their authors name them.
         split: Which of them; of a file, nothing.
         videos: Folder below which the videos are, in whatever layout: they are found by name.
-        policy: What is done with truths that cannot be right.
+        cleaning: What is done with truths that cannot be right.
 
     Returns:
         Samples with unique ids. A video that is not found keeps the name that the annotation gives it.
@@ -144,7 +144,7 @@ def open_dataset(
     """
     if name not in DATASETS:
         raise UserError(f"there is no dataset {name!r}; known: {', '.join(DATASETS)}")
-    policy = policy or Policy()
+    cleaning = cleaning or Cleaning()
     file = find_annotations(name, annotations, split)
     located = Located(videos)
     opened = Opened(name, file, [])
@@ -152,7 +152,7 @@ def open_dataset(
     with _uncollected():
         for item in DATASETS[name].read(file):
             opened.rows += 1
-            sample = item if isinstance(item, Finding) else _sample(item, policy, samples, opened.findings)
+            sample = item if isinstance(item, Finding) else _sample(item, cleaning, samples, opened.findings)
             if isinstance(sample, Finding):
                 opened.findings.append(sample)
             else:
@@ -176,10 +176,12 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _sample(record: Record, policy: Policy, samples: dict[str, Sample], findings: list[Finding]) -> Sample | Finding:
+def _sample(
+    record: Record, cleaning: Cleaning, samples: dict[str, Sample], findings: list[Finding]
+) -> Sample | Finding:
     """The sample of a record, or why there is none."""
     try:
-        sample, found = sample_of(record, policy)
+        sample, found = sample_of(record, cleaning)
     except Refused as error:
         return Finding(error.kind, "rejected", record.row, one_line(record.id), str(error))
     if sample.id in samples:

@@ -1,7 +1,7 @@
 """From an annotation as its file says it to a sample, with everything that is wrong with it found on the way.
 
 What can be wrong: a span is `reversed` or `empty`, or reaches `beyond` its video (tubes too); a `box` reaches out of
-the picture. For each a `Policy` says what is done. Nothing else is mended: such a row is refused.
+the picture. For each a `Cleaning` says what is done. Nothing else is mended: such a row is refused.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _LARGE = 1e9  # neither seconds nor pixels come near
 
 
 @dataclass(frozen=True)
-class Policy:
+class Cleaning:
     """What is done with truths that cannot be right. Official scoring reads the truth as it stands, with its own code.
 
     `keep` leaves the truth as it is. An `Interval` cannot be reversed, so an empty one at its start stands for such a
@@ -50,10 +50,10 @@ class Policy:
     def __post_init__(self) -> None:
         for kind, action in vars(self).items():
             if action not in get_args(Action):
-                raise UserError(f"policy.{kind} must be one of {', '.join(get_args(Action))}, got {action!r}")
+                raise UserError(f"cleaning.{kind} must be one of {', '.join(get_args(Action))}, got {action!r}")
 
 
-AS_IT_STANDS = Policy("keep", "keep", "keep", "keep")
+AS_IT_STANDS = Cleaning("keep", "keep", "keep", "keep")
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Finding:
     """Something wrong with a row, and what was done about it.
 
     Args:
-        kind: A field of `Policy`; or `query`, `id`, `row` (ill-formed), `time`, `duplicate`, `video`, `gold`.
+        kind: A field of `Cleaning`; or `query`, `id`, `row` (ill-formed), `time`, `duplicate`, `video`, `gold`.
         action: `kept`, `clamped` or `rejected`.
         row: Where in the file, 1-based; 0 for the file's videos.
         sample_id: The sample, or None where it has no id.
@@ -148,8 +148,8 @@ def read_records(path: Path, convert: Callable[[Entry], Iterator[Record]], decod
             yield Finding("row", "rejected", entry.row, name, str(error))
 
 
-def sample_of(record: Record, policy: Policy) -> tuple[Sample, list[Finding]]:
-    """Check a record and mend it as the policy says.
+def sample_of(record: Record, cleaning: Cleaning) -> tuple[Sample, list[Finding]]:
+    """Check a record and mend it as the cleaning says.
 
     Returns:
         The sample, and what was found and kept or mended.
@@ -163,7 +163,7 @@ def sample_of(record: Record, policy: Policy) -> tuple[Sample, list[Finding]]:
         record.duration = _positive(record.duration, "duration")
         record.meta.update(_known(record))
         raw = [record.span] if record.spans is None else record.spans
-        truth = Answer(**record.truth, **_times(record, policy, found), tube=_tube(record, policy, found))
+        truth = Answer(**record.truth, **_times(record, cleaning, found), tube=_tube(record, cleaning, found))
         if any(one.kind != "box" and one.action == "clamped" for one in found):
             record.meta["raw_spans"] = raw
         return Sample(checked_name(record.id), _path(record.video), query, truth, record.meta), found
@@ -255,17 +255,17 @@ def _known(record: Record) -> dict[str, Any]:
     return {name: value for name, value in told.items() if value is not None}
 
 
-def _times(record: Record, policy: Policy, found: list[Finding]) -> dict[str, Any]:
+def _times(record: Record, cleaning: Cleaning, found: list[Finding]) -> dict[str, Any]:
     if record.spans is not None:
         if not isinstance(record.spans, list):
             raise UserError(f"the spans must be a list of [start, end], got {reprlib.repr(record.spans)}")
         if record.spans == [_NOTHING]:
             return {}
-        return {"intervals": tuple([_interval(span, record, policy, found) for span in record.spans])}
-    return {} if record.span in (None, _NOTHING) else {"interval": _interval(record.span, record, policy, found)}
+        return {"intervals": tuple([_interval(span, record, cleaning, found) for span in record.spans])}
+    return {} if record.span in (None, _NOTHING) else {"interval": _interval(record.span, record, cleaning, found)}
 
 
-def _interval(span: Any, record: Record, policy: Policy, found: list[Finding]) -> Interval:
+def _interval(span: Any, record: Record, cleaning: Cleaning, found: list[Finding]) -> Interval:
     """One span as an interval within the video."""
     if not isinstance(span, (list, tuple)) or len(span) != 2 or not all(map(_finite, span)):
         raise UserError(f"a span must be two finite numbers [start, end] in seconds, got {reprlib.repr(span)}")
@@ -273,23 +273,23 @@ def _interval(span: Any, record: Record, policy: Policy, found: list[Finding]) -
     shown = f"[{start:g}, {end:g}] s"
     backwards = end < start
     if backwards:
-        _act("reversed", policy.reversed, record, f"span {shown} ends before it starts", found, start - end)
-        start, end = (start, start) if policy.reversed == "keep" else (end, start)
+        _act("reversed", cleaning.reversed, record, f"span {shown} ends before it starts", found, start - end)
+        start, end = (start, start) if cleaning.reversed == "keep" else (end, start)
     latest = math.inf if record.duration is None else record.duration
     over = max(end - latest, -start, 0.0)
     if over > 0:
         message = f"span {shown} is not within the video of {latest:g} s"
-        _act("beyond", policy.beyond, record, message, found, over)
+        _act("beyond", cleaning.beyond, record, message, found, over)
         start = max(start, 0.0)
         end = max(end, start)
-        if policy.beyond == "clamp":
+        if cleaning.beyond == "clamp":
             start, end = min(start, latest), min(end, latest)
-    if start == end and not (backwards and policy.reversed == "keep"):
-        _act("empty", "keep" if policy.empty == "keep" else "reject", record, f"span {shown} has no length", found)
+    if start == end and not (backwards and cleaning.reversed == "keep"):
+        _act("empty", "keep" if cleaning.empty == "keep" else "reject", record, f"span {shown} has no length", found)
     return Interval(start, end)
 
 
-def _tube(record: Record, policy: Policy, found: list[Finding]) -> Tube | None:
+def _tube(record: Record, cleaning: Cleaning, found: list[Finding]) -> Tube | None:
     if record.boxes is None:
         return None
     boxes = record.boxes
@@ -298,8 +298,8 @@ def _tube(record: Record, policy: Policy, found: list[Finding]) -> Tube | None:
     over = record.first_frame + len(boxes) - (record.frame_count or math.inf)
     if over > 0:
         message = f"boxes on {int(over)} frames past the {record.frame_count} of the video"
-        _act("beyond", policy.beyond, record, message, found, over)
-        boxes = boxes[: max(len(boxes) - int(over), 0)] if policy.beyond == "clamp" else boxes
+        _act("beyond", cleaning.beyond, record, message, found, over)
+        boxes = boxes[: max(len(boxes) - int(over), 0)] if cleaning.beyond == "clamp" else boxes
     if record.size is not None and len(boxes):
         height, width = record.size
         edge = np.array([width, height, width, height], float)
@@ -307,8 +307,8 @@ def _tube(record: Record, policy: Policy, found: list[Finding]) -> Tube | None:
         if not boxes.min() >= 0 or (boxes > edge).any():  # also where a frame has no box, NaN
             out = float(np.fmax(-np.fmin.reduce(boxes), np.fmax.reduce(boxes) - edge).max())
         if out > 0:
-            _act("box", policy.box, record, f"a box reaches {out:g} pixels out of the picture", found, out)
-            boxes = boxes.clip(0, edge) if policy.box == "clamp" else boxes
+            _act("box", cleaning.box, record, f"a box reaches {out:g} pixels out of the picture", found, out)
+            boxes = boxes.clip(0, edge) if cleaning.box == "clamp" else boxes
     if not len(boxes):
         raise UserError("there is no box on any frame of the video")
     return Tube(record.first_frame, boxes)

@@ -59,7 +59,7 @@ class VideoSource:
             of the masklets, these have ids of their own, and the one that fits the tube is taken.
         merge_splits: Whether ids that a tube follows one after another are made one. The truth is used for that: train
             with it, but do not evaluate.
-        beyond: What is done with a truth that reaches past the end of the video file, see `records.Policy`.
+        beyond: What is done with a truth that reaches past the end of the video file, see `records.Cleaning`.
         skipped: The rows that `usable` left out.
         notes: Findings about rows that are used, such as boxes on few frames.
     """

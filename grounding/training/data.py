@@ -21,7 +21,7 @@ from grounding.core.seeds import generator
 from grounding.datasets.catalog import DATASETS, find_annotations, open_dataset
 from grounding.datasets.jsonl import JsonlSource, open_jsonl
 from grounding.datasets.problems import Problem
-from grounding.datasets.records import Policy
+from grounding.datasets.records import Cleaning
 from grounding.datasets.toy import FPS, HELD_OUT, PER_SEED, as_they_are, toy_source
 from grounding.datasets.video_source import Progress, VideoSource, usable
 from grounding.policies.saving import writing
@@ -74,8 +74,8 @@ class JsonlConfig(FilesConfig):
 
 
 @dataclass
-class PolicyConfig:
-    """What is done with truths that cannot be right: keep, clamp or reject; see grounding.datasets.records.Policy."""
+class CleaningConfig:
+    """What is done with truths that cannot be right: keep, clamp or reject; see grounding.datasets.records.Cleaning."""
 
     reversed: str = "reject"
     empty: str = "reject"
@@ -89,7 +89,7 @@ class DatasetConfig(FilesConfig):
 
     masklets: str = ""  # the folder with the masks of each video, named like it; for vidstg VidOR's files will do
     boxes: str = ""  # vidstg only: VidOR's files, where `masklets` are masks of one's own
-    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    cleaning: CleaningConfig = field(default_factory=CleaningConfig)
 
 
 DATA: dict[str, DataConfig] = {
@@ -139,7 +139,7 @@ def _check_dataset(data: DatasetConfig) -> list[str]:
     if data.boxes and data.name != "vidstg":
         errors.append(f"data.boxes is for data=vidstg, whose boxes are in VidOR's files; leave it out for {data.name}")
     try:
-        Policy(**vars(data.policy))
+        Cleaning(**vars(data.cleaning))
     except UserError as error:
         errors.append(f"data.{error}")
     if not (is_file(data.annotations) or is_folder(data.annotations)):
@@ -277,11 +277,11 @@ def _open_split(
     if not isinstance(data, DatasetConfig):
         own = {**reading, "marks": task.marks}
         return open_jsonl(Path(data.root), data.annotations, split=split, on_error=on_error, **own)  # type: ignore[arg-type]
-    policy, root = Policy(**vars(data.policy)), Path(data.root)
+    cleaning, root = Cleaning(**vars(data.cleaning)), Path(data.root)
     masklets = Path(data.masklets) if task.marks else None
-    opened = open_dataset(data.name, Path(data.annotations), split=split, videos=root, policy=policy)
+    opened = open_dataset(data.name, Path(data.annotations), split=split, videos=root, cleaning=cleaning)
     boxes = Path(data.boxes or data.masklets) if task.marks and data.name == "vidstg" else None
-    source = VideoSource(opened.samples, root, masklets, boxes=boxes, beyond=policy.beyond, **reading)
+    source = VideoSource(opened.samples, root, masklets, boxes=boxes, beyond=cleaning.beyond, **reading)
     if option == "eval_split":
         source = _choose(source, data.eval_samples)  # first, for only what is used need be checked: masks are large
     return usable(source, opened, task.lacks, on_error, progress)  # type: ignore[arg-type]

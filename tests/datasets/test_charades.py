@@ -9,7 +9,7 @@ import pytest
 
 from grounding.core import Interval, UserError
 from grounding.datasets.catalog import open_dataset
-from grounding.datasets.records import AS_IT_STANDS, Policy
+from grounding.datasets.records import AS_IT_STANDS, Cleaning
 
 # The four reversed rows of the official training split, among good ones.
 LINES = """AO8RW 0.0 6.9##a person is putting a book on a shelf.
@@ -46,11 +46,11 @@ def test_official_lines_and_durations(folder: Path) -> None:
 
 
 def test_what_other_policies_make_of_the_reversed_rows(folder: Path) -> None:
-    swapped = open_dataset("charades", folder, split="train", policy=Policy(reversed="clamp"))
+    swapped = open_dataset("charades", folder, split="train", cleaning=Cleaning(reversed="clamp"))
     intervals = {sample.id: sample.truth.interval for sample in swapped.samples}
     assert intervals["LEOL6_0"] == Interval(7, 8) and intervals["IOL8Q_0"] == Interval(12, 20.9)
     assert "AKKWU_0" not in intervals  # [13, 38] lies behind the end of its video of 12.27 s
-    raw = open_dataset("charades", folder, split="train", policy=AS_IT_STANDS)
+    raw = open_dataset("charades", folder, split="train", cleaning=AS_IT_STANDS)
     assert len(raw.samples) == 6
     assert raw.samples[2].truth.interval == Interval(30, 35.2)
 

@@ -15,8 +15,8 @@ from grounding.core import Interval, Sample, UserError
 from grounding.datasets.entries import Entry
 from grounding.datasets.records import (
     AS_IT_STANDS,
+    Cleaning,
     Finding,
-    Policy,
     Record,
     Refused,
     checked_name,
@@ -26,21 +26,21 @@ from grounding.datasets.records import (
     xyxy_of_xywh,
 )
 
-CLAMP = Policy("clamp", "clamp", "clamp", "clamp")
-REJECT = Policy("reject", "reject", "reject", "reject")
+CLAMP = Cleaning("clamp", "clamp", "clamp", "clamp")
+REJECT = Cleaning("reject", "reject", "reject", "reject")
 
 
 def record(**more: Any) -> Record:
     return Record(**{"row": 3, "id": "a", "video": "v.mp4", "query": "who runs", **more})
 
 
-def interval(span: Any, policy: Policy, duration: float | None = 10.0) -> Interval | None:
-    return sample_of(record(span=span, duration=duration), policy)[0].truth.interval
+def interval(span: Any, cleaning: Cleaning, duration: float | None = 10.0) -> Interval | None:
+    return sample_of(record(span=span, duration=duration), cleaning)[0].truth.interval
 
 
 def test_a_record_becomes_a_sample() -> None:
     made, found = sample_of(
-        record(span=[1, 2.5], query=" who runs\n", truth={"object_id": 2}, duration=10, meta={"k": "v"}), Policy()
+        record(span=[1, 2.5], query=" who runs\n", truth={"object_id": 2}, duration=10, meta={"k": "v"}), Cleaning()
     )
     assert (made.id, made.video, made.query, found) == ("a", "v.mp4", "who runs", [])
     assert (made.truth.interval, made.truth.object_id) == (Interval(1.0, 2.5), 2)
@@ -48,13 +48,13 @@ def test_a_record_becomes_a_sample() -> None:
 
 
 def test_several_spans_keep_their_order_and_none_is_not_never() -> None:
-    made, _ = sample_of(record(spans=[[7, 9], [1, 2]]), Policy())
+    made, _ = sample_of(record(spans=[[7, 9], [1, 2]]), Cleaning())
     assert made.truth.intervals == (Interval(7, 9), Interval(1, 2)) and made.truth.interval is None
-    assert sample_of(record(spans=[]), Policy())[0].truth.intervals == ()
-    assert sample_of(record(), Policy())[0].truth.segments is None
+    assert sample_of(record(spans=[]), Cleaning())[0].truth.intervals == ()
+    assert sample_of(record(), Cleaning())[0].truth.segments is None
 
 
-# A video of 10 s: the span, and what each policy makes of it (a refusal is named by its kind).
+# A video of 10 s: the span, and what each cleaning makes of it (a refusal is named by its kind).
 @pytest.mark.parametrize(
     ("span", "kept", "clamped", "rejected"),
     [
@@ -69,18 +69,18 @@ def test_several_spans_keep_their_order_and_none_is_not_never() -> None:
         ([-3, -1], (0, 0), "empty", "beyond"),
     ],
 )
-def test_what_each_policy_makes_of_a_span(span: list[float], kept: Any, clamped: Any, rejected: Any) -> None:
-    for policy, expected in ((AS_IT_STANDS, kept), (CLAMP, clamped), (REJECT, rejected)):
+def test_what_each_cleaning_makes_of_a_span(span: list[float], kept: Any, clamped: Any, rejected: Any) -> None:
+    for cleaning, expected in ((AS_IT_STANDS, kept), (CLAMP, clamped), (REJECT, rejected)):
         if isinstance(expected, str):
             with pytest.raises(Refused) as caught:
-                interval(span, policy)
+                interval(span, cleaning)
             assert caught.value.kind == expected
         else:
-            assert interval(span, policy) == Interval(*expected)
+            assert interval(span, cleaning) == Interval(*expected)
 
 
 def test_the_amount_and_the_raw_span_are_told() -> None:
-    made, (found,) = sample_of(record(span=[8, 11.5], duration=10), Policy())
+    made, (found,) = sample_of(record(span=[8, 11.5], duration=10), Cleaning())
     assert found == Finding("beyond", "clamped", 3, "a", "span [8, 11.5] s is not within the video of 10 s", 1.5)
     assert made.meta["raw_spans"] == [[8, 11.5]]
     made, (found,) = sample_of(record(span=[8, 11.5], duration=10), AS_IT_STANDS)
@@ -88,12 +88,12 @@ def test_the_amount_and_the_raw_span_are_told() -> None:
 
 
 def test_without_a_duration_an_end_is_believed() -> None:
-    assert interval([8, 5000], Policy(), None) == Interval(8, 5000)
+    assert interval([8, 5000], Cleaning(), None) == Interval(8, 5000)
 
 
 def test_one_bad_span_of_several_refuses_the_row() -> None:
     with pytest.raises(Refused, match=r"span \[4, 2\] s ends before it starts"):
-        sample_of(record(spans=[[1, 2], [4, 2]]), Policy())
+        sample_of(record(spans=[[1, 2], [4, 2]]), Cleaning())
 
 
 @pytest.mark.parametrize(
@@ -130,18 +130,18 @@ def test_one_bad_span_of_several_refuses_the_row() -> None:
         ({"truth": {"number": math.inf}}, "row", "must be finite"),
     ],
 )
-def test_what_no_policy_mends(more: dict[str, Any], kind: str, message: str) -> None:
+def test_what_no_cleaning_mends(more: dict[str, Any], kind: str, message: str) -> None:
     with pytest.raises(Refused, match=message) as caught:
         sample_of(record(**more), AS_IT_STANDS)
     assert caught.value.kind == kind
 
 
 def test_an_empty_span_beside_a_reversed_one_is_still_empty() -> None:
-    policy = Policy(reversed="keep", empty="reject")
-    made, found = sample_of(record(spans=[[5, 3], [1, 2]]), policy)
+    cleaning = Cleaning(reversed="keep", empty="reject")
+    made, found = sample_of(record(spans=[[5, 3], [1, 2]]), cleaning)
     assert made.truth.intervals == (Interval(5, 5), Interval(1, 2)) and [one.kind for one in found] == ["reversed"]
     with pytest.raises(Refused, match=r"span \[2, 2\] s has no length"):
-        sample_of(record(spans=[[5, 3], [2, 2]]), policy)
+        sample_of(record(spans=[[5, 3], [2, 2]]), cleaning)
 
 
 def boxes(*rows: list[float]) -> np.ndarray:
@@ -151,7 +151,7 @@ def boxes(*rows: list[float]) -> np.ndarray:
 def test_boxes_become_a_tube_within_video_and_picture() -> None:
     # Frames 8 to 11 of a video of 10 frames of 20 x 10 pixels: two frames too many, one box 3 pixels too wide.
     given_ = boxes([0, 0, 5, 5], [15, 2, 23, 8], [0, 0, 5, 5], [0, 0, 5, 5])
-    made, found = sample_of(record(boxes=given_, first_frame=8, frame_count=10, size=(10, 20)), Policy())
+    made, found = sample_of(record(boxes=given_, first_frame=8, frame_count=10, size=(10, 20)), Cleaning())
     assert made.truth.tube is not None and made.truth.tube.frames == range(8, 10)
     assert made.truth.tube.boxes.tolist() == [[0, 0, 5, 5], [15, 2, 20, 8]]
     assert [(one.kind, one.action, one.amount) for one in found] == [("beyond", "clamped", 2), ("box", "clamped", 3)]
@@ -164,7 +164,7 @@ def test_boxes_become_a_tube_within_video_and_picture() -> None:
 
 
 def test_a_frame_without_a_box_stays_without() -> None:
-    made, found = sample_of(record(boxes=boxes([math.nan] * 4, [1, 1, 2, 2]), size=(10, 20)), Policy())
+    made, found = sample_of(record(boxes=boxes([math.nan] * 4, [1, 1, 2, 2]), size=(10, 20)), Cleaning())
     assert made.truth.tube is not None and np.isnan(made.truth.tube.boxes[0]).all() and not found
 
 
@@ -179,7 +179,7 @@ def test_a_frame_without_a_box_stays_without() -> None:
 )
 def test_tubes_that_are_none(more: dict[str, Any], message: str) -> None:
     with pytest.raises(Refused, match=message):
-        sample_of(record(**more), Policy())
+        sample_of(record(**more), Cleaning())
 
 
 def test_left_top_width_height() -> None:
@@ -197,9 +197,9 @@ def test_names() -> None:
 
 
 @pytest.mark.parametrize("field", ["reversed", "empty", "beyond", "box"])
-def test_a_policy_is_one_of_three(field: str) -> None:
-    with pytest.raises(UserError, match=rf"policy\.{field} must be one of keep, clamp, reject, got 'drop'"):
-        Policy(**{field: "drop"})  # type: ignore[arg-type]
+def test_a_cleaning_is_one_of_three(field: str) -> None:
+    with pytest.raises(UserError, match=rf"cleaning\.{field} must be one of keep, clamp, reject, got 'drop'"):
+        Cleaning(**{field: "drop"})  # type: ignore[arg-type]
 
 
 def test_a_row_that_is_no_record_is_a_finding_and_the_next_is_read(tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_a_row_that_is_no_record_is_a_finding_and_the_next_is_read(tmp_path: Pat
 
 
 def test_another_path_of_the_video() -> None:
-    made: Sample = sample_of(record(), Policy())[0]
+    made: Sample = sample_of(record(), Cleaning())[0]
     assert renamed(made, "v.mp4") is made and renamed(made, "x/v.mp4").video == "x/v.mp4"
 
 

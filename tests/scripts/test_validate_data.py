@@ -64,7 +64,7 @@ def test_a_dirty_dataset_is_reported(command: Command, charades: Path, tmp_path:
 @pytest.mark.slow
 def test_policies_and_no_videos(command: Command, charades: Path, tmp_path: Path) -> None:
     common = ["data=charades", "data.annotations=test.txt", "data.root=videos", "--no-videos"]
-    done = command("validate_data.py", *common, "data.policy.reversed=clamp", "data.policy.beyond=reject")
+    done = command("validate_data.py", *common, "data.cleaning.reversed=clamp", "data.cleaning.beyond=reject")
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "validation_charades.json").read_text())
     assert (report["rows"], report["kept"], report["videos"]) == (4, 3, {"named": 2})
@@ -114,8 +114,8 @@ def test_what_is_there_stays(command: Command, charades: Path, kind: str) -> Non
         (["data=charades", "data.annotations=none.txt"], "is neither a file nor a folder"),
         (["data=charades", "data.annotations=test.txt", "data.fps=2"], "there is no option 'data.fps=2'"),
         (["data=charades", "data.annotations=test.txt", "loud"], "there is no option 'loud'"),
-        (["data=charades", "data.annotations=test.txt", "data.policy.x=keep"], "there is no data.policy.x"),
-        (["data=charades", "data.annotations=test.txt", "data.policy.box=no"], "policy.box must be one of"),
+        (["data=charades", "data.annotations=test.txt", "data.cleaning.x=keep"], "there is no data.cleaning.x"),
+        (["data=charades", "data.annotations=test.txt", "data.cleaning.box=no"], "cleaning.box must be one of"),
         (["data=charades", "data.annotations=test.txt", "out=test.txt"], "test.txt exists already"),
         (["data=charades", "data.annotations=test.txt", "data.masklets=."], "is read for data=vidstg only"),
     ],
@@ -128,7 +128,7 @@ def test_mistakes_are_one_line_and_status_2(command: Command, charades: Path, ar
 @pytest.mark.slow
 def test_help(command: Command) -> None:
     done = command("validate_data.py", "--help")
-    assert done.returncode == 0 and "data.policy.KIND=ACTION" in done.stdout
+    assert done.returncode == 0 and "data.cleaning.KIND=ACTION" in done.stdout
 
 
 def test_own_rows_are_validated_too(script: ModuleType, tmp_path: Path) -> None:
@@ -148,9 +148,9 @@ def test_own_rows_are_validated_too(script: ModuleType, tmp_path: Path) -> None:
     assert (found.row, found.action) == (2, "rejected") and "object_id 9 is not in the masks" in found.message
 
 
-@pytest.mark.parametrize("option", ["data.policy.box", "data.masklets"])
+@pytest.mark.parametrize("option", ["data.cleaning.box", "data.masklets"])
 def test_options_that_rows_of_ones_own_do_not_know_are_refused(script: ModuleType, option: str) -> None:
-    with pytest.raises(UserError, match=r"data=jsonl has no data\.policy and no data\.masklets"):
+    with pytest.raises(UserError, match=r"data=jsonl has no data\.cleaning and no data\.masklets"):
         script.opened_of({"data": "jsonl", "data.annotations": "a.jsonl", option: "keep"})
 
 

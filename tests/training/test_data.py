@@ -16,7 +16,7 @@ from grounding.core import Answer, Interval, Masklets, Sample, UserError, UserEr
 from grounding.datasets.catalog import DATASETS
 from grounding.datasets.jsonl import JsonlSource
 from grounding.datasets.problems import Problem
-from grounding.datasets.records import Policy
+from grounding.datasets.records import Cleaning
 from grounding.datasets.toy import HELD_OUT, PER_SEED, ToySource, toy_source
 from grounding.datasets.toy_export import export_toy
 from grounding.datasets.video_source import VideoSource
@@ -24,10 +24,10 @@ from grounding.tasks.stvg import STVG
 from grounding.tasks.vtg import VTG
 from grounding.training.data import (
     DATA,
+    CleaningConfig,
     DataConfig,
     DatasetConfig,
     JsonlConfig,
-    PolicyConfig,
     Skipped,
     ToyConfig,
     check_data,
@@ -55,8 +55,8 @@ def test_every_dataset_of_the_catalog_can_be_named() -> None:
     assert all(DATA[name].name == name for name in DATA)
 
 
-def test_the_policy_is_that_of_the_catalog() -> None:
-    assert vars(PolicyConfig()) == vars(Policy())
+def test_the_cleaning_is_that_of_the_catalog() -> None:
+    assert vars(CleaningConfig()) == vars(Cleaning())
 
 
 def test_what_is_right_passes(data: DatasetConfig, hcstvg: Path) -> None:
@@ -105,7 +105,7 @@ def test_what_is_missing_is_told_with_all_that_is_needed(name: str) -> None:
         ({"eval_split": "../val"}, "data.eval_split: a split must be a plain name such as train or val"),
         ({"eval_split": None}, "data.eval_split: no annotations of hcstvg in the folder"),
         ({"boxes": "."}, "data.boxes is for data=vidstg, whose boxes are in VidOR's files; leave it out for hcstvg"),
-        ({"policy": PolicyConfig(box="mend")}, "data.policy.box must be one of keep, clamp, reject, got 'mend'"),
+        ({"cleaning": CleaningConfig(box="mend")}, "data.cleaning.box must be one of keep, clamp, reject, got 'mend'"),
         ({"on_error": "pass"}, "data.on_error must be one of stop, skip, got 'pass'"),
         ({"backend": "vlc"}, "data.backend must be one of auto, pyav, torchcodec, decord, got 'vlc'"),
         ({"max_pixels": 1}, "data.max_pixels must be at least 784 (28 x 28), got 1"),
@@ -126,14 +126,14 @@ def test_a_file_has_no_splits(data: DatasetConfig, hcstvg: Path) -> None:
 
 
 def test_several_mistakes_come_together(data: DatasetConfig) -> None:
-    wrong = replace(data, train_split="x", eval_split="y", fps=0.0, policy=PolicyConfig(empty="no"))
-    names = ["data.fps", "data.policy.empty", "data.train_split", "data.eval_split"]
+    wrong = replace(data, train_split="x", eval_split="y", fps=0.0, cleaning=CleaningConfig(empty="no"))
+    names = ["data.fps", "data.cleaning.empty", "data.train_split", "data.eval_split"]
     assert [line.startswith(name) for line, name in zip(check_data(wrong, STVG), names, strict=True)] == [True] * 4
 
 
 def test_all_files_share_their_options() -> None:
     own = {field.name for field in fields(DatasetConfig)} - {field.name for field in fields(JsonlConfig)}
-    assert own == {"masklets", "boxes", "policy"}
+    assert own == {"masklets", "boxes", "cleaning"}
 
 
 def test_a_task_that_draws_no_ids_can_use_all_that_say_when(hcstvg: Path) -> None:
@@ -421,7 +421,7 @@ def test_rows_of_a_public_dataset_that_cannot_be_used_stop_or_are_skipped(hcstvg
     assert names(sources.train) == ["f.mp4"] and [one.sample_id for one in sources.skipped] == ["gone.mp4"]
 
 
-def test_truths_that_cannot_be_right_follow_the_policy(hcstvg: Path, tmp_path: Path) -> None:
+def test_truths_that_cannot_be_right_follow_the_cleaning(hcstvg: Path, tmp_path: Path) -> None:
     """Of a video of 10 frames; the seconds of the second row end before they start, but its boxes say when."""
     rows = json.loads((hcstvg / "annotations" / "train_v2.json").read_text())
     rows["b.mp4"] |= {"st_time": 0.5, "ed_time": 0.2}
@@ -434,7 +434,7 @@ def test_truths_that_cannot_be_right_follow_the_policy(hcstvg: Path, tmp_path: P
         truth = sources.train.load(sources.train.samples[place]).sample.truth
         assert truth.interval is not None and truth.tube is not None and truth.tube.frames == range(first, last)
         assert (truth.interval.start, truth.interval.end) == pytest.approx((first / 10, last / 10))
-    data.policy = PolicyConfig(beyond="reject")
+    data.cleaning = CleaningConfig(beyond="reject")
     sources = open_sources(data, STVG, 0, PIXELS)
     assert names(sources.train) == ["a.mp4", "b.mp4"]
     assert [(one.row, one.sample_id) for one in sources.skipped] == [(3, "c.mp4")]

@@ -15,7 +15,7 @@ from grounding.evaluation.evaluate import Evaluation, Prediction
 from grounding.evaluation.metrics import summarise
 from grounding.tasks.stvg import STVG
 from grounding.training.config import QWEN, SAVED
-from grounding.training.data import DATA, DatasetConfig, JsonlConfig, PolicyConfig, ToyConfig, open_held_out
+from grounding.training.data import DATA, CleaningConfig, DatasetConfig, JsonlConfig, ToyConfig, open_held_out
 from grounding.training.evaluation import figures, read_arguments, saved_config, table
 
 CEILINGS = ("oracle_id_oracle_time", "oracle_id_predicted_time", "predicted_id_oracle_time")
@@ -96,10 +96,11 @@ def test_other_data_keeps_what_both_kinds_have(folder: Path) -> None:
 
 def test_a_public_dataset_needs_no_training_split(folder: Path, hcstvg: Path) -> None:
     paths = [f"data.root={hcstvg}/videos", f"data.annotations={hcstvg}/annotations", f"data.masklets={hcstvg}/masks"]
-    options = ["data.name=hcstvg", *paths, "data.eval_split=val", "data.policy.beyond=reject"]
+    options = ["data.name=hcstvg", *paths, "data.eval_split=val", "data.cleaning.beyond=reject"]
     data = read_arguments([f"model={folder}", *options, "data.train_split=elsewhere"]).config.data
     assert isinstance(data, DatasetConfig)
-    assert (data.name, data.fps, data.eval_split, data.policy) == ("hcstvg", 4.0, "val", PolicyConfig(beyond="reject"))
+    assert (data.name, data.fps, data.eval_split) == ("hcstvg", 4.0, "val")
+    assert data.cleaning == CleaningConfig(beyond="reject")
     assert [sample.id for sample in open_held_out(data, STVG, 84 * 84)[0].samples] == ["d.mp4", "e.mp4"]
     assert DATA["hcstvg"] == DatasetConfig("hcstvg")  # the table of defaults was not written to
 
