@@ -7,20 +7,18 @@ mistakes are known together.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from grounding.core.errors import UserError, UserErrors
+from grounding.core.errors import UserError
 from grounding.core.reading import is_file, is_folder
 from grounding.core.samples import Answer, LoadedSample, Sample
 from grounding.core.video import read_clip
 from grounding.datasets.media import Media
-from grounding.datasets.problems import Problem, collecting
+from grounding.datasets.problems import Problem, collecting, settle
 from grounding.datasets.rows import Row, read_rows
-from grounding.datasets.truth import checked_interval, checked_truth, row_masklets, sparse
-
-TOLD = 100  # bad rows that are told of when they stop; a file that is no annotations has thousands
+from grounding.datasets.truth import checked_interval, checked_truth, completed, row_masklets, sparse
 
 
 @dataclass
@@ -77,10 +75,7 @@ class JsonlSource:
             )
         except UserError as error:
             raise UserError(Problem(self.file, row.number, row.id, str(error)).line()) from error
-        truth = sample.truth
-        if truth.tube is None and truth.object_id is not None and truth.interval is not None:
-            truth = replace(truth, tube=masklets.tube(truth.object_id, truth.interval))
-        return LoadedSample(replace(sample, truth=truth), clip, masklets)
+        return LoadedSample(completed(sample, masklets), clip, masklets)
 
 
 def open_jsonl(
@@ -109,8 +104,7 @@ def open_jsonl(
         merge_splits: Where the boxes of a row follow several ids one after another (a tracker that lost the object),
             make them one when it is loaded. The truth is used for that: train with it, but do not evaluate.
         marks: Whether IDs will be drawn, see `JsonlSource`.
-        on_error: Whether bad rows stop (`UserErrors`, a line for each of the first 100) or are left out and kept in
-            `skipped`.
+        on_error: Whether bad rows stop or are left out and kept in `skipped`.
 
     Raises:
         UserError: If a folder or file is missing, no row is good, or no row belongs to the split.
@@ -132,12 +126,8 @@ def open_jsonl(
                 notes.append(Problem(annotations, row.number, row.id, note))
         if errors:
             skipped.append(Problem(annotations, row.number, row.id, "; ".join(errors)))
-    for found in (skipped, notes):
-        found.sort(key=lambda problem: problem.row)
-    if skipped and on_error == "stop":
-        raise UserErrors(_told(skipped))
-    if not samples:
-        raise UserError(_nothing_good(skipped, annotations))
+    rows = len(samples) + len(skipped)
+    settle(skipped, notes, good=len(samples), rows=rows, file=annotations, on_error=on_error)
     good = {row.id: row for row in wanted if row.id in samples}
     ordered = [samples[sample_id] for sample_id in good]
     reading = (fps, max_frames, max_pixels, backend)
@@ -174,13 +164,3 @@ def _find_annotations(root: str | Path, annotations: str) -> Path:
         if is_file(path):
             return path
     raise UserError(f"data.annotations={annotations} is no file, neither in {root} nor as it stands; mend the path")
-
-
-def _told(problems: list[Problem]) -> list[str]:
-    lines = [problem.line() for problem in problems[:TOLD]]
-    more = len(problems) - len(lines)
-    return [*lines, f"{problems[0].file}: {more} more rows are bad; mend these first"] if more else lines
-
-
-def _nothing_good(skipped: list[Problem], name: str) -> str:
-    return f"{name}: no row is left, {len(skipped)} are bad; mend them, the first: {skipped[0].line()}"

@@ -7,10 +7,13 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 from grounding.core.checks import printable
 from grounding.core.errors import UserError, UserErrors
 from grounding.core.files import write_text
+
+TOLD = 100  # bad rows that are told of when they stop; a file that is no annotations has thousands
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,35 @@ def collecting(errors: list[str]) -> Iterator[None]:
         errors.extend(found.errors)
     except UserError as found:
         errors.append(str(found))
+
+
+def settle(
+    problems: list[Problem], notes: list[Problem], *, good: int, rows: int, file: str, on_error: Literal["stop", "skip"]
+) -> None:
+    """Put what was found into the order of the file, and stop if that is wanted or no row is good.
+
+    Args:
+        problems: The bad rows.
+        notes: Findings about rows that can be used.
+        good: How many rows can be used.
+        rows: How many there are in all.
+        file: The annotation file, as the user named it.
+        on_error: Whether bad rows stop, or are left out.
+
+    Raises:
+        UserErrors: If rows are bad and `on_error` is "stop": a line for each of the first 100, and what can be done.
+        UserError: If no row is good.
+    """
+    for found in (problems, notes):
+        found.sort(key=lambda problem: problem.row)
+    summary = f"{file}: {len(problems)} of {rows} rows cannot be used"
+    if problems and on_error == "stop":
+        lines = [problem.line() for problem in problems[:TOLD]]
+        if len(problems) == 1:
+            raise UserErrors([f"{lines[0]}; or leave the row out with data.on_error=skip"])
+        raise UserErrors([*lines, f"{summary}; mend them, or leave them out with data.on_error=skip"])
+    if not good:
+        raise UserError(f"{summary}, so none is left; the first: {problems[0].line()}")
 
 
 def write_skipped(path: Path, problems: Iterable[Problem]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from grounding.core.errors import UserError, UserErrors
 from grounding.core.intervals import Interval, frames_within
 from grounding.core.masklets import Masklets
-from grounding.core.samples import Answer
+from grounding.core.samples import Answer, Sample
 from grounding.core.tubes import Tube
 from grounding.datasets.fields import Box
 from grounding.datasets.media import Media
@@ -18,6 +19,7 @@ from grounding.datasets.rows import Row
 from prompting.assign import MIN_OVERLAP, Assignment, assign, merged, tube_of_boxes
 
 _NO_BOX: Box = (np.nan, np.nan, np.nan, np.nan)
+_OWN_BOXES = "mend them (xyxy pixels of the source frame) or give object_id"
 
 
 def checked_truth(row: Row, media: Media, *, merge_splits: bool = False) -> Answer:
@@ -35,7 +37,7 @@ def checked_truth(row: Row, media: Media, *, merge_splits: bool = False) -> Answ
     masklets = checked_masklets(row, media)
     if row.object_id is not None:
         return Answer(row.interval, _checked_id(row.object_id, row.interval, masklets))
-    object_id = _matched(assigned(row.boxes, masklets), merge_splits)
+    object_id = _matched(assigned(row.boxes, masklets), _OWN_BOXES, merge_splits=merge_splits)
     return Answer(row.interval, object_id, drawn_tube(row.boxes, row.interval, masklets))
 
 
@@ -101,19 +103,38 @@ def checked_interval(row: Row, media: Media) -> Interval:
     return interval
 
 
-def _matched(found: Assignment, merge_splits: bool) -> int:
-    """The id of the truth, or why there is none."""
+def completed(sample: Sample, masklets: Masklets) -> Sample:
+    """The sample with both object id and tube, where its truth and the masks tell one of the two.
+
+    Raises:
+        UserError: If no mask fits the tube.
+    """
+    truth = sample.truth
+    if not masklets.tracks or truth.interval is None:
+        return sample
+    if truth.tube is None and truth.object_id is not None:
+        truth = replace(truth, tube=masklets.tube(truth.object_id, truth.interval))
+    elif truth.tube is not None and truth.object_id is None:
+        found = assign([truth.tube], masklets)[0]
+        truth = replace(truth, object_id=_matched(found, "check that boxes and masks are of this video"))
+    else:
+        return sample
+    return replace(sample, truth=truth)
+
+
+def _matched(found: Assignment, mend: str, *, merge_splits: bool = False) -> int:
+    """The id that boxes are drawn around, or why there is none and how to mend it."""
     enough = found.merged_overlap if merge_splits else found.overlap
     if found.object_id is not None and enough >= MIN_OVERLAP:
         return found.object_id
-    hint = "mend them (xyxy pixels of the source frame) or give object_id"
-    best = "there are none" if found.best_id is None else f"best: id {found.best_id} by {found.overlap:.2f}"
+    best = "none overlaps them" if found.best_id is None else f"best: id {found.best_id} by {found.overlap:.2f}"
     if found.verdict == "split":
         best += f"; ids {', '.join(map(str, found.parts))} together by {found.merged_overlap:.2f}"
-        hint = "merge these ids (data.merge_splits=true) or give object_id"
+        mend = "merge these ids (data.merge_splits=true)"
     elif found.overlap >= MIN_OVERLAP:
-        raise UserError(f'"boxes" overlap id {found.best_id} most, but in few frames ({found.votes:.0%}) best; {hint}')
-    raise UserError(f'"boxes" overlap no masklet by {MIN_OVERLAP} or more ({best}); {hint}')
+        most = f"the boxes overlap id {found.best_id} most"
+        raise UserError(f"{most}, but in few frames ({found.votes:.0%}) best; {mend}")
+    raise UserError(f"the boxes overlap no masklet by {MIN_OVERLAP} or more ({best}); {mend}")
 
 
 def drawn_tube(boxes: Mapping[int, Box], interval: Interval, masklets: Masklets) -> Tube:

@@ -13,25 +13,23 @@ from typing import Literal
 import numpy as np
 
 from grounding.core.clip import Clip
-from grounding.core.errors import UserError, UserErrors
+from grounding.core.errors import UserError
 from grounding.core.intervals import Interval, frames_within
 from grounding.core.masklets import Masklets
 from grounding.core.reading import is_folder
 from grounding.core.samples import Answer, LoadedSample, Sample
-from grounding.core.tubes import Tube
 from grounding.core.video import read_clip
 from grounding.datasets.catalog import Opened
 from grounding.datasets.cut import cut, shown, timed, within_video
-from grounding.datasets.jsonl import TOLD
 from grounding.datasets.masks import read_masklets
 from grounding.datasets.masks.mevis import MASKS
 from grounding.datasets.media import Media
 from grounding.datasets.moments import stem
-from grounding.datasets.problems import Problem, collecting
+from grounding.datasets.problems import Problem, collecting, settle
 from grounding.datasets.records import Action
-from grounding.datasets.truth import sparse
+from grounding.datasets.truth import completed, sparse
 from grounding.datasets.vidstg import with_boxes
-from prompting.assign import MIN_OVERLAP, assign, merged
+from prompting.assign import assign, merged
 
 Progress = Callable[[Sequence[Sample]], Iterable[Sample]]
 Lacks = Callable[[Collection[str]], list[str]]
@@ -179,8 +177,7 @@ def usable(
         source: With samples of `opened`.
         opened: The annotations; a row that was rejected when they were read is bad, too.
         lacks: What a truth with some parts lacks for what is asked, see `Task.lacks`.
-        on_error: Whether bad rows stop (`UserErrors`, a line for each of the first 100) or are left out and kept in
-            `skipped`.
+        on_error: Whether bad rows stop or are left out and kept in `skipped`.
         progress: Wraps the samples on their way, to show how far it is.
 
     Raises:
@@ -205,14 +202,7 @@ def usable(
                 notes.append(Problem(file, sample.meta["row"], sample.id, note))
         if errors:
             problems.append(Problem(file, sample.meta["row"], sample.id, "; ".join(errors)))
-    for found in (problems, notes):
-        found.sort(key=lambda problem: problem.row)
-    summary = f"{file}: {len(problems)} of {opened.rows} rows cannot be used"
-    if problems and on_error == "stop":
-        told = [problem.line() for problem in problems[:TOLD]]
-        raise UserErrors([*told, f"{summary}; mend them, or leave them out with data.on_error=skip"])
-    if not good:
-        raise UserError(f"{summary}, so none is left; the first: {problems[0].line()}")
+    settle(problems, notes, good=len(good), rows=opened.rows, file=file, on_error=on_error)
     samples = [sample for sample in source.samples if sample.id in good]
     return replace(source, samples=samples, skipped=problems, notes=notes)
 
@@ -244,29 +234,3 @@ def masks_by_name(folder: str | Path) -> dict[str, Path]:
             ending = next((one for one in _ENDINGS if name.endswith(one)), "")
             found.setdefault(name.removesuffix(ending), Path(parent) / name)
     return found
-
-
-def completed(sample: Sample, masklets: Masklets) -> Sample:
-    """The sample with both object id and tube, where its truth and the masks tell one of the two.
-
-    Raises:
-        UserError: If no mask fits the tube.
-    """
-    truth = sample.truth
-    if not masklets.tracks or truth.interval is None:
-        return sample
-    if truth.tube is None and truth.object_id is not None:
-        return replace(sample, truth=replace(truth, tube=masklets.tube(truth.object_id, truth.interval)))
-    if truth.tube is not None and truth.object_id is None:
-        return replace(sample, truth=replace(truth, object_id=_fitting(truth.tube, masklets)))
-    return sample
-
-
-def _fitting(tube: Tube, masklets: Masklets) -> int:
-    """The id whose masks the boxes of a tube are drawn around."""
-    found = assign([tube], masklets)[0]
-    if found.object_id is None or found.overlap < MIN_OVERLAP:
-        ids = ", ".join(map(str, found.parts))
-        hint = f"; ids {ids} together by {found.merged_overlap:.2f} (data.merge_splits=true)" if ids else ""
-        raise UserError(f"the boxes overlap no masklet by {MIN_OVERLAP} or more, the best by {found.overlap:.2f}{hint}")
-    return found.object_id

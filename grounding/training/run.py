@@ -21,7 +21,7 @@ from transformers.utils.logging import disable_progress_bar
 import grounding
 from grounding.core import UserError
 from grounding.core.files import write_json
-from grounding.datasets.jsonl import TOLD
+from grounding.datasets.problems import TOLD
 from grounding.jobs.lock import naming_a_full_disk
 from grounding.jobs.processes import join_processes, stopping_when_told, told_how, told_to_shard
 from grounding.jobs.runlog import RunLog

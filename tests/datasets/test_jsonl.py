@@ -123,20 +123,17 @@ def test_all_broken_rows_are_reported_together_in_the_order_of_the_file(annotate
     root = annotate([good_row, *(broken_row(good_row, change) for change in changes)])
     with pytest.raises(UserErrors) as caught:
         open_(root)
-    rows = [int(line.split("row ")[1].split(":")[0].split(" ")[0]) for line in caught.value.errors]
+    rows = [int(line.split("row ")[1].split(":")[0].split(" ")[0]) for line in caught.value.errors[:-1]]
     assert rows == list(range(2, len(changes) + 2))
 
 
-@pytest.mark.parametrize(("bad", "lines", "last"), [(100, 100, "row 100: "), (103, 101, "3 more rows are bad; mend")])
-def test_of_very_many_broken_rows_the_first_hundred_are_told(
-    annotate: Annotate, bad: int, lines: int, last: str
-) -> None:
-    root = annotate([b"\xff\x00 not JSON"] * bad)
+def test_of_very_many_broken_rows_the_first_hundred_are_told(annotate: Annotate) -> None:
+    root = annotate([b"\xff\x00 not JSON"] * 103)
     with pytest.raises(UserErrors) as caught:
         open_(root)
-    assert len(caught.value.errors) == lines
+    assert len(caught.value.errors) == 101
     assert caught.value.errors[0].startswith("annotations.jsonl, row 1: ")
-    assert last in caught.value.errors[-1]
+    assert caught.value.errors[-1].startswith("annotations.jsonl: 103 of 103 rows cannot be used; mend them, or leave")
 
 
 def test_skipping_keeps_the_good_rows_and_tells_of_the_bad_ones(annotate: Annotate, good_row, tmp_path: Path) -> None:
@@ -159,7 +156,7 @@ def test_skipping_keeps_the_good_rows_and_tells_of_the_bad_ones(annotate: Annota
 def test_nothing_but_bad_rows_is_an_error_even_when_skipping(annotate: Annotate, good_row) -> None:
     root = annotate([{**good_row, "query": ""}, {**good_row, "video": "none.mp4"}])
     with pytest.raises(
-        UserError, match=r"no row is left, 2 are bad; mend them, the first: annotations\.jsonl, row 1 \("
+        UserError, match=r"2 of 2 rows cannot be used, so none is left; the first: annotations\.jsonl, row 1 \("
     ):
         open_(root, on_error="skip")
 

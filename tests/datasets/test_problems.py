@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from grounding.core import UserError, UserErrors
-from grounding.datasets.problems import Problem, collecting, write_skipped
+from grounding.datasets.problems import Problem, collecting, settle, write_skipped
 
 
 def test_line_names_file_row_and_id() -> None:
@@ -33,6 +33,42 @@ def test_collecting_keeps_one_or_several_messages_in_order_and_goes_on() -> None
     with collecting(errors):
         pass
     assert errors == ["a", "b", "c"]
+
+
+def problems(*rows: int) -> list[Problem]:
+    return [Problem("a.jsonl", row, None, "it is bad") for row in rows]
+
+
+def test_bad_rows_stop_in_the_order_of_the_file() -> None:
+    with pytest.raises(UserErrors) as caught:
+        settle(problems(3, 1), [], good=5, rows=7, file="a.jsonl", on_error="stop")
+    assert caught.value.errors == [
+        "a.jsonl, row 1: it is bad",
+        "a.jsonl, row 3: it is bad",
+        "a.jsonl: 2 of 7 rows cannot be used; mend them, or leave them out with data.on_error=skip",
+    ]
+
+
+def test_one_bad_row_is_one_line() -> None:
+    with pytest.raises(UserErrors) as caught:
+        settle(problems(3), [], good=5, rows=6, file="a.jsonl", on_error="stop")
+    assert caught.value.errors == ["a.jsonl, row 3: it is bad; or leave the row out with data.on_error=skip"]
+
+
+def test_of_many_bad_rows_the_first_hundred_are_told() -> None:
+    with pytest.raises(UserErrors) as caught:
+        settle(problems(*range(300, 0, -1)), [], good=0, rows=300, file="a.jsonl", on_error="stop")
+    assert len(caught.value.errors) == 101
+    assert caught.value.errors[99] == "a.jsonl, row 100: it is bad"
+
+
+def test_rows_are_left_out_while_a_good_one_stays() -> None:
+    bad, notes = problems(3, 1), problems(9, 2)
+    settle(bad, notes, good=1, rows=3, file="a.jsonl", on_error="skip")
+    assert (bad, notes) == (problems(1, 3), problems(2, 9))
+    message = r"^a\.jsonl: 2 of 2 rows cannot be used, so none is left; the first: a\.jsonl, row 1: it is bad$"
+    with pytest.raises(UserError, match=message):
+        settle(bad, notes, good=0, rows=2, file="a.jsonl", on_error="skip")
 
 
 def test_collecting_lets_other_errors_pass() -> None:

@@ -27,7 +27,8 @@ from grounding.core import (
 )
 from grounding.datasets.catalog import Opened, open_dataset
 from grounding.datasets.records import Finding
-from grounding.datasets.video_source import VideoSource, completed, masks_by_name, usable
+from grounding.datasets.truth import completed
+from grounding.datasets.video_source import VideoSource, masks_by_name, usable
 from grounding.tasks.stvg import STVG
 
 SQUARE = [4.0, 4.0, 14.0, 14.0]
@@ -93,7 +94,7 @@ def test_without_masks_there_are_no_objects(root: Path) -> None:
 
 
 def test_boxes_that_fit_no_mask_are_refused() -> None:
-    with pytest.raises(UserError, match=r"the boxes overlap no masklet by 0\.3 or more, the best by 0\.00"):
+    with pytest.raises(UserError, match=r"the boxes overlap no masklet by 0\.3 or more \(none overlaps them\); check"):
         completed(sample(interval=Interval(0, 1), tube=Tube(0, np.array([[40, 0, 48, 4.0]]))), masklets())
 
 
@@ -160,9 +161,9 @@ def test_parts_that_overlap_too_little_alone_are_told_of() -> None:
     """Half of the tube's 200 pixels are the object's 100, and each id has half of the frames: 0.25 each."""
     one = sample(interval=Interval(0, 1), tube=Tube(0, np.array([[30.0, 20.0, 40.0, 40.0]] * 10)))
     first, second = masklets().tracks[5], masklets().tracks[5][::-1]
-    with pytest.raises(UserError, match=r"the best by 0\.25; ids 1, 2 together by 0\.50 \(data\.merge_splits=true\)$"):
+    with pytest.raises(UserError, match=r"best: id 1 by 0\.25; ids 1, 2 together by 0\.50\); merge these ids"):
         completed(one, replace(masklets(), tracks={1: first, 2: second}))
-    with pytest.raises(UserError, match=r"the best by 0\.25$"):
+    with pytest.raises(UserError, match=r"\(best: id 1 by 0\.25\); check that boxes and masks"):
         completed(one, replace(masklets(), tracks={1: first}))
 
 
