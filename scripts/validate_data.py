@@ -36,6 +36,7 @@ from grounding.core.files import check_free, write_json
 from grounding.datasets.catalog import DATASETS, Opened, open_dataset
 from grounding.datasets.gold import gold_failures
 from grounding.datasets.jsonl import open_jsonl
+from grounding.datasets.media import ClipOptions
 from grounding.datasets.records import Cleaning, Finding
 from grounding.datasets.validation import Report, validate
 from grounding.datasets.video_source import masks_by_name
@@ -113,7 +114,7 @@ def opened_of(options: Mapping[str, str]) -> Opened:
 
 def own(root: Path, annotations: str, split: str | None) -> Opened:
     """Somebody's own rows; what `data=jsonl` would refuse becomes findings."""
-    source = open_jsonl(root, annotations, split=split, fps=1.0, max_frames=1, max_pixels=None, on_error="skip")
+    source = open_jsonl(root, annotations, ClipOptions(), split=split, on_error="skip")
     bad = [Finding("row", "rejected", one.row, one.sample_id, one.message) for one in source.skipped]
     few = [Finding("box", "kept", one.row, one.sample_id, one.message) for one in source.notes]
     samples = [replace(one, meta={**one.meta, "row": source.rows[one.id].number}) for one in source.samples]

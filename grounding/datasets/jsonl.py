@@ -14,8 +14,7 @@ from typing import Literal
 from grounding.core.errors import UserError
 from grounding.core.reading import is_file, is_folder
 from grounding.core.samples import Answer, LoadedSample, Sample
-from grounding.core.video import read_clip
-from grounding.datasets.media import Media
+from grounding.datasets.media import ClipOptions, Media
 from grounding.datasets.problems import Problem, collecting, settle
 from grounding.datasets.rows import Row, read_rows
 from grounding.datasets.truth import checked_interval, checked_truth, completed, row_masklets, sparse
@@ -32,10 +31,7 @@ class JsonlSource:
         file: The annotation file, as the user named it.
         media: Where videos and masklets are read.
         rows: The good rows by id.
-        fps: Frames a second to sample.
-        max_frames: Most frames of a clip.
-        max_pixels: Most pixels of a frame, or None for all.
-        backend: Video decoder, see `grounding.core.video.read_clip`.
+        clips: How its clips are read.
         merge_splits: Whether ids that the boxes of a row follow one after another are made one.
         notes: Findings about rows that are used, such as boxes on few frames.
         marks: Whether IDs will be drawn; otherwise masklets and objects are not looked at, and need not be there.
@@ -46,10 +42,7 @@ class JsonlSource:
     file: str
     media: Media
     rows: dict[str, Row]
-    fps: float
-    max_frames: int
-    max_pixels: int | None
-    backend: str
+    clips: ClipOptions
     merge_splits: bool = False
     notes: list[Problem] = field(default_factory=list)
     marks: bool = True
@@ -66,13 +59,7 @@ class JsonlSource:
                 masklets = row_masklets(row, self.media, merge_splits=self.merge_splits)
             else:
                 masklets = self.media.no_masklets(row.video)
-            clip = read_clip(
-                self.media.find(row.video),
-                fps=self.fps,
-                max_frames=self.max_frames,
-                max_pixels=self.max_pixels,
-                backend=self.backend,
-            )
+            clip = self.clips.read(self.media.find(row.video))
         except UserError as error:
             raise UserError(Problem(self.file, row.number, row.id, str(error)).line()) from error
         return LoadedSample(completed(sample, masklets), clip, masklets)
@@ -81,12 +68,9 @@ class JsonlSource:
 def open_jsonl(
     root: str | Path,
     annotations: str,
+    clips: ClipOptions,
     *,
     split: str | None = None,
-    fps: float,
-    max_frames: int,
-    max_pixels: int | None,
-    backend: str = "auto",
     merge_splits: bool = False,
     marks: bool = True,
     on_error: Literal["stop", "skip"] = "stop",
@@ -96,11 +80,8 @@ def open_jsonl(
     Args:
         root: Folder that `video` and `masklets` are relative to, and may not leave.
         annotations: The file, relative to `root`, or else as it stands.
+        clips: How clips will be read.
         split: Keep only rows with this `split`; files of other well-formed rows are then not looked at.
-        fps: Frames a second to sample, > 0.
-        max_frames: Most frames of a clip, >= 1.
-        max_pixels: Most pixels of a frame, or None for all.
-        backend: Video decoder, see `grounding.core.video.read_clip`.
         merge_splits: Where the boxes of a row follow several ids one after another (a tracker that lost the object),
             make them one when it is loaded. The truth is used for that: train with it, but do not evaluate.
         marks: Whether IDs will be drawn, see `JsonlSource`.
@@ -130,8 +111,7 @@ def open_jsonl(
     settle(skipped, notes, good=len(samples), rows=rows, file=annotations, on_error=on_error)
     good = {row.id: row for row in wanted if row.id in samples}
     ordered = [samples[sample_id] for sample_id in good]
-    reading = (fps, max_frames, max_pixels, backend)
-    return JsonlSource(ordered, skipped, annotations, media, good, *reading, merge_splits, notes, marks)
+    return JsonlSource(ordered, skipped, annotations, media, good, clips, merge_splits, notes, marks)
 
 
 def wanted_rows(

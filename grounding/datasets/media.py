@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from grounding.core.clip import Clip
 from grounding.core.errors import UserError
 from grounding.core.files import inside
 from grounding.core.masklets import Masklets
 from grounding.core.reading import is_file
-from grounding.core.video import VideoInfo, probe
+from grounding.core.video import VideoInfo, probe, read_clip
 from grounding.datasets.masks import read_masklets
 
 LONGEST = 200  # times as long as wide: the processors of Qwen-VL and GLM-V refuse longer frames
@@ -20,6 +21,27 @@ _KEPT_VIDEOS = 4096  # a few kilobytes each
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class ClipOptions:
+    """How clips are read of videos, see `grounding.core.video.read_clip`.
+
+    Args:
+        fps: Frames a second to sample, > 0.
+        max_frames: Most frames of a clip, >= 1.
+        max_pixels: Most pixels of a frame, or None for all.
+        backend: Video decoder.
+    """
+
+    fps: float = 2.0
+    max_frames: int = 64
+    max_pixels: int | None = None
+    backend: str = "auto"
+
+    def read(self, path: Path) -> Clip:
+        """The sampled frames of a video; errors as `read_clip`."""
+        return read_clip(path, **vars(self))
 
 
 @dataclass

@@ -18,12 +18,11 @@ from grounding.core.intervals import Interval, frames_within
 from grounding.core.masklets import Masklets
 from grounding.core.reading import is_folder
 from grounding.core.samples import Answer, LoadedSample, Sample
-from grounding.core.video import read_clip
 from grounding.datasets.catalog import Opened
 from grounding.datasets.cut import cut, shown, timed, within_video
 from grounding.datasets.masks import read_masklets
 from grounding.datasets.masks.mevis import MASKS
-from grounding.datasets.media import Media
+from grounding.datasets.media import ClipOptions, Media
 from grounding.datasets.moments import stem
 from grounding.datasets.problems import Problem, collecting, settle
 from grounding.datasets.records import Action
@@ -49,10 +48,7 @@ class VideoSource:
         videos: The folder that their videos are in.
         masklets: The folder with the masks of each video, named like it; or that of a MeViS split. None gives samples
             without objects, for tasks that only ask when or what.
-        fps: Frames a second to sample.
-        max_frames: Most frames of a clip.
-        max_pixels: Most pixels of a frame, or None for all.
-        backend: Video decoder, see `grounding.core.video.read_clip`.
+        clips: How their clips are read.
         boxes: VidSTG only: the folder with VidOR's annotations, which give the samples their tubes. If it is not that
             of the masklets, these have ids of their own, and the one that fits the tube is taken.
         merge_splits: Whether ids that a tube follows one after another are made one. The truth is used for that: train
@@ -65,10 +61,7 @@ class VideoSource:
     samples: Sequence[Sample]
     videos: str | Path
     masklets: str | Path | None = None
-    fps: float = 2.0
-    max_frames: int = 64
-    max_pixels: int | None = None
-    backend: str = "auto"
+    clips: ClipOptions = field(default_factory=ClipOptions)
     boxes: str | Path | None = None
     merge_splits: bool = False
     beyond: Action = "clamp"
@@ -153,15 +146,14 @@ class VideoSource:
 
     def _clip(self, sample: Sample) -> Clip:
         """The sampled frames; where only a segment will be seen, those outside of it do not count as the most."""
-        fps, most = self.fps, self.max_frames
+        clips = self.clips
         if "segment" in sample.meta:
             duration = self._media.video(sample.video).duration
             begin, end = sample.meta["segment"]
             lasts = min(end, duration) - begin
-            fps = min(max(fps, 1 / lasts), most / lasts)
-            most = math.ceil(duration * fps) + 1
-        path = self._media.find(sample.video)
-        return read_clip(path, fps=fps, max_frames=most, max_pixels=self.max_pixels, backend=self.backend)
+            fps = min(max(clips.fps, 1 / lasts), clips.max_frames / lasts)
+            clips = replace(clips, fps=fps, max_frames=math.ceil(duration * fps) + 1)
+        return clips.read(self._media.find(sample.video))
 
 
 def usable(

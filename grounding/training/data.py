@@ -20,6 +20,7 @@ from grounding.core.reading import is_file, is_folder, parse_json, read_text
 from grounding.core.seeds import generator
 from grounding.datasets.catalog import DATASETS, find_annotations, open_dataset
 from grounding.datasets.jsonl import JsonlSource, open_jsonl
+from grounding.datasets.media import ClipOptions
 from grounding.datasets.problems import Problem
 from grounding.datasets.records import Cleaning
 from grounding.datasets.toy import FPS, HELD_OUT, PER_SEED, as_they_are, toy_source
@@ -266,22 +267,17 @@ def _open_split(
 ) -> JsonlSource | VideoSource:
     if not isinstance(data, FilesConfig):
         raise TypeError(f"no source is known for {type(data).__name__}")
-    reading: dict[str, Any] = {
-        "fps": data.fps,
-        "max_frames": data.max_frames,
-        "max_pixels": data.max_pixels or frame_pixels,
-        "backend": data.backend,
-        "merge_splits": data.merge_splits and option == "train_split",  # by the truth, so never where it is evaluated
-    }
+    clips = ClipOptions(data.fps, data.max_frames, data.max_pixels or frame_pixels, data.backend)
+    merge = data.merge_splits and option == "train_split"  # by the truth, so never where it is evaluated
     split, on_error = getattr(data, option), data.on_error
     if not isinstance(data, DatasetConfig):
-        own = {**reading, "marks": task.marks}
-        return open_jsonl(Path(data.root), data.annotations, split=split, on_error=on_error, **own)  # type: ignore[arg-type]
+        own: dict[str, Any] = {"split": split, "merge_splits": merge, "marks": task.marks, "on_error": on_error}
+        return open_jsonl(Path(data.root), data.annotations, clips, **own)
     cleaning, root = Cleaning(**vars(data.cleaning)), Path(data.root)
     masklets = Path(data.masklets) if task.marks else None
     opened = open_dataset(data.name, Path(data.annotations), split=split, videos=root, cleaning=cleaning)
     boxes = Path(data.boxes or data.masklets) if task.marks and data.name == "vidstg" else None
-    source = VideoSource(opened.samples, root, masklets, boxes=boxes, beyond=cleaning.beyond, **reading)
+    source = VideoSource(opened.samples, root, masklets, clips, boxes, merge, cleaning.beyond)
     if option == "eval_split":
         source = _choose(source, data.eval_samples)  # first, for only what is used need be checked: masks are large
     return usable(source, opened, task.lacks, on_error, progress)  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from grounding.core import LoadedSample, Sample, Source
 from grounding.datasets.jsonl import open_jsonl
+from grounding.datasets.media import ClipOptions
 from grounding.datasets.toy import FPS, HELD_OUT, toy_source
 from grounding.datasets.toy_export import export_toy
 from grounding.policies.policy import Policy, load_policy
@@ -172,4 +173,4 @@ def _policy(folder: Path) -> Policy:
 
 def _videos(folder: Path, batches: int) -> Source:
     annotations = export_toy(toy_source(HELD_OUT.stop, batches * PROMPTS, fps=FPS), folder)
-    return open_jsonl(folder, annotations.name, fps=FPS, max_frames=32, max_pixels=None)
+    return open_jsonl(folder, annotations.name, ClipOptions(FPS, 32))

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,15 @@ from PIL import Image
 from grounding.core import Interval, Masklets, Sample, UserError, UserErrors, rle, save_masklets
 from grounding.core.files import write_text
 from grounding.datasets.jsonl import JsonlSource, open_jsonl
+from grounding.datasets.media import ClipOptions
 from grounding.datasets.problems import write_skipped
 
+CLIPS = ClipOptions(5.0, 4, backend="pyav")
 Annotate = Callable[[list[Any]], Path]
 
 
 def open_(root: Path, annotations: str = "annotations.jsonl", **options: Any) -> JsonlSource:
-    return open_jsonl(
-        root, annotations, **{"fps": 5.0, "max_frames": 4, "max_pixels": None, "backend": "pyav", **options}
-    )
+    return open_jsonl(root, annotations, **{"clips": CLIPS, **options})
 
 
 # What is changed in a good row, and two things the message must hold: what is wrong, and how to mend it.
@@ -196,7 +197,8 @@ def test_loading_keeps_the_boxes_the_annotator_drew(annotate: Annotate, good_row
 
 
 def test_loading_respects_the_pixel_budget(annotate: Annotate, good_row) -> None:
-    source = open_(annotate([good_row]), max_pixels=384)  # a quarter of 32 x 48 = 1536 pixels: 16 x 24
+    # a quarter of 32 x 48 = 1536 pixels: 16 x 24
+    source = open_(annotate([good_row]), clips=replace(CLIPS, max_pixels=384))
     loaded = source.load(source.samples[0])
     assert loaded.clip.frames.shape[1:] == (16, 24, 3)
     assert loaded.clip.size == loaded.masklets.size == (32, 48)
@@ -362,7 +364,7 @@ def test_a_sample_of_another_source_is_our_mistake(annotate: Annotate, good_row)
 @pytest.mark.shared_data
 def test_schoolgirls(shared_data: Path) -> None:
     root = shared_data / "stvg" / "schoolgirls"
-    source = open_(root, fps=2.0, max_frames=16)
+    source = open_(root, clips=replace(CLIPS, fps=2.0, max_frames=16))
     assert len(source.samples) == 11 and source.skipped == []
     queries = {query["query_id"]: query for query in json.loads((root / "queries.json").read_text())["queries"]}
     for sample in source.samples:

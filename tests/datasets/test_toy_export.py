@@ -13,6 +13,7 @@ import pytest
 from grounding.core import UserError, load_masklets
 from grounding.core.video import probe
 from grounding.datasets.jsonl import open_jsonl
+from grounding.datasets.media import ClipOptions
 from grounding.datasets.toy import FPS, HELD_OUT, toy_source
 from grounding.datasets.toy_export import export_toy
 
@@ -45,7 +46,7 @@ def test_video_and_masklets_have_the_same_times(exported: Path) -> None:
 
 @pytest.mark.parametrize(("fps", "frames"), [(4.0, 16), (2.0, 8)])
 def test_reads_back_as_ones_own_data(exported: Path, fps: float, frames: int) -> None:
-    read = open_jsonl(exported, "annotations.jsonl", fps=fps, max_frames=64, max_pixels=None, backend="pyav")
+    read = open_jsonl(exported, "annotations.jsonl", ClipOptions(fps, backend="pyav"))
     assert not read.skipped
     assert [sample.id for sample in read.samples] == [sample.id for sample in SOURCE.samples]
     for mine, made in zip(read.samples, SOURCE.samples, strict=True):

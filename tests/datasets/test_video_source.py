@@ -26,6 +26,7 @@ from grounding.core import (
     write_video,
 )
 from grounding.datasets.catalog import Opened, open_dataset
+from grounding.datasets.media import ClipOptions
 from grounding.datasets.records import Finding
 from grounding.datasets.truth import completed
 from grounding.datasets.video_source import VideoSource, masks_by_name, usable
@@ -58,7 +59,7 @@ def sample(**truth: Any) -> Sample:
 
 def test_a_tube_gets_the_id_of_its_masks(root: Path) -> None:
     one = sample(interval=Interval(0.2, 0.5), tube=Tube(2, np.array([SQUARE] * 3)))
-    source: Source = VideoSource([one], root / "videos", root / "masks", fps=5.0, max_frames=4, max_pixels=24 * 16)
+    source: Source = VideoSource([one], root / "videos", root / "masks", clips=ClipOptions(5.0, 4, 24 * 16))
     loaded = source.load(source.samples[0])
     assert loaded.sample.truth.object_id == 2 and loaded.sample.truth.tube is one.truth.tube
     assert loaded.masklets.ids == [2, 5]
@@ -255,9 +256,10 @@ def vidstg(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def vidstg_source(folder: Path, **options: Any) -> VideoSource:
+def vidstg_source(folder: Path, most: int = 64, **options: Any) -> VideoSource:
     rows = open_dataset("vidstg", folder, split="train", videos=folder / "videos")
-    return usable(VideoSource(rows.samples, folder / "videos", fps=5.0, **options), rows, STVG.lacks)
+    source = VideoSource(rows.samples, folder / "videos", clips=ClipOptions(5.0, most), **options)
+    return usable(source, rows, STVG.lacks)
 
 
 def test_vidstg_is_seen_in_its_segments(vidstg: Path) -> None:
@@ -278,7 +280,7 @@ def test_vidstg_is_seen_in_its_segments(vidstg: Path) -> None:
 @pytest.mark.parametrize(("most", "taken"), [(2, 2), (7, 7), (64, 12)])
 def test_frames_outside_of_the_segment_do_not_count(vidstg: Path, most: int, taken: int) -> None:
     """The segment lasts 2.4 s, which is 12 frames at 5 a second."""
-    source = vidstg_source(vidstg, masklets=vidstg / "vidor", boxes=vidstg / "vidor", max_frames=most)
+    source = vidstg_source(vidstg, masklets=vidstg / "vidor", boxes=vidstg / "vidor", most=most)
     assert len(source.load(source.samples[0]).clip) == taken
 
 
@@ -287,7 +289,7 @@ def test_a_short_segment_is_seen_at_any_rate(vidstg: Path) -> None:
     for first, count, fps in itertools.product((20, 23, 39), (1, 2, 3, 70), (0.1, 0.7, 2.0, 60.0)):
         segment = (first / 10, (first + count) / 10)
         short = replace(source.samples[0], meta={**source.samples[0].meta, "segment": segment})
-        loaded = replace(source, fps=fps).load(short)
+        loaded = replace(source, clips=replace(source.clips, fps=fps)).load(short)
         assert 1 <= len(loaded.clip) <= count, (segment, fps)
 
 
@@ -323,7 +325,7 @@ def test_a_real_charades_video(shared_data: Path) -> None:
     folder = shared_data / "vtg" / "charades"
     samples = open_dataset("charades", folder, split="test", videos=folder / "videos").samples
     own = [one for one in samples if one.video == "OHOFG.mp4"]
-    loaded = VideoSource(own, folder / "videos", fps=1.0, max_frames=8, max_pixels=10_000).load(own[0])
+    loaded = VideoSource(own, folder / "videos", clips=ClipOptions(1.0, 8, 10_000)).load(own[0])
     assert len(loaded.clip.frames) == 8 and loaded.clip.duration == pytest.approx(35.04, abs=0.2)
 
 
@@ -340,7 +342,7 @@ def test_a_real_row_of_vidstg_in_its_segment(shared_data: Path, tmp_path: Path) 
     vidor = {"height": height, "width": width, "trajectories": [[entry]] * one.meta["frame_count"]}
     (tmp_path / "5804131706.json").write_text(json.dumps(vidor))
     rows.samples = [one]
-    source = VideoSource([one], folder / "videos", tmp_path, boxes=tmp_path, max_pixels=10_000)
+    source = VideoSource([one], folder / "videos", tmp_path, boxes=tmp_path, clips=ClipOptions(max_pixels=10_000))
     loaded = usable(source, rows, STVG.lacks).load(one)
     assert len(loaded.masklets.pts) == end - begin
     assert loaded.clip.duration == pytest.approx((end - begin) / one.meta["fps"], abs=0.1)

@@ -28,6 +28,7 @@ from grounding.core import (
 )
 from grounding.core.pictures import picture_size
 from grounding.datasets.jsonl import open_jsonl
+from grounding.datasets.media import ClipOptions
 from grounding.evaluation.drawing import GREY, PREDICTED, TRUE
 from grounding.evaluation.report import Shown, contact_sheet, in_words, showcase_video
 
@@ -250,10 +251,7 @@ def test_real_video(shared_data: Path, tmp_path: Path) -> None:
     source = open_jsonl(
         shared_data / "stvg" / "schoolgirls",
         "annotations.jsonl",
-        fps=2.0,
-        max_frames=8,
-        max_pixels=None,
-        backend="pyav",
+        ClipOptions(max_frames=8, backend="pyav"),
     )
     loaded = source.load(source.samples[1])  # [1.0, 2.4167] s of 80 frames at 24 fps; seen at 0, 0.5, ..., 3 s
     shown = Shown(loaded, loaded.clip, replace(loaded.sample.truth, object_id=1), FIGURES)

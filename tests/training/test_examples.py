@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 
 from grounding.core import LoadedSample, Sample, UserError
 from grounding.datasets.jsonl import open_jsonl
+from grounding.datasets.media import ClipOptions
 from grounding.datasets.toy import ToySamples, ToySource, toy_source
 from grounding.datasets.toy_export import export_toy
 from grounding.policies.policy import Policy
@@ -172,7 +173,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def cut(files: Path) -> Iterator[Any]:
     """A source of the files, after whose opening the second video lost its pictures."""
-    source = open_jsonl(files, "annotations.jsonl", fps=2.0, max_frames=8, max_pixels=84 * 84, backend="pyav")
+    source = open_jsonl(files, "annotations.jsonl", ClipOptions(2.0, 8, 84 * 84, "pyav"))
     video = files / "videos" / "0001.mp4"
     whole = video.read_bytes()
     begin = whole.index(b"mdat") + 4
@@ -244,7 +245,7 @@ def make_narrow(policy: Policy) -> Policy:
 
 @pytest.mark.slow
 def test_two_workers_give_the_same_bits_as_none(policy: Policy, files: Path) -> None:
-    source = open_jsonl(files, "annotations.jsonl", fps=2.0, max_frames=8, max_pixels=84 * 84)
+    source = open_jsonl(files, "annotations.jsonl", ClipOptions(2.0, 8, 84 * 84))
     batches = [rows(2, 2, 0, 0), rows(1, 1, 2, 2), rows(0, 0, 1, 1)]
     with collator(source, policy, 0) as alone, collator(source, policy, 2) as helped:
         helped.ask(batches[0])
