@@ -101,7 +101,7 @@ def read_decord(info: VideoInfo, wanted: np.ndarray) -> Frames:
         what = "videos on their side or mirrored" if turned else f"{info.container} files"
         raise UserError(f"{info.path}: decord cannot be trusted with {what}; use backend='pyav'")
     try:
-        reader = within(DECORD_PATIENCE, lambda: decord.VideoReader(str(info.path.resolve()), num_threads=1))
+        reader = in_time(DECORD_PATIENCE, lambda: decord.VideoReader(str(info.path.resolve()), num_threads=1))
         if len(reader) != info.frame_count:
             raise UserError(
                 f"{info.path}: decord believes the container's {len(reader)} frames, the file holds "
@@ -109,7 +109,7 @@ def read_decord(info: VideoInfo, wanted: np.ndarray) -> Frames:
             )
         times = reader.get_frame_timestamp(range(len(reader)))[:, 0].astype(np.float64)
         for index in wanted.tolist():
-            picture = within(DECORD_PATIENCE, functools.partial(reader.__getitem__, index))
+            picture = in_time(DECORD_PATIENCE, functools.partial(reader.__getitem__, index))
             yield float(times[index] - times[0]), picture.asnumpy()
     except UserError:
         raise
@@ -117,7 +117,7 @@ def read_decord(info: VideoInfo, wanted: np.ndarray) -> Frames:
         raise UserError(f"{info.path}: decord fails ({_first_line(error)}); use backend='pyav'") from error
 
 
-def within(seconds: float, call: Callable[[], Any]) -> Any:
+def in_time(seconds: float, call: Callable[[], Any]) -> Any:
     """The call's result, or its exception, or `TimeoutError`; a call that hangs is left behind in a daemon thread."""
     outcome: list[Any] = []
 

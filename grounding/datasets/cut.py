@@ -67,7 +67,7 @@ def cut(loaded: LoadedSample, segment: Interval) -> LoadedSample:
     frames = frames_within(segment, masklets.pts, masklets.fps)
     inside = np.isin(nearest_frames(masklets.pts, clip.pts), frames)
     if not inside.any():
-        raise UserError(f"no frame of the video was sampled {shown(segment)}; check the video")
+        raise UserError(f"no frame of the video was sampled {when(segment)}; check the video")
     begin, end = float(masklets.pts[frames.start]), min(segment.end, clip.duration)
     tracks = {i: track[frames.start : frames.stop] for i, track in masklets.tracks.items()}
     if truth.interval is not None:
@@ -84,6 +84,6 @@ def cut(loaded: LoadedSample, segment: Interval) -> LoadedSample:
     )
 
 
-def shown(interval: Interval) -> str:
+def when(interval: Interval) -> str:
     """An interval in the words of a message."""
     return f"within [{interval.start:g}, {interval.end:g}] s"

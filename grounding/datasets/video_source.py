@@ -19,7 +19,7 @@ from grounding.core.masklets import Masklets
 from grounding.core.reading import is_folder
 from grounding.core.samples import Answer, LoadedSample, Sample
 from grounding.datasets.catalog import Opened
-from grounding.datasets.cut import cut, shown, timed, within_video
+from grounding.datasets.cut import cut, timed, when, within_video
 from grounding.datasets.masks import read_masklets
 from grounding.datasets.masks.mevis import MASKS
 from grounding.datasets.media import ClipOptions, Media
@@ -116,7 +116,7 @@ class VideoSource:
         if "segment" in sample.meta:
             segment = Interval(*sample.meta["segment"])
             if not frames_within(segment, video.pts, video.fps):
-                raise UserError(f"the video, {video.duration:g} s long, has no frame {shown(segment)}, its segment")
+                raise UserError(f"the video, {video.duration:g} s long, has no frame {when(segment)}, its segment")
         if self.boxes is not None:
             sample = self._boxed(sample)
         return replace(sample, truth=within_video(timed(sample.truth, video), video, self.beyond))
@@ -209,7 +209,7 @@ def _check_seen(truth: Answer, masklets: Masklets) -> None:
     if truth.object_id is None or truth.interval is None:
         raise UserError("the masks of its video hold no object; track its objects first")
     if np.isnan(masklets.tube(truth.object_id, truth.interval).boxes).all():
-        raise UserError(f"object {truth.object_id} is in no mask {shown(truth.interval)}; check masks and times")
+        raise UserError(f"object {truth.object_id} is in no mask {when(truth.interval)}; check masks and times")
 
 
 def masks_by_name(folder: str | Path) -> dict[str, Path]:

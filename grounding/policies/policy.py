@@ -23,7 +23,7 @@ from grounding.policies.pixels import BYTES, normalize_patches
 from grounding.policies.saving import whole_folder
 from grounding.policies.settings import check_settings
 from grounding.policies.templates import chat_around, filled
-from grounding.tracking.loading import load_model, load_processor, one_line, reason
+from grounding.tracking.loading import load_model, load_processor, model_errors, reason
 
 PANIC = "PanicException"  # of tokenizers, which cannot be imported and is no Exception
 
@@ -331,7 +331,7 @@ def load_policy(path: str, *, dtype: str = "float32", attention: str = "sdpa", p
     with within(f"cannot use model {path!r}"):
         check_settings(policy.model.config, policy.processor, policy.end_tokens)
         policy.chat(("text", "video"))
-    with one_line(path):  # what its settings would lead to later, where it costs nothing to try
+    with model_errors(path):  # what its settings would lead to later, where it costs nothing to try
         normalize_patches(torch.zeros(1, _patch_size(model), dtype=torch.uint8), processor.video_processor)
         policy.core.language_model.rotary_emb(torch.zeros(1), torch.zeros(3, 1, 1))
     return policy

@@ -65,7 +65,7 @@ def load_config(name: str) -> Any:
         UserError: If it is not there, or of a kind that transformers does not know.
     """
     config = _load(name, transformers.AutoConfig)
-    with one_line(name):
+    with model_errors(name):
         return with_mask_decoder(config, transformers.PreTrainedConfig.get_config_dict(name)[0])
 
 
@@ -124,7 +124,7 @@ def load_parts(name: str, model_class: Any, device: str, dtype: str, processor: 
 
 def _load(name: str, kind: Any, **options: Any) -> Any:
     """What `kind.from_pretrained` makes of a model; code that lies in its folder never runs, and nobody is asked."""
-    with one_line(name), _quiet():
+    with model_errors(name), _quiet():
         _check_files(name)
         return kind.from_pretrained(name, trust_remote_code=False, **options)
 
@@ -166,7 +166,7 @@ def _check_index(path: Path, names: set[str]) -> None:
 
 def _check_size(name: str, kind: Any, config: Any) -> None:
     """Refuse a configuration that asks for what its files do not hold, before time and memory are taken for it."""
-    with one_line(name):
+    with model_errors(name):
         options = list(_leaves(transformers.PreTrainedConfig.get_config_dict(name)[0]))
     kernels = [text for key, text in options if key.endswith("attn_implementation") and "/" in str(text)]
     if kernels:  # of the hub, which are programs
@@ -182,7 +182,7 @@ def _check_size(name: str, kind: Any, config: Any) -> None:
             f"cannot load model {name!r}: it should have {max(layers):,} layers, "
             f"but its files hold {len(shapes):,} tensors"
         )
-    with one_line(name), torch.device("meta"):  # which holds nothing
+    with model_errors(name), torch.device("meta"):  # which holds nothing
         made = kind.from_config(config, trust_remote_code=False) if hasattr(kind, "from_config") else kind(config)
     wanted, held = sum(weight.numel() for weight in made.parameters()), sum(map(math.prod, shapes))
     if wanted > PACKED * held + SPARE:
@@ -190,7 +190,7 @@ def _check_size(name: str, kind: Any, config: Any) -> None:
 
 
 def _shapes(name: str, path: Path) -> list[list[int]]:
-    with one_line(name), safe_open(path, "pt") as file:
+    with model_errors(name), safe_open(path, "pt") as file:
         return [file.get_slice(key).get_shape() for key in file.keys()]  # noqa: SIM118 (no mapping)
 
 
@@ -203,7 +203,7 @@ def _leaves(options: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 
 
 @contextmanager
-def one_line(name: str) -> Iterator[None]:
+def model_errors(name: str) -> Iterator[None]:
     """Say in one line what libraries raise over the files of a model.
 
     Raises:

@@ -14,7 +14,7 @@ from grounding.core.reading import is_file
 from lift3d.boxes import Box
 from lift3d.scene import FARTHEST, is_rigid
 from lift3d.scenes.ply import Mesh, read_ply
-from lift3d.scenes.text import field, matrix, numbers, read_json
+from lift3d.scenes.text import field, matrix, numbers, read_object
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ def read_export(folder: str | Path) -> Exported:
     if cloud.instances is None:
         raise UserError(f"{path} does not say which instance a point belongs to; write it with lift3d export")
     where = str(folder / "report.json")
-    report = read_json(folder / "report.json")
+    report = read_object(folder / "report.json")
     labels: dict[int, str] = {}
     boxes: dict[int, Box] = {}
     for entry in field(report, "instances", list, where):

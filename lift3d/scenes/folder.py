@@ -38,7 +38,7 @@ from lift3d.scenes.text import (
     natural,
     numbers,
     positive,
-    read_json,
+    read_object,
     rigid_matrix,
 )
 
@@ -54,7 +54,7 @@ _KEYS = {*_DEFAULTS, "intrinsics", "intrinsics_size", "axis_alignment", "mesh"}
 
 def _read(root: Path) -> RawScene:
     path = inside(root, _FILE)
-    given = read_json(path)
+    given = read_object(path)
     if unknown := given.keys() - _KEYS:
         raise UserError(f"{path}: unknown key {shown(min(unknown))}; known are {', '.join(sorted(_KEYS))}")
     spec = {**_DEFAULTS, **given}

@@ -22,7 +22,7 @@ from grounding.core.reading import read_bytes, regular_file
 from lift3d.scenes.cameras import camera_matrix, from_opengl, from_quaternion
 from lift3d.scenes.images import Picture, colour_file, metres
 from lift3d.scenes.raw import Frame, Layout, RawScene
-from lift3d.scenes.text import field, image_size, matrix, numbers, optional_number, read_json
+from lift3d.scenes.text import field, image_size, matrix, numbers, optional_number, read_object
 
 _LIDAR, _TRUEDEPTH = (256, 192), (640, 480)  # height and width of depth by the sensor at the back and in front
 _UNITS = 1.0  # of depth a metre
@@ -31,7 +31,7 @@ _SLACK = 4096  # bytes: what does not compress is stored, with a few bytes aroun
 
 def _read(root: Path) -> RawScene:
     path = inside(root, "metadata")
-    meta = read_json(path)
+    meta = read_object(path)
     poses = field(meta, "poses", list, str(path))
     fps = optional_number(meta.get("fps"))
     colour_size = image_size(meta.get("h"), meta.get("w"), str(path))

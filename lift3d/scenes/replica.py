@@ -17,7 +17,7 @@ from lift3d.scenes.cameras import camera_matrix
 from lift3d.scenes.images import colour_file, depth_file
 from lift3d.scenes.ply import read_ply
 from lift3d.scenes.raw import Frame, Layout, RawScene
-from lift3d.scenes.text import existing, field, files, image_size, matrix, positive, read_json, rows
+from lift3d.scenes.text import existing, field, files, image_size, matrix, positive, read_object, rows
 
 UNITS = 6553.5
 _CAMERA, _SIZE = (600.0, 600.0, 599.5, 339.5), (680, 1200)
@@ -62,7 +62,7 @@ def _camera(root: Path) -> tuple[np.ndarray, tuple[int, int], float]:
     if not (root / "cam_params.json").is_file():
         return camera_matrix(*_CAMERA), _SIZE, UNITS
     path = inside(root, "cam_params.json")
-    camera = field(read_json(path), "camera", dict, str(path))
+    camera = field(read_object(path), "camera", dict, str(path))
     fx, fy, cx, cy = (field(camera, key, float, str(path)) for key in ("fx", "fy", "cx", "cy"))
     scale = positive(camera.get("scale"), f"{path}: scale")
     size = image_size(camera.get("h"), camera.get("w"), f"{path}, camera")

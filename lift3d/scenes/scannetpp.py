@@ -18,7 +18,7 @@ from grounding.core.files import inside
 from lift3d.scenes.images import colour_file, depth_file
 from lift3d.scenes.ply import read_ply
 from lift3d.scenes.raw import Frame, Layout, RawScene
-from lift3d.scenes.text import existing, field, files, matrix, natural, optional_number, read_json, segments
+from lift3d.scenes.text import existing, field, files, matrix, natural, optional_number, read_object, segments
 
 MILLIMETRES = 1000.0
 _POSES = "iphone/pose_intrinsic_imu.json"
@@ -27,7 +27,7 @@ _MESH, _SEGMENTS = "scans/mesh_aligned_0.05.ply", "scans/segments.json"
 
 def _read(root: Path) -> RawScene:
     path = inside(root, _POSES)
-    entries = read_json(path)
+    entries = read_object(path)
     depth = files(root, "iphone/depth", (".png",))
     colour = files(root, "iphone/rgb", (".jpg", ".jpeg", ".png"))
     if not depth:

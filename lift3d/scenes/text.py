@@ -13,8 +13,7 @@ from grounding.core.checks import LARGEST, shown, whole
 from grounding.core.files import inside
 from grounding.core.limits import check_pixels
 from grounding.core.order import natural
-from grounding.core.reading import read_json as read_any_json
-from grounding.core.reading import read_text
+from grounding.core.reading import read_json, read_text
 from lift3d.scene import is_rigid
 
 
@@ -83,13 +82,13 @@ def assignments(path: Path) -> dict[str, str]:
     return found
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_object(path: Path) -> dict[str, Any]:
     """A JSON object.
 
     Raises:
         UserError: If the file is missing, no JSON, or not an object.
     """
-    value = read_any_json(path)
+    value = read_json(path)
     if not isinstance(value, dict):
         raise UserError(f"{path} should hold a JSON object, got {type(value).__name__}")
     return value
@@ -145,7 +144,7 @@ def segments(path: Path) -> np.ndarray:
     Raises:
         UserError: If the file has no such list of whole numbers.
     """
-    values = field(read_json(path), "segIndices", list, str(path))
+    values = field(read_object(path), "segIndices", list, str(path))
     if not all(type(value) is int and abs(value) < 2**62 for value in values):
         raise UserError(f"{path}: expected 'segIndices' to be a list of whole numbers, one a vertex")
     return np.array(values, dtype=np.int64)

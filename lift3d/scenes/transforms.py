@@ -21,7 +21,7 @@ from grounding.core.checks import shown
 from lift3d.scenes.cameras import camera_matrix, from_corner_origin, from_opengl
 from lift3d.scenes.images import colour_file, depth_file
 from lift3d.scenes.raw import Frame, Layout, RawScene
-from lift3d.scenes.text import existing, field, image_size, inside, matrix, positive, read_json
+from lift3d.scenes.text import existing, field, image_size, inside, matrix, positive, read_object
 
 MILLIMETRE = 0.001
 _FILE = "transforms.json"
@@ -31,7 +31,7 @@ _DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
 
 def _read(root: Path) -> RawScene:
     path = inside(root, _FILE)
-    scene = read_json(path)
+    scene = read_object(path)
     entries = field(scene, "frames", list, str(path))
     frames, problems = [], []
     for index, entry in enumerate(entries):

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from grounding.core import UserError, read_clip
 from grounding.core.intervals import nearest_frames
 from grounding.core.video import sample_times, shrunk_size
-from grounding.core.video_backends import BACKENDS, within
+from grounding.core.video_backends import BACKENDS, in_time
 from grounding.core.video_probe import VideoInfo
 from grounding.core.video_upright import Upright
 
@@ -174,7 +174,7 @@ def test_not_a_video(film: Film, tmp_path: Path, name: str, data: bytes) -> None
     path = tmp_path / name
     path.write_bytes(data)
     with pytest.raises(UserError, match="give a video") as caught:
-        within(30, lambda: read_clip(path))
+        in_time(30, lambda: read_clip(path))
     one_line(caught, path)
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from grounding.core import UserError, read_clip
 from grounding.core import video as video_module
-from grounding.core.video_backends import BACKENDS, torchcodec_decoder, within
+from grounding.core.video_backends import BACKENDS, in_time, torchcodec_decoder
 
 Film = Callable[..., Path]
 Numbered = Callable[[np.ndarray], int]
@@ -125,14 +125,14 @@ def test_cut_off_file_gives_the_frames_that_exist(film: Film, numbered: Numbered
     whole = read_clip(path, fps=10, backend="pyav")
     data = path.read_bytes()
     path.write_bytes(data[: len(data) * 6 // 10])  # the header, which comes first, still promises 20 frames
-    clip = within(30, lambda: read_clip(path, fps=10))
+    clip = in_time(30, lambda: read_clip(path, fps=10))
     assert 5 < len(clip) < 15
     assert clip.duration < 1.5
     np.testing.assert_array_equal(clip.frames, whole.frames[: len(clip)])
     np.testing.assert_array_equal(clip.pts, whole.pts[: len(clip)])
     for backend in set(loaded_backends()) - {"pyav"}:  # no hang, no other frames: the same, or an error of one line
         try:
-            other = within(60, lambda backend=backend: read_clip(path, fps=10, backend=backend))
+            other = in_time(60, lambda backend=backend: read_clip(path, fps=10, backend=backend))
         except UserError as error:
             assert "\n" not in str(error)
             assert "film.mp4" in str(error)
@@ -150,7 +150,7 @@ def test_header_that_reports_ten_times_the_duration(film: Film, numbered: Number
     path.write_bytes(bytes(data))
     with av.open(str(path)) as container:
         assert container.duration > 15_000_000  # microseconds: the header does lie
-    within(60, lambda: check_all_backends(path, numbered, list(range(20))))
+    in_time(60, lambda: check_all_backends(path, numbered, list(range(20))))
     assert read_clip(path).duration == pytest.approx(2.0)
 
 
@@ -303,9 +303,9 @@ def test_decord_that_believes_in_more_frames_is_refused(film: Film, monkeypatch:
 
 
 def test_within_hands_over_values_and_errors() -> None:
-    assert within(5, lambda: 7) == 7
+    assert in_time(5, lambda: 7) == 7
     with pytest.raises(ZeroDivisionError):
-        within(5, lambda: 1 / 0)
+        in_time(5, lambda: 1 / 0)
 
 
 # Real videos

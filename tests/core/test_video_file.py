@@ -16,7 +16,7 @@ from av.stream import Disposition
 
 from grounding.core import UserError, read_clip
 from grounding.core.video import probe
-from grounding.core.video_backends import within
+from grounding.core.video_backends import in_time
 from grounding.core.video_file import VideoFile, open_video, reading
 from grounding.core.video_scan import Packet, Scan, flaws
 
@@ -154,7 +154,7 @@ def test_a_tiny_gif_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("width", "height"), [(32000, 32000), (16000, 16000), (65535, 65535), (9000, 8000)])
 def test_a_canvas_beyond_the_limit_is_never_made(tmp_path: Path, width: int, height: int) -> None:
     with pytest.raises(UserError, match="TUBELET_MAX_PIXELS"):
-        within(10, lambda: read_clip(tiny_gif(tmp_path / "a.gif", width, height)))
+        in_time(10, lambda: read_clip(tiny_gif(tmp_path / "a.gif", width, height)))
 
 
 def test_the_limit_can_be_set(film: Film, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +185,7 @@ def test_pipes_and_devices_are_refused_at_once(tmp_path: Path, name: str) -> Non
         path = tmp_path / name
         os.mkfifo(path)
     with pytest.raises(UserError, match=str(path)):
-        within(10, lambda: read_clip(path))
+        in_time(10, lambda: read_clip(path))
 
 
 def test_a_name_that_is_not_utf_8(film: Film, tmp_path: Path) -> None:

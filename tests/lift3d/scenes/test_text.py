@@ -22,7 +22,7 @@ from lift3d.scenes.text import (
     only,
     optional_number,
     positive,
-    read_json,
+    read_object,
     read_text,
     rigid_matrix,
     rows,
@@ -71,7 +71,7 @@ def test_texts_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_json_must_be_an_object(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(UserError, match=message):
-        read_json(tmp_path / "a.json")
+        read_object(tmp_path / "a.json")
 
 
 @pytest.mark.parametrize(
