@@ -153,7 +153,7 @@ def read_masks(path: str | Path, scene: Scene) -> MaskSource:
     if found := by_name(list(pictures), scene.views):
         files = tuple(pictures[found[n]] if n in found else None for n in range(len(names)))
         return IdMapFiles(files, left_over(list(pictures), found, list(scene.left_out), len(names)))
-    from grounding.datasets.masks import read_masklets
+    from grounding.masks import read_masklets
 
     every = _in_order([*names, *scene.left_out], names)
     if pictures:

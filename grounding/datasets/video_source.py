@@ -23,14 +23,14 @@ from grounding.core.video import read_clip
 from grounding.datasets.catalog import Opened
 from grounding.datasets.cut import cut, shown, timed, within_video
 from grounding.datasets.jsonl import TOLD
-from grounding.datasets.masks import read_masklets
-from grounding.datasets.masks.mevis import MASKS
 from grounding.datasets.media import Media
 from grounding.datasets.moments import stem
 from grounding.datasets.problems import Problem, collecting
 from grounding.datasets.records import Action
 from grounding.datasets.truth import sparse
 from grounding.datasets.vidstg import with_boxes
+from grounding.masks import read_masklets
+from grounding.masks.mevis import MASKS
 from prompting.assign import MIN_OVERLAP, assign, merged
 
 Progress = Callable[[Sequence[Sample]], Iterable[Sample]]

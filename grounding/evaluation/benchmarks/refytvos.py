@@ -16,11 +16,11 @@ from grounding.core.files import inside
 from grounding.core.pictures import read_id_map
 from grounding.core.reading import is_file, is_folder, read_json
 from grounding.datasets.entries import Entry, field, object_of
-from grounding.datasets.masks.mevis import META
 from grounding.datasets.moments import whole_in
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.benchmarks.mevis import Truth, figures, filled_list, read_prediction, read_predictions
 from grounding.evaluation.entries import text_id
+from grounding.masks.mevis import META
 
 MASKS = "Annotations"
 

@@ -1,4 +1,4 @@
-"""Tests of grounding.datasets.masks.id_maps."""
+"""Tests of grounding.masks.id_maps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from grounding.core import UserError
-from grounding.datasets.masks.id_maps import MAX_IDS, read_id_maps
+from grounding.masks.id_maps import MAX_IDS, read_id_maps
 
 
 def write(folder: Path, *pictures: Image.Image, names: str = "{:03}.png") -> Path:

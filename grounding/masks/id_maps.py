@@ -8,13 +8,13 @@ import numpy as np
 from PIL import Image
 
 from grounding.core import rle
+from grounding.core.colours import id_colour
 from grounding.core.errors import UserError
 from grounding.core.folders import new_folder
 from grounding.core.masklets import Masklets
 from grounding.core.pictures import id_map_files, read_id_map
 from grounding.core.video_probe import VideoInfo
-from grounding.datasets.masks.shared import Tracks, finished, put
-from prompting.palette import id_colour
+from grounding.masks.shared import Tracks, finished, put
 
 MAX_IDS = 1000  # objects of one clip; a depth map or a photograph given by mistake has more values, or soon will
 _MAX_ID = 65535  # of 16 bits
