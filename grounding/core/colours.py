@@ -41,7 +41,7 @@ def id_colour(object_id: int) -> RGB:
 
 @lru_cache(maxsize=1)
 def distinct() -> tuple[RGB, ...]:
-    """The colours of ids 1 to 99: the first nine, then again and again the colour of a coarse RGB cube farthest from all before it."""
+    """The colours of ids 1 to 99: nine, then each time that of a coarse RGB cube farthest from all before it."""
     cube = np.array(list(product(range(0, 256, 51), repeat=3)))
     chosen = [np.array(colour) for colour in _FIRST]
     nearest = np.min([_distance(cube, colour) for colour in chosen], axis=0)
