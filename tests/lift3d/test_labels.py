@@ -79,7 +79,7 @@ def test_ids_that_a_label_map_cannot_hold_are_refused() -> None:
 
 
 def few_bits(values: list[int]) -> bytes:
-    """A grey PNG of one row with 4 bits a pixel, two pixels; Pillow does not write these."""
+    """A grey PNG of one row with 4 bits a pixel; Pillow does not write these."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
