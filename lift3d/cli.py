@@ -25,9 +25,9 @@ from grounding.core import Masklets, UserError
 from grounding.core.checks import printable
 from grounding.core.files import check_free
 from grounding.core.order import natural
-from grounding.core.pictures import id_map_files
 from grounding.core.video_probe import VideoInfo
 from grounding.core.video_upright import Upright
+from grounding.masks.id_maps import id_map_files
 from lift3d.export import check_formats
 from lift3d.export import export as write_export
 from lift3d.formats.result import Result, read_labels
@@ -153,7 +153,7 @@ def read_masks(path: str | Path, scene: Scene) -> MaskSource:
     if found := by_name(list(pictures), scene.views):
         files = tuple(pictures[found[n]] if n in found else None for n in range(len(names)))
         return IdMapFiles(files, left_over(list(pictures), found, list(scene.left_out), len(names)))
-    from grounding.datasets.masks import read_masklets
+    from grounding.masks import read_masklets
 
     every = _in_order([*names, *scene.left_out], names)
     if pictures:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from grounding.core import Masklets, UserError
-from grounding.core.pictures import read_id_map
+from grounding.masks.id_maps import read_id_map
 
 MAX_ID = 65535
 

@@ -1,40 +1,20 @@
-"""The colour that belongs to an object id, from one of several palettes, and the text colour that can be read on it."""
+"""Palettes: the colours of object ids, and the text colour that can be read on each."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from itertools import product
 
 import numpy as np
 
 from grounding.core import UserError
-from grounding.core.masklets import check_id
+from grounding.core.colours import RGB, distinct
 
-RGB = tuple[int, int, int]
 Palette = str | Sequence[Sequence[int]]
 
 WHITE: RGB = (255, 255, 255)
 BLACK: RGB = (0, 0, 0)
-
-# Nine colours whose smallest CIELAB distance is as large as a search over sRGB could make it in normal vision and
-# under full protanopia, deuteranopia and tritanopia at once: 37 (the eight of Okabe and Ito reach 16). Near-black,
-# near-white and greys were left out, for a badge must show that it has a colour. Each is the farthest from those
-# before it, so few objects get the most distinct colours.
-_FIRST: tuple[RGB, ...] = (
-    (226, 0, 0),
-    (0, 0, 198),
-    (113, 255, 255),
-    (113, 0, 28),
-    (198, 255, 0),
-    (85, 0, 113),
-    (0, 141, 141),
-    (255, 198, 141),
-    (255, 85, 255),
-)
-_COUNT = 99
 
 # Okabe and Ito, "Color Universal Design", 2008, in their order but for black, which comes last.
 _OKABE_ITO: tuple[RGB, ...] = (
@@ -47,16 +27,6 @@ _OKABE_ITO: tuple[RGB, ...] = (
     (204, 121, 167),
     (0, 0, 0),
 )
-
-
-def id_colour(object_id: int) -> RGB:
-    """The RGB colour of an id: distinct for ids 1 to 99, repeating after that, the same on every machine.
-
-    Raises:
-        UserError: If the id is not a whole number >= 1.
-    """
-    check_id(object_id)
-    return _distinct()[(int(object_id) - 1) % _COUNT]
 
 
 def colours_of(palette: Palette) -> tuple[RGB, ...]:
@@ -113,24 +83,5 @@ def _luminance(rgb: RGB) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-@lru_cache(maxsize=1)
-def _distinct() -> tuple[RGB, ...]:
-    """The first nine, then again and again the colour of a coarse RGB cube farthest from all before it."""
-    cube = np.array(list(product(range(0, 256, 51), repeat=3)))
-    chosen = [np.array(colour) for colour in _FIRST]
-    nearest = np.min([_distance(cube, colour) for colour in chosen], axis=0)
-    while len(chosen) < _COUNT:
-        chosen.append(cube[nearest.argmax()])
-        nearest = np.minimum(nearest, _distance(cube, chosen[-1]))
-    return tuple((int(r), int(g), int(b)) for r, g, b in chosen)
-
-
-def _distance(colours: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Squared 'redmean' distance; whole numbers only, so that ties fall alike on every machine."""
-    red = (colours[:, 0] + other[0]) // 2
-    squares = (colours - other) ** 2
-    return ((512 + red) * squares[:, 0] >> 8) + 4 * squares[:, 1] + ((767 - red) * squares[:, 2] >> 8)
-
-
-_NAMED: dict[str, Callable[[], tuple[RGB, ...]]] = {"distinct": _distinct, "okabe-ito": lambda: _OKABE_ITO}
+_NAMED: dict[str, Callable[[], tuple[RGB, ...]]] = {"distinct": distinct, "okabe-ito": lambda: _OKABE_ITO}
 _OFFERED = f"one of {', '.join(_NAMED)}, colours such as '#e20000,#0000c6', or RGB colours in a row"

@@ -8,7 +8,8 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from prompting.palette import RGB, WHITE, text_colour_on
+from grounding.core.colours import RGB
+from prompting.palette import WHITE, text_colour_on
 from prompting.strokes import HEIGHT, number_mask
 
 RED: RGB = (255, 0, 0)

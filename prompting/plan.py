@@ -8,9 +8,9 @@ from math import ceil
 
 import numpy as np
 
+from grounding.core.colours import RGB
 from prompting.legend import Box, Mark
 from prompting.looks import NUMBERS
-from prompting.palette import RGB
 from prompting.patches import PLAIN, patch
 from prompting.placing import Places
 from prompting.regions import draw_box, draw_contour, draw_leader, draw_tint

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from grounding.core.colours import RGB
 from prompting.legend import Box
-from prompting.palette import BLACK, RGB, WHITE, text_colour_on
+from prompting.palette import BLACK, WHITE, text_colour_on
 
 OPACITY = 0.4  # of the tint
 LINE = 1.0  # thickness of a line at the model's size, pixels; its edges are half as thick, either side

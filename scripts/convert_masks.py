@@ -14,7 +14,7 @@ import tyro
 from grounding.core.checks import printable
 from grounding.core.files import check_free
 from grounding.core.video import probe
-from grounding.datasets.masks import read_masklets, write_masklets
+from grounding.masks import read_masklets, write_masklets
 
 
 def main(

@@ -16,7 +16,7 @@ from rich.progress import track
 from grounding.core.checks import printable
 from grounding.core.reading import is_folder
 from grounding.core.video import probe
-from grounding.datasets.masks import read_masklets
+from grounding.masks import read_masklets
 from prompting import IdMarker
 from prompting.marker import MODEL_PIXELS
 from prompting.video import DrawnFrame, Outputs, draw_video

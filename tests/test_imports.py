@@ -16,7 +16,7 @@ def loaded_by(module: str) -> set[str]:
     return set(done.stdout.split())
 
 
-LIGHT = ["prompting", "rewards", "lift3d", "grounding", "grounding.core", "grounding.datasets.jsonl"]
+LIGHT = ["prompting", "rewards", "lift3d", "grounding", "grounding.core", "grounding.masks", "grounding.datasets.jsonl"]
 
 
 @pytest.mark.parametrize("module", LIGHT)

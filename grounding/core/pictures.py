@@ -1,4 +1,4 @@
-"""Picture files: only formats that are named, sizes checked before decoding, and id maps with their numbers as written.
+"""Picture files: only formats that are named, and sizes checked before decoding.
 
 Pillow decides by a file's content which decoder runs, and some decoders start other programs; hence the list.
 """
@@ -10,16 +10,12 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from grounding.core.errors import UserError
-from grounding.core.files import inside
 from grounding.core.limits import Limits, check_pixels, variable
-from grounding.core.order import natural
 from grounding.core.reading import regular_file
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "PPM", "TIFF")
@@ -35,9 +31,6 @@ _UNREADABLE: tuple[type[Exception], ...] = (
 )
 _UNREADABLE += (MemoryError, struct.error, zlib.error)
 _TOO_LARGE = (Image.DecompressionBombError, Image.DecompressionBombWarning)  # of Pillow, before we see the size
-
-# What Pillow calls the pixels of a PNG that can be an id map, and what it multiplies their numbers with.
-_ID_MAPS = {"1": 1, "L;2": 85, "L;4": 17, "L": 1, "I;16B": 1, "P;1": 1, "P;2": 1, "P;4": 1, "P": 1}
 
 
 @contextmanager
@@ -74,51 +67,6 @@ def picture_size(source: str | Path | bytes, where: str, formats: Sequence[str] 
     """(height, width) of a picture from its header; errors as `open_picture`."""
     with open_picture(source, where, formats) as image:
         return image.height, image.width
-
-
-def read_id_map(path: str | Path, size: tuple[int, int] | None = None) -> np.ndarray:
-    """The numbers of an index PNG (palette or grey, 1 to 16 bits): value = id, 0 = no object.
-
-    Args:
-        path: The file.
-        size: (height, width) that it must have, if any; compared before decoding.
-
-    Returns:
-        uint8 (H, W), or uint16 where the PNG has 16 bits.
-
-    Raises:
-        UserError: Naming the file that cannot be read, is a colour picture, or has another size.
-    """
-    where = str(path)
-    with open_picture(path, where, ("PNG",)) as image:
-        pixels = str(image.tile[0][3]) if isinstance(image, ImageFile.ImageFile) and image.tile else ""
-        if pixels not in _ID_MAPS:
-            raise UserError(f"{where} is a colour picture, not an index image; save it as palette or grey, value = id")
-        if size is not None and (image.height, image.width) != size:
-            found, expected = f"{image.width} x {image.height}", f"{size[1]} x {size[0]}"
-            raise UserError(f"{where} is {found} pixels, expected {expected}; make them equal")
-        values = np.asarray(image)
-    return values.astype(np.uint16 if pixels == "I;16B" else np.uint8) // _ID_MAPS[pixels]
-
-
-def id_map_files(folder: str | Path) -> dict[str, Path]:
-    """Name without ending -> path of each PNG of a folder, in natural order; hidden and other files are left alone.
-
-    Raises:
-        UserError: If the folder cannot be read, two names differ in nothing but padding or capitals of the ending, or
-            one is a link out of the folder.
-    """
-    folder = Path(folder)
-    try:
-        names = [file.name for file in folder.iterdir()]
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot read the folder {folder}: {getattr(error, 'strerror', None) or error}") from error
-    stems = [(natural(name[:-4]), name) for name in names if name.lower().endswith(".png") and not name.startswith(".")]
-    stems.sort()
-    for (key, name), (following, other) in pairwise(stems):
-        if key == following:
-            raise UserError(f"{folder} holds {name} and {other}, which are of the same frame; remove one")
-    return {name[:-4]: inside(folder, name) for _, name in stems}
 
 
 def _source(source: str | Path | bytes) -> Path | io.BytesIO:

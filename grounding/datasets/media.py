@@ -13,7 +13,7 @@ from grounding.core.files import inside
 from grounding.core.masklets import Masklets
 from grounding.core.reading import is_file
 from grounding.core.video import VideoInfo, probe, read_clip
-from grounding.datasets.masks import read_masklets
+from grounding.masks import read_masklets
 
 LONGEST = 200  # times as long as wide: the processors of Qwen-VL and GLM-V refuse longer frames
 _KEPT_MASKLETS = 8  # megabytes each; rows of one video usually follow each other

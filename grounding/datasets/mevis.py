@@ -4,7 +4,7 @@
                              "expressions": {"0": {"exp": "...", "obj_id": [...], "anno_id": [12, 13]}}}}}
 
 Annotation ids run through the whole data set; a video's objects are numbered 1, 2, ... in the order of theirs, as
-`grounding.datasets.masks` reads them. The split `valid` has no `anno_id` and so no truth. Not seen on real files.
+`grounding.masks` reads them. The split `valid` has no `anno_id` and so no truth. Not seen on real files.
 """
 
 from __future__ import annotations

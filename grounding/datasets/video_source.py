@@ -20,14 +20,14 @@ from grounding.core.reading import is_folder
 from grounding.core.samples import Answer, LoadedSample, Sample
 from grounding.datasets.catalog import Opened
 from grounding.datasets.cut import cut, timed, when, within_video
-from grounding.datasets.masks import read_masklets
-from grounding.datasets.masks.mevis import MASKS
 from grounding.datasets.media import ClipOptions, Media
 from grounding.datasets.moments import stem
 from grounding.datasets.problems import Problem, collecting, settle
 from grounding.datasets.records import Action
 from grounding.datasets.truth import completed, sparse
 from grounding.datasets.vidstg import with_boxes
+from grounding.masks import read_masklets
+from grounding.masks.mevis import MASKS
 from prompting.assign import assign, merged
 
 Progress = Callable[[Sequence[Sample]], Iterable[Sample]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -74,3 +76,25 @@ def test_masklets_give_the_masks_of_their_frame() -> None:
 def test_ids_that_a_label_map_cannot_hold_are_refused() -> None:
     with pytest.raises(UserError, match="up to 65535, got 65536"):
         FromMasklets(Masklets((2, 2), 10, np.array([0.0]), {65536: (None,)}))
+
+
+def few_bits(values: list[int]) -> bytes:
+    """A grey PNG of one row with 4 bits a pixel; Pillow does not write these."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = struct.pack(">IIBBBBB", len(values), 1, 4, 0, 0, 0, 0)
+    row = bytes([0, *(left << 4 | right for left, right in zip(values[::2], values[1::2], strict=True))])
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(row)) + chunk(b"IEND", b"")
+
+
+def test_grey_of_four_bits_keeps_its_ids(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(few_bits([0, 1, 2, 3]))
+    assert IdMapFiles((tmp_path / "a.png",)).layers(0)[0].tolist() == [[0, 1, 2, 3]]  # not 0, 17, 34, 51
+
+
+def test_a_depth_map_is_no_id_map(tmp_path: Path) -> None:
+    Image.fromarray(np.arange(500, 2500, dtype=np.uint16).reshape(40, 50)).save(tmp_path / "a.png")
+    with pytest.raises(UserError, match=r"a\.png holds 2000 different values, more than 1000 ids"):
+        IdMapFiles((tmp_path / "a.png",)).layers(0)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from grounding.core import Interval, Masklets, Tube, UserError, rle
 from grounding.core.video import probe
-from grounding.datasets.masks import read_masklets
+from grounding.masks import read_masklets
 from prompting.assign import MARGIN, MIN_OVERLAP, MIN_PART, MIN_VOTES, assign, merged, tube_of_boxes
 
 SIZE = (20, 100)

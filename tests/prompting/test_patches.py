@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prompting.palette import id_colour, text_colour_on
+from grounding.core.colours import id_colour
+from prompting.palette import text_colour_on
 from prompting.patches import Patch
 from prompting.patches import patch as made
 

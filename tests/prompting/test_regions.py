@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from prompting.palette import contrast, id_colour, text_colour_on
+from grounding.core.colours import id_colour
+from prompting.palette import contrast, text_colour_on
 from prompting.regions import draw_box, draw_contour, draw_leader, draw_tint, fit
 
 RED = (255, 0, 0)

@@ -16,11 +16,11 @@ from grounding.core.limits import check_pixels
 from grounding.core.pictures import open_picture
 from grounding.core.reading import is_folder, read_json
 from grounding.datasets.entries import Entry, field, list_of, object_of
-from grounding.datasets.masks.mevis import MASKS, META
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure, mean
 from grounding.evaluation.entries import OWN, predicted, read_entries, text_id
 from grounding.evaluation.segmentation import boundary_similarity, region_similarity
+from grounding.masks.mevis import MASKS, META
 
 NUMBERS = ("1", "L", "P", "I", "I;16", "I;16B")  # Pillow's modes whose pixels are one number each
 Track = Sequence[bytes | None]  # compressed masks, None where empty, one a frame

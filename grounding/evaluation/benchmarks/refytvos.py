@@ -13,14 +13,14 @@ from typing import Any
 from grounding.core import UserError, rle
 from grounding.core.checks import within
 from grounding.core.files import inside
-from grounding.core.pictures import read_id_map
 from grounding.core.reading import is_file, is_folder, read_json
 from grounding.datasets.entries import Entry, field, object_of
-from grounding.datasets.masks.mevis import META
 from grounding.datasets.moments import whole_in
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.benchmarks.mevis import Truth, figures, filled_list, read_prediction, read_predictions
 from grounding.evaluation.entries import text_id
+from grounding.masks.id_maps import read_id_map
+from grounding.masks.mevis import META
 
 MASKS = "Annotations"
 

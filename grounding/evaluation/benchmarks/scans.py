@@ -19,8 +19,8 @@ from grounding.core import UserError
 from grounding.core.checks import whole, within
 from grounding.core.reading import read_json, read_text
 from grounding.datasets.entries import field, list_of
-from grounding.datasets.masks.shared import objects_of
 from grounding.evaluation.benchmarks.scannet import CLASSES
+from grounding.masks.shared import objects_of
 from lift3d.scenes.scannet import alignment, superpoints, surface
 
 OTHER = "otherfurniture"

@@ -12,10 +12,10 @@ from grounding.core import UserError
 from grounding.core.checks import number, printable, whole, within
 from grounding.core.reading import read_json
 from grounding.datasets.entries import field, object_of
-from grounding.datasets.masks.shared import objects_of
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.benchmarks.tubes import MAX_FRAMES, TubeTruth, figures, read_boxes, read_tube, whole_tube
 from grounding.evaluation.entries import numbers, text_id
+from grounding.masks.shared import objects_of
 
 KINDS = {"captions": ("c", "declarative"), "questions": ("q", "interrogative")}
 Boxes = dict[int, list[float]]  # frame -> xyxy of one object

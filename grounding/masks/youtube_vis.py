@@ -16,7 +16,7 @@ from grounding.core.checks import whole, within
 from grounding.core.errors import UserError
 from grounding.core.masklets import Masklets
 from grounding.core.video_probe import VideoInfo
-from grounding.datasets.masks.shared import (
+from grounding.masks.shared import (
     check_frames,
     check_size,
     check_stated,

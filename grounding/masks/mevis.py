@@ -20,7 +20,7 @@ from grounding.core.files import inside
 from grounding.core.masklets import Masklets
 from grounding.core.reading import read_json
 from grounding.core.video_probe import VideoInfo
-from grounding.datasets.masks.shared import finished, read_track
+from grounding.masks.shared import finished, read_track
 
 MASKS, META = "mask_dict.json", "meta_expressions.json"
 

@@ -1,4 +1,4 @@
-"""Tests of grounding.datasets.masks.youtube_vis."""
+"""Tests of grounding.masks.youtube_vis."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from grounding.core import UserError
-from grounding.datasets.masks.youtube_vis import read_youtube_vis
+from grounding.masks.youtube_vis import read_youtube_vis
 
 PIXEL = {"size": [4, 6], "counts": [2, 1, 21]}
 

@@ -15,7 +15,7 @@ from grounding.core.errors import UserError
 from grounding.core.intervals import nearest_frames
 from grounding.core.masklets import Masklets
 from grounding.core.video_probe import VideoInfo
-from grounding.datasets.masks.shared import finished, read_rle
+from grounding.masks.shared import finished, read_rle
 
 EVERY = 4  # source frames for one annotated frame
 

@@ -17,7 +17,7 @@ from grounding.core.files import write_text
 from grounding.core.masklets import Masklets
 from grounding.core.reading import read_text
 from grounding.core.video_probe import VideoInfo
-from grounding.datasets.masks.shared import Tracks, box_mask, finished, put
+from grounding.masks.shared import Tracks, box_mask, finished, put
 
 MAX_LINE = 1000  # characters; a line has ten numbers
 

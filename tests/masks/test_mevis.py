@@ -1,4 +1,4 @@
-"""Tests of grounding.datasets.masks.mevis."""
+"""Tests of grounding.masks.mevis."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from grounding.core import UserError
-from grounding.datasets.masks import read_masklets
-from grounding.datasets.masks.mevis import MASKS, META, read_mevis
+from grounding.masks import read_masklets
+from grounding.masks.mevis import MASKS, META, read_mevis
 
 PIXEL = {"size": [4, 6], "counts": [2, 1, 21]}
 META_VALUE = {

@@ -14,15 +14,15 @@ from grounding.core.errors import UserError
 from grounding.core.masklets import Masklets, load_masklets, save_masklets
 from grounding.core.reading import read_json
 from grounding.core.video_probe import VideoInfo
-from grounding.datasets.masks.coco import read_coco, write_coco
-from grounding.datasets.masks.id_maps import read_id_maps, write_id_maps
-from grounding.datasets.masks.mevis import MASKS, read_mevis
-from grounding.datasets.masks.mot import read_mot, write_mot
-from grounding.datasets.masks.npz import read_npz, write_npz
-from grounding.datasets.masks.sav import read_sav
-from grounding.datasets.masks.shared import check_frames, check_size
-from grounding.datasets.masks.vidor import read_vidor
-from grounding.datasets.masks.youtube_vis import read_youtube_vis
+from grounding.masks.coco import read_coco, write_coco
+from grounding.masks.id_maps import read_id_maps, write_id_maps
+from grounding.masks.mevis import MASKS, read_mevis
+from grounding.masks.mot import read_mot, write_mot
+from grounding.masks.npz import read_npz, write_npz
+from grounding.masks.sav import read_sav
+from grounding.masks.shared import check_frames, check_size
+from grounding.masks.vidor import read_vidor
+from grounding.masks.youtube_vis import read_youtube_vis
 
 OWN = ".masklets.json"
 

@@ -14,7 +14,7 @@ from grounding.core.checks import number, whole, within
 from grounding.core.errors import UserError
 from grounding.core.masklets import Masklets
 from grounding.core.video_probe import VideoInfo
-from grounding.datasets.masks.shared import Tracks, box_mask, check_frames, check_size, finished, put
+from grounding.masks.shared import Tracks, box_mask, check_frames, check_size, finished, put
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 

@@ -1,4 +1,4 @@
-"""Tests of grounding.datasets.masks.coco."""
+"""Tests of grounding.masks.coco."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from pycocotools import mask as coco
 
 from grounding.core import Masklets, UserError, rle
-from grounding.datasets.masks.coco import read_coco, write_coco
+from grounding.masks.coco import read_coco, write_coco
 
 PIXEL = {"size": [4, 6], "counts": [2, 1, 21]}
 

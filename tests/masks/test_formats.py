@@ -1,4 +1,4 @@
-"""Tests of grounding.datasets.masks.formats: which reader and writer a path gets; each has tests of its own."""
+"""Tests of grounding.masks.formats: which reader and writer a path gets; each has tests of its own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from PIL import Image
 
 from grounding.core import Masklets, UserError, rle, save_masklets
 from grounding.core.video import probe
-from grounding.datasets.masks import read_masklets, write_masklets
+from grounding.masks import read_masklets, write_masklets
 
 PIXEL = {"size": [4, 6], "counts": [2, 1, 21]}
 IMAGES = [{"id": t, "height": 4, "width": 6} for t in range(3)]

@@ -27,7 +27,7 @@ from grounding.core.files import write_text
 from grounding.core.masklets import Masklets
 from grounding.core.order import natural
 from grounding.core.video_probe import VideoInfo
-from grounding.datasets.masks.shared import (
+from grounding.masks.shared import (
     Tracks,
     box_mask,
     check_frames,

@@ -25,8 +25,8 @@ from grounding.core.files import whole_file
 from grounding.core.masklets import Masklets
 from grounding.core.reading import regular_file
 from grounding.core.video_probe import VideoInfo
-from grounding.datasets.masks.id_maps import MAX_IDS
-from grounding.datasets.masks.shared import Tracks, check_frames, check_size, finished, put
+from grounding.masks.id_maps import MAX_IDS
+from grounding.masks.shared import Tracks, check_frames, check_size, finished, put
 
 _BROKEN: tuple[type[Exception], ...] = (OSError, ValueError, EOFError, NotImplementedError, struct.error, zlib.error)
 _BROKEN += (zipfile.BadZipFile, RuntimeError, KeyError)  # RuntimeError: a password is asked for; KeyError: no such name

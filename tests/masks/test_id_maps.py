@@ -1,7 +1,8 @@
-"""Tests of grounding.datasets.masks.id_maps."""
+"""Tests of grounding.masks.id_maps."""
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from grounding.core import UserError
-from grounding.datasets.masks.id_maps import MAX_IDS, read_id_maps
+from grounding.masks.id_maps import MAX_IDS, id_map_files, read_id_map, read_id_maps
 
 
 def write(folder: Path, *pictures: Image.Image, names: str = "{:03}.png") -> Path:
@@ -32,15 +33,58 @@ def palette(labels: list[list[int]]) -> Image.Image:
     return picture
 
 
-def grey_png(bits: int, rows: list[bytes], width: int) -> bytes:
-    """A grey PNG with few bits a pixel, which Pillow does not write."""
+def png(bits: int, colour_type: int, rows: list[list[int]], width: int, height: int | None = None) -> bytes:
+    """A PNG by hand; `rows` are the bytes of each row."""
 
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
-    header = struct.pack(">IIBBBBB", width, len(rows), bits, 0, 0, 0, 0)
-    pixels = zlib.compress(b"".join(b"\0" + row for row in rows))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    header = struct.pack(">IIBBBBB", width, len(rows) if height is None else height, bits, colour_type, 0, 0, 0)
+    palette = chunk(b"PLTE", bytes(3 * 2**bits)) if colour_type == 3 else b""
+    data = zlib.compress(b"".join(bytes([0, *row]) for row in rows))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + palette + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("colour_type", [0, 3])  # grey, palette
+@pytest.mark.parametrize(
+    ("bits", "row", "ids"),
+    [
+        (1, [0b01100000], [0, 1, 1, 0]),
+        (2, [0b00011011], [0, 1, 2, 3]),
+        (4, [0x01, 0x2F], [0, 1, 2, 15]),
+        (8, [0, 1, 17, 255], [0, 1, 17, 255]),
+    ],
+)
+def test_ids_of_few_bits(tmp_path: Path, colour_type: int, bits: int, row: list[int], ids: list[int]) -> None:
+    (tmp_path / "a.png").write_bytes(png(bits, colour_type, [row], 4))
+    read = read_id_map(tmp_path / "a.png")
+    assert read.dtype == np.uint8 and read.tolist() == [ids]
+
+
+def test_ids_of_sixteen_bits(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png(16, 0, [[0, 1, 1, 0, 255, 255]], 3))
+    read = read_id_map(str(tmp_path / "a.png"), (1, 3))
+    assert read.dtype == np.uint16 and read.tolist() == [[1, 256, 65535]]
+
+
+def test_boolean_arrays_as_pillow_saves_them(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[True, False]])).save(tmp_path / "a.png")
+    assert read_id_map(tmp_path / "a.png").tolist() == [[1, 0]]
+
+
+def test_colour_pictures_are_no_id_maps(tmp_path: Path) -> None:
+    for mode in ("RGB", "RGBA", "LA"):
+        Image.new(mode, (2, 2)).save(tmp_path / "a.png")
+        with pytest.raises(UserError, match=r"a\.png is a colour picture"):
+            read_id_map(tmp_path / "a.png")
+
+
+def test_another_size_is_refused_before_decoding(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png(8, 0, [[1]], 4, 5))  # its pixels are missing, so decoding would fail
+    with pytest.raises(UserError, match=r"a\.png is 4 x 5 pixels, expected 3 x 2"):
+        read_id_map(tmp_path / "a.png", (2, 3))
+    with pytest.raises(UserError, match=r"cannot read .*a\.png as a picture"):
+        read_id_map(tmp_path / "a.png", (5, 4))
 
 
 @pytest.mark.parametrize("make", [grey, palette])
@@ -113,26 +157,13 @@ def test_a_jpeg_in_disguise_is_refused(tmp_path: Path, video) -> None:
         read_id_maps(tmp_path, video(2, size=(1, 1)))
 
 
-@pytest.mark.parametrize(
-    ("bits", "row", "ids"),
-    [(1, 0b01000000, [0, 1]), (2, 0b01110000, [1, 3]), (4, 0x12, [1, 2])],
-)
-def test_grey_of_few_bits_keeps_its_numbers(tmp_path: Path, bits: int, row: int, ids: list[int], video) -> None:
-    """As shown on a screen they are stretched to 0 to 255."""
-    (tmp_path / "0.png").write_bytes(grey_png(bits, [bytes([row])], width=2))
-    masklets = read_id_maps(tmp_path, video(1, size=(1, 2)))
-    assert masklets.ids == [i for i in ids if i]
-    for i in masklets.ids:
-        assert masklets.masks_at(0)[i].tolist() == [[one == i for one in ids]]
-
-
 def test_a_mask_of_true_and_false_is_object_1(tmp_path: Path, video) -> None:
     Image.fromarray(np.array([[True, False]])).save(tmp_path / "0.png")  # Pillow writes 1 bit a pixel
     assert read_id_maps(tmp_path, video(1, size=(1, 2))).masks_at(0)[1].tolist() == [[True, False]]
 
 
 def test_a_huge_picture_is_refused_by_its_header(tmp_path: Path, video) -> None:
-    (tmp_path / "0.png").write_bytes(grey_png(1, [b"\0"], width=50_000))
+    (tmp_path / "0.png").write_bytes(png(1, 0, [[0]], width=50_000))
     with pytest.raises(UserError, match=r"0\.png is 50000 x 1 pixels, expected 2 x 1"):
         read_id_maps(tmp_path, video(1, size=(1, 2)))
 
@@ -184,3 +215,37 @@ def test_damaged_bytes_never_do_worse_than_a_user_error(tmp_path: Path, video, d
         assert "0.png" in str(error)
     else:
         assert all(1 <= i <= 65535 for i in masklets.ids)
+
+
+def test_id_maps_of_a_folder_are_in_natural_order(tmp_path: Path) -> None:
+    for name in ("f10.png", "f9.PNG", "f1.png", "._f2.png", "notes.txt"):
+        (tmp_path / name).touch()
+    assert list(id_map_files(tmp_path)) == ["f1", "f9", "f10"]
+    assert id_map_files(str(tmp_path))["f9"].name == "f9.PNG"
+    with pytest.raises(UserError, match=r"cannot read the folder .*none"):
+        id_map_files(tmp_path / "none")
+
+
+@pytest.mark.parametrize(("one", "other"), [("f1.png", "f01.png"), ("f1.png", "f1.PNG")])
+def test_two_id_maps_of_one_frame_are_refused(tmp_path: Path, one: str, other: str) -> None:
+    for name in (one, other):
+        (tmp_path / name).touch()
+    with pytest.raises(UserError, match=r"holds f.* and f.*, which are of the same frame; remove one"):
+        id_map_files(tmp_path)
+
+
+@pytest.mark.parametrize("first", [0, 60_000])
+def test_a_thousand_ids_are_read_whatever_their_numbers(tmp_path: Path, first: int) -> None:
+    ids = np.arange(first + 1, first + 1 + MAX_IDS, dtype=np.uint16).reshape(20, 50)
+    Image.fromarray(ids).save(tmp_path / "a.png")
+    assert read_id_map(tmp_path / "a.png").tolist() == ids.tolist()
+    Image.fromarray(np.append(ids, ids[:1] + np.uint16(MAX_IDS), axis=0)).save(tmp_path / "a.png")
+    with pytest.raises(UserError, match=r"a\.png holds 1050 different values, more than 1000 ids"):
+        read_id_map(tmp_path / "a.png")
+
+
+def test_pipes_and_missing_files(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    for name in ("pipe.png", "none.png"):
+        with pytest.raises(UserError, match=name):
+            read_id_map(tmp_path / name)

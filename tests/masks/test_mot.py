@@ -1,4 +1,4 @@
-"""Tests of grounding.datasets.masks.mot."""
+"""Tests of grounding.masks.mot."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grounding.core import UserError
-from grounding.datasets.masks import read_masklets
-from grounding.datasets.masks.mot import read_mot, write_mot
+from grounding.masks import read_masklets
+from grounding.masks.mot import read_mot, write_mot
 
 NAN = [np.nan] * 4
 

@@ -1,4 +1,4 @@
-"""Tests of grounding.datasets.masks.shared."""
+"""Tests of grounding.masks.shared."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grounding.core import UserError, rle
-from grounding.datasets.masks.shared import (
+from grounding.masks.shared import (
     box_mask,
     check_frames,
     check_size,

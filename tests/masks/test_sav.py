@@ -1,4 +1,4 @@
-"""Tests of grounding.datasets.masks.sav."""
+"""Tests of grounding.masks.sav."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from grounding.core import UserError
-from grounding.datasets.masks import read_masklets
-from grounding.datasets.masks.sav import EVERY, read_sav
+from grounding.masks import read_masklets
+from grounding.masks.sav import EVERY, read_sav
 
 
 def pixel(row: int) -> dict[str, Any]:

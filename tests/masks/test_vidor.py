@@ -1,4 +1,4 @@
-"""Tests of grounding.datasets.masks.vidor."""
+"""Tests of grounding.masks.vidor."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from grounding.core import UserError
-from grounding.datasets.masks import read_masklets
-from grounding.datasets.masks.vidor import read_vidor
+from grounding.masks import read_masklets
+from grounding.masks.vidor import read_vidor
 
 
 def entry(tid: Any, *sides: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Tests of grounding.datasets.masks.npz."""
+"""Tests of grounding.masks.npz."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grounding.core import Masklets, UserError, rle
-from grounding.datasets.masks.npz import read_npz, write_npz
+from grounding.masks.npz import read_npz, write_npz
 
 LAYERS = np.zeros((3, 2, 4, 6), bool)
 LAYERS[0, 0, 1, 2] = LAYERS[0, 1, 1, 2:4] = LAYERS[2, 1, 3, 5] = True  # the two overlap in frame 0
