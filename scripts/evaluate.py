@@ -30,6 +30,7 @@ def main() -> None:
         return
     with needs("train"):  # heavy; --help is quick
         from grounding.training.evaluation import evaluate_model, figures, read_arguments, table
+        from grounding.training.outcome import absent
 
     plan = read_arguments(arguments)
     notes = Console(stderr=True)
@@ -41,6 +42,8 @@ def main() -> None:
     for row in rows:
         shown.add_row(*row)
     Console().print(shown)
+    for line in absent(result):
+        notes.print(line, markup=False, highlight=False, soft_wrap=True)
     if plan.out is not None:
         write_json(plan.out, figures(plan.config, result, skipped))
         print(f"wrote {plan.out}")

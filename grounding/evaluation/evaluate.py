@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 
-from grounding.core import Sample, Source, UserError
+from grounding.core import LoadedSample, Sample, Source, UserError
+from grounding.evaluation.controls import NAMES, Controls, Partners, Reply
 from grounding.evaluation.metrics import Score, score, summarise
 from grounding.evaluation.report import Shown
 from grounding.policies.policy import Policy, VideoPrompt
@@ -28,6 +30,7 @@ class Prediction:
         score: How good the answer is.
         ceilings: What it would score with parts of it right, by the names of `Task.oracles`.
         shown: Its frames and masks, if they were to be kept.
+        controls: What was said about it without seeing its video, by name, if that was wanted.
     """
 
     sample: Sample
@@ -36,6 +39,7 @@ class Prediction:
     score: Score
     ceilings: Mapping[str, Score]
     shown: Shown | None
+    controls: Mapping[str, Reply] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,12 @@ class Evaluation:
     def scores(self) -> list[Score]:
         """How good each answer is."""
         return [prediction.score for prediction in self.predictions]
+
+    @property
+    def controls(self) -> dict[str, list[Score]]:
+        """How good each answer of each control is, by name; one that nothing was said for is not there."""
+        scores = {name: [p.controls[name].score for p in self.predictions if name in p.controls] for name in NAMES}
+        return {name: of for name, of in scores.items() if of}
 
     @property
     def shown(self) -> list[Shown]:
@@ -69,6 +79,8 @@ def evaluate(
     progress: Callable[[Iterable[int]], Iterable[int]] = iter,
     leave_out: Collection[str] = (),
     on_broken: Callable[[Sample, str], None] | None = None,
+    controls: bool = False,
+    constant: str | None = None,
 ) -> Evaluation:
     """Ask the policy about every sample of a source and score the answers, with a batch in memory at a time.
 
@@ -82,6 +94,8 @@ def evaluate(
         progress: Wraps the iteration over batches, for a progress bar.
         leave_out: Ids of samples that are not asked about.
         on_broken: Takes each sample that cannot be used and why, and it is left out; if None, the first one stops.
+        controls: Whether the samples are answered without seeing their videos, too; it takes three times as long.
+        constant: With `controls`, the text that is said about every video, see `controls.best_constant`.
 
     Raises:
         UserError: If no sample is left, or one of them cannot be used and `on_broken` is None.
@@ -91,10 +105,13 @@ def evaluate(
     ready = partial(_ready, policy, asking, source)
     predictions: list[Prediction] = []
     left_out = set(leave_out)
+    partners = Partners(partial(_first_of_another, source, ready, left_out))
+    beside = Controls(policy, asking, max_new_tokens, partners, constant) if controls else None
     for start in progress(range(0, len(source.samples), batch)):
         wanted = [sample for sample in source.samples[start : start + batch] if sample.id not in left_out]
         usable = _usable(wanted, ready, on_broken, left_out)
-        predictions += _ask(policy, asking.task, max_new_tokens, usable, keep - len(predictions))
+        replies = beside.replies([asked for asked, _ in usable]) if beside else [{}] * len(usable)
+        predictions += _ask(policy, asking.task, max_new_tokens, usable, replies, keep - len(predictions))
         del usable  # frames and masks go before the next batch
     policy.model.train(was_training)
     metrics = summarise([one.score for one in predictions])
@@ -110,6 +127,17 @@ def _ready(policy: Policy, asking: Asking, source: Source, sample: Sample) -> Re
         return asked, policy.encode([asked.turn])[0]
     except UserError as error:
         raise UserError(f"sample {sample.id}: {error}") from error
+
+
+def _first_of_another(
+    source: Source, ready: Callable[[Sample], Ready], left_out: Collection[str], video: str
+) -> LoadedSample | None:
+    """The first sample that can be used and whose video is not this one."""
+    for sample in source.samples:
+        if sample.video != video and sample.id not in left_out:
+            with suppress(UserError):  # it stops the evaluation, or is told of, when its turn comes
+                return ready(sample)[0].loaded
+    return None
 
 
 def _usable(
@@ -131,15 +159,23 @@ def _usable(
     return usable
 
 
-def _ask(policy: Policy, task: Task, max_new_tokens: int, batch: Sequence[Ready], keep: int) -> list[Prediction]:
+def _ask(
+    policy: Policy,
+    task: Task,
+    max_new_tokens: int,
+    batch: Sequence[Ready],
+    replies: Sequence[Mapping[str, Reply]],
+    keep: int,
+) -> list[Prediction]:
     """Predictions of one batch; a function of its own, so that all it makes goes before the next batch."""
     texts = generate(policy, [prompt for _, prompt in batch], max_new_tokens) if batch else []
     predictions: list[Prediction] = []
-    for (asked, _), text in zip(batch, texts, strict=True):
+    for (asked, _), text, beside in zip(batch, texts, replies, strict=True):
         one = asked.loaded
         answer, truth = task.read(text, one), one.sample.truth
         own = score(task, answer, truth)
         best = {name: score(task, said, truth) for name, said in task.oracles(answer, one).items()}
-        shown = Shown(one, asked.shown, answer, own) if len(predictions) < keep else None
-        predictions.append(Prediction(one.sample, text, answer, own, best, shown))
+        controls = {name: reply.said for name, reply in beside.items()}
+        shown = Shown(one, asked.shown, answer, own, controls) if len(predictions) < keep else None
+        predictions.append(Prediction(one.sample, text, answer, own, best, shown, beside))
     return predictions

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -35,12 +35,14 @@ class Shown:
         marked: Its clip as the policy saw it, with ids drawn if the task does so.
         prediction: The decoded answer, or why there is none.
         score: Its figures.
+        controls: What was said without seeing its video, by name, if that was wanted.
     """
 
     loaded: LoadedSample
     marked: Clip
     prediction: Answer | ParseFailure
     score: Score
+    controls: Mapping[str, Answer | ParseFailure] = field(default_factory=dict)
 
     @property
     def answer(self) -> Answer:
@@ -55,6 +57,14 @@ class Shown:
             return f"predicted nothing, true {true}: {self.prediction.reason}"
         figures = [f"{name} {value:.2f}" for name, value in self.score.items() if "@" not in name]
         return f"predicted {in_words(self.prediction)}, true {true}; {', '.join(figures)}"
+
+    @property
+    def unseeing(self) -> str:
+        """What was said without seeing the video, in one line."""
+        said = {
+            name: "nothing" if isinstance(one, ParseFailure) else in_words(one) for name, one in self.controls.items()
+        }
+        return "; ".join(f"{name}: {words}" for name, words in said.items())
 
     def picture(self, index: int, room: tuple[int, int]) -> np.ndarray:
         """A sampled frame as large as fits into (height, width), with the boxes that both tubes have on it."""
@@ -81,6 +91,8 @@ def in_words(answer: Answer) -> str:
 
 def contact_sheet(shown: Sequence[Shown], path: Path, *, overwrite: bool = False) -> None:
     """Write a PNG with a row a sample: query, ids, up to 8 frames spread over the clip, and both intervals.
+
+    What the controls said, if anything, stands below what the policy said.
 
     True boxes and bars are green; predicted ones magenta, the boxes dashed.
 
@@ -110,8 +122,9 @@ def _sheet_row(one: Shown) -> np.ndarray:
         caption = paragraph(TILE[1], f"{one.marked.pts[index]:.2f} s", 13, 1)
         strip[height + 2 : height + 2 + len(caption), left : left + TILE[1]] = caption
     bars = time_line(width, one.marked.duration, *one.intervals(), ticks=one.marked.pts[indices].tolist())
-    parts = [paragraph(width, one.loaded.sample.query, 20, 1), paragraph(width, one.verdict, 15, 1)]
-    row = np.concatenate([*parts, _paper(4, width), strip, bars])
+    lines = [one.verdict, one.unseeing] if one.controls else [one.verdict]
+    parts = [paragraph(width, line, 15, 1) for line in lines]
+    row = np.concatenate([paragraph(width, one.loaded.sample.query, 20, 1), *parts, _paper(4, width), strip, bars])
     return np.pad(row, ((12, 12), (16, 16), (0, 0)), constant_values=PAPER[0])
 
 

@@ -10,6 +10,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import numpy as np
 from omegaconf import MISSING
 
 from grounding.core import Sample, Source, UserError
@@ -289,6 +290,11 @@ def _choose(source: Files, count: int) -> Files:
         return source
     chosen = sorted(generator("held-out").permutation(len(source.samples))[:count])
     return replace(source, samples=[source.samples[i] for i in chosen])
+
+
+def spread(total: int, most: int) -> list[int]:
+    """At most `most` places of `total`, spread evenly from the first to the last."""
+    return np.unique(np.linspace(0, total - 1, most).astype(int)).tolist()
 
 
 OnBroken = Callable[[Sample, str], None]  # takes a sample that cannot be used, and why

@@ -13,14 +13,16 @@ from transformers.utils.logging import disable_progress_bar
 
 from grounding.core import Sample, UserError
 from grounding.core.files import check_free
+from grounding.core.reading import read_text
 from grounding.datasets.problems import Problem
 from grounding.evaluation.bootstrap import shown
 from grounding.evaluation.evaluate import Evaluation, evaluate
-from grounding.evaluation.metrics import intervals
+from grounding.evaluation.metrics import intervals, summarise
 from grounding.policies.policy import load_policy
 from grounding.training.config import GROUPS, SAVED, Config, MarkerConfig, TaskConfig, asking_of, check
 from grounding.training.data import DATA, DataConfig, DatasetConfig, open_held_out, problem_of
 from grounding.training.options import clear_option_errors, read_options
+from grounding.training.outcome import CONSTANT, control_intervals
 
 HINT = "python scripts/train.py --cfg job lists all options; evaluate has model=DIR and out=FILE.json besides"
 
@@ -101,6 +103,16 @@ def saved_config(path: str) -> DictConfig:
     return saved
 
 
+def saved_constant(path: str) -> str | None:
+    """The constant answer that the run of a model folder fitted on its training samples; None if it holds none.
+
+    Raises:
+        UserError: If its file cannot be read.
+    """
+    file = Path(path) / CONSTANT
+    return read_text(file, "the constant answer") if os.path.lexists(file) else None
+
+
 def _merged(base: DictConfig, asked: Any) -> Config:
     """The typed configuration: defaults, then `base`, then what was asked for."""
     names = [OmegaConf.select(one, "data.name") for one in (asked, base)]
@@ -121,7 +133,7 @@ def _merged(base: DictConfig, asked: Any) -> Config:
 def evaluate_model(
     config: Config, progress: Callable[[Sequence[int]], Iterable[int]] = iter
 ) -> tuple[Evaluation, list[Problem]]:
-    """Evaluate the model of a configuration as its training run did after GRPO.
+    """Evaluate the model of a configuration as its training run did in the end, with the controls.
 
     Args:
         config: Checked, with `model.path` set.
@@ -153,12 +165,17 @@ def evaluate_model(
         keep=0,
         progress=progress,  # type: ignore[arg-type]
         on_broken=take if getattr(config.data, "on_error", "stop") == "skip" else None,
+        controls=True,
+        constant=saved_constant(str(model.path)),
     )
     return result, skipped
 
 
 def figures(config: Config, result: Evaluation, skipped: Sequence[Problem]) -> dict[str, Any]:
-    """What `out=FILE.json` holds: whose figures; `metrics`, `intervals` and `ceilings` as in a run's `summary.json`."""
+    """What `out=FILE.json` holds: whose figures; those that a run's `summary.json` has are the same."""
+    bounds: dict[str, Any] = {name: asdict(one) for name, one in intervals(result.scores).items()}
+    if result.controls:
+        bounds["controls"] = control_intervals(result)
     return {
         "task": config.task.name,
         "model": config.model.path,
@@ -166,15 +183,17 @@ def figures(config: Config, result: Evaluation, skipped: Sequence[Problem]) -> d
         "skipped": [problem.line() for problem in skipped],
         "metrics": result.metrics,
         "ceilings": result.ceilings,
-        "intervals": {name: asdict(one) for name, one in intervals(result.scores).items()},
+        "controls": {name: summarise(scores) for name, scores in result.controls.items()},
+        "intervals": bounds,
     }
 
 
 def table(result: Evaluation) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: every metric with its 95 % interval and its ceilings."""
+    """Header and rows: every metric with its 95 % interval, what the controls reach, and its ceilings."""
     bounds = intervals(result.scores)
+    beside = {name: summarise(scores) for name, scores in result.controls.items()} | result.ceilings
     metrics = {name: value for name, value in result.metrics.items() if name != "count"}
-    return ["metric", "value", *(name.replace("_", " ") for name in result.ceilings)], [
-        [name, shown(value, bounds.get(name)), *[f"{best[name]:.3f}" for best in result.ceilings.values()]]
+    return ["metric", "value", *(name.replace("_", " ") for name in beside)], [
+        [name, shown(value, bounds.get(name)), *(f"{of[name]:.3f}" if name in of else "" for of in beside.values())]
         for name, value in metrics.items()
     ]

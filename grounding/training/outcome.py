@@ -8,19 +8,24 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from grounding.core import UserError
+from grounding.core import Source, UserError
 from grounding.core.checks import number
 from grounding.core.files import write_json, write_text
 from grounding.core.reading import read_json
 from grounding.evaluation.bootstrap import Estimate, shown
-from grounding.evaluation.evaluate import Evaluation, evaluate
-from grounding.evaluation.metrics import Score, gains, intervals
+from grounding.evaluation.controls import best_constant, unseen
+from grounding.evaluation.evaluate import Evaluation, Prediction, evaluate
+from grounding.evaluation.metrics import Score, gains, intervals, summarise
 from grounding.evaluation.report import contact_sheet, curves, showcase_video
 from grounding.policies.policy import Policy
+from grounding.tasks.task import Task
+from grounding.training.data import OnBroken, spread
 from grounding.training.folder import METRICS, SUMMARY
 from grounding.training.stages import Tools
 
 BEFORE = "evaluation_before.json"  # figures of the evaluation before the last stage
+CONSTANT = "constant.txt"  # in the model's folder: the constant answer
+FITTED = 64  # training samples, spread over all, whose answers are tried as the constant one
 SHOWN = 6  # held-out clips on the contact sheet and in the video
 
 
@@ -32,11 +37,13 @@ class Before:
         metrics: The figures.
         scores: Of each sample; a run begun by an older version has none.
         left_out: Ids of samples that could not be used.
+        constant: The answer that serves best as the same one to all training samples, if there is one.
     """
 
     metrics: dict[str, float]
     scores: Sequence[Score]
     left_out: list[str]
+    constant: str | None = None
 
 
 def read_before(file: Path) -> Before:
@@ -51,7 +58,10 @@ def read_before(file: Path) -> Before:
         scores = [_figures(one) for one in value.get("scores", ())]
         if "count" not in metrics or any(one.keys() - metrics.keys() or not one for one in scores):
             raise UserError("its scores and metrics do not belong together")
-        return Before(metrics, scores, list(value.get("left_out", ())))
+        constant = value.get("constant")
+        if not isinstance(constant, str | None):
+            raise UserError(f"constant must be a text, got {shown(constant)}")
+        return Before(metrics, scores, list(value.get("left_out", ())), constant)
     except (UserError, KeyError, TypeError, AttributeError) as error:
         why = str(error) if isinstance(error, UserError) else f"expected metrics and scores ({error})"
         raise UserError(f"{file} is damaged: {why}; remove it, and the model is evaluated again") from error
@@ -67,14 +77,49 @@ def evaluated_before(policy: Policy, tools: Tools) -> None:
     if file.exists():
         return
     (tools.folder / "predictions_before.jsonl").unlink(missing_ok=True)  # killed between the two files
-    result = evaluated(policy, tools, "before", on_broken=tools.skipped.on_broken(tools.sources.held_out))
+    train, held_out = tools.sources.train, tools.sources.held_out
+    # So early, for a broken sample may stop the run.
+    constant = fitted_constant(tools.asking.task, train, tools.skipped.on_broken(train))
+    result = evaluated(policy, tools, "before", on_broken=tools.skipped.on_broken(held_out))
     figures = {"metrics": result.metrics, "ceilings": result.ceilings, "scores": result.scores}
-    write_json(file, {**figures, "left_out": sorted(result.left_out)})
+    write_json(file, {**figures, "left_out": sorted(result.left_out), "constant": constant})
 
 
 def evaluated_after(policy: Policy, tools: Tools) -> Evaluation:
-    """Evaluate after the last stage, on the samples of before: one that can no longer be used stops the run."""
-    return evaluated(policy, tools, "after", leave_out=read_before(tools.folder / BEFORE).left_out)
+    """Evaluate after the last stage, with the controls, on the samples of before.
+
+    One that can no longer be used stops the run. The constant answer goes into the model's folder, where an
+    evaluation without the training data finds it.
+    """
+    before = read_before(tools.folder / BEFORE)
+    if before.constant is not None:
+        write_text(tools.folder / "model" / CONSTANT, before.constant, overwrite=True)
+    return evaluated(policy, tools, "after", leave_out=before.left_out, controls=True, constant=before.constant)
+
+
+def fitted_constant(task: Task, source: Source, on_broken: OnBroken | None) -> str | None:
+    """The answer to a training sample that serves best as the same answer to all; None if none can be used.
+
+    Args:
+        task: What is asked.
+        source: Training samples.
+        on_broken: Takes each sample that cannot be used and why, and it is left out; if None, the first one stops.
+
+    Raises:
+        UserError: If a sample cannot be used and `on_broken` is None.
+    """
+    texts, clips = [], []
+    for index in spread(len(source.samples), FITTED):
+        sample = source.samples[index]
+        try:
+            loaded = source.load(sample)
+            texts.append(task.say(loaded.sample.truth, ""))
+            clips.append(unseen(loaded))
+        except UserError as error:
+            if on_broken is None:
+                raise
+            on_broken(sample, str(error))
+    return best_constant(task, texts, clips)
 
 
 def evaluated(policy: Policy, tools: Tools, name: str, **which: Any) -> Evaluation:
@@ -92,9 +137,16 @@ def evaluated(policy: Policy, tools: Tools, name: str, **which: Any) -> Evaluati
             progress=phase.over,
             **which,
         )
-    rows = [{"id": p.sample.id, "query": p.sample.query, "text": p.text} for p in result.predictions]
+    rows = [row_of(prediction) for prediction in result.predictions]
     write_text(tools.folder / f"predictions_{name}.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
     return result
+
+
+def row_of(prediction: Prediction) -> dict[str, Any]:
+    """What was said about a sample, word for word."""
+    row = {"id": prediction.sample.id, "query": prediction.sample.query, "text": prediction.text}
+    controls = {name: reply.text for name, reply in prediction.controls.items()}
+    return row | {"controls": controls} if controls else row
 
 
 def report(tools: Tools, stages: Sequence[str], after: Evaluation, seconds: float) -> None:
@@ -117,7 +169,11 @@ def report(tools: Tools, stages: Sequence[str], after: Evaluation, seconds: floa
         "before": before.metrics,
         "after": after.metrics,
         "ceilings": after.ceilings,
-        "intervals": {part: {name: asdict(one) for name, one in of.items()} for part, of in bounds.items()},
+        "controls": {name: summarise(scores) for name, scores in after.controls.items()},
+        "intervals": {
+            **{part: {name: asdict(one) for name, one in of.items()} for part, of in bounds.items()},
+            "controls": control_intervals(after),
+        },
     }
     if stages:
         curves(folder / METRICS, folder / "curves.png")
@@ -126,6 +182,9 @@ def report(tools: Tools, stages: Sequence[str], after: Evaluation, seconds: floa
     write_json(folder / SUMMARY, summary)
     title = f"held-out, {int(after.metrics['count'])} samples"
     tools.log.table(f"{title}, with 95 % intervals", *results_table(before.metrics, after.metrics, bounds))
+    tools.log.table(f"{title}, beside answers without the video", *controls_table(after))
+    for line in absent(after):
+        tools.log.say(line)
     if after.ceilings:
         tools.log.table(f"{title}, ceilings", *ceilings_table(after))
     tools.log.say(f"wrote {folder}: summary.json, curves.png, contact_sheet.png, showcase.mp4, model/")
@@ -140,6 +199,31 @@ def results_table(
         values = {"before": before[name], "after": after[name], "gain": after[name] - before[name]}
         rows.append([name, *(shown(value, bounds[part].get(name), part == "gain") for part, value in values.items())])
     return ["metric", *bounds], rows
+
+
+def control_intervals(result: Evaluation) -> dict[str, dict[str, Any]]:
+    """The 95 % interval of every metric of every control, ready for JSON."""
+    return {
+        name: {metric: asdict(one) for metric, one in intervals(scores).items()}
+        for name, scores in result.controls.items()
+    }
+
+
+def controls_table(result: Evaluation) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: every metric beside what the controls reach."""
+    beside = [result.metrics, *map(summarise, result.controls.values())]
+    names = [name for name in result.metrics if name != "count"]
+    rows = [[name, *(f"{figures[name]:.3f}" if name in figures else "" for figures in beside)] for name in names]
+    return ["metric", "after", *result.controls], rows
+
+
+def absent(result: Evaluation) -> list[str]:
+    """Why a control that was asked for has no figures, a line each."""
+    why = {
+        "other": "no sample has another video to be asked about",
+        "constant": "no answer to training samples is known",
+    }
+    return [f"no control {name!r}: {because}" for name, because in why.items() if name not in result.controls]
 
 
 def ceilings_table(after: Evaluation) -> tuple[list[str], list[list[str]]]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
-
 from grounding.core import Answer, Source, UserError
 from grounding.tasks.task import Said, Task
 from grounding.training.config import Config, weights_of
+from grounding.training.data import spread
 from rewards import PRESETS, Meta, find
 
 TRIED = 16  # samples, spread over all, that are asked before a reward is refused
@@ -32,7 +31,7 @@ def check_rewards(config: Config, task: Task, source: Source, skip_broken: bool)
     """
     unscored = {name for name, weight in weights_of(config.task).items() if weight}
     tried: list[Gold] = []
-    for index in np.unique(np.linspace(0, len(source.samples) - 1, TRIED).astype(int)).tolist():
+    for index in spread(len(source.samples), TRIED):
         try:
             tried.append(gold(config, task, source, index))
         except UserError:

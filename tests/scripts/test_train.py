@@ -118,6 +118,10 @@ def test_evaluate_gives_the_figures_of_a_run_again(command: Command, tmp_path: P
     figures = json.loads((tmp_path / "again.json").read_text())
     assert figures["metrics"] == summary["after"]
     assert figures["ceilings"] == summary["ceilings"]
+    assert figures["controls"] == summary["controls"]
+    assert figures["controls"].keys() == {"blind", "other", "constant"}
+    assert figures["intervals"]["controls"] == summary["intervals"]["controls"]
+    assert all(word in again.stdout for word in ("blind", "other", "constant"))
     assert summary["after"]["count"] == 5
     # So short a run answers nothing that can be read: its figures agree at 0, so the words are compared as well.
     rows = [json.loads(line) for line in (tmp_path / "run" / "predictions_after.jsonl").read_text().splitlines()]

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from grounding.core import UserError
+from grounding.core import Answer, LoadedSample, Sample, UserError
+from grounding.datasets.toy import ToySource, toy_source
+from grounding.evaluation.controls import Reply
+from grounding.evaluation.evaluate import Evaluation, Prediction
 from grounding.evaluation.metrics import summarise
-from grounding.training.outcome import BEFORE, read_before
+from grounding.tasks.vtg import VTG
+from grounding.training.outcome import BEFORE, FITTED, absent, controls_table, fitted_constant, read_before
 
 SCORES = [
     {"m_tIoU": 0.5, "m_vIoU": 0.25, "id_accuracy": 1.0, "parse_rate": 1.0},
@@ -26,7 +33,8 @@ def written(folder: Path, **changes: Any) -> Path:
 def test_figures_and_scores_come_back(tmp_path: Path) -> None:
     before = read_before(written(tmp_path, left_out=["gone"]))
     metrics = before.metrics
-    assert (before.scores, before.left_out) == (SCORES, ["gone"])
+    assert (before.scores, before.left_out, before.constant) == (SCORES, ["gone"], None)
+    assert read_before(written(tmp_path, constant="0 to 4")).constant == "0 to 4"
     assert (metrics["m_tIoU"], metrics["m_vIoU"], metrics["id_accuracy"], metrics["count"]) == (0.25, 0.125, 0.5, 2.0)
 
 
@@ -44,6 +52,8 @@ def test_figures_and_scores_come_back(tmp_path: Path) -> None:
         {"scores": [SCORES[0] | {"more": 1}]},
         {"scores": [SCORES[0] | {"parse_rate": "yes"}]},
         {"left_out": 3},
+        {"constant": 5},
+        {"constant": ["0 to 4"]},
     ],
 )
 def test_what_is_damaged_is_one_line(tmp_path: Path, changes: dict[str, Any]) -> None:
@@ -57,3 +67,71 @@ def test_what_is_no_object_is_one_line(tmp_path: Path, text: str) -> None:
     (tmp_path / BEFORE).write_text(text)
     with pytest.raises(UserError, match="is damaged"):
         read_before(tmp_path / BEFORE)
+
+
+@dataclass
+class Few:
+    """Toy clips of which some cannot be loaded."""
+
+    inner: ToySource
+    broken: Sequence[int] = ()
+    loaded: list[str] = field(default_factory=list)
+
+    @property
+    def samples(self) -> Sequence[Sample]:
+        return self.inner.samples
+
+    def load(self, sample: Sample) -> LoadedSample:
+        self.loaded.append(sample.id)
+        if int(sample.video.removeprefix("toy:")) in self.broken:
+            raise UserError(f"{sample.id} has no frames")
+        return self.inner.load(sample)
+
+
+def few(count: int, broken: Sequence[int] = ()) -> Few:
+    assert VTG.toy
+    return Few(toy_source(0, count, asks=VTG.toy), broken)
+
+
+def test_the_constant_comes_from_training_samples_spread_over_all() -> None:
+    source = few(1000)
+    constant = fitted_constant(VTG, source, None)
+    numbers = [int(name.rpartition("-")[2]) for name in source.loaded]
+    assert (len(numbers), numbers[0], numbers[-1]) == (FITTED, 0, 999)
+    assert {b - a for a, b in itertools.pairwise(numbers)} == {15, 16}  # 999 / 63
+    times = [source.samples[number].truth.interval for number in numbers]
+
+    def mean(start: float, end: float) -> float:
+        shared = [max(0, min(end, one.end) - max(start, one.start)) for one in times if one]
+        return sum(both / (end - start + one.end - one.start - both) for both, one in zip(shared, times) if one)  # noqa: B905
+
+    start, end = max(itertools.combinations(range(5), 2), key=lambda one: mean(*one))
+    assert constant == f"<think></think> <answer>{start}.0 to {end}.0</answer>"
+
+
+def test_a_broken_training_sample_stops_or_is_left_out_and_told() -> None:
+    told: list[str] = []
+    with pytest.raises(UserError, match="has no frames"):
+        fitted_constant(VTG, few(3, [1]), None)
+    left = few(3, [1])
+    truths = [left.samples[index].truth for index in (0, 2)]
+    constant = fitted_constant(VTG, left, lambda sample, why: told.append(sample.id))
+    assert told == [left.samples[1].id]
+    assert constant in [VTG.say(truth, "") for truth in truths]
+    assert fitted_constant(VTG, few(2, [0, 1]), lambda sample, why: None) is None
+
+
+def test_controls_stand_beside_what_they_are_controls_of() -> None:
+    def reply(value: float) -> Reply:
+        return Reply("", Answer(), {"mIoU": value, "parse_rate": 1.0})
+
+    own = {"mIoU": 1.0, "parse_rate": 1.0}
+    sample = Sample("a", "a.mp4", "a dog", Answer())
+    beside = [{"blind": reply(0.25), "constant": reply(0.5)}, {"blind": reply(0.75), "constant": reply(0.25)}]
+    result = Evaluation(
+        [Prediction(sample, "", Answer(), own, {}, None, one) for one in beside], {**own, "count": 2.0}, {}
+    )
+    header, rows = controls_table(result)
+    assert header == ["metric", "after", "blind", "constant"]
+    assert rows == [["mIoU", "1.000", "0.500", "0.375"], ["parse_rate", "1.000", "1.000", "1.000"]]
+    assert absent(result) == ["no control 'other': no sample has another video to be asked about"]

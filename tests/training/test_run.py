@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +18,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-from grounding.core import UserError, UserErrors
+from grounding.core import Interval, UserError, UserErrors
 from grounding.core.video import read_clip
 from grounding.datasets.toy import toy_source
 from grounding.datasets.toy_export import export_toy
@@ -83,12 +84,19 @@ def test_the_summary_has_what_is_documented(complete: Path) -> None:
     found = [summary[name] for name in ("task", "data", "seed", "steps", "skipped")]
     assert found == ["stvg", "toy", 3, 1, 0]
     assert summary["wall_s"] > 0
-    for part in (summary["before"], summary["after"], *summary["ceilings"].values()):
+    assert summary["controls"].keys() == {"blind", "other", "constant"}
+    for part in (summary["before"], summary["after"], *summary["ceilings"].values(), *summary["controls"].values()):
         assert part.keys() == METRICS
         assert all(isinstance(value, (int, float)) for value in part.values())
     assert summary["after"]["count"] == 4
     assert len(summary["ceilings"]) == 3
+    beside = summary["intervals"].pop("controls")
     assert summary["intervals"].keys() == {"before", "after", "gain"}
+    values = {name: {metric: one["value"] for metric, one in of.items()} for name, of in beside.items()}
+    assert values == {
+        name: pytest.approx({metric: value for metric, value in of.items() if metric != "count"})
+        for name, of in summary["controls"].items()
+    }
     for part, of in summary["intervals"].items():
         assert of.keys() == METRICS - {"count"}
         for name, one in of.items():
@@ -113,17 +121,37 @@ def test_the_tables_show_intervals_where_they_are_known() -> None:
 
 
 @pytest.mark.slow
+def test_the_constant_is_the_best_answer_to_training_clips(complete: Path) -> None:
+    constant = (complete / "model" / "constant.txt").read_text()
+    said = re.fullmatch(r"<think></think> <answer>Target ID: [1-9], Time range: (.*) to (.*)</answer>", constant)
+    assert said
+    time = Interval(*map(float, said.groups()))
+    assert time.end - time.start >= 3  # of toy clips, 4 s long
+    truths = [sample.truth.interval for sample in toy_source(0, 4).samples]
+    found = json.loads((complete / "summary.json").read_text())["controls"]["constant"]
+    assert found["m_tIoU"] == pytest.approx(sum(one.iou(time) for one in truths if one) / 4)
+    assert (found["parse_rate"], found["count"]) == (1.0, 4.0)
+    for row in rows(complete / "predictions_after.jsonl"):
+        assert row["controls"].keys() == {"blind", "other", "constant"}
+        assert row["controls"]["constant"] == constant
+
+
+@pytest.mark.slow
 def test_a_run_that_an_older_version_began_ends_without_the_intervals_it_cannot_know(
-    complete: Path, configured: Callable[..., Config], tmp_path: Path
+    complete: Path, configured: Callable[..., Config], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = shutil.copytree(complete, tmp_path / "run")
     before = json.loads((out / BEFORE).read_text())
-    del before["scores"]
+    del before["scores"], before["constant"]
+    (out / "model" / "constant.txt").unlink()
     (out / BEFORE).write_text(json.dumps(before))
     (out / "summary.json").unlink()
     options = ["warmup.max_steps=2", "warmup.batch=2", "trainer.save_steps=1", "seed=3", "resume=latest"]
     train(configured(*options, f"out={out}"))
-    found = json.loads((out / "summary.json").read_text())["intervals"]
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["controls"].keys() == {"blind", "other"}
+    assert "no control 'constant': no answer to training samples is known" in capsys.readouterr().out
+    found = summary["intervals"]
     assert (found["before"], found["gain"]) == ({}, {})
     assert found["after"].keys() == METRICS - {"count"}
 
