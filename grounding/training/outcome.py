@@ -60,7 +60,7 @@ def read_before(file: Path) -> Before:
             raise UserError("its scores and metrics do not belong together")
         constant = value.get("constant")
         if not isinstance(constant, str | None):
-            raise UserError(f"constant must be a text, got {shown(constant)}")
+            raise UserError(f"constant must be a text, got {type(constant).__name__}")
         return Before(metrics, scores, list(value.get("left_out", ())), constant)
     except (UserError, KeyError, TypeError, AttributeError) as error:
         why = str(error) if isinstance(error, UserError) else f"expected metrics and scores ({error})"
@@ -182,7 +182,7 @@ def report(tools: Tools, stages: Sequence[str], after: Evaluation, seconds: floa
     write_json(folder / SUMMARY, summary)
     title = f"held-out, {int(after.metrics['count'])} samples"
     tools.log.table(f"{title}, with 95 % intervals", *results_table(before.metrics, after.metrics, bounds))
-    tools.log.table(f"{title}, beside answers without the video", *controls_table(after))
+    tools.log.table(f"{title}, beside the controls", *controls_table(after))
     for line in absent(after):
         tools.log.say(line)
     if after.ceilings:

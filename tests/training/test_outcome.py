@@ -62,6 +62,11 @@ def test_what_is_damaged_is_one_line(tmp_path: Path, changes: dict[str, Any]) ->
     assert "\n" not in str(caught.value)
 
 
+def test_a_constant_that_is_no_text_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="constant must be a text, got int"):
+        read_before(written(tmp_path, constant=5))
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "[" * 100_000, '{"metrics": {}, "metrics": {}}'])
 def test_what_is_no_object_is_one_line(tmp_path: Path, text: str) -> None:
     (tmp_path / BEFORE).write_text(text)
