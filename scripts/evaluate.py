@@ -22,6 +22,14 @@ from grounding.core.extras import needs
 from grounding.core.files import write_json
 
 
+def show(title: str, header: list[str], rows: list[list[str]]) -> None:
+    """Print a table."""
+    shown = Table(*header, title=title)
+    for row in rows:
+        shown.add_row(*row)
+    Console().print(shown)
+
+
 def main() -> None:
     """Parse, evaluate, print."""
     arguments = sys.argv[1:]
@@ -30,18 +38,16 @@ def main() -> None:
         return
     with needs("train"):  # heavy; --help is quick
         from grounding.training.evaluation import evaluate_model, figures, read_arguments, table
-        from grounding.training.outcome import absent
+        from grounding.training.outcome import absent, controls_table
 
     plan = read_arguments(arguments)
     notes = Console(stderr=True)
     result, skipped = evaluate_model(plan.config, lambda batches: track(batches, "Evaluating", console=notes))
     for problem in skipped:
         notes.print(f"left out: {problem.line()}", markup=False, highlight=False, soft_wrap=True)
-    header, rows = table(result)
-    shown = Table(*header, title=f"{plan.config.data.name}, {int(result.metrics['count'])} samples")
-    for row in rows:
-        shown.add_row(*row)
-    Console().print(shown)
+    title = f"{plan.config.data.name}, {int(result.metrics['count'])} samples"
+    show(title, *table(result))
+    show(f"{title}, beside the controls", *controls_table(result))
     for line in absent(result):
         notes.print(line, markup=False, highlight=False, soft_wrap=True)
     if plan.out is not None:

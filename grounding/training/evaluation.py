@@ -189,11 +189,10 @@ def figures(config: Config, result: Evaluation, skipped: Sequence[Problem]) -> d
 
 
 def table(result: Evaluation) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: every metric with its 95 % interval, what the controls reach, and its ceilings."""
+    """Header and rows: every metric with its 95 % interval and its ceilings."""
     bounds = intervals(result.scores)
-    beside = {name: summarise(scores) for name, scores in result.controls.items()} | result.ceilings
     metrics = {name: value for name, value in result.metrics.items() if name != "count"}
-    return ["metric", "value", *(name.replace("_", " ") for name in beside)], [
-        [name, shown(value, bounds.get(name)), *(f"{of[name]:.3f}" if name in of else "" for of in beside.values())]
+    return ["metric", "value", *(name.replace("_", " ") for name in result.ceilings)], [
+        [name, shown(value, bounds.get(name)), *[f"{best[name]:.3f}" for best in result.ceilings.values()]]
         for name, value in metrics.items()
     ]

@@ -214,7 +214,7 @@ def controls_table(result: Evaluation) -> tuple[list[str], list[list[str]]]:
     beside = [result.metrics, *map(summarise, result.controls.values())]
     names = [name for name in result.metrics if name != "count"]
     rows = [[name, *(f"{figures[name]:.3f}" if name in figures else "" for figures in beside)] for name in names]
-    return ["metric", "after", *result.controls], rows
+    return ["metric", "model", *result.controls], rows
 
 
 def absent(result: Evaluation) -> list[str]:

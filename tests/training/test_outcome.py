@@ -137,6 +137,6 @@ def test_controls_stand_beside_what_they_are_controls_of() -> None:
         [Prediction(sample, "", Answer(), own, {}, None, one) for one in beside], {**own, "count": 2.0}, {}
     )
     header, rows = controls_table(result)
-    assert header == ["metric", "after", "blind", "constant"]
+    assert header == ["metric", "model", "blind", "constant"]
     assert rows == [["mIoU", "1.000", "0.500", "0.375"], ["parse_rate", "1.000", "1.000", "1.000"]]
     assert absent(result) == ["no control 'other': no sample has another video to be asked about"]
