@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import ceil, floor
 
 import numpy as np
 import torch
@@ -58,24 +59,32 @@ def toy_corpus(asking: Asking) -> list[str]:
 def answer_text(asking: Asking, query: str, truth: Answer) -> str:
     """The answer to a query, as the warm-up teaches it.
 
-    The thinking repeats the query's words; the ID follows them directly, and the seconds follow the ID, as far as the
-    truth has these. Each is learnt from a visual token that holds the token before it. With other words between them
-    none was learnt.
+    The thinking repeats the query's words; the ID follows them directly, and the ID is followed by every second of the
+    answer, as far as the truth has these. Each is a word that a visual token says, and is learnt from one that holds
+    the words before it. With other words between them none was learnt, and the two ends alone were learnt late.
     """
     seen = [normalise_query(query).removeprefix("the ")]
     seen += [str(one) for one in sorted(truth.ids or ())]
-    seen += [f"{one.start:g} to {one.end:g}" for one in truth.segments or ()]
+    seen += [second for one in truth.segments or () for second in SECONDS[floor(one.start) : ceil(one.end)]]
     return asking.task.say(truth, " ".join(seen))
 
 
 def two_frames(loaded: LoadedSample) -> LoadedSample:
-    """The sample with two neighbouring frames that show its object, and without the objects that they miss."""
+    """The sample with two frames of one visual token that show its object, and without the objects that they miss.
+
+    Answers that say when say it of these frames, in whole seconds.
+    """
     clip, sample = loaded.clip, loaded.sample
     questions = sample.meta["questions"]
-    starts = [t for t in range(len(clip) - 1) if _shown(questions[0].about.interval, clip.pts[t : t + 2])]
+    starts = [t for t in range(0, len(clip) - 1, MERGED) if _shown(questions[0].about.interval, clip.pts[t : t + 2])]
     first = int(generator(sample.id, "two frames").choice(starts))
     cut = replace(clip, frames=clip.frames[first : first + 2], pts=clip.pts[first : first + 2])
-    asked = [one for one in questions if _shown(one.about.interval, cut.pts)]
+    now = Interval(floor(cut.pts[0]), floor(cut.pts[-1]) + 1)
+    asked = [
+        replace(one, truth=replace(one.truth, interval=one.truth.interval and now))
+        for one in questions
+        if _shown(one.about.interval, cut.pts)
+    ]
     return replace(loaded, clip=cut, sample=replace(sample, meta={"questions": asked}))
 
 

@@ -62,20 +62,20 @@ def test_turns_ask_for_every_object_its_own_id_and_times(monkeypatch: pytest.Mon
 
 def test_an_answer_by_hand() -> None:
     assert answer_text(ASKING, "The square in red.", Answer(Interval(1.0, 3.5), 7)) == (
-        "<think>square in red 7 1 to 3.5</think> <answer>Target ID: 7, Time range: 1.0 to 3.5</answer>"
+        "<think>square in red 7 one two three</think> <answer>Target ID: 7, Time range: 1.0 to 3.5</answer>"
     )
     when = Asking(VTG, "short", IdMarker())
     assert answer_text(when, "The square in red.", Answer(Interval(1.0, 3.5))) == (
-        "<think>square in red 1 to 3.5</think> <answer>1.0 to 3.5</answer>"
+        "<think>square in red one two three</think> <answer>1.0 to 3.5</answer>"
     )
 
 
 def test_words_that_are_said_are_single_tokens() -> None:
     tokenizer = build_tokenizer(toy_corpus(ASKING))
-    said = "<think>square in red 7 1 to 3</think> <answer>Target ID: 7, Time range: 1.0 to 3.0</answer>"
+    said = "<think>square in red 7 one two</think> <answer>Target ID: 7, Time range: 1.0 to 3.0</answer>"
     words = [*said.replace("<think>", "<think> ").replace("</", " </").split(), *SECONDS]
     assert len(SECONDS) == toy.SECONDS
-    assert len(tokenizer(said)["input_ids"]) == 28  # 9 of thinking, " <answer>" in 3, 15 in it, and its end
+    assert len(tokenizer(said)["input_ids"]) == 27  # 8 of thinking, " <answer>" in 3, 15 in it, and its end
     assert all(len(tokenizer(f" {word}")["input_ids"]) == 1 for word in words if word.isalpha())
     assert len(tokenizer("square")["input_ids"]) == 1  # right after <think>
 
@@ -162,6 +162,8 @@ def test_two_frames_show_the_object_and_drop_those_they_miss(number: int) -> Non
     }
     assert {one.about.id for one in still.sample.meta["questions"]} == shown
     assert still.sample.meta["questions"][0].about.id == truth.object_id
+    second = int(still.clip.pts[0])  # both frames are of this second
+    assert {one.truth.interval for one in still.sample.meta["questions"]} == {Interval(second, second + 1)}
     assert two_frames(loaded).clip.pts.tolist() == still.clip.pts.tolist()  # the sample decides, nothing else
 
 
