@@ -113,7 +113,7 @@ class MarkerConfig:
 class TrainerConfig:
     """How long and how large."""
 
-    max_steps: int = 80
+    max_steps: int = 120
     prompts: int = 16  # prompts (groups) an optimizer step
     groups_per_pass: int = 16  # groups in one forward and backward pass; divides `prompts`, changes memory only
     save_steps: int = 0  # a checkpoint every so many steps under checkpoints/, to resume from; 0: none
@@ -130,7 +130,7 @@ class TrainerConfig:
 class WarmupConfig:
     """The stage `warmup` of the tiny policy, see grounding/training/warmup.py; 0 steps leave it out."""
 
-    max_steps: int = 550  # of all lessons together
+    max_steps: int = 600  # of all lessons together
     batch: int = 8
     lr: float = 2e-3
 

@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 NAMING = 0.5  # weight of the visual tokens' words beside the answers; our choice
 RAMP = 30  # steps over which the learning rate rises at the beginning of a lesson
-FALL = 60  # steps over which it falls to 0 at the end of the warm-up: IDs are told apart far better for it
+FALL = 100  # steps over which it falls to 0 at the end of the warm-up: IDs are told apart far better for it
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Lesson:
         share: Of all its steps.
         asks: Whether questions are asked; otherwise only names are learnt.
         still: Two frames, and which ID is asked for; otherwise whole clips, and also when.
-        pace: Share of the learning rate; slower on whole clips, for a steadier policy.
+        pace: Share of the learning rate; slower where questions are asked, for a steadier policy.
     """
 
     share: float
@@ -46,9 +46,9 @@ class Lesson:
 
 
 LESSONS = (
-    Lesson(0.35, asks=False),
-    Lesson(0.28, pace=0.6),
-    Lesson(0.37, still=False, pace=0.5),
+    Lesson(0.3, asks=False),
+    Lesson(0.2, pace=0.6),
+    Lesson(0.5, still=False, pace=0.8),
 )
 
 
