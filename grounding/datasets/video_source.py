@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -30,7 +30,7 @@ from grounding.masks import read_masklets
 from grounding.masks.mevis import MASKS
 from prompting.assign import assign, merged
 
-Progress = Callable[[Sequence[Sample]], Iterable[Sample]]
+Progress = Callable[[Iterable[Sample]], Iterable[Sample]]
 Lacks = Callable[[Collection[str]], list[str]]
 
 _ENDINGS = (".masklets.json", ".json", ".npz", ".txt")  # or a folder of id maps, without one
@@ -162,6 +162,7 @@ def usable(
     lacks: Lacks,
     on_error: Literal["stop", "skip"] = "stop",
     progress: Progress = iter,
+    enough: int | None = None,
 ) -> VideoSource:
     """The source with the samples that can be used: truth, video and masks, if any, are there and fit each other.
 
@@ -171,6 +172,7 @@ def usable(
         lacks: What a truth with some parts lacks for what is asked, see `Task.lacks`.
         on_error: Whether bad rows stop or are left out and kept in `skipped`.
         progress: Wraps the samples on their way, to show how far it is.
+        enough: As many good samples are looked for, from the first on, and no more are checked; None checks all.
 
     Raises:
         UserError: If no row is good.
@@ -179,8 +181,7 @@ def usable(
     file, problems = str(opened.file), rejected(opened)
     notes, good = list[Problem](), set[str]()
     masklets_of = lru_cache(maxsize=1)(source.masklets_of)
-    by_video = sorted(source.samples, key=lambda sample: sample.video)  # so the masks of each are read once
-    for sample in progress(by_video):
+    for sample in progress(_by_video(source.samples) if enough is None else _until(enough, good, source.samples)):
         errors: list[str] = []
         with collecting(errors):
             whole, masklets = source.whole(sample, masklets_of(sample.video))
@@ -197,6 +198,20 @@ def usable(
     settle(problems, notes, good=len(good), rows=opened.rows, file=file, on_error=on_error)
     samples = [sample for sample in source.samples if sample.id in good]
     return replace(source, samples=samples, skipped=problems, notes=notes)
+
+
+def _by_video(samples: Sequence[Sample]) -> list[Sample]:
+    """Sorted by their videos, so that the masks of each are read once."""
+    return sorted(samples, key=lambda sample: sample.video)
+
+
+def _until(enough: int, good: Collection[str], samples: Sequence[Sample]) -> Iterator[Sample]:
+    """As many samples as are still wanted, again and again, until enough of them were found to be good."""
+    start = 0
+    while start < len(samples) and len(good) < enough:
+        part = samples[start : start + enough - len(good)]
+        start += len(part)
+        yield from _by_video(part)
 
 
 def rejected(opened: Opened) -> list[Problem]:

@@ -279,17 +279,25 @@ def _open_split(
     opened = open_dataset(data.name, Path(data.annotations), split=split, videos=root, cleaning=cleaning)
     boxes = Path(data.boxes or data.masklets) if task.marks and data.name == "vidstg" else None
     source = VideoSource(opened.samples, root, masklets, clips, boxes, merge, cleaning.beyond)
-    if option == "eval_split":
-        source = _choose(source, data.eval_samples)  # first, for only what is used need be checked: masks are large
-    return usable(source, opened, task.lacks, on_error, progress)  # type: ignore[arg-type]
+    if option == "train_split":
+        return usable(source, opened, task.lacks, on_error, progress)  # type: ignore[arg-type]
+    # Only what is used is checked, for masks are large; others stand in for samples that are left out.
+    drawn = [source.samples[i] for i in _drawn(len(source.samples))]
+    some = usable(replace(source, samples=drawn), opened, task.lacks, on_error, progress, data.eval_samples)  # type: ignore[arg-type]
+    used = {sample.id for sample in some.samples}
+    return replace(some, samples=[sample for sample in source.samples if sample.id in used])
 
 
 def _choose(source: Files, count: int) -> Files:
     """At most `count` samples, the same ones in every run."""
     if len(source.samples) <= count:
         return source
-    chosen = sorted(generator("held-out").permutation(len(source.samples))[:count])
-    return replace(source, samples=[source.samples[i] for i in chosen])
+    return replace(source, samples=[source.samples[i] for i in sorted(_drawn(len(source.samples))[:count])])
+
+
+def _drawn(count: int) -> list[int]:
+    """So many numbers from 0, in the order in which samples of that many are evaluated, the same in every run."""
+    return [int(number) for number in generator("held-out").permutation(count)]
 
 
 def spread(total: int, most: int) -> list[int]:

@@ -35,7 +35,7 @@ class Lesson:
     Args:
         share: Of all its steps.
         asks: Whether questions are asked; otherwise only names are learnt.
-        still: Two frames, and which ID is asked for; otherwise whole clips, and also when.
+        still: Two frames, and which ID and second they show is asked for; otherwise whole clips.
         pace: Share of the learning rate; slower where questions are asked, for a steadier policy.
     """
 

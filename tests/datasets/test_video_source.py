@@ -31,6 +31,7 @@ from grounding.datasets.records import Finding
 from grounding.datasets.truth import completed
 from grounding.datasets.video_source import VideoSource, masks_by_name, usable
 from grounding.tasks.stvg import STVG
+from grounding.tasks.vtg import VTG
 
 SQUARE = [4.0, 4.0, 14.0, 14.0]
 
@@ -282,6 +283,20 @@ def test_frames_outside_of_the_segment_do_not_count(vidstg: Path, most: int, tak
     """The segment lasts 2.4 s, which is 12 frames at 5 a second."""
     source = vidstg_source(vidstg, masklets=vidstg / "vidor", boxes=vidstg / "vidor", most=most)
     assert len(source.load(source.samples[0]).clip) == taken
+
+
+def test_others_stand_in_for_broken_samples_until_there_are_enough(root: Path) -> None:
+    good, gone = sample(interval=Interval(0.2, 0.5)), "x/gone.mp4"
+    names = {"a": gone, "b": "x/v.mp4", "c": gone, "d": "x/v.mp4", "e": "x/v.mp4", "f": gone}
+    samples = [
+        replace(good, id=name, video=video, meta={"row": row}) for row, (name, video) in enumerate(names.items())
+    ]
+    source, opened_rows = VideoSource(samples, root / "videos"), Opened("charades", Path("f.json"), samples, rows=6)
+    found = usable(source, opened_rows, VTG.lacks, "skip", enough=2)
+    assert [one.id for one in found.samples] == ["b", "d"]
+    assert [one.sample_id for one in found.skipped] == ["a", "c"]  # the others were not looked at
+    everything = usable(source, opened_rows, VTG.lacks, "skip", enough=4)
+    assert [one.id for one in everything.samples] == ["b", "d", "e"]
 
 
 def test_a_short_segment_is_seen_at_any_rate(vidstg: Path) -> None:

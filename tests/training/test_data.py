@@ -480,6 +480,8 @@ def test_official_rows_of_charades_with_their_video(shared_data: Path) -> None:
     data = DatasetConfig("charades", **paths, on_error="skip", eval_samples=3720, max_frames=8)  # type: ignore[arg-type]
     sources = open_sources(data, VTG, 0, PIXELS)
     assert (len(sources.train.samples), len(sources.skipped)) == (6, 3714)  # one video of 1,334, with six queries
+    few = open_sources(replace(data, eval_samples=4), VTG, 0, PIXELS).held_out.samples
+    assert [one.video for one in few] == ["OHOFG.mp4"] * 4  # rows whose videos are not there are made up for
     loaded = sources.train.load(sources.train.samples[0])
     assert loaded.sample.video == "OHOFG.mp4" and len(loaded.clip) == 8
     assert loaded.sample.truth.parts == ["interval"] and loaded.masklets.tracks == {}

@@ -20,6 +20,7 @@ from rewards import PRESETS
 FIRST = 5_000_000
 # Of both tasks' truths all times are known; of stvg's also ids and tubes.
 WHEN = [
+    "when",
     "time_r1",
     "timezero",
     "tvg_r1",
