@@ -36,8 +36,12 @@ def read_fields(value: dict[str, Any], *, marks: bool = True) -> dict[str, Any]:
         UserErrors: All that is wrong: missing, unknown and ill-formed keys.
     """
     errors = [_unknown(key) for key in value if key not in _READERS]
-    required = (*_REQUIRED, "masklets") if marks else _REQUIRED
+    required = ["id", "video", "query"]
+    required += ["interval"] if marks or "intervals" not in value else []
+    required += ["masklets"] if marks else []
     errors += [f'"{key}" is missing; add it' for key in required if key not in value]
+    if "interval" in value and "intervals" in value:
+        errors.append('the times must be either "interval" or "intervals", got both')
     truths = [key for key in ("object_id", "boxes") if key in value]
     if marks and len(truths) != 1:
         errors.append(f'the truth must be either "object_id" or "boxes", got {" and ".join(truths) or "neither"}')
@@ -103,6 +107,12 @@ def _read_interval(value: Any) -> Interval:
     return Interval(float(value[0]), float(value[1]))
 
 
+def _read_intervals(value: Any) -> tuple[Interval, ...]:
+    if not isinstance(value, list):
+        raise UserError(f'"intervals" must be a list [[start_s, end_s], ...], [] for never, got {reprlib.repr(value)}')
+    return tuple(map(_read_interval, value))
+
+
 def _read_object_id(value: Any) -> int:
     if type(value) is not int or not 1 <= value < _LARGE:
         raise UserError(f'"object_id" must be a whole number >= 1 (0 is the background), got {reprlib.repr(value)}')
@@ -141,10 +151,10 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "video": lambda value: _read_line("video", value),
     "query": _read_query,
     "interval": _read_interval,
+    "intervals": _read_intervals,
     "masklets": lambda value: _read_line("masklets", value),
     "object_id": _read_object_id,
     "boxes": _read_boxes,
     "split": lambda value: _read_line("split", value),
     "meta": _read_meta,
 }
-_REQUIRED = ("id", "video", "query", "interval")

@@ -13,11 +13,11 @@ from typing import Literal
 
 from grounding.core.errors import UserError
 from grounding.core.reading import is_file, is_folder
-from grounding.core.samples import Answer, LoadedSample, Sample
+from grounding.core.samples import LoadedSample, Sample
 from grounding.datasets.media import ClipOptions, Media
 from grounding.datasets.problems import Problem, collecting, settle
 from grounding.datasets.rows import Row, read_rows
-from grounding.datasets.truth import checked_interval, checked_truth, completed, row_masklets, sparse
+from grounding.datasets.truth import checked_times, checked_truth, completed, row_masklets, sparse
 
 
 @dataclass
@@ -101,7 +101,7 @@ def open_jsonl(
             if marks:
                 truth = checked_truth(row, media, merge_splits=merge_splits)
             else:
-                truth = Answer(checked_interval(row, media))
+                truth = checked_times(row, media)
             samples[row.id] = Sample(row.id, row.video, row.query, truth, row.meta)
             if truth.tube is not None and (note := sparse(truth.tube)):
                 notes.append(Problem(annotations, row.number, row.id, note))

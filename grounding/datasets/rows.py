@@ -7,7 +7,7 @@ One object a line; blank lines are allowed:
 
 `video` and `masklets` are relative to the dataset's root, `interval` is in seconds. The truth is `object_id` or
 `boxes`, an object of source frame (0-based): [x1, y1, x2, y2] in pixels. Tasks that draw no IDs need neither these nor
-`masklets`. `split` and `meta` are optional, and null means absent. An unknown key is refused: it is most often a
+`masklets`, and may have several segments, `"intervals": [[0.5, 2.0], ...]`, in place of `interval`. `split` and `meta` are optional, and null means absent. An unknown key is refused: it is most often a
 misspelt one.
 """
 
@@ -38,24 +38,32 @@ class Row:
         id: Unique in the file.
         video: Path relative to the root.
         query: The sentence: not empty, at most 2000 characters, without a model's own tokens such as `<|im_end|>`.
-        interval: When, in seconds.
+        interval: When, in seconds; None where there are `intervals`.
         masklets: Path relative to the root; empty where no IDs are drawn.
         object_id: Which masklet, >= 1, or None where there are boxes.
         boxes: Source frame -> xyxy in pixels; empty where there is an object id.
         split: Name of the part of the dataset, if any.
         meta: Whatever the user wants to keep.
+        intervals: When, in several segments, () for never; never where IDs are drawn.
     """
 
     number: int
     id: str
     video: str
     query: str
-    interval: Interval
+    interval: Interval | None = None
     masklets: str = ""
     object_id: int | None = None
     boxes: Mapping[int, Box] = field(default_factory=dict)
     split: str | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
+    intervals: tuple[Interval, ...] | None = None
+
+    @property
+    def only_interval(self) -> Interval:
+        """The interval of a row that was read for a task that draws IDs."""
+        assert self.interval is not None
+        return self.interval
 
 
 def read_rows(path: Path, name: str, *, marks: bool = True) -> tuple[list[Row], list[Problem]]:

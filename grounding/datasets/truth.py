@@ -12,6 +12,7 @@ from grounding.core.intervals import Interval, frames_within
 from grounding.core.masklets import Masklets
 from grounding.core.samples import Answer, Sample
 from grounding.core.tubes import Tube
+from grounding.core.video import VideoInfo
 from grounding.datasets.fields import Box
 from grounding.datasets.media import Media
 from grounding.datasets.problems import collecting
@@ -36,9 +37,9 @@ def checked_truth(row: Row, media: Media, *, merge_splits: bool = False) -> Answ
     """
     masklets = checked_masklets(row, media)
     if row.object_id is not None:
-        return Answer(row.interval, _checked_id(row.object_id, row.interval, masklets))
+        return Answer(row.interval, _checked_id(row.object_id, row.only_interval, masklets))
     object_id = _matched(assigned(row.boxes, masklets), _OWN_BOXES, merge_splits=merge_splits)
-    return Answer(row.interval, object_id, drawn_tube(row.boxes, row.interval, masklets))
+    return Answer(row.interval, object_id, drawn_tube(row.boxes, row.only_interval, masklets))
 
 
 def checked_masklets(row: Row, media: Media) -> Masklets:
@@ -49,7 +50,7 @@ def checked_masklets(row: Row, media: Media) -> Masklets:
     """
     errors: list[str] = []
     with collecting(errors):
-        checked_interval(row, media)
+        checked_times(row, media)
     with collecting(errors):
         media.find(row.masklets)
     if errors:
@@ -87,20 +88,25 @@ def assigned(boxes: Mapping[int, Box], masklets: Masklets) -> Assignment:
     return assign([tube_of_boxes(boxes)], masklets)[0]
 
 
-def checked_interval(row: Row, media: Media) -> Interval:
-    """The interval of a row, which was found to lie within its video.
+def checked_times(row: Row, media: Media) -> Answer:
+    """When, in one interval or several, each of which was found to lie within the row's video.
 
     Raises:
-        UserError: If it does not, or the video cannot be read.
+        UserError: If one does not, or the video cannot be read.
     """
-    interval, video = row.interval, media.video(row.video)
+    video, truth = media.video(row.video), Answer(row.interval, intervals=row.intervals)
+    for interval in truth.segments or ():
+        _check_interval(interval, video)
+    return truth
+
+
+def _check_interval(interval: Interval, video: VideoInfo) -> None:
     shown = f"interval [{interval.start:g}, {interval.end:g}] s"
     if interval.end > video.duration + 0.5 / video.fps:  # bounds are often rounded
         lasts = f"which lasts {video.duration:.3f} s; mend it (seconds, not frames)"
         raise UserError(f"{shown} ends after the video, {lasts}")
     if not frames_within(interval, video.pts, video.fps):
         raise UserError(f"{shown} holds no frame; make it longer than 1 / fps = {1 / video.fps:.3f} s")
-    return interval
 
 
 def completed(sample: Sample, masklets: Masklets) -> Sample:

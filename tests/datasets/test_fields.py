@@ -43,6 +43,20 @@ def test_where_no_ids_are_drawn_neither_masks_nor_objects_are_needed() -> None:
         read_fields(without("interval"), marks=False)
 
 
+def test_several_segments_where_no_ids_are_drawn() -> None:
+    def read(value: Any, **more: Any) -> Any:
+        return read_fields({**without("interval", "masklets", "object_id"), "intervals": value, **more}, marks=False)
+
+    assert read([[1, 2.5], [4, 5]])["intervals"] == (Interval(1.0, 2.5), Interval(4.0, 5.0))
+    assert read([])["intervals"] == ()  # never
+    with pytest.raises(UserErrors, match='either "interval" or "intervals", got both'):
+        read([[1, 2]], interval=[1, 2])
+    for wrong in ([1, 2], [[1]], {"0": [1, 2]}):
+        with pytest.raises(UserErrors, match="interval"):
+            read(wrong)
+    assert '"interval" is missing; add it' in errors_of(without("interval", intervals=[[1, 2]]))
+
+
 @pytest.mark.parametrize("key", ["id", "video", "query", "interval", "masklets"])
 def test_a_missing_key_is_named(key: str) -> None:
     assert errors_of(without(key)) == [f'"{key}" is missing; add it']

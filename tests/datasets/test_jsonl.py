@@ -186,6 +186,17 @@ def test_loading_completes_the_truth_and_reads_the_clip(annotate: Annotate, good
     assert source.samples[0].truth.tube is None
 
 
+def test_several_segments_each_within_the_video(annotate: Annotate, good_row) -> None:
+    bare = {key: good_row[key] for key in ("video", "query")}
+    several = [{**bare, "id": "two", "intervals": [[0, 0.4], [0.8, 1.2]]}, {**bare, "id": "never", "intervals": []}]
+    source = open_(annotate(several), marks=False)
+    truths = [source.load(sample).sample.truth.intervals for sample in source.samples]
+    assert truths == [(Interval(0.0, 0.4), Interval(0.8, 1.2)), ()]
+    outside = {**bare, "id": "out", "intervals": [[0, 0.4], [2, 6]]}
+    with pytest.raises(UserErrors, match=r"row 1 \(out\): interval \[2, 6\] s ends after the video"):
+        open_(annotate([outside]), marks=False)
+
+
 def test_loading_keeps_the_boxes_the_annotator_drew(annotate: Annotate, good_row) -> None:
     drawn = {"2": [5, 4, 13, 12], "4": [7, 5, 15, 13]}
     source = open_(annotate([{**good_row, "object_id": None, "boxes": drawn}]))

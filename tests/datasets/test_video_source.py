@@ -291,7 +291,8 @@ def test_others_stand_in_for_broken_samples_until_there_are_enough(root: Path) -
     samples = [
         replace(good, id=name, video=video, meta={"row": row}) for row, (name, video) in enumerate(names.items())
     ]
-    source, opened_rows = VideoSource(samples, root / "videos"), Opened("charades", Path("f.json"), samples, rows=6)
+    source = VideoSource(samples, root / "videos")
+    opened_rows = Opened("charades", Path("f.json"), samples, rows=6)
     found = usable(source, opened_rows, VTG.lacks, "skip", enough=2)
     assert [one.id for one in found.samples] == ["b", "d"]
     assert [one.sample_id for one in found.skipped] == ["a", "c"]  # the others were not looked at
