@@ -98,10 +98,7 @@ def open_jsonl(
     for row in sorted(wanted, key=lambda row: (row.video, row.masklets)):  # each file is read once
         errors: list[str] = []
         with collecting(errors):
-            if marks:
-                truth = checked_truth(row, media, merge_splits=merge_splits)
-            else:
-                truth = checked_times(row, media)
+            truth = checked_truth(row, media, merge_splits=merge_splits) if marks else checked_times(row, media)
             samples[row.id] = Sample(row.id, row.video, row.query, truth, row.meta)
             if truth.tube is not None and (note := sparse(truth.tube)):
                 notes.append(Problem(annotations, row.number, row.id, note))

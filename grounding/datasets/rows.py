@@ -6,9 +6,9 @@ One object a line; blank lines are allowed:
      "object_id": 3, "split": "train", "meta": {"source": "mine"}}
 
 `video` and `masklets` are relative to the dataset's root, `interval` is in seconds. The truth is `object_id` or
-`boxes`, an object of source frame (0-based): [x1, y1, x2, y2] in pixels. Tasks that draw no IDs need neither these nor
-`masklets`, and may have several segments, `"intervals": [[0.5, 2.0], ...]`, in place of `interval`. `split` and `meta` are optional, and null means absent. An unknown key is refused: it is most often a
-misspelt one.
+`boxes`, an object of source frame (0-based): [x1, y1, x2, y2] in pixels. Tasks that draw no IDs need neither these
+nor `masklets`, and may have several segments, `"intervals": [[0.5, 2.0], ...]`, in place of `interval`. `split` and
+`meta` are optional, and null means absent. An unknown key is refused: it is most often a misspelt one.
 """
 
 from __future__ import annotations
