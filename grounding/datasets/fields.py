@@ -156,5 +156,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "object_id": _read_object_id,
     "boxes": _read_boxes,
     "split": lambda value: _read_line("split", value),
+    "completion": lambda value: _read_text("completion", value),
+    "thinking": lambda value: _read_text("thinking", value),
     "meta": _read_meta,
 }

@@ -99,7 +99,7 @@ def open_jsonl(
         errors: list[str] = []
         with collecting(errors):
             truth = checked_truth(row, media, merge_splits=merge_splits) if marks else checked_times(row, media)
-            samples[row.id] = Sample(row.id, row.video, row.query, truth, row.meta)
+            samples[row.id] = Sample(row.id, row.video, row.query, truth, row.kept)
             if truth.tube is not None and (note := sparse(truth.tube)):
                 notes.append(Problem(annotations, row.number, row.id, note))
         if errors:

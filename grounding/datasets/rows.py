@@ -7,8 +7,9 @@ One object a line; blank lines are allowed:
 
 `video` and `masklets` are relative to the dataset's root, `interval` is in seconds. The truth is `object_id` or
 `boxes`, an object of source frame (0-based): [x1, y1, x2, y2] in pixels. Tasks that draw no IDs need neither these
-nor `masklets`, and may have several segments, `"intervals": [[0.5, 2.0], ...]`, in place of `interval`. `split` and
-`meta` are optional, and null means absent. An unknown key is refused: it is most often a misspelt one.
+nor `masklets`, and may have several segments, `"intervals": [[0.5, 2.0], ...]`, in place of `interval`. `split`,
+`completion`, `thinking` (texts for supervised training) and `meta` are optional, and null means absent. An unknown key
+is refused: it is most often a misspelt one.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ class Row:
         object_id: Which masklet, >= 1, or None where there are boxes.
         boxes: Source frame -> xyxy in pixels; empty where there is an object id.
         split: Name of the part of the dataset, if any.
+        completion: The whole text that supervised training teaches, if it is given.
+        thinking: What that text thinks, if only this is given.
         meta: Whatever the user wants to keep.
         intervals: When, in several segments, () for never; never where IDs are drawn.
     """
@@ -56,6 +59,8 @@ class Row:
     object_id: int | None = None
     boxes: Mapping[int, Box] = field(default_factory=dict)
     split: str | None = None
+    completion: str | None = None
+    thinking: str | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
     intervals: tuple[Interval, ...] | None = None
 
@@ -64,6 +69,12 @@ class Row:
         """The interval of a row that was read for a task that draws IDs."""
         assert self.interval is not None
         return self.interval
+
+    @property
+    def kept(self) -> Mapping[str, Any]:
+        """`meta`, with the texts that are given."""
+        given = {"completion": self.completion, "thinking": self.thinking}
+        return {**self.meta, **{name: text for name, text in given.items() if text is not None}}
 
 
 def read_rows(path: Path, name: str, *, marks: bool = True) -> tuple[list[Row], list[Problem]]:

@@ -22,7 +22,7 @@ from grounding.policies.families import FAMILIES, MERGED, Qwen25VL
 from grounding.policies.pixels import BYTES, normalize_patches
 from grounding.policies.saving import whole_folder
 from grounding.policies.settings import check_settings
-from grounding.policies.templates import chat_around, filled
+from grounding.policies.templates import chat_around, chat_between, filled
 from grounding.tracking.loading import load_model, load_processor, model_errors, reason
 
 PANIC = "PanicException"  # of tokenizers, which cannot be imported and is no Exception
@@ -179,6 +179,16 @@ class Policy:
         """
         layout = tuple("text" if isinstance(part, str) else "video" for part in turn)
         return filled(self.chat(layout), [part for part in turn if isinstance(part, str)])
+
+    def render_again(self, text: str) -> str:
+        """The chat from after the end of an answer, through one more question in words, up to where it is answered.
+
+        Raises:
+            UserError: If the chat template cannot be used for several questions.
+        """
+        if ("again",) not in self._chats:
+            self._chats["again",] = chat_between(self.processor)
+        return filled(self._chats["again",], [text])
 
     def chat(self, layout: tuple[str, ...]) -> str:
         """The chat around the texts of a user's turn, as `templates.chat_around` makes it, once for each layout."""

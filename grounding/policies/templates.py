@@ -51,6 +51,25 @@ def chat_around(processor: Any, layout: Sequence[str]) -> str:
     return made
 
 
+def chat_between(processor: Any) -> str:
+    """What stands between an answer and the next one when the user asks again in words, with a mark for the question.
+
+    Without a further system message, which many templates put before the first turn. It begins after the token that
+    ends the answer.
+
+    Raises:
+        UserError: If the template cannot be used, or leaves a part out.
+    """
+    first, answer, asked = (f"TUBELET-TEXT-{number}-" for number in (1, 2, 0))
+    said = [("user", first), ("assistant", answer), ("user", asked)]
+    chat = [{"role": role, "content": [{"type": "text", "text": text}]} for role, text in said]
+    made = bounded(lambda: processor.apply_chat_template(chat, tokenize=False, add_generation_prompt=True))
+    _, found, between = made.partition(answer)
+    if not found or between.count(asked) != 1:
+        raise UserError("its chat template leaves a second question out; take that of the model's family")
+    return between.removeprefix(processor.tokenizer.eos_token)
+
+
 def filled(chat: str, texts: Sequence[str]) -> str:
     """What `chat_around` made with the texts in place; a text is never searched for marks."""
     return re.sub(_MARK, lambda mark: texts[int(mark[1])], chat)

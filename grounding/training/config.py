@@ -47,6 +47,9 @@ MOST = {
     "trainer.workers": 256,
     "warmup.max_steps": 10_000_000,
     "warmup.batch": 10_000,
+    "sft.max_steps": 10_000_000,
+    "sft.videos": 10_000,
+    "sft.questions": 10_000,
 }
 POSITIONS = ("trained", "transformers")
 ATTENTIONS = ("sdpa", "eager", "flash_attention_2", "flash_attention_3")
@@ -136,6 +139,20 @@ class WarmupConfig:
 
 
 @dataclass
+class SFTConfig:
+    """The stage `sft`: supervised training on gold or given completions; all numbers are ours."""
+
+    max_steps: int = 200
+    videos: int = 8  # videos an optimizer step
+    videos_per_pass: int = 1  # videos in one forward and backward pass; divides `videos`, changes memory only
+    questions: int = 8  # most questions about a video that are answered in one row
+    lr: float = 1e-5  # the tiny policy learns with 1e-3
+    scheduler: str = "cosine"
+    weight_decay: float = 0.0
+    clip: float = 1.0  # largest gradient norm
+
+
+@dataclass
 class Config:
     """A training run."""
 
@@ -156,6 +173,7 @@ class Config:
     objective: ObjectiveConfig = MISSING
     trainer: TrainerConfig = MISSING
     warmup: WarmupConfig = field(default_factory=WarmupConfig)
+    sft: SFTConfig = field(default_factory=SFTConfig)
     marker: MarkerConfig = MISSING
     experiment: str | None = None  # a paper, whose choices come before those of the command line
     stages: list[str] | None = None  # of warmup, sft and grpo; None: warmup and grpo, or grpo for a model with a path
@@ -240,6 +258,11 @@ def check(config: Config, processes: int = 1, *, shard: bool = False) -> None:
             f"trainer.prompts must be a multiple of the {processes} processes, got {config.trainer.prompts}; "
             "or launch with another --num_processes"
         )
+    if "sft" in (config.stages or ()) and config.sft.videos % processes:
+        errors.append(
+            f"sft.videos must be a multiple of the {processes} processes, got {config.sft.videos}; "
+            "or launch with another --num_processes"
+        )
     if shard and config.model.lora_rank:
         errors.append("model.lora_rank needs the whole model on each GPU; launch with scripts/accelerate/ddp.yaml")
     if config.out is not None and not config.out.strip():
@@ -272,7 +295,7 @@ def _check_task(config: Config) -> list[str]:
 
 
 def _check_numbers(config: Config) -> list[str]:
-    objective, trainer, warmup = config.objective, config.trainer, config.warmup
+    objective, trainer, warmup, sft = config.objective, config.trainer, config.warmup, config.sft
     high = objective.epsilon if objective.epsilon_high is None else objective.epsilon_high
     rules = [
         ("seed", config.seed, 0 <= config.seed < 2**31, "0 to 2^31 - 1"),
@@ -300,6 +323,12 @@ def _check_numbers(config: Config) -> list[str]:
         ("warmup.max_steps", warmup.max_steps, warmup.max_steps >= 0, "0 (no warm-up) or more"),
         ("warmup.lr", warmup.lr, warmup.lr > 0, "> 0"),
         ("warmup.batch", warmup.batch, warmup.batch >= 1, "at least 1"),
+        ("sft.max_steps", sft.max_steps, sft.max_steps >= 0, "0 (no such stage) or more"),
+        ("sft.videos", sft.videos, sft.videos >= 1, "at least 1"),
+        ("sft.questions", sft.questions, sft.questions >= 1, "at least 1"),
+        ("sft.lr", sft.lr, sft.lr > 0, "> 0"),
+        ("sft.weight_decay", sft.weight_decay, sft.weight_decay >= 0, "0 (none) or more"),
+        ("sft.clip", sft.clip, sft.clip >= 0, "0 (none) or more"),
     ]
     wrong = [(name, value, rule) for name, value, right, rule in rules if not right]
     errors = [f"{name} must be {rule}, got {plain(value)}" for name, value, rule in wrong]
@@ -309,6 +338,10 @@ def _check_numbers(config: Config) -> list[str]:
         errors.append(
             f"trainer.groups_per_pass must divide trainer.prompts ({plain(trainer.prompts)}), "
             f"got {plain(trainer.groups_per_pass)}"
+        )
+    if sft.videos_per_pass < 1 or sft.videos % sft.videos_per_pass:
+        errors.append(
+            f"sft.videos_per_pass must divide sft.videos ({plain(sft.videos)}), got {plain(sft.videos_per_pass)}"
         )
     if objective.iterations >= 1 and trainer.save_steps % objective.iterations:
         errors.append(  # the samples of a generation are not saved, so a checkpoint lies between two of them
@@ -332,6 +365,7 @@ def _check_choices(config: Config) -> list[str]:
         ("objective.loss", config.objective.loss, OBJECTIVES),
         ("objective.rollout", config.objective.rollout, ROLLOUTS),
         ("objective.scheduler", config.objective.scheduler, SCHEDULERS),
+        ("sft.scheduler", config.sft.scheduler, SCHEDULERS),
         ("objective.importance", config.objective.importance, IMPORTANCE),
         ("objective.scale_rewards", config.objective.scale_rewards, SCALES),
         *[("trainer.report_to", name, LOGGERS) for name in config.trainer.report_to],

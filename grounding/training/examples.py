@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from types import SimpleNamespace
+from typing import Generic, TypeVar
 
 from grounding.core import LoadedSample, Sample, Source, UserError
 from grounding.jobs.workers import Workers
@@ -96,7 +97,58 @@ def without_weights(policy: Policy) -> Policy:
     return replace(policy, model=SimpleNamespace(config=policy.model.config))
 
 
+Made = TypeVar("Made")
 Wanted = tuple[int, Moment | None]  # index of a sample, and the moment that it is asked for
+
+
+class Ahead(Generic[Made]):
+    """Makes things before they are needed, each once while it is kept.
+
+    Args:
+        make: Makes what is wanted; can be sent to another process.
+        keep: How many stay in memory: those of two batches, the one in use and the one asked for.
+        workers: Processes that make them; 0 makes them when they are needed. They are the same.
+        moments: The moment of a draw, for things that depend on it.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[int, Moment | None], Made],
+        keep: int,
+        workers: int = 0,
+        moments: Callable[[int], Moment] | None = None,
+    ) -> None:
+        self.keep = keep
+        self._make, self._moments = make, moments
+        self._workers = Workers(make, workers) if workers else None
+        self._asked: OrderedDict[Wanted, Callable[[], Made]] = OrderedDict()
+
+    def wanted(self, row: Row) -> Wanted:
+        """What a dataset row asks for."""
+        index, draw = row["index"], row.get("draw", 0)
+        assert isinstance(index, int) and isinstance(draw, int)
+        return index, self._moments(draw) if self._moments else None
+
+    def pending(self, rows: Sequence[Row]) -> dict[Wanted, Callable[[], Made]]:
+        """What waits for each thing that some rows ask for; the ones asked for longest ago are let go."""
+        every = list(dict.fromkeys(map(self.wanted, rows)))
+        for wanted in every:
+            if wanted not in self._asked:
+                make = self._workers.start if self._workers else self._later
+                self._asked[wanted] = make(*wanted)
+            self._asked.move_to_end(wanted)
+        found = {wanted: self._asked[wanted] for wanted in every}
+        while len(self._asked) > self.keep:
+            self._asked.popitem(last=False)
+        return found
+
+    def close(self) -> None:
+        """End the workers; what they were asked for is dropped."""
+        if self._workers:
+            self._workers.close()
+
+    def _later(self, index: int, now: Moment | None) -> Callable[[], Made]:
+        return cache(partial(self._make, index, now))
 
 
 class Collator:
@@ -125,18 +177,15 @@ class Collator:
         on_broken: OnBroken | None = None,
         moments: Callable[[int], Moment] | None = None,
     ) -> None:
-        self.keep = keep
         self.seconds_waited = 0.0  # for examples, since the start or since somebody set it to 0
         self._on_broken = on_broken
         self._passed_over: set[str] = set()  # ids
-        self._make = ExampleMaker(source, without_weights(policy), asking, on_broken is not None)
-        self._workers = Workers(self._make, workers) if workers else None
-        self._moments = moments if asking.changes else None
-        self._asked: OrderedDict[Wanted, Callable[[], Example]] = OrderedDict()
+        make = ExampleMaker(source, without_weights(policy), asking, on_broken is not None)
+        self._ahead = Ahead(make, keep, workers, moments if asking.changes else None)
 
     def ask(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Have the examples of some rows made ahead; gives the rows as they are."""
-        self._pending(rows)
+        self._ahead.pending(rows)
         return rows
 
     def __call__(self, rows: Sequence[Row]) -> list[Row]:
@@ -146,37 +195,15 @@ class Collator:
             UserError: If a sample cannot be used, see `ExampleMaker`; if a worker died.
         """
         begin = time.perf_counter()
-        found = {wanted: wait() for wanted, wait in self._pending(rows).items()}
+        found = {wanted: wait() for wanted, wait in self._ahead.pending(rows).items()}
         self.seconds_waited += time.perf_counter() - begin
         for sample, why in [broken for example in found.values() for broken in example.passed_over]:
             if self._on_broken and sample.id not in self._passed_over:
                 self._passed_over.add(sample.id)
                 self._on_broken(sample, why)
-        examples = [(wanted[0], found[wanted]) for wanted in map(self._wanted, rows)]
+        examples = [(wanted[0], found[wanted]) for wanted in map(self._ahead.wanted, rows)]
         return [{"prompt": one.loaded.sample.query, "example": one, "group": index} for index, one in examples]
 
     def close(self) -> None:
         """End the workers; what they were asked for is dropped."""
-        if self._workers:
-            self._workers.close()
-
-    def _wanted(self, row: Row) -> Wanted:
-        index, draw = row["index"], row.get("draw", 0)
-        assert isinstance(index, int) and isinstance(draw, int)
-        return index, self._moments(draw) if self._moments else None
-
-    def _pending(self, rows: Sequence[Row]) -> dict[Wanted, Callable[[], Example]]:
-        """What waits for each example; the ones asked for longest ago are let go."""
-        every = list(dict.fromkeys(map(self._wanted, rows)))
-        for wanted in every:
-            if wanted not in self._asked:
-                make = self._workers.start if self._workers else self._later
-                self._asked[wanted] = make(*wanted)
-            self._asked.move_to_end(wanted)
-        found = {wanted: self._asked[wanted] for wanted in every}
-        while len(self._asked) > self.keep:
-            self._asked.popitem(last=False)
-        return found
-
-    def _later(self, index: int, now: Moment | None) -> Callable[[], Example]:
-        return cache(partial(self._make, index, now))
+        self._ahead.close()

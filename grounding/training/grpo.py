@@ -31,7 +31,7 @@ from grounding.training.data import OnBroken
 from grounding.training.examples import Collator
 from grounding.training.objectives import OBJECTIVES
 from grounding.training.rollouts import ROLLOUTS
-from grounding.training.steady import SAY
+from grounding.training.steady import SAY, Steady
 from grounding.training.trainer import VideoGRPOTrainer, draws_of
 
 
@@ -121,7 +121,7 @@ def with_adapter(model: Any, rank: int) -> Any:
     return get_peft_model(model, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=layers))
 
 
-def save_sharded(trainer: VideoGRPOTrainer, folder: Path, config: str) -> None:
+def save_sharded(trainer: Steady, folder: Path, config: str) -> None:
     """Gather the model from all processes and save it like `save_policy` would."""
     with shared_folder(folder) as partial:
         trainer.save_model(str(partial))
@@ -146,9 +146,38 @@ def prepare(policy: Policy, config: Config) -> None:
 
 def groups_of_a_pass(trainer: TrainerConfig, processes: int) -> tuple[int, int]:
     """Groups in one pass of one process, at most as many as asked for, and passes of an optimizer step."""
-    own = trainer.prompts // processes
-    groups = next(size for size in range(min(trainer.groups_per_pass, own), 0, -1) if own % size == 0)
-    return groups, own // groups
+    return split_step(trainer.prompts, trainer.groups_per_pass, processes)
+
+
+def split_step(whole: int, most: int, processes: int) -> tuple[int, int]:
+    """Parts of a step in one pass of one process, at most as many as asked for, and passes of a step."""
+    own = whole // processes
+    size = next(size for size in range(min(most, own), 0, -1) if own % size == 0)
+    return size, own // size
+
+
+def common_arguments(config: Config, folder: Path) -> dict[str, Any]:
+    """What transformers' trainer is told in every stage."""
+    trainer = config.trainer
+    return {
+        "output_dir": str(folder),
+        "seed": config.seed,
+        "warmup_steps": 0,
+        "bf16": trainer.bf16,
+        "use_cpu": without_gpu(),
+        "ddp_timeout": round(PATIENCE.total_seconds()),
+        "ddp_find_unused_parameters": False,  # every trained weight takes part in every pass
+        "gradient_checkpointing": trainer.gradient_checkpointing,
+        "remove_unused_columns": False,
+        "logging_steps": 1,
+        "logging_first_step": True,
+        "report_to": list(trainer.report_to) or "none",
+        "save_strategy": "steps" if trainer.save_steps else "no",
+        "save_steps": trainer.save_steps or 1,
+        "save_total_limit": trainer.keep,
+        "disable_tqdm": True,
+        "dataloader_pin_memory": False,
+    }
 
 
 def trl_config(config: Config, folder: Path) -> GRPOConfig:
@@ -158,8 +187,7 @@ def trl_config(config: Config, folder: Path) -> GRPOConfig:
     rows = objective.generations * ROLLOUTS[objective.rollout].turns
     return GRPOConfig(
         **OBJECTIVES[objective.loss].trl,
-        output_dir=str(folder),
-        seed=config.seed,
+        **common_arguments(config, folder),
         max_steps=trainer.max_steps,
         per_device_train_batch_size=groups * rows,
         gradient_accumulation_steps=passes,
@@ -176,22 +204,7 @@ def trl_config(config: Config, folder: Path) -> GRPOConfig:
         top_p=objective.top_p,
         learning_rate=objective.lr,
         lr_scheduler_type=objective.scheduler,
-        warmup_steps=0,
         weight_decay=objective.weight_decay,
         max_grad_norm=objective.clip,
-        bf16=trainer.bf16,
-        use_cpu=without_gpu(),
-        ddp_timeout=round(PATIENCE.total_seconds()),
-        ddp_find_unused_parameters=False,  # every trained weight takes part in every pass
-        gradient_checkpointing=trainer.gradient_checkpointing,
-        remove_unused_columns=False,
-        logging_steps=1,
-        logging_first_step=True,
-        report_to=list(trainer.report_to) or "none",
-        save_strategy="steps" if trainer.save_steps else "no",
-        save_steps=trainer.save_steps or 1,
-        save_total_limit=trainer.keep,
-        disable_tqdm=True,
-        dataloader_pin_memory=False,
         log_completions=False,
     )

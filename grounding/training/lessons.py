@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import ceil, floor
 
 import numpy as np
@@ -27,24 +27,10 @@ from grounding.policies.families import MERGED
 from grounding.policies.policy import Policy, VideoPrompt
 from grounding.tasks.asking import Asked, Asking
 from grounding.tasks.task import normalise_query
+from grounding.training.dense import Turn
 
 PARTIAL = 0.75  # how often a boundary is annotated a second too far inside; our choice
 SECONDS = ("zero", "one", "two", "three")  # what visual tokens call the seconds of a toy clip
-
-
-@dataclass(frozen=True)
-class Turn:
-    """One question about the video and its right answer.
-
-    Args:
-        prompt: The words of the user's turn.
-        answer: The assistant's turn.
-        ends: Whether it is scored that the assistant's turn ends there.
-    """
-
-    prompt: str
-    answer: str
-    ends: bool
 
 
 def toy_corpus(asking: Asking) -> list[str]:
@@ -114,30 +100,6 @@ def partial(interval: Interval, rng: np.random.Generator) -> Interval:
     if early and end - start > 1:
         end -= 1
     return Interval(start, end)
-
-
-def completion_tokens(policy: Policy, turns: Sequence[Turn]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Answers and further questions as one completion, and which answer (1, 2, ...) each token belongs to.
-
-    Returns:
-        Two int64 tensors, shape (C,); a question's tokens, and an end that is not scored, belong to 0.
-    """
-    tokenizer = policy.tokenizer
-    tokens: list[int] = []
-    owner: list[int] = []
-
-    def say(new: list[int], answer: int) -> None:
-        tokens.extend(new)
-        owner.extend([answer] * len(new))
-
-    for number, turn in enumerate(turns, start=1):
-        if number > 1:
-            chat = [{"role": "user", "content": turn.prompt}]
-            text = policy.processor.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-            say(tokenizer("\n" + text)["input_ids"], 0)
-        say(tokenizer(turn.answer)["input_ids"], number)
-        say([tokenizer.eos_token_id], number if turn.ends else 0)
-    return torch.tensor(tokens), torch.tensor(owner)
 
 
 def _shown(interval: Interval, pts: np.ndarray) -> bool:

@@ -20,6 +20,7 @@ from grounding.tasks.asking import Asking
 from grounding.training.config import SAVED, Config, as_yaml
 from grounding.training.data import Skipped, Sources, unknown, warmup_first_clip
 from grounding.training.grpo import run_grpo
+from grounding.training.sft import run_sft
 from grounding.training.warmup import LESSONS, WarmupPlan, warm_up
 
 
@@ -83,10 +84,18 @@ def grpo(policy: Policy, tools: Tools, place: Place, phase: Callable[[dict[str, 
     return run_grpo(policy, source, tools.asking, tools.config, place.folder, phase, say, on_broken, place.model)
 
 
+def sft(policy: Policy, tools: Tools, place: Place, phase: Callable[[dict[str, float]], None]) -> Policy:
+    """Supervised training on gold or given completions."""
+    source = tools.sources.train
+    on_broken, say = tools.skipped.on_broken(source), tools.log.say
+    return run_sft(policy, source, tools.asking, tools.config, place.folder, phase, say, on_broken, place.model)
+
+
 STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
         Stage("warmup", lambda config: config.warmup.max_steps, warmup, alone=True),
+        Stage("sft", lambda config: config.sft.max_steps, sft),
         Stage("grpo", lambda config: config.trainer.max_steps, grpo),
     )
 }

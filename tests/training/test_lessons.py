@@ -18,14 +18,13 @@ from grounding.policies.tiny import build_tokenizer
 from grounding.tasks.asking import Asked, Asking
 from grounding.tasks.stvg import STVG
 from grounding.tasks.vtg import VTG
+from grounding.training.dense import Turn, completion_tokens
 from grounding.training.lessons import (
     LEAST,
     PARTIAL,
     SECONDS,
     TIME,
-    Turn,
     answer_text,
-    completion_tokens,
     names,
     naming_loss,
     objects_shown,

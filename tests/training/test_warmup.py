@@ -14,7 +14,8 @@ import torch
 from grounding.policies.policy import Policy
 from grounding.tasks.asking import Asking
 from grounding.tasks.stvg import STVG
-from grounding.training.lessons import completion_tokens, naming_loss
+from grounding.training.dense import completion_tokens
+from grounding.training.lessons import naming_loss
 from grounding.training.warmup import (
     LESSONS,
     NAMING,
