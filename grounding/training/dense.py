@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from grounding.policies.policy import Policy, VideoPrompt, pad_tokens
-from grounding.policies.shared_prefix import log_probs, read_prompts
+from grounding.policies.policy import Policy, pad_tokens
 
 
 @dataclass(frozen=True)
@@ -48,26 +47,9 @@ def completion_tokens(policy: Policy, turns: Sequence[Turn]) -> tuple[torch.Tens
     return torch.tensor(tokens), torch.tensor(owner)
 
 
-def answers_log_probs(
-    policy: Policy,
-    prompts: Sequence[VideoPrompt],
-    rows: Sequence[tuple[torch.Tensor, torch.Tensor]],
-    features: Sequence[torch.Tensor],
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Log-probability of each token that follows a prompt, and whose it is; each prompt is read once.
-
-    Args:
-        policy: Reads them.
-        prompts: One a row, each with its video.
-        rows: What `completion_tokens` made of the questions about each.
-        features: Of each prompt's video, as `policy.encode_videos` gives them.
-
-    Returns:
-        Log-probabilities, float, and owners, int64 and 0 at padding too, both of shape (B, C).
-    """
-    device = policy.model.device
-    padded = pad_tokens([tokens for tokens, _ in rows], policy.tokenizer.pad_token_id, side="right")
-    tokens, mask = (part.to(device) for part in padded)
-    owner = pad_tokens([owners for _, owners in rows], 0, side="right")[0].to(device)
-    logp, _ = log_probs(policy, read_prompts(policy, prompts, [1] * len(prompts), features), tokens, mask)
-    return logp, owner
+def pad_answers(
+    policy: Policy, rows: Sequence[tuple[torch.Tensor, torch.Tensor]]
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """What `completion_tokens` made, padded on the right: tokens, their 0/1 mask and owners, int64, shape (B, C)."""
+    tokens, mask = pad_tokens([tokens for tokens, _ in rows], policy.tokenizer.pad_token_id, side="right")
+    return tokens, mask, pad_tokens([owner for _, owner in rows], 0, side="right")[0]

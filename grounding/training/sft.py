@@ -23,12 +23,13 @@ from grounding.jobs.processes import told_to_shard
 from grounding.jobs.runlog import LogCallback
 from grounding.policies.embedding_cache import EmbeddingCache
 from grounding.policies.policy import Policy
+from grounding.policies.shared_prefix import log_probs, read_prompts
 from grounding.policies.vision_features import VisionFeatures
 from grounding.policies.wrapped import inside_forward
 from grounding.tasks.asking import Asking
 from grounding.training.config import Config, as_yaml
 from grounding.training.data import OnBroken, problem_of
-from grounding.training.dense import answers_log_probs
+from grounding.training.dense import pad_answers
 from grounding.training.examples import Ahead, Row, without_weights
 from grounding.training.grpo import common_arguments, features_cache, save_sharded, split_step, trained_model
 from grounding.training.steady import SAY, Steady
@@ -87,7 +88,7 @@ def run_sft(
 
 
 def sft_arguments(config: Config, folder: Path) -> TrainingArguments:
-    """transformers' configuration of the stage; a pass holds whole videos."""
+    """Transformers' configuration of the stage; a pass holds whole videos."""
     sft = config.sft
     videos, passes = split_step(sft.videos, sft.videos_per_pass, PartialState().num_processes)
     return TrainingArguments(
@@ -123,12 +124,12 @@ class AnswerLoss(Trainer):
     ) -> torch.Tensor:
         """The pass's part of the mean over the step's tokens, times the processes, whose gradients are averaged."""
         policy = replace(self.policy, model=self.accelerator.unwrap_model(model))
-        rows = [(tokens, owner) for tokens, owner in zip(inputs["tokens"], inputs["owner"], strict=True)]
+        prompts = inputs["prompts"]
 
         def loss() -> torch.Tensor:
-            features = self.vision.of(policy, inputs["prompts"])
-            logp, owner = answers_log_probs(policy, inputs["prompts"], rows, features)
-            return -logp[owner > 0].sum() / num_items_in_batch * self.args.world_size
+            prefix = read_prompts(policy, prompts, [1] * len(prompts), self.vision.of(policy, prompts))
+            logp, _ = log_probs(policy, prefix, inputs["tokens"], inputs["mask"])
+            return -logp[inputs["owner"] > 0].sum() / num_items_in_batch * self.args.world_size
 
         with self.accelerator.autocast():
             return inside_forward(model, self.policy.model, loss)
@@ -160,9 +161,7 @@ class SFTTrainer(Steady, AnswerLoss):
         self.ahead, self.draws, self._on_broken = ahead, draws, on_broken
         self._told: set[str] = set()
         self._figures: dict[str, float] = {}
-        super().__init__(
-            policy=policy, cache=cache, args=args, train_dataset=draws, data_collator=self._ask, **options
-        )
+        super().__init__(policy=policy, cache=cache, args=args, train_dataset=draws, data_collator=self._ask, **options)
 
     def _get_train_sampler(self, dataset: Any = None) -> Rows:
         return Rows(self.draws.groups, 1, 1, self.draws.generations)
@@ -179,8 +178,8 @@ class SFTTrainer(Steady, AnswerLoss):
         passes, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
         self.vision.forget()
         made = [self._pass(rows) for rows in passes]
-        tokens = sum(int((owner > 0).sum()) for one in made for owner in one["owner"])
-        answers = sum(int(owner.max()) for one in made for owner in one["owner"])
+        tokens = sum(int((one["owner"] > 0).sum()) for one in made)
+        answers = sum(int(one["owner"].amax(1).sum()) for one in made)
         rows = sum(len(one["prompts"]) for one in made)
         own = torch.tensor([tokens, answers, rows], device=self.args.device)
         tokens, answers, rows = self.accelerator.reduce(own, reduction="sum").tolist()
@@ -195,10 +194,12 @@ class SFTTrainer(Steady, AnswerLoss):
                 self._told.add(sample.id)
                 self._on_broken(sample, why)
         found: list[Talk] = [talk for one in talks for talk in one.rows]
+        tokens, mask, owner = pad_answers(self.policy, [(talk.tokens, talk.owner) for talk in found])
         return {
             "prompts": [talk.prompt for talk in found],
-            "tokens": [talk.tokens for talk in found],
-            "owner": [talk.owner for talk in found],
+            "tokens": tokens,
+            "mask": mask,
+            "owner": owner,
             "sample_ids": [list(talk.ids) for talk in found],
         }
 

@@ -194,8 +194,10 @@ class _Row:
 
 def same_view(one: Asked, its_words: str, other: Asked, other_words: str) -> bool:
     """Whether two turns are the same but for the words of the question: the very same clips and other texts."""
-    a, b = ([part for part in asked.turn if not (isinstance(part, str) and part == words)]
-            for asked, words in ((one, its_words), (other, other_words)))
+    a, b = (
+        [part for part in asked.turn if not (isinstance(part, str) and part == words)]
+        for asked, words in ((one, its_words), (other, other_words))
+    )
     return len(a) == len(b) and all(map(_same_part, a, b))
 
 

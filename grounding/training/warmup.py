@@ -17,8 +17,9 @@ import torch
 from grounding.datasets.toy import as_they_are, toy_source
 from grounding.policies.policy import Policy, VideoPrompt
 from grounding.policies.precision import Movement, too_still, train_in_float32
+from grounding.policies.shared_prefix import log_probs, read_prompts
 from grounding.tasks.asking import Asked, Asking
-from grounding.training.dense import Turn, answers_log_probs, completion_tokens
+from grounding.training.dense import Turn, completion_tokens, pad_answers
 from grounding.training.lessons import naming_loss, turns_of, two_frames
 
 _log = logging.getLogger(__name__)
@@ -173,7 +174,8 @@ def supervised_loss(policy: Policy, batch: Batch, *, asks: bool, marks: bool) ->
     if not asks:
         return named, {}
     rows = [completion_tokens(policy, talk) for talk in batch.talks]
-    logp, owner = answers_log_probs(policy, prompts, rows, features)
+    tokens, mask, owner = (part.to(policy.model.device) for part in pad_answers(policy, rows))
+    logp, _ = log_probs(policy, read_prompts(policy, prompts, [1] * len(prompts), features), tokens, mask)
     return NAMING * named - logp[owner > 0].mean(), {"exact": exact(logp.detach(), owner)}
 
 

@@ -14,12 +14,13 @@ from accelerate import PartialState
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedType
 
-from grounding.training import grpo
+from grounding.training import grpo, sft
 from grounding.training.config import (
     Config,
     MarkerConfig,
     ModelConfig,
     ObjectiveConfig,
+    SFTConfig,
     TaskConfig,
     TrainerConfig,
     WarmupConfig,
@@ -28,6 +29,7 @@ from grounding.training.data import ToyConfig
 from grounding.training.grpo import trl_config
 from grounding.training.rollouts import ROLLOUTS, Drawing, Rollout, Row, one_turn
 from grounding.training.run import train
+from grounding.training.sft import sft_arguments
 from rewards import REWARDS
 
 
@@ -57,6 +59,8 @@ def small_config(out: Path, **changes: dict[str, Any]) -> Config:
             }
         ),
         warmup=WarmupConfig(**{"max_steps": 2, "batch": 2, **changes.get("warmup", {})}),
+        sft=SFTConfig(**{"max_steps": 3, "videos": 4, **changes.get("sft", {})}),
+        stages=["sft"] if "sft" in changes else None,
         marker=MarkerConfig(size=15.0),
         out=str(out),
         resume="latest",
@@ -75,6 +79,13 @@ def group_by_group(drawing: Drawing) -> list[list[Row]]:
 def with_sgd(config: Config, folder: Path) -> Any:
     """AdamW's step is as large for a gradient of pure rounding error as for any other."""
     args = trl_config(config, folder)
+    args.optim = "sgd"
+    return args
+
+
+def sft_with_sgd(config: Config, folder: Path) -> Any:
+    """The same in the stage `sft`."""
+    args = sft_arguments(config, folder)
     args.optim = "sgd"
     return args
 
@@ -104,6 +115,7 @@ if __name__ == "__main__":
     ROLLOUTS["one_turn"] = Rollout(group_by_group)
     if "adamw" not in sys.argv:
         grpo.trl_config = with_sgd
+        sft.sft_arguments = sft_with_sgd
     if "sharded" in sys.argv:
         as_if_gpus()
     go(Path(sys.argv[1]), json.loads(sys.argv[2]))

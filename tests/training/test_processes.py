@@ -87,6 +87,22 @@ def test_two_processes_are_like_one(two: Path, tmp_path: Path) -> None:
     assert largest_difference(weights(one / "model"), weights(two / "model")) < 1e-4 * moved
 
 
+@pytest.mark.slow
+def test_two_processes_learn_answers_as_one_does(tmp_path: Path) -> None:
+    one, both = tmp_path / "one", tmp_path / "two"
+    changes = {"data": {"train_clips": 50}, "sft": {"lr": 0.5, "clip": 1e9, "videos_per_pass": 2}}
+    alone = subprocess.run([sys.executable, RUN, str(one), json.dumps(changes)], capture_output=True, text=True)
+    assert alone.returncode == 0, alone.stderr
+    done = launched("ddp", "small_run.py", str(both), json.dumps(changes))
+    assert done.returncode == 0, done.stderr
+    for a, b in zip(metrics(one), metrics(both), strict=True):
+        for key in ("loss", "grad_norm", "answer_tokens"):
+            assert b[key] == pytest.approx(a[key], rel=1e-4), (key, a["step"])
+    moved = largest_difference(weights(one / "initial"), weights(one / "model"))
+    assert moved > 1e-2
+    assert largest_difference(weights(one / "model"), weights(both / "model")) < 1e-4 * moved
+
+
 def stopped_after_two(run: Path, out: Path) -> Path:
     """A run's folder as it was after step 2: what came later is gone."""
     shutil.copytree(run, out)
