@@ -130,8 +130,8 @@ def test_the_loss_is_transformers_own(fresh: Any, config: Make, tmp_path: Path) 
 
 
 def test_passes_change_nothing(fresh: Any, config: Make, tmp_path: Path) -> None:
-    one, a = trained(fresh(), small(config, videos_per_pass=2), tmp_path / "one")
-    two, b = trained(fresh(), small(config, videos_per_pass=1), tmp_path / "two")
+    _, a = trained(fresh(), small(config, videos_per_pass=2), tmp_path / "one")
+    _, b = trained(fresh(), small(config, videos_per_pass=1), tmp_path / "two")
     assert [row["loss"] for row in a] == pytest.approx([row["loss"] for row in b], rel=1e-3)
     assert a[2]["loss"] < a[0]["loss"]
     assert a[0]["grad_norm"] == pytest.approx(b[0]["grad_norm"], rel=1e-3)
