@@ -218,8 +218,8 @@ class Steady(Trainer):
         self.say(f"step {facts['step']} was skipped: loss or gradient is not finite; its batch is in {folder}")
         if skipped_in_a_row(self.state.log_history) + 1 >= PATIENCE:
             raise UserError(
-                f"{PATIENCE} steps in a row had a loss or gradient that is not finite; lower the learning rate, or look at "
-                f"the batches in {folder.parent}"
+                f"{PATIENCE} steps in a row had a loss or gradient that is not finite; lower the learning rate, or "
+                f"look at the batches in {folder.parent}"
             )
 
     def stepped(self) -> Iterator[torch.Tensor]:
