@@ -44,10 +44,10 @@ class Row:
         object_id: Which masklet, >= 1, or None where there are boxes.
         boxes: Source frame -> xyxy in pixels; empty where there is an object id.
         split: Name of the part of the dataset, if any.
-        completion: The whole text that supervised training teaches, if it is given.
-        thinking: What that text thinks, if only this is given.
         meta: Whatever the user wants to keep.
         intervals: When, in several segments, () for never; never where IDs are drawn.
+        completion: The whole text that supervised training teaches, if it is given.
+        thinking: What that text thinks, if only this is given.
     """
 
     number: int
@@ -59,10 +59,10 @@ class Row:
     object_id: int | None = None
     boxes: Mapping[int, Box] = field(default_factory=dict)
     split: str | None = None
-    completion: str | None = None
-    thinking: str | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
     intervals: tuple[Interval, ...] | None = None
+    completion: str | None = None
+    thinking: str | None = None
 
     @property
     def only_interval(self) -> Interval:
