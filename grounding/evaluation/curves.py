@@ -59,11 +59,11 @@ PANELS = (
 
 
 def curves(metrics_file: Path, path: Path, *, overwrite: bool = False) -> None:
-    """Draw a PNG with a panel for each of `PANELS` that the metrics file has figures for.
+    """Draw a PNG with a panel for each of `PANELS` that the metrics file has figures for; of other phases the loss.
 
     Args:
-        metrics_file: One object a line: `{"step": int, "phase": "warmup" or "grpo", "<name>": number, ...}`. Names
-            that have no panel, other phases, nulls and NaNs are left out.
+        metrics_file: One object a line: `{"step": int, "phase": "<stage>", "<name>": number, ...}`. Names that have
+            no panel, nulls and NaNs are left out.
         path: Where to write.
         overwrite: Replace an existing file.
 
@@ -72,9 +72,10 @@ def curves(metrics_file: Path, path: Path, *, overwrite: bool = False) -> None:
             missing, or the file exists or cannot be written.
     """
     series = read_metrics(metrics_file)
-    panels = [(panel, found) for panel in PANELS if (found := panel.among(series))]
+    others = [Panel(f"{phase}: loss", phase, "loss") for phase in series if phase not in {one.phase for one in PANELS}]
+    panels = [(panel, found) for panel in (*PANELS, *others) if (found := panel.among(series))]
     if not panels:
-        raise UserError(f"{metrics_file} holds no figures to draw; expected some like loss (warmup) or reward (grpo)")
+        raise UserError(f"{metrics_file} holds no figures to draw; expected some like loss or reward")
     _draw(panels, path, overwrite)
 
 

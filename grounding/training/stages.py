@@ -57,8 +57,8 @@ class Stage:
         name: What `stages=` takes; its folder and its phase in `metrics.jsonl` are called so too.
         steps: How many optimizer steps a configuration gives it; with 0 it is left out.
         train: Trains a policy, from the newest checkpoint of the place where there is one, calls the last argument
-            with the figures of every step, and gives the trained policy. It may save a policy itself that no process
-            holds as a whole.
+            with the figures of every step (`loss` is drawn, unless `grounding.evaluation.curves` has panels for the
+            stage), and gives the trained policy. It may save a policy itself that no process holds as a whole.
         alone: Whether the first process trains while the others wait.
     """
 

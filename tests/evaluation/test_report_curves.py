@@ -74,6 +74,11 @@ def test_a_panel_for_each_that_has_figures(tmp_path: Path) -> None:
     assert [(cell < 128).any() for cell in cells] == [True] * 5 + [False]
 
 
+def test_a_stage_without_panels_shows_its_loss(tmp_path: Path) -> None:
+    curves(write(tmp_path, {"step": 1, "phase": "other", "loss": 1, "speed": 2}), tmp_path / "one.png")
+    assert picture_of(tmp_path / "one.png").shape == (352, 528, 3)
+
+
 def test_a_rising_line_rises(tmp_path: Path) -> None:
     rows = [{"step": step, "phase": "grpo", "reward": step / 100} for step in range(100)]
     curves(write(tmp_path, *rows), tmp_path / "rising.png")
@@ -124,7 +129,7 @@ def test_refusals(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot read metrics"):
         curves(tmp_path / "none.jsonl", tmp_path / "curves.png")
     with pytest.raises(UserError, match="no figures to draw"):
-        curves(write(tmp_path, {"step": 1, "phase": "other", "loss": 1}), tmp_path / "curves.png")
+        curves(write(tmp_path, {"step": 1, "phase": "other", "speed": 1}), tmp_path / "curves.png")
     (tmp_path / "curves.png").write_text("mine")
     with pytest.raises(UserError, match="exists already"):
         curves(write(tmp_path, *GOOD), tmp_path / "curves.png")
