@@ -52,6 +52,6 @@ def expanded(overrides: Sequence[str], known: Mapping[str, Experiment]) -> list[
     if not names:
         return list(overrides)
     if len(names) > 1 or names[0] not in known:
-        got = " and ".join(names)
+        got = " and ".join(map(repr, names))
         raise UserError(f"experiment must be one of {', '.join(known)}, got {got}; leave it out for none")
     return known[names[0]].before(overrides)

@@ -165,6 +165,7 @@ class Collator:
         workers: Processes that make examples ahead; 0 makes them when they are needed. The examples are the same.
         on_broken: Takes each sample that cannot be used, once, and the next one stands in for it; if None, it stops
             the run.
+        moments: The moment of a draw, which the changes of its sample see.
     """
 
     def __init__(

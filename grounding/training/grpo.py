@@ -26,7 +26,7 @@ from grounding.policies.embedding_cache import EmbeddingCache, fingerprint
 from grounding.policies.policy import Policy
 from grounding.policies.precision import train_in_float32
 from grounding.tasks.asking import Asking
-from grounding.training.config import Config, TrainerConfig, as_yaml, weights_of
+from grounding.training.config import SAVED, Config, TrainerConfig, as_yaml, weights_of
 from grounding.training.data import OnBroken
 from grounding.training.examples import Collator
 from grounding.training.objectives import OBJECTIVES
@@ -102,7 +102,7 @@ def difficulties(source: Source) -> np.ndarray:
     known = [sample.meta.get("difficulty") for sample in source.samples]
     for sample, value in zip(source.samples, known, strict=True):
         with within(f"sample {sample.id}"):
-            number(value, "difficulty")
+            number(value, "the difficulty of its row, which the curriculum needs,")
     return np.array(known, float)
 
 
@@ -127,7 +127,7 @@ def save_sharded(trainer: Steady, folder: Path, config: str) -> None:
         trainer.save_model(str(partial))
         if trainer.is_world_process_zero():
             (partial / "training_args.bin").unlink()  # a pickle that nothing reads
-            (partial / "tubelet.yaml").write_text(config, encoding="utf-8")
+            (partial / SAVED).write_text(config, encoding="utf-8")
 
 
 def features_cache(policy: Policy, config: Config, folder: Path) -> EmbeddingCache:

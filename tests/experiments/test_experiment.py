@@ -33,9 +33,9 @@ def test_what_the_command_line_says_takes_the_place_of_the_experiments() -> None
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        (["experiment=two"], ["one of one", "got two"]),
-        (["experiment=one", "experiment=one"], ["got one and one"]),
-        (["experiment="], ["one of one"]),
+        (["experiment=two"], ["one of one", "got 'two'"]),
+        (["experiment=one", "experiment=one"], ["got 'one' and 'one'"]),
+        (["experiment="], ["got ''; leave"]),
         (["experiment=one", "model=huge"], ["small, large", "model=huge"]),
     ],
 )
