@@ -1,1 +1,1 @@
-"""Training: warm-up, the video GRPO trainer, and what a run writes."""
+"""Training: a run's configuration and data, its stages, and what it writes."""

@@ -21,7 +21,7 @@ from grounding.policies.policy import Policy
 from grounding.tasks.task import Task
 from grounding.training.data import OnBroken, spread
 from grounding.training.folder import METRICS, SUMMARY
-from grounding.training.stages import Tools
+from grounding.training.stages import STAGES, Tools
 
 BEFORE = "evaluation_before.json"  # figures of the evaluation before the last stage
 CONSTANT = "constant.txt"  # in the model's folder: the constant answer
@@ -163,7 +163,7 @@ def report(tools: Tools, stages: Sequence[str], after: Evaluation, seconds: floa
         "data": config.data.name,
         "seed": config.seed,
         "stages": list(stages),
-        "steps": config.trainer.max_steps,
+        "steps": STAGES[stages[-1]].steps(config) if stages else 0,  # of the last stage
         "wall_s": round(seconds, 1),
         "skipped": len(tools.skipped.listed()),
         "before": before.metrics,

@@ -101,7 +101,7 @@ def run_parts(config: Config, stages: list[Stage], folder: Path, log: RunLog) ->
 def train_stages(policy: Policy, stages: list[Stage], tools: Tools) -> None:
     """Train a policy through all stages, and evaluate it before the last; the trained one is saved as the run's.
 
-    Each stage loads what the one before saved: GRPO reads its reference there again.
+    Each stage begins from what the one before saved: the reference of a KL term is read there again.
     """
     first = PartialState().is_main_process
     where = places(tools.folder, stages)

@@ -191,3 +191,6 @@ def test_a_run_on_rows_with_completions(config: Make, tmp_path: Path) -> None:
     assert [row["phase"] for row in found] == ["sft", "sft", "grpo"]
     assert found[0]["questions_per_row"] == 2
     assert json.loads((out / "summary.json").read_text())["stages"] == ["sft", "grpo"]
+    alone = train(replace(made, stages=["sft"], out=str(tmp_path / "alone")))
+    summary = json.loads((alone / "summary.json").read_text())
+    assert (summary["stages"], summary["steps"]) == (["sft"], 2)
