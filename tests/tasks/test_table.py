@@ -20,7 +20,7 @@ from rewards import PRESETS
 HOSTILE = ["", "nonsense", "<answer></answer>", "<answer>", "</answer><answer>", "\ud800", "<answer>" + "9" * 9999]
 
 
-@pytest.fixture(params=TASKS.values(), ids=TASKS)
+@pytest.fixture(params=TASKS.values(), ids=list(TASKS))
 def task(request: pytest.FixtureRequest) -> Task:
     return request.param
 
