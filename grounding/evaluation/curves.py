@@ -50,7 +50,6 @@ class Panel:
 PANELS = (
     Panel("warm-up: loss", "warmup", "loss"),
     Panel("warm-up: answers right in every token", "warmup", "exact", share=True),
-    Panel("SFT: loss", "sft", "loss"),
     Panel("GRPO: reward", "grpo", "reward"),
     Panel("GRPO: mean of each reward", "grpo", "rewards/*/mean"),
     Panel("GRPO: share of groups without variance", "grpo", "frac_reward_zero_std", share=True),
