@@ -20,7 +20,7 @@ class Moment:
     Args:
         seed: The run's.
         draw: The sample's position in the run's order, from 0; the same for all members of a group and after a resume.
-        progress: How much of the run is done, 0 at the first step and 1 at the end.
+        progress: How much of the run is done, from 0 at the first draw to almost 1 at the last.
     """
 
     seed: int

@@ -75,7 +75,7 @@ class ModelConfig:
     attention: str = "sdpa"  # of the vision tower, by transformers' name; the language model has its own
     positions: str = "trained"  # of text after a video: as Qwen2.5-VL was trained, or as transformers 5.3 and later
     lora_rank: int = 0  # 0: full fine-tuning
-    freeze_vision: bool = False  # in GRPO
+    freeze_vision: bool = False  # in every stage but the warm-up
     features_ram_gb: float = 4.0  # of a frozen tower's features, kept in memory for when their videos come again
     features_disk_gb: float = 0.0  # and in the run folder; 0 keeps none there
     max_new_tokens: int = 48  # of a completion, in training and in evaluation

@@ -35,7 +35,6 @@ from grounding.training.folder import METRICS, SKIPPED, forget, is_complete, ope
 from grounding.training.lessons import toy_corpus
 from grounding.training.memory import COLUMNS, LENGTHS, WAYS, Forecast
 from grounding.training.outcome import BEFORE, evaluated_after, evaluated_before, read_before, report
-from grounding.training.rewarded import check_rewards
 from grounding.training.stages import Stage, Tools, chosen, places, train_stage
 
 PACKAGES = ("torch", "transformers", "trl", "accelerate", "peft", "numpy", "opencv-python-headless", "av")
@@ -80,7 +79,8 @@ def run_parts(config: Config, stages: list[Stage], folder: Path, log: RunLog) ->
         asking = asking_of(config)
         sources = open_sources(config.data, asking.task, config.seed, policy.frame_pixels, checking)
         tools = Tools(config, folder, asking, sources, log, Skipped(folder / SKIPPED, config.data))
-        check_rewards(config, asking.task, sources.train, tools.skipped.on_broken(sources.train) is not None)
+        for stage in stages:
+            stage.check(tools)
         if PartialState().is_main_process:
             describe(tools)
         if config.trainer.dry_run:

@@ -52,14 +52,8 @@ def run_sft(
     Raises:
         UserErrors: If given completions cannot be read and no sample may be left out.
     """
-    wrong = check_given(source, asking)
-    if wrong and on_broken is None:
-        annotations = str(getattr(config.data, "annotations", ""))
-        broken = [sample for sample in source.samples if sample.id in wrong]
-        raise UserErrors([problem_of(source, one, wrong[one.id], annotations).line() for one in broken])
-    if wrong and on_broken:
-        tell(wrong, source, on_broken)
-    videos = by_video(source, config.sft.questions, frozenset(wrong))
+    wrong = unreadable(source, asking, config, on_broken)
+    videos = by_video(source, config.sft.questions, wrong)
     if not videos:
         raise UserError("no sample is left to train on; mend the completions of the data")
     model = trained_model(policy, config)
@@ -85,6 +79,22 @@ def run_sft(
     if trainer.sharded:
         save_sharded(trainer, model_folder or folder / "model", as_yaml(config))
     return replace(policy, model=model.float().merge_and_unload() if config.model.lora_rank else model)
+
+
+def unreadable(source: Source, asking: Asking, config: Config, on_broken: OnBroken | None) -> frozenset[str]:
+    """Ids of the samples whose given completions cannot be read; `on_broken` takes each.
+
+    Raises:
+        UserErrors: If there are any and no sample may be left out.
+    """
+    wrong = check_given(source, asking)
+    if wrong and on_broken is None:
+        annotations = str(getattr(config.data, "annotations", ""))
+        broken = [sample for sample in source.samples if sample.id in wrong]
+        raise UserErrors([problem_of(source, one, wrong[one.id], annotations).line() for one in broken])
+    if wrong and on_broken:
+        tell(wrong, source, on_broken)
+    return frozenset(wrong)
 
 
 def sft_arguments(config: Config, folder: Path) -> TrainingArguments:

@@ -12,15 +12,17 @@ from pathlib import Path
 
 from accelerate import PartialState
 
-from grounding.core import UserErrors
+from grounding.core import UserError, UserErrors
+from grounding.curriculum.table import CURRICULA
 from grounding.jobs.checkpoints import Checkpoints
 from grounding.jobs.runlog import RunLog
 from grounding.policies.policy import Policy, save_policy
 from grounding.tasks.asking import Asking
 from grounding.training.config import SAVED, Config, as_yaml
 from grounding.training.data import Skipped, Sources, unknown, warmup_first_clip
-from grounding.training.grpo import run_grpo
-from grounding.training.sft import run_sft
+from grounding.training.grpo import difficulties, run_grpo
+from grounding.training.rewarded import check_rewards
+from grounding.training.sft import run_sft, unreadable
 from grounding.training.warmup import LESSONS, WarmupPlan, warm_up
 
 
@@ -49,6 +51,10 @@ class Place:
     model: Path
 
 
+def no_check(tools: Tools) -> None:
+    """For a stage that can learn from everything that was loaded."""
+
+
 @dataclass(frozen=True)
 class Stage:
     """A part of a run.
@@ -59,12 +65,14 @@ class Stage:
         train: Trains a policy, from the newest checkpoint of the place where there is one, calls the last argument
             with the figures of every step (`loss` is drawn, unless `grounding.evaluation.curves` has panels for the
             stage), and gives the trained policy. It may save a policy itself that no process holds as a whole.
+        check: Refuses what the stage cannot learn from, before anything trains.
         alone: Whether the first process trains while the others wait.
     """
 
     name: str
     steps: Callable[[Config], int]
     train: Callable[[Policy, Tools, Place, Callable[[dict[str, float]], None]], Policy]
+    check: Callable[[Tools], None] = no_check
     alone: bool = False
 
 
@@ -91,12 +99,30 @@ def sft(policy: Policy, tools: Tools, place: Place, phase: Callable[[dict[str, f
     return run_sft(policy, source, tools.asking, tools.config, place.folder, phase, say, on_broken, place.model)
 
 
+def check_completions(tools: Tools) -> None:
+    """Refuse completions that the task cannot read, and a curriculum that weighs samples: videos are drawn here."""
+    source, curriculum = tools.sources.train, tools.config.curriculum
+    if CURRICULA[curriculum].weigh:
+        raise UserError(
+            f"curriculum={curriculum} weighs samples, and the stage sft draws videos; leave one of them out"
+        )
+    unreadable(source, tools.asking, tools.config, tools.skipped.on_broken(source))
+
+
+def check_objective(tools: Tools) -> None:
+    """Refuse rewards that score no true answer, and a curriculum that the samples say too little for."""
+    source, config = tools.sources.train, tools.config
+    check_rewards(config, tools.asking.task, source, tools.skipped.on_broken(source) is not None)
+    if CURRICULA[config.curriculum].weigh:
+        difficulties(source)
+
+
 STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
         Stage("warmup", lambda config: config.warmup.max_steps, warmup, alone=True),
-        Stage("sft", lambda config: config.sft.max_steps, sft),
-        Stage("grpo", lambda config: config.trainer.max_steps, grpo),
+        Stage("sft", lambda config: config.sft.max_steps, sft, check_completions),
+        Stage("grpo", lambda config: config.trainer.max_steps, grpo, check_objective),
     )
 }
 
@@ -112,6 +138,8 @@ def chosen(config: Config) -> list[Stage]:
         wanted = ["grpo"] if config.model.path else ["warmup", "grpo"]
     errors = [unknown("stages", name, STAGES) for name in wanted if name not in STAGES]
     errors += [f"stages must name each stage once, got {name} twice" for name in {*wanted} if wanted.count(name) > 1]
+    if "warmup" in wanted[1:]:
+        errors.append("stages must begin with warmup where it is one of them; it would undo what others learnt")
     if "warmup" in wanted and config.model.path:
         errors.append("stages must not name warmup for a model with a path; the warm-up is for the tiny policy")
     if errors:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from grounding.core import UserErrors
-from grounding.training.config import Config
+from grounding.core import UserError, UserErrors
+from grounding.curriculum.table import CURRICULA, Curriculum
+from grounding.datasets.toy import toy_source
+from grounding.training.config import Config, asking_of
 from grounding.training.stages import STAGES, Stage, chosen, places
 
 Make = Callable[..., Config]
@@ -36,6 +40,7 @@ def test_a_stage_of_no_steps_is_left_out(config: Make) -> None:
     [
         (["grpo", "dream"], ["stages must be one of", "grpo", "'dream'"]),
         (["grpo", "grpo"], ["grpo twice"]),
+        (["grpo", "warmup"], ["must begin with warmup"]),
     ],
 )
 def test_wrong_stages_are_refused(config: Make, stages: list[str], words: list[str]) -> None:
@@ -58,3 +63,28 @@ def test_the_last_stage_saves_the_policy_of_the_run(tmp_path: Path) -> None:
 def test_one_more_stage_is_one_entry(config: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(STAGES, "nap", Stage("nap", lambda config: 3, lambda policy, tools, place, phase: policy))
     assert names(replace(config(), stages=["nap", "grpo"])) == ["nap", "grpo"]
+
+
+def tools_of(config: Config, samples: int = 2) -> Any:
+    source = toy_source(5_000_000, samples)
+    skipped = SimpleNamespace(on_broken=lambda source: None)
+    return SimpleNamespace(
+        config=config, asking=asking_of(config), sources=SimpleNamespace(train=source), skipped=skipped
+    )
+
+
+def test_only_a_stage_that_rewards_looks_at_rewards(config: Make) -> None:
+    tools = tools_of(config(task={"rewards": "seed_bench_r1"}))
+    STAGES["sft"].check(tools)
+    with pytest.raises(UserError, match="cannot score the answers of task=stvg"):
+        STAGES["grpo"].check(tools)
+
+
+def test_a_curriculum_that_weighs_needs_difficulties_and_samples(config: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CURRICULA, "hard", Curriculum(lambda difficulty, progress: difficulty))
+    monkeypatch.setattr("grounding.training.stages.check_rewards", lambda *_: None)
+    tools = tools_of(replace(config(), curriculum="hard"))
+    with pytest.raises(UserError, match="difficulty"):
+        STAGES["grpo"].check(tools)
+    with pytest.raises(UserError, match="curriculum=hard weighs samples"):
+        STAGES["sft"].check(tools)
