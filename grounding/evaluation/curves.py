@@ -100,7 +100,10 @@ def parse_metrics(line: bytes) -> tuple[int, str, dict[str, float]]:
     Raises:
         UserError: If it is not as `curves` says.
     """
-    value = parse_json(line, "the line")
+    try:
+        value = parse_json(line, "the line")
+    except UserError as error:
+        raise UserError(f"expected a JSON object, but {error}; remove the line") from error
     if not isinstance(value, dict):
         raise UserError(f"expected a JSON object, got {reprlib.repr(value)}; remove the line")
     step, phase = value.pop("step", None), value.pop("phase", None)
