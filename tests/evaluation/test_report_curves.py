@@ -94,11 +94,14 @@ def test_a_rising_line_rises(tmp_path: Path) -> None:
     [
         (
             '{"step": 3, "phase": "gr',
-            "row 3: expected a JSON object, but the line is not JSON: Unterminated string starting at (column 22); mend it",
+            "row 3: expected a JSON object, but the line is not JSON: Unterminated string starting at (column 22)",
         ),
         ("[1, 2]", "row 3: expected a JSON object, got"),
         ("\x00", "row 3: expected a JSON object, but the line is not JSON"),
-        ("[" * 100_000, "row 3: expected a JSON object, but the line is not JSON that can be read: numbers too long or brackets too deep"),
+        (
+            "[" * 100_000,
+            "row 3: expected a JSON object, but the line is not JSON that can be read: numbers too long",
+        ),
         ('{"phase": "grpo", "reward": 1}', 'row 3: expected a whole number "step"'),
         ('{"step": 1.5, "phase": "grpo", "reward": 1}', "got 1.5 and 'grpo'"),
         ('{"step": true, "phase": "grpo", "reward": 1}', "got True"),
