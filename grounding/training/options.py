@@ -27,6 +27,7 @@ LONGEST_LINE = 500  # characters of what Hydra or OmegaConf say
 # How lines begin that tell a user nothing, or (see +key) lead astray.
 _NOISE = ("reference_type=", "object_type=", "To append to your config", "See http", "provider=")
 _KEY = "full_key:"  # begins the line that names the option
+_NO_LIST = "is not a ListConfig, list or tuple"  # OmegaConf's words for stages=grpo
 _NO_GROUP = "Config group override must be a string"  # Hydra's bare ValueError about trainer=5
 
 
@@ -121,6 +122,7 @@ def option_error(error: Exception) -> str:
     texts = [str(one) for one in (error, error.__cause__) if one is not None]
     lines = [line.strip() for text in texts for line in _lists_in_line(text).splitlines()]
     said = [line.rstrip(".") for line in lines if line and not line.startswith((_KEY, *_NOISE))]
+    said = [line.replace(_NO_LIST, "is no list; write it as [A] or [A,B]") for line in said]
     text = "; ".join(dict.fromkeys(said)) or type(error).__name__
     unsaid = [key for line in lines if line.startswith(_KEY) and (key := line.removeprefix(_KEY).strip()) not in text]
     return _in_line(f"{unsaid[-1]}: {text}" if unsaid else text)

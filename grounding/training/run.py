@@ -174,11 +174,12 @@ def check_prompts(policy: Policy, tools: Tools) -> None:
         f"dry run: {parameters / 1e6:.1f} M parameters, first prompt {len(prompt.input_ids)} tokens "
         f"({len(loaded.clip)} frames), context {policy.context}; nothing was trained"
     )
-    tell_memory(policy, prompt, tools)
+    if "grpo" in (tools.config.stages or ()):  # which the forecast is of
+        tell_memory(policy, prompt, tools)
 
 
 def tell_memory(policy: Policy, prompt: VideoPrompt, tools: Tools) -> None:
-    """Show what the run will take of a GPU: with prompts as long as this one, and with longer videos that fit."""
+    """Show what GRPO will take of a GPU: with prompts as long as this one, and with longer videos that fit."""
     way, processes, config = told_how(), PartialState().num_processes, tools.config
     if way not in WAYS:
         return

@@ -124,6 +124,12 @@ def test_options_and_groups_are_composed() -> None:
     assert dict(config.task.weights) == {"id_match": 2.0}
 
 
+@pytest.mark.parametrize("override", ["stages=warmup", "trainer.report_to=wandb", "stages=3"])
+def test_a_list_that_is_none_is_told_how_to_be_written(override: str) -> None:
+    with pytest.raises(UserError, match=r"is no list; write it as \[A\] or \[A,B\]; hint$"):
+        composed([override], "hint")
+
+
 CODE = "{_target_: os.mkdir, path: made}"
 
 

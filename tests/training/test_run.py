@@ -231,6 +231,14 @@ def test_a_dry_run_trains_nothing(
     assert rows(out / "metrics.jsonl") == []
 
 
+def test_the_memory_of_grpo_is_told_only_where_it_runs(
+    configured: Callable[..., Config], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(configured("trainer.dry_run=true", "stages=[sft]", f"out={tmp_path / 'run'}"))
+    said = capsys.readouterr().out
+    assert "dry run" in said and "GB of each GPU" not in said
+
+
 def test_a_dry_run_sees_that_prompt_and_completion_do_not_fit(
     configured: Callable[..., Config], tmp_path: Path
 ) -> None:
