@@ -158,3 +158,8 @@ class Source(Protocol):
     def load(self, sample: Sample) -> LoadedSample:
         """Read or make the video and masks of a sample."""
         ...
+
+
+def normalise_query(query: str) -> str:
+    """The query as every prompt shows it, in training and in evaluation: lower case, single spaces, no final period."""
+    return " ".join(query.lower().split()).rstrip(". ")

@@ -7,8 +7,9 @@ read. Held-out clips come from a range of numbers that no training clip uses.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -34,6 +35,7 @@ COLOURS = {
     "white": (245, 245, 245),
     "purple": (150, 60, 190),
 }
+TRIES = 1000  # clips that are drawn for a number until a fair question can be asked
 SHAPES = ("circle", "square", "triangle")
 MOTIONS = {
     "moves left": (-1, 0),
@@ -74,29 +76,46 @@ class ToyObject:
 
 @dataclass(frozen=True)
 class Question:
-    """A question about one object of a clip.
+    """A question about a clip.
 
     Args:
         query: The sentence.
         truth: The right answer.
-        about: The object.
+        about: The object that it is about; of several, the one that must be seen.
+        meta: What an annotation row would hold besides, such as options.
+        thinking: Words that lead to the answer, where the task does not make them of the truth.
+        taught: What the warm-up teaches instead of the truth; None where the task says it.
     """
 
     query: str
     truth: Answer
     about: ToyObject
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    thinking: str = ""
+    taught: Answer | None = None
 
 
-Asks = Callable[[Sequence[Question]], Sequence[Question]]
+@dataclass(frozen=True)
+class Toy:
+    """A toy world: what is in its clips, how they look, and what is asked about them.
 
+    All functions are pure and live at the top of a module, so that a world can be sent to another process.
 
-def as_they_are(questions: Sequence[Question]) -> Sequence[Question]:
-    """When, which and where: all that the world knows."""
-    return questions
+    Args:
+        ask: The object of a clip that is to be asked for, all objects and what to draw from -> questions, the sample's
+            own first; none where no fair question can be asked: then another clip takes its place.
+        make: What to draw from, the level and the number of objects -> the objects, later ones hide earlier ones.
+        paint: The objects, the id map of every source frame, which frames are wanted (each so many), and what to draw
+            from -> RGB frames, see `paint`.
+    """
+
+    ask: Callable[[ToyObject, Sequence[ToyObject], np.random.Generator], Sequence[Question]]
+    make: Callable[[np.random.Generator, int, int], list[ToyObject]]
+    paint: Callable[[Sequence[ToyObject], np.ndarray, int, np.random.Generator], np.ndarray]
 
 
 def toy_source(
-    first: int, count: int, *, level: int = 1, objects: int = 3, fps: float = 2.0, asks: Asks = as_they_are
+    first: int, count: int, *, level: int = 1, objects: int = 3, fps: float = 2.0, toy: Toy | None = None
 ) -> ToySource:
     """Samples made from the clip numbers `[first, first + count)`.
 
@@ -107,7 +126,7 @@ def toy_source(
             first or last.
         objects: Objects in a clip, 1 to 4 (level 2 needs at least 2).
         fps: Sampled frames a second, one of `RATES`.
-        asks: Makes the questions of a task of those about a clip, see `Task.toy`.
+        toy: The world, see `Task.toy`; None is `WORLD`, which asks when, which and where.
 
     Raises:
         UserError: If an argument is out of its range.
@@ -122,22 +141,7 @@ def toy_source(
         raise UserError(f"toy clips need first >= 0 and count >= 1, got {first} and {count}")
     if fps not in RATES:
         raise UserError(f"toy clips are sampled at {', '.join(f'{r:g}' for r in RATES)} frames a second, got {fps:g}")
-    return ToySource(range(first, first + count), level, objects, fps, asks)
-
-
-class ToySamples(Sequence[Sample]):
-    """The samples of a range of clip numbers, made when asked for."""
-
-    def __init__(self, numbers: range, level: int, objects: int, asks: Asks) -> None:
-        self.numbers, self.level, self.objects, self.asks = numbers, level, objects, asks
-
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
-        if isinstance(index, slice):
-            return ToySamples(self.numbers[index], self.level, self.objects, self.asks)
-        return make_sample(self.numbers[index], self.level, self.objects, self.asks)
+    return ToySource(range(first, first + count), level, objects, fps, toy or WORLD)
 
 
 @dataclass(frozen=True)
@@ -148,47 +152,69 @@ class ToySource:
     level: int
     objects: int
     fps: float
-    asks: Asks = as_they_are
+    toy: Toy
 
     @property
     def samples(self) -> ToySamples:
         """One sample a clip number."""
-        return ToySamples(self.numbers, self.level, self.objects, self.asks)
+        return ToySamples(self)
+
+    def sample(self, number: int) -> Sample:
+        """The sample of one clip: its query and truth (boxes are whole shapes, also where something hides them).
+
+        `meta["questions"]` holds all `Question`s about the clip, the sample's own first; `meta["objects"]` all objects.
+        """
+        world, questions = self.scene(number)
+        own = questions[0]
+        name = f"toy-{self.level}-{self.objects}-{number}"
+        return Sample(
+            name, f"toy:{number}", own.query, own.truth, {**own.meta, "questions": questions, "objects": world}
+        )
+
+    def scene(self, number: int) -> tuple[list[ToyObject], Sequence[Question]]:
+        """The objects of a clip and the questions about it; the first that a fair question can be asked about.
+
+        Raises:
+            UserError: If there is none in `TRIES`.
+        """
+        for tried in range(TRIES):
+            again = [tried] if tried else []
+            world = self.toy.make(generator(number, "world", *again), self.level, self.objects)
+            rng = generator(number, "query", *again)
+            target = world[rng.integers(len(world) if self.level == 1 else 2)]
+            if questions := self.toy.ask(target, world, rng):
+                return world, questions
+        raise UserError(f"no fair question about toy clip {number} was found; choose other data.objects or data.level")
 
     def load(self, sample: Sample) -> LoadedSample:
         """Render the clip and its masks."""
         number = int(sample.video.removeprefix("toy:"))
-        world = make_world(number, self.level, self.objects)
+        world, _ = self.scene(number)
         labels = np.stack([draw_labels(world, t) for t in range(int(SECONDS * FPS))])
         masklets = label_masklets(world, labels)
         every = round(FPS / self.fps)
-        frames = paint(world, labels, every, generator(number, "ground"))
+        frames = self.toy.paint(world, labels, every, generator(number, "ground"))
         clip = Clip(frames, masklets.pts[::every], FPS, (SIZE, SIZE), SECONDS)
         return LoadedSample(sample, clip, masklets)
 
 
-def make_sample(number: int, level: int, objects: int, asks: Asks = as_they_are) -> Sample:
-    """The sample of one clip: its query and truth (boxes are whole shapes, also where something hides them).
+class ToySamples(Sequence[Sample]):
+    """The samples of a source, made when asked for."""
 
-    `meta["questions"]` holds the `Question`s about all objects of the clip, the sample's own first.
-    """
-    world = make_world(number, level, objects)
-    rng = generator(number, "query")
-    target = world[rng.integers(len(world) if level == 1 else 2)]
-    others = [make_question(one, world, rng) for one in world if one is not target]
-    questions = asks([make_question(target, world, rng), *others])
-    name = f"toy-{level}-{objects}-{number}"
-    return Sample(name, f"toy:{number}", questions[0].query, questions[0].truth, {"questions": questions})
+    def __init__(self, source: ToySource) -> None:
+        self.source = source
 
+    def __len__(self) -> int:
+        return len(self.source.numbers)
 
-def make_question(thing: ToyObject, world: list[ToyObject], rng: np.random.Generator) -> Question:
-    """What can be asked about an object: when, which and where it is."""
-    return Question(make_query(thing, world, rng), Answer(thing.interval, thing.id, true_tube(thing)), thing)
+    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+        if isinstance(index, slice):
+            return ToySamples(replace(self.source, numbers=self.source.numbers[index]))
+        return self.source.sample(self.source.numbers[index])
 
 
-def make_world(number: int, level: int, objects: int) -> list[ToyObject]:
+def make_world(rng: np.random.Generator, level: int, objects: int) -> list[ToyObject]:
     """The objects of a clip, in drawing order: later ones hide earlier ones."""
-    rng = generator(number, "world")
     colours = rng.permutation(list(COLOURS))[:objects]
     picked = [(str(colour), str(rng.choice(SHAPES))) for colour in colours]
     if level > 1:
@@ -196,15 +222,10 @@ def make_world(number: int, level: int, objects: int) -> list[ToyObject]:
     motions = rng.permutation(list(MOTIONS))
     ids = rng.permutation(ID_COUNT)[:objects] + 1
     lanes = rng.permutation(4)  # quarters of the frame, so that objects start apart
-    return [
-        make_object(rng, int(ids[k]), *picked[k], str(motions[k]), int(lanes[k]), twin=level > 1 and k < 2)
-        for k in range(objects)
-    ]
+    return [make_object(rng, int(ids[k]), *picked[k], str(motions[k]), int(lanes[k])) for k in range(objects)]
 
 
-def make_object(
-    rng: np.random.Generator, object_id: int, colour: str, shape: str, motion: str, lane: int, twin: bool
-) -> ToyObject:
+def make_object(rng: np.random.Generator, object_id: int, colour: str, shape: str, motion: str, lane: int) -> ToyObject:
     """One object that starts in its quarter of the frame and moves by up to half of the frame."""
     radius = int(rng.integers(10, 14))
     steps = int(SECONDS / STEP)
@@ -222,7 +243,17 @@ def make_object(
     return ToyObject(object_id, colour, shape, motion, radius, path, Interval(start * STEP, end * STEP))
 
 
-def make_query(target: ToyObject, world: list[ToyObject], rng: np.random.Generator) -> str:
+def ask_where(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator) -> list[Question]:
+    """When, which and where each object of a clip is: all that the world knows."""
+    others = [_where(one, world, rng) for one in world if one is not target]
+    return [_where(target, world, rng), *others]
+
+
+def _where(thing: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator) -> Question:
+    return Question(make_query(thing, world, rng), Answer(thing.interval, thing.id, true_tube(thing)), thing)
+
+
+def make_query(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator) -> str:
     """A sentence that fits the target alone: by its look, or apart from its twin by motion or order of events."""
     twins = [o for o in world if o.name == target.name and o is not target]
     if not twins:
@@ -250,7 +281,7 @@ def present(thing: ToyObject, frame: int) -> bool:
     return thing.interval.start <= frame / FPS < thing.interval.end
 
 
-def draw_labels(world: list[ToyObject], frame: int) -> np.ndarray:
+def draw_labels(world: Sequence[ToyObject], frame: int) -> np.ndarray:
     """Id map of a source frame, uint8, shape (SIZE, SIZE); 0 is background."""
     labels = np.zeros((SIZE, SIZE), np.uint8)
     for thing in world:
@@ -264,7 +295,7 @@ def draw_labels(world: list[ToyObject], frame: int) -> np.ndarray:
     return labels
 
 
-def paint(world: list[ToyObject], labels: np.ndarray, every: int, rng: np.random.Generator) -> np.ndarray:
+def paint(world: Sequence[ToyObject], labels: np.ndarray, every: int, rng: np.random.Generator) -> np.ndarray:
     """Colour the id maps of a whole clip, shape (T, SIZE, SIZE), of which each `every`th frame is wanted.
 
     The ground is dark and noisy and goes from blue to red.
@@ -282,7 +313,7 @@ def paint(world: list[ToyObject], labels: np.ndarray, every: int, rng: np.random
     return frames
 
 
-def label_masklets(world: list[ToyObject], labels: np.ndarray) -> Masklets:
+def label_masklets(world: Sequence[ToyObject], labels: np.ndarray) -> Masklets:
     """Masklets of id maps, shape (T, SIZE, SIZE)."""
     tracks = {
         thing.id: tuple(rle.encode(seen) if (seen := label == thing.id).any() else None for label in labels)
@@ -296,3 +327,6 @@ def true_tube(thing: ToyObject) -> Tube:
     frames = range(round(thing.interval.start * FPS), round(thing.interval.end * FPS))
     centre = np.round(thing.path[frames.start : frames.stop])
     return Tube(frames.start, np.concatenate([centre - thing.radius, centre + thing.radius + 1], axis=1))
+
+
+WORLD = Toy(ask_where, make_world, paint)

@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from grounding.core import Answer, Interval, LoadedSample, Masklets, ParseFailure, Tube, UserError
-from grounding.datasets.toy import as_they_are
+from grounding.datasets.toy import WORLD
 from grounding.tasks.tags import answered, last_answer
 from grounding.tasks.task import Said, Task
+from grounding.tasks.teaching import Teaching, look_id_and_second
 from grounding.tasks.times import write_seconds
 
 # One user turn, no system message, the video after the text.
@@ -184,5 +185,6 @@ STVG = Task(
     measure=measure,
     oracles=oracles,
     marks=True,
-    toy=as_they_are,
+    toy=WORLD,
+    teaching=Teaching(says=look_id_and_second),
 )

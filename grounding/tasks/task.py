@@ -6,11 +6,13 @@ know tasks through this class alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from grounding.core import Answer, Clip, LoadedSample, ParseFailure, Sample, UserError, UserTurn
-from grounding.datasets.toy import Question
+from grounding.core.samples import normalise_query
+from grounding.datasets.toy import Toy
+from grounding.tasks.teaching import Teaching
 
 Said = Answer | ParseFailure  # what a text says, or why it says nothing
 
@@ -50,7 +52,8 @@ class Task:
             and clips (a still is a clip of one frame) in any order.
         oracles: What was said with parts of it replaced by the truth's, by name; measured, they are the ceilings.
         marks: Whether IDs are drawn on the video; only then masks are needed.
-        toy: The toy world's questions about a clip -> this task's, the sample's own first; None if it has none.
+        toy: The toy world that asks its questions; None if none does.
+        teaching: How the warm-up teaches it on that world.
     """
 
     name: str
@@ -64,7 +67,8 @@ class Task:
     turn: Callable[[str, Clip, LoadedSample], UserTurn] = text_then_clip
     oracles: Callable[[Said, LoadedSample], Mapping[str, Said]] = no_oracles
     marks: bool = False
-    toy: Callable[[Sequence[Question]], Sequence[Question]] | None = None
+    toy: Toy | None = None
+    teaching: Teaching = Teaching()
 
     def prompt(self, sample: Sample, kind: str) -> str:
         """The words of the user's turn about a sample.
@@ -80,8 +84,3 @@ class Task:
     def lacks(self, parts: Collection[str]) -> list[str]:
         """What truths that have only these parts still need."""
         return [" or ".join(need) for need in self.needs if not set(need) & set(parts)]
-
-
-def normalise_query(query: str) -> str:
-    """The query as every prompt shows it, in training and in evaluation: lower case, single spaces, no final period."""
-    return " ".join(query.lower().split()).rstrip(". ")

@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from grounding.core import Answer, Interval, LoadedSample, ParseFailure, Sample, UserError
-from grounding.datasets.toy import Question
+from grounding.datasets.toy import WORLD, Question, ToyObject, ask_where
 from grounding.tasks.tags import answered, block_of
 from grounding.tasks.task import Said, Task
 from grounding.tasks.times import read_range, read_ranges, write_seconds
@@ -104,9 +106,9 @@ def pairs(said: Sequence[Interval], true: Sequence[Interval], level: float) -> i
     return sum(place(one, set()) for one in range(len(said)))
 
 
-def toy(questions: Sequence[Question]) -> Sequence[Question]:
-    """When, and no more."""
-    return [replace(one, truth=Answer(one.truth.interval)) for one in questions]
+def ask(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator) -> list[Question]:
+    """When each object of a toy clip is there, and no more."""
+    return [replace(one, truth=Answer(one.truth.interval)) for one in ask_where(target, world, rng)]
 
 
 def _read(text: str, loaded: LoadedSample) -> Said:
@@ -126,5 +128,5 @@ VTG = Task(
     say=answer_text,
     measure=measure,
     fill=_fill,
-    toy=toy,
+    toy=replace(WORLD, ask=ask),
 )

@@ -24,7 +24,7 @@ from grounding.datasets.jsonl import JsonlSource, open_jsonl
 from grounding.datasets.media import ClipOptions
 from grounding.datasets.problems import Problem
 from grounding.datasets.records import Cleaning
-from grounding.datasets.toy import FPS, HELD_OUT, PER_SEED, as_they_are, toy_source
+from grounding.datasets.toy import FPS, HELD_OUT, PER_SEED, toy_source
 from grounding.datasets.video_source import Progress, VideoSource, usable
 from grounding.policies.saving import writing
 from grounding.tasks.task import Task
@@ -255,8 +255,7 @@ def warmup_first_clip(seed: int) -> int:
 
 
 def _toy(data: ToyConfig, task: Task, first: int, count: int) -> Source:
-    asks = task.toy or as_they_are
-    return toy_source(first, count, level=data.level, objects=data.objects, fps=data.fps, asks=asks)
+    return toy_source(first, count, level=data.level, objects=data.objects, fps=data.fps, toy=task.toy)
 
 
 def _open_split(

@@ -18,12 +18,13 @@ from grounding.jobs.checkpoints import Checkpoints
 from grounding.jobs.runlog import RunLog
 from grounding.policies.policy import Policy, save_policy
 from grounding.tasks.asking import Asking
+from grounding.tasks.table import TASKS
 from grounding.training.config import SAVED, Config, as_yaml
 from grounding.training.data import Skipped, Sources, unknown, warmup_first_clip
 from grounding.training.grpo import difficulties, run_grpo
 from grounding.training.rewarded import check_rewards
 from grounding.training.sft import run_sft, unreadable
-from grounding.training.warmup import LESSONS, WarmupPlan, warm_up
+from grounding.training.warmup import WarmupPlan, warm_up
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,16 @@ def warmup(policy: Policy, tools: Tools, place: Place, phase: Callable[[dict[str
     """The tiny policy's supervised steps on the toy world; begun again where it was stopped."""
     config = tools.config
     first = warmup_first_clip(config.seed)
-    plan = WarmupPlan(LESSONS, config.warmup.batch, config.warmup.lr, config.warmup.max_steps, first)
+    lessons = tools.asking.task.teaching.lessons
+    plan = WarmupPlan(lessons, config.warmup.batch, config.warmup.lr, warmup_steps(config), first)
     warm_up(policy, tools.asking, plan, phase)
     return policy
+
+
+def warmup_steps(config: Config) -> int:
+    """As many as the configuration says, else the task."""
+    steps = config.warmup.max_steps
+    return TASKS[config.task.name].teaching.steps if steps is None else steps
 
 
 def grpo(policy: Policy, tools: Tools, place: Place, phase: Callable[[dict[str, float]], None]) -> Policy:
@@ -120,7 +128,7 @@ def check_objective(tools: Tools) -> None:
 STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
-        Stage("warmup", lambda config: config.warmup.max_steps, warmup, alone=True),
+        Stage("warmup", warmup_steps, warmup, alone=True),
         Stage("sft", lambda config: config.sft.max_steps, sft, check_completions),
         Stage("grpo", lambda config: config.trainer.max_steps, grpo, check_objective),
     )

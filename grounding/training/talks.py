@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from grounding.core import Clip, LoadedSample, Masklets, ParseFailure, Sample, Source, UserError
+from grounding.core.samples import normalise_query
 from grounding.datasets.toy import ToySource
 from grounding.policies.policy import Policy, VideoPrompt
 from grounding.tasks.asking import Asked, Asking, Moment
-from grounding.tasks.task import normalise_query
 from grounding.training.data import OnBroken
 from grounding.training.dense import Turn, completion_tokens
 from grounding.training.examples import MOST_BROKEN

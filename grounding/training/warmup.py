@@ -14,43 +14,20 @@ from dataclasses import dataclass
 
 import torch
 
-from grounding.datasets.toy import as_they_are, toy_source
+from grounding.datasets.toy import toy_source
 from grounding.policies.policy import Policy, VideoPrompt
 from grounding.policies.precision import Movement, too_still, train_in_float32
 from grounding.policies.shared_prefix import log_probs, read_prompts
 from grounding.tasks.asking import Asked, Asking
+from grounding.tasks.teaching import Lesson
 from grounding.training.dense import Turn, completion_tokens, pad_answers
-from grounding.training.lessons import naming_loss, turns_of, two_frames
+from grounding.training.lessons import Says, naming_loss, turns_of, two_frames
 
 _log = logging.getLogger(__name__)
 
 NAMING = 0.5  # weight of the visual tokens' words beside the answers; our choice
 RAMP = 30  # steps over which the learning rate rises at the beginning of a lesson
 FALL = 100  # steps over which it falls to 0 at the end of the warm-up: IDs are told apart far better for it
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """A part of the warm-up.
-
-    Args:
-        share: Of all its steps.
-        asks: Whether questions are asked; otherwise only names are learnt.
-        still: Two frames, and which ID and second they show is asked for; otherwise whole clips.
-        pace: Share of the learning rate; slower where questions are asked, for a steadier policy.
-    """
-
-    share: float
-    asks: bool = True
-    still: bool = True
-    pace: float = 1.0
-
-
-LESSONS = (
-    Lesson(0.3, asks=False),
-    Lesson(0.2, pace=0.6),
-    Lesson(0.5, still=False, pace=0.8),
-)
 
 
 @dataclass(frozen=True)
@@ -106,7 +83,7 @@ def warm_up(policy: Policy, asking: Asking, plan: WarmupPlan, log: Callable[[dic
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * rate
         batch = make_batch(policy, asking, plan, lesson, plan.first_clip + step * plan.batch)
-        loss, figures = supervised_loss(policy, batch, asks=lesson.asks, marks=asking.task.marks)
+        loss, figures = supervised_loss(policy, batch, asks=lesson.asks, says=asking.task.teaching.says)
         policy.model.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(policy.model.parameters(), 1.0)
@@ -147,7 +124,7 @@ def make_optimizers(model: torch.nn.Module, lr: float) -> list[torch.optim.Optim
 
 def make_batch(policy: Policy, asking: Asking, plan: WarmupPlan, lesson: Lesson, first_clip: int) -> Batch:
     """The toy clips from `first_clip` on, as they are shown, and questions about all of their objects."""
-    source = toy_source(first_clip, plan.batch, asks=asking.task.toy or as_they_are)
+    source = toy_source(first_clip, plan.batch, toy=asking.task.toy)
     clips = [source.load(sample) for sample in source.samples]
     if lesson.still:
         clips = [two_frames(clip) for clip in clips]
@@ -156,21 +133,21 @@ def make_batch(policy: Policy, asking: Asking, plan: WarmupPlan, lesson: Lesson,
     return Batch(asked, talks, policy.encode([one.turn for one in asked]))
 
 
-def supervised_loss(policy: Policy, batch: Batch, *, asks: bool, marks: bool) -> tuple[torch.Tensor, dict[str, float]]:
+def supervised_loss(policy: Policy, batch: Batch, *, asks: bool, says: Says) -> tuple[torch.Tensor, dict[str, float]]:
     """Loss of a batch: of its visual tokens' words and, where questions are asked, of their answers.
 
     Args:
         policy: The policy, in training.
         batch: What it learns from.
         asks: Whether the questions are asked.
-        marks: Whether IDs are drawn, and so are among the words.
+        says: The words of visual tokens, see `grounding.tasks.teaching.Teaching`.
 
     Returns:
         The loss, and where questions are asked how `exact` the answers are.
     """
     prompts = batch.prompts
     features = policy.encode_together(prompts)
-    named = naming_loss(policy, features, prompts, batch.asked, marks=marks)
+    named = naming_loss(policy, features, prompts, batch.asked, says)
     if not asks:
         return named, {}
     rows = [completion_tokens(policy, talk) for talk in batch.talks]
