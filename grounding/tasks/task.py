@@ -7,7 +7,7 @@ know tasks through this class alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from grounding.core import Answer, Clip, LoadedSample, ParseFailure, Sample, UserError, UserTurn
 from grounding.core.samples import normalise_query
@@ -68,7 +68,7 @@ class Task:
     oracles: Callable[[Said, LoadedSample], Mapping[str, Said]] = no_oracles
     marks: bool = False
     toy: Toy | None = None
-    teaching: Teaching = Teaching()
+    teaching: Teaching = field(default_factory=Teaching)
 
     def prompt(self, sample: Sample, kind: str) -> str:
         """The words of the user's turn about a sample.

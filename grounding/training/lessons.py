@@ -1,4 +1,4 @@
-"""What a toy clip teaches the tiny policy: words for what its visual tokens show, and answers to all questions about it.
+"""What a toy clip teaches the tiny policy: words for what its visual tokens show, and answers to questions about it.
 
 What is said of which token, what is thought and what is taught is the task's, see `grounding.tasks.teaching`.
 """

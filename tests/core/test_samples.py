@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from grounding.core import Answer, Interval, Mask, ParseFailure, Sample, UserError, rle
+from grounding.core.samples import normalise_query
 
 
 def test_an_answer_holds_what_the_task_asks_for() -> None:
@@ -76,3 +79,21 @@ def test_an_answer_holds_finite_numbers(part: dict[str, Any], message: str) -> N
     with pytest.raises(UserError, match=message):
         Answer(**part)
     assert Answer(number=0.0, box=(0.0, 0.0, 0.0, 0.0), point=(-1.0, 5.0)).number == 0.0
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("The man walks.", "the man walks"),
+        ("  The  man\nwalks . ", "the man walks"),
+        ("Who is 1.8 m tall", "who is 1.8 m tall"),
+        ("Well...", "well"),
+    ],
+)
+def test_normalise_query(query: str, expected: str) -> None:
+    assert normalise_query(query) == expected
+
+
+@given(st.text())
+def test_normalising_twice_changes_nothing(query: str) -> None:
+    assert normalise_query(normalise_query(query)) == normalise_query(query)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from grounding.core import Answer, Interval, UserError, rle
+from grounding.core import Answer, Interval, Sample, UserError, rle
 from grounding.datasets.toy import (
     COLOURS,
     FPS,
@@ -19,9 +19,10 @@ from grounding.datasets.toy import (
     SECONDS,
     SHAPES,
     SIZE,
+    WORLD,
+    Question,
     ToyObject,
-    make_sample,
-    make_world,
+    ask_where,
     toy_source,
     true_tube,
 )
@@ -72,6 +73,14 @@ def fits(query: str, thing: ToyObject, world: list[ToyObject]) -> bool:
         "leaves first": mine.end == min(o.end for o in alike),
         "leaves last": mine.end == max(o.end for o in alike),
     }.get(what, what == motion_of(thing))
+
+
+def make_world(number: int, level: int, objects: int) -> list[ToyObject]:
+    return toy_source(number, 1, level=level, objects=objects).scene(number)[0]
+
+
+def make_sample(number: int, level: int, objects: int) -> Sample:
+    return toy_source(number, 1, level=level, objects=objects).samples[0]
 
 
 def worlds() -> Iterator[tuple[int, int, int]]:
@@ -127,11 +136,43 @@ class TestTruth:
                 np.testing.assert_array_equal(one.truth.tube.boxes, true_tube(one.about).boxes)
 
     def test_a_task_makes_its_own_questions(self) -> None:
-        source = toy_source(7, 2, asks=lambda questions: [replace(questions[1], truth=Answer(number=3.0))])
+        def ask(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator) -> list[Question]:
+            questions = ask_where(target, world, rng)
+            return [replace(questions[1], truth=Answer(number=3.0), meta={"options": ["one", "two"]})]
+
+        source = toy_source(7, 2, toy=replace(WORLD, ask=ask))
         for sample, plain in zip(source.samples[0:2], toy_source(7, 2).samples, strict=True):
             assert (sample.id, sample.query) == (plain.id, plain.meta["questions"][1].query)
             assert sample.truth == Answer(number=3.0)
+            assert sample.meta["options"] == ["one", "two"]
             assert source.load(sample).sample is sample
+
+    def test_another_clip_takes_the_place_of_one_that_cannot_be_asked_about(self) -> None:
+        def ask(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator) -> list[Question]:
+            return [] if target.colour == "red" else ask_where(target, world, rng)
+
+        fussy, plain = (toy_source(0, 40, toy=toy) for toy in (replace(WORLD, ask=ask), WORLD))
+        kept = 0
+        for one, other in zip(fussy.samples, plain.samples, strict=True):
+            assert "red" not in one.query
+            assert one.id == other.id
+            seen = fussy.load(one).masklets.tracks
+            assert set(seen) == {thing.id for thing in one.meta["objects"]}  # the clip is that of the question
+            assert (one.query == other.query) is ("red" not in other.query)
+            kept += one.query == other.query
+        assert 0 < kept < 40
+
+    def test_a_world_without_any_fair_question_is_refused(self) -> None:
+        source = toy_source(0, 1, toy=replace(WORLD, ask=lambda target, world, rng: []))
+        with pytest.raises(UserError, match="no fair question about toy clip 0"):
+            source.samples[0]
+
+    def test_a_world_is_painted_its_own_way(self) -> None:
+        def grey(world: Sequence[ToyObject], labels: np.ndarray, every: int, rng: np.random.Generator) -> np.ndarray:
+            return np.full((len(labels[::every]), SIZE, SIZE, 3), 77, np.uint8)
+
+        source = toy_source(0, 1, toy=replace(WORLD, paint=grey))
+        assert (source.load(source.samples[0]).clip.frames == 77).all()
 
 
 class TestMasks:

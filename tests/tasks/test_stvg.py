@@ -9,7 +9,6 @@ from grounding.core import Answer, Interval, Masklets, ParseFailure, Sample, Tub
 from grounding.core.intervals import frames_within
 from grounding.core.rle import encode
 from grounding.tasks.stvg import MAX_ANSWER, PROMPTS, STVG, answer_text, decode, parse, read
-from grounding.tasks.task import normalise_query
 from rewards import PRESETS, WeightedSum
 
 FPS = 10.0
@@ -36,24 +35,6 @@ def answered(inside):
 
 
 # Prompt
-
-
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ("The man walks.", "the man walks"),
-        ("  The  man\nwalks . ", "the man walks"),
-        ("Who is 1.8 m tall", "who is 1.8 m tall"),
-        ("Well...", "well"),
-    ],
-)
-def test_normalise_query(query, expected):
-    assert normalise_query(query) == expected
-
-
-@given(st.text())
-def test_normalising_twice_changes_nothing(query):
-    assert normalise_query(normalise_query(query)) == normalise_query(query)
 
 
 def test_the_full_prompt_says_what_is_asked_and_how_to_answer():

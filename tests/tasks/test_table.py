@@ -27,7 +27,7 @@ def task(request: pytest.FixtureRequest) -> Task:
 
 def loaded(task: Task, number: int, level: int = 2) -> LoadedSample:
     """A toy clip whose truth is what its masks show, as a text can only name these."""
-    source = toy_source(number, 1, level=level, asks=task.toy)  # type: ignore[arg-type]
+    source = toy_source(number, 1, level=level, toy=task.toy)
     one = source.load(source.samples[0])
     again = task.read(task.say(one.sample.truth, ""), one)
     assert isinstance(again, Answer) and (again.interval, again.ids) == (

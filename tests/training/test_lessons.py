@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,23 +11,17 @@ import torch
 
 from grounding.core import Answer, Clip, Interval, LoadedSample, Masklets, Sample, rle
 from grounding.datasets import toy
-from grounding.datasets.toy import Question, toy_source
+from grounding.datasets.toy import toy_source
 from grounding.policies.policy import Policy
 from grounding.policies.tiny import build_tokenizer
 from grounding.tasks.asking import Asked, Asking
 from grounding.tasks.stvg import STVG
-from grounding.tasks.vtg import VTG
+from grounding.tasks.teaching import SECONDS, TIME, look_and_second, recite
 from grounding.training.dense import Turn, completion_tokens
 from grounding.training.lessons import (
     LEAST,
-    PARTIAL,
-    SECONDS,
-    TIME,
-    answer_text,
-    names,
     naming_loss,
     objects_shown,
-    partial,
     targets_of,
     toy_corpus,
     turns_of,
@@ -38,6 +31,7 @@ from prompting import IdMarker
 
 FIRST = 5_000_000
 ASKING = Asking(STVG, "short", IdMarker())
+SAYS = STVG.teaching.says
 
 
 def loaded_clip(objects: int = 2, number: int = FIRST, fps: float = 2.0) -> Any:
@@ -46,27 +40,16 @@ def loaded_clip(objects: int = 2, number: int = FIRST, fps: float = 2.0) -> Any:
 
 
 def test_turns_ask_for_every_object_its_own_id_and_times(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("grounding.training.lessons.PARTIAL", 0.0)
+    monkeypatch.setattr("grounding.tasks.teaching.PARTIAL", 0.0)
     loaded = loaded_clip()
     turns = turns_of(loaded, ASKING, still=False)
     own, other = loaded.sample.meta["questions"]
     assert (own.query, own.truth) == (loaded.sample.query, loaded.sample.truth)
     assert [turn.prompt for turn in turns] == [f"Query: {own.query}", f"Query: {other.query}"]
     assert [turn.answer for turn in turns] == [
-        answer_text(ASKING, own.query, Answer(own.about.interval, own.about.id)),
-        answer_text(ASKING, other.query, Answer(other.about.interval, other.about.id)),
+        STVG.say(one.truth, recite(one, Answer(one.about.interval, one.about.id))) for one in (own, other)
     ]
     assert all(turn.ends for turn in turns)
-
-
-def test_an_answer_by_hand() -> None:
-    assert answer_text(ASKING, "The square in red.", Answer(Interval(1.0, 3.5), 7)) == (
-        "<think>square in red 7 one two three</think> <answer>Target ID: 7, Time range: 1.0 to 3.5</answer>"
-    )
-    when = Asking(VTG, "short", IdMarker())
-    assert answer_text(when, "The square in red.", Answer(Interval(1.0, 3.5))) == (
-        "<think>square in red one two three</think> <answer>1.0 to 3.5</answer>"
-    )
 
 
 def test_words_that_are_said_are_single_tokens() -> None:
@@ -77,32 +60,6 @@ def test_words_that_are_said_are_single_tokens() -> None:
     assert len(tokenizer(said)["input_ids"]) == 27  # 8 of thinking, " <answer>" in 3, 15 in it, and its end
     assert all(len(tokenizer(f" {word}")["input_ids"]) == 1 for word in words if word.isalpha())
     assert len(tokenizer("square")["input_ids"]) == 1  # right after <think>
-
-
-@pytest.mark.parametrize(
-    ("late", "early", "whole", "part"),
-    [
-        (True, True, (0.0, 4.0), (1.0, 3.0)),
-        (True, False, (0.0, 4.0), (1.0, 4.0)),
-        (False, True, (1.0, 3.0), (1.0, 2.0)),
-        (True, True, (1.0, 3.0), (2.0, 3.0)),  # a second is left, so the end stays
-        (True, True, (1.0, 2.0), (1.0, 2.0)),
-        (False, False, (0.0, 3.0), (0.0, 3.0)),
-    ],
-)
-def test_partial_annotations_by_hand(
-    late: bool, early: bool, whole: tuple[float, float], part: tuple[float, float]
-) -> None:
-    rng: Any = SimpleNamespace(random=lambda _: np.array([not late, not early], float))
-    assert partial(Interval(*whole), rng) == Interval(*part)
-
-
-def test_partial_annotations_come_as_often_as_said() -> None:
-    rng = np.random.default_rng(0)
-    parts = [partial(Interval(0.0, 4.0), rng) for _ in range(2000)]
-    # 2000 draws at 0.75: standard deviation 0.01
-    assert np.mean([part.start == 1.0 for part in parts]) == pytest.approx(PARTIAL, abs=0.05)
-    assert np.mean([part.end == 3.0 for part in parts]) == pytest.approx(PARTIAL, abs=0.05)
 
 
 def test_of_still_frames_one_answer_is_whole_and_the_others_are_thoughts() -> None:
@@ -170,15 +127,12 @@ CLIP = 5_000_000
 
 
 def drawn(tracks: dict[int, list[np.ndarray]]) -> LoadedSample:
-    """Two frames of 28 x 28 pixels with the given masks; the first object is the query's, others are asked for too."""
+    """Two frames of 28 x 28 pixels with the given masks."""
     masks = {object_id: tuple(rle.encode(mask) for mask in frames) for object_id, frames in tracks.items()}
     times = np.array([0.0, 0.5])
     masklets = Masklets((28, 28), 2.0, times, masks)
     clip = Clip(np.zeros((2, 28, 28, 3), np.uint8), times, 2.0, (28, 28), 1.0)
-    first, *rest = tracks
-    queries = {first: "The circle in red.", **{other: f"the thing {other}" for other in rest}}
-    asked = [Question(query, Answer(Interval(0, 1), one), SimpleNamespace(id=one)) for one, query in queries.items()]  # type: ignore[arg-type]
-    return LoadedSample(Sample("a", "a", asked[0].query, asked[0].truth, {"questions": asked}), clip, masklets)
+    return LoadedSample(Sample("a", "a", "the circle in red", Answer()), clip, masklets)
 
 
 def block(top: int, left: int, height: int, width: int) -> np.ndarray:
@@ -207,18 +161,6 @@ def test_times_are_told_apart() -> None:
     assert objects_shown(loaded, (2, 2, 2)).tolist() == [[[2, 0], [0, 0]], [[0, 0], [0, 2]]]
 
 
-def test_objects_that_nobody_asks_for_stay_unnamed() -> None:
-    loaded = drawn({2: [block(0, 0, 14, 14)] * 2, 6: [block(14, 14, 14, 14)] * 2})
-    own = loaded.sample.meta["questions"][:1]
-    asked = replace(loaded, sample=replace(loaded.sample, meta={"questions": own}))
-    assert names(asked) == {2: "circle red"}
-    assert objects_shown(asked, (1, 2, 2)).tolist() == [[[2, 0], [0, 0]]]
-
-
-def test_names_are_shape_and_colour_alone() -> None:
-    assert names(drawn({3: [block(0, 0, 2, 2)] * 2, 5: [block(4, 4, 2, 2)] * 2})) == {3: "circle red", 5: "thing 5"}
-
-
 @pytest.fixture(scope="module")
 def still(policy: Policy) -> tuple[Asked, Any]:
     source = toy_source(CLIP, 1)
@@ -228,7 +170,7 @@ def still(policy: Policy) -> tuple[Asked, Any]:
 
 def test_targets_share_the_words_of_the_object_and_the_second(policy: Policy, still: Any) -> None:
     (asked, prompt), loaded = still, still[0].loaded
-    targets = targets_of(policy, prompt, asked, marks=True)
+    targets = targets_of(policy, prompt, asked, SAYS)
     shown = objects_shown(loaded, (1, 6, 6)).ravel()  # 84 pixels in tokens of 14
     now = f" {SECONDS[int(loaded.clip.pts[0])]}"
     assert targets.shape == (36, len(policy.tokenizer))
@@ -238,14 +180,15 @@ def test_targets_share_the_words_of_the_object_and_the_second(policy: Policy, st
             assert not row.any()
             continue
         words = {policy.tokenizer.decode([token]): float(row[token]) for token in row.nonzero()[:, 0].tolist()}
-        what = [*(f" {word}" for word in names(loaded)[object_id].split()), f" {object_id}"]
+        thing = next(one for one in loaded.sample.meta["objects"] if one.id == object_id)
+        what = [f" {thing.shape}", f" {thing.colour}", f" {object_id}"]
         assert words == pytest.approx({**dict.fromkeys(what, 0.85 / 3), now: 0.15})
 
 
 def test_an_id_that_is_not_drawn_is_no_word(policy: Policy, still: Any) -> None:
     (asked, prompt), loaded = still, still[0].loaded
-    targets = targets_of(policy, prompt, asked, marks=False)
-    digits = [policy.tokenizer(f" {one}")["input_ids"][0] for one in names(loaded)]
+    targets = targets_of(policy, prompt, asked, look_and_second)
+    digits = [policy.tokenizer(f" {one.id}")["input_ids"][0] for one in loaded.sample.meta["objects"]]
     assert not targets[:, digits].any()
     named = targets[targets.any(1)]
     assert len(named) and named.sum(1).tolist() == pytest.approx([1.0] * len(named))
@@ -256,7 +199,7 @@ def test_every_patch_has_its_own_second(policy: Policy) -> None:
     source = toy_source(CLIP, 1)
     loaded = source.load(source.samples[0])
     asked = ASKING(loaded)
-    targets = targets_of(policy, policy.encode([asked.turn])[0], asked, marks=True).view(4, 36, -1)
+    targets = targets_of(policy, policy.encode([asked.turn])[0], asked, SAYS).view(4, 36, -1)
     shown = objects_shown(loaded, (4, 6, 6))
     assert [ids.any() for ids in shown].count(True) > 1
     for second, (patch, ids) in enumerate(zip(targets, shown, strict=True)):
@@ -268,15 +211,13 @@ def test_every_patch_has_its_own_second(policy: Policy) -> None:
 
 def test_the_loss_by_hand(policy: Policy, still: Any) -> None:
     asked, prompt = still
-    targets = targets_of(policy, prompt, asked, marks=True)
+    targets = targets_of(policy, prompt, asked, SAYS)
     least = -(0.85 * np.log(0.85 / 3) + 0.15 * np.log(0.15))  # entropy of the shares
     reader: Any = SimpleNamespace(model=policy.model, tokenizer=policy.tokenizer, head=lambda hidden: hidden)
     unsure = torch.zeros(1, *targets.shape)
-    assert naming_loss(reader, [unsure], [prompt], [asked], marks=True).item() == pytest.approx(
-        np.log(targets.shape[1])
-    )
+    assert naming_loss(reader, [unsure], [prompt], [asked], SAYS).item() == pytest.approx(np.log(targets.shape[1]))
     right = targets.clamp(min=1e-30).log()[None]
-    assert naming_loss(reader, [right], [prompt], [asked], marks=True).item() == pytest.approx(least)
+    assert naming_loss(reader, [right], [prompt], [asked], SAYS).item() == pytest.approx(least)
     # Tokens that show nothing may say anything.
     anything = torch.where(targets.any(1)[None, :, None], right, torch.rand(right.shape))
-    assert naming_loss(reader, [anything], [prompt], [asked], marks=True).item() == pytest.approx(least)
+    assert naming_loss(reader, [anything], [prompt], [asked], SAYS).item() == pytest.approx(least)

@@ -94,8 +94,7 @@ class Few:
 
 
 def few(count: int, broken: Sequence[int] = ()) -> Few:
-    assert VTG.toy
-    return Few(toy_source(0, count, asks=VTG.toy), broken)
+    return Few(toy_source(0, count, toy=VTG.toy), broken)
 
 
 def test_the_constant_comes_from_training_samples_spread_over_all() -> None:

@@ -16,9 +16,10 @@ from grounding.policies.policy import load_policy, save_policy
 from grounding.policies.precision import SAMPLE, Movement, too_still, train_in_float32
 from grounding.tasks.asking import Asking
 from grounding.tasks.stvg import STVG
+from grounding.tasks.teaching import Lesson
 from grounding.training.config import Config, check
 from grounding.training.grpo import run_grpo
-from grounding.training.warmup import Lesson, WarmupPlan, warm_up
+from grounding.training.warmup import WarmupPlan, warm_up
 from prompting import IdMarker
 from rewards import REWARDS
 

@@ -44,7 +44,7 @@ class Counted:
     loaded: int = 0
 
     def __post_init__(self) -> None:
-        self.inner = toy_source(FIRST, self.count, asks=self.task.toy)  # type: ignore[arg-type]
+        self.inner = toy_source(FIRST, self.count, toy=self.task.toy)
 
     @property
     def samples(self) -> Sequence[Sample]:

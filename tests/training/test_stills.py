@@ -13,23 +13,25 @@ import pytest
 import torch
 
 from grounding.core import Clip, Interval, LoadedSample, UserTurn
-from grounding.datasets.toy import as_they_are, toy_source
+from grounding.datasets.toy import toy_source
 from grounding.evaluation.evaluate import evaluate
 from grounding.policies.policy import Policy
 from grounding.tasks.asking import Asking, Moment
 from grounding.tasks.stvg import STVG
 from grounding.tasks.task import Task
+from grounding.tasks.teaching import LESSONS
 from grounding.tasks.vtg import VTG
 from grounding.training.config import Config
 from grounding.training.examples import Collator, make_examples, without_weights
 from grounding.training.grpo import run_grpo
 from grounding.training.lessons import naming_loss, objects_shown, targets_of
-from grounding.training.warmup import LESSONS, WarmupPlan, make_batch, supervised_loss, warm_up
+from grounding.training.warmup import WarmupPlan, make_batch, supervised_loss, warm_up
 from prompting import IdMarker
 from rewards import REWARDS
 
 FIRST = 5_000_000
 MARKER = IdMarker("badge", 15.0)
+SAYS = STVG.teaching.says
 PLAN = WarmupPlan(LESSONS, batch=2, lr=1e-3, max_steps=6, first_clip=FIRST)
 
 
@@ -58,7 +60,7 @@ def test_a_step_of_grpo_learns_from_it(
         return sum(map(ord, meta.text)) % 11 / 10
 
     monkeypatch.setitem(REWARDS, "stvg_format", by_letters)  # an untrained policy answers nothing
-    policy, source = fresh(), toy_source(FIRST, 8, fps=1.0, asks=VTG.toy or as_they_are)
+    policy, source = fresh(), toy_source(FIRST, 8, fps=1.0, toy=VTG.toy)
     before = {name: value.clone() for name, value in policy.model.state_dict().items()}
     shown: list[list[list[int]]] = []
     encode = Policy.encode
@@ -89,16 +91,19 @@ def test_it_is_evaluated(policy: Policy) -> None:
         assert prediction.sample.id == one.loaded.sample.id
 
 
-def test_only_the_samples_own_clip_is_named(policy: Policy) -> None:
+def test_frames_of_the_samples_own_clip_are_named(policy: Policy) -> None:
     source = toy_source(FIRST, 1)
     asked = asks(STVG, around)(source.load(source.samples[0]))
     prompt = policy.encode([asked.turn])[0]
-    targets = targets_of(policy, prompt, asked, marks=True)
+    targets = targets_of(policy, prompt, asked, SAYS)
     alone = Asking(STVG, "short", MARKER)(asked.loaded)
-    usual = targets_of(policy, policy.encode([alone.turn])[0], alone, marks=True)
+    usual = targets_of(policy, policy.encode([alone.turn])[0], alone, SAYS)
     still, video = 36, 36 * 4  # tokens of 14 pixels
     assert targets.shape[0] == still + video + still
-    assert not targets[:still].any() and not targets[-still:].any()
+    for frame, part in ((0, targets[:still]), (-1, targets[-still:])):
+        seen = objects_shown(replace(asked.loaded, clip=picked(asked.loaded.clip, frame)), (1, 6, 6))
+        assert seen.any()
+        assert part.any(1).tolist() == (seen.ravel() > 0).tolist()
     torch.testing.assert_close(targets[still:-still], usual, rtol=0, atol=0)
     assert objects_shown(asked.loaded, (4, 6, 6)).any()
 
@@ -106,8 +111,8 @@ def test_only_the_samples_own_clip_is_named(policy: Policy) -> None:
 @torch.no_grad()
 def test_the_warm_up_loss_is_that_of_prompts_encoded_one_by_one(policy: Policy) -> None:
     batch = make_batch(policy, asks(STVG, around), PLAN, LESSONS[-1], FIRST)
-    loss, _ = supervised_loss(policy, batch, asks=False, marks=True)
-    named = naming_loss(policy, policy.encode_videos(batch.prompts), batch.prompts, batch.asked, marks=True)
+    loss, _ = supervised_loss(policy, batch, asks=False, says=SAYS)
+    named = naming_loss(policy, policy.encode_videos(batch.prompts), batch.prompts, batch.asked, SAYS)
     assert float(loss) == pytest.approx(float(named), abs=1e-5)
 
 

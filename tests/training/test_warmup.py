@@ -14,12 +14,11 @@ import torch
 from grounding.policies.policy import Policy
 from grounding.tasks.asking import Asking
 from grounding.tasks.stvg import STVG
+from grounding.tasks.teaching import LESSONS, Lesson
 from grounding.training.dense import completion_tokens
 from grounding.training.lessons import naming_loss
 from grounding.training.warmup import (
-    LESSONS,
     NAMING,
-    Lesson,
     WarmupPlan,
     exact,
     make_batch,
@@ -31,6 +30,7 @@ from prompting import IdMarker
 
 ASKING = Asking(STVG, "short", IdMarker("badge", 15.0))
 FIRST = 5_000_000
+SAYS = STVG.teaching.says
 STILL, WHOLE = Lesson(1.0), Lesson(1.0, still=False)
 PLAN = WarmupPlan([STILL], batch=2, lr=1e-3, max_steps=2, first_clip=FIRST)
 
@@ -48,11 +48,6 @@ def test_the_schedule_by_hand() -> None:
 @pytest.mark.parametrize("steps", [1, 2, 3, 7, 420])
 def test_every_step_has_a_stage(steps: int) -> None:
     assert len(schedule(replace(PLAN, lessons=LESSONS, max_steps=steps))) == steps
-
-
-def test_the_default_stages_name_then_ask_about_stills_then_about_whole_clips() -> None:
-    assert [(lesson.asks, lesson.still) for lesson in LESSONS] == [(False, True), (True, True), (True, False)]
-    assert sum(lesson.share for lesson in LESSONS) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(("lesson", "frames"), [(STILL, 2), (WHOLE, 8)])
@@ -81,7 +76,7 @@ def test_the_ids_are_drawn(policy: Policy) -> None:
 @pytest.mark.parametrize("lesson", [STILL, WHOLE])
 def test_the_loss_is_that_of_the_plain_model(policy: Policy, lesson: Lesson) -> None:
     batch = make_batch(policy, ASKING, PLAN, lesson, FIRST)
-    loss, figures = supervised_loss(policy, batch, asks=True, marks=True)
+    loss, figures = supervised_loss(policy, batch, asks=True, says=SAYS)
     rows = [completion_tokens(policy, talk) for talk in batch.talks]
     inputs = policy.pad(batch.prompts, [tokens for tokens, _ in rows])
     logp = torch.log_softmax(policy.model(**inputs).logits, -1)
@@ -93,7 +88,7 @@ def test_the_loss_is_that_of_the_plain_model(policy: Policy, lesson: Lesson) -> 
                 answers.setdefault((row, who), []).append(float(logp[row, begin + at - 1, token]))
     terms = [term for answer in answers.values() for term in answer]
     features = policy.encode_videos(batch.prompts)
-    named = float(naming_loss(policy, features, batch.prompts, batch.asked, marks=True))
+    named = float(naming_loss(policy, features, batch.prompts, batch.asked, SAYS))
     assert float(loss) == pytest.approx(NAMING * named - sum(terms) / len(terms), abs=1e-4)
     assert figures["exact"] == pytest.approx(np.mean([np.exp(sum(answer)) for answer in answers.values()]), rel=1e-3)
 
@@ -101,8 +96,8 @@ def test_the_loss_is_that_of_the_plain_model(policy: Policy, lesson: Lesson) -> 
 @torch.no_grad()
 def test_without_questions_only_names_count(policy: Policy) -> None:
     batch = make_batch(policy, ASKING, PLAN, STILL, FIRST)
-    loss, figures = supervised_loss(policy, batch, asks=False, marks=True)
-    named = naming_loss(policy, policy.encode_videos(batch.prompts), batch.prompts, batch.asked, marks=True)
+    loss, figures = supervised_loss(policy, batch, asks=False, says=SAYS)
+    named = naming_loss(policy, policy.encode_videos(batch.prompts), batch.prompts, batch.asked, SAYS)
     assert float(loss) == pytest.approx(float(named), abs=1e-5)
     assert figures == {}
 
