@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from grounding.core.limits import check_bytes, check_frames
 from grounding.core.video_backends import BACKENDS, torchcodec_decoder
 from grounding.core.video_probe import VideoInfo, frame_times, probe
 
-__all__ = ["VideoInfo", "frame_times", "probe", "read_clip", "sample_times"]
+__all__ = ["VideoInfo", "frame_times", "probe", "read_clip", "read_frames", "sample_times"]
 
 _log = logging.getLogger(__name__)
 
@@ -50,15 +50,42 @@ def read_clip(
     """
     if not (math.isfinite(fps) and fps > 0):
         raise UserError(f"fps must be a finite number > 0, got {fps!r}")
-    for name, value in (("max_frames", max_frames), ("max_pixels", 1 if max_pixels is None else max_pixels)):
-        if value < 1:
-            raise UserError(f"{name} must be 1 or more, got {value!r}")
-    if backend != "auto" and backend not in BACKENDS:
-        raise UserError(f"unknown video backend {backend!r}; choose one of auto, {', '.join(BACKENDS)}")
+    if max_frames < 1:
+        raise UserError(f"max_frames must be 1 or more, got {max_frames!r}")
     info = probe(path)
     wanted = np.unique(nearest_frames(info.pts, sample_times(info, fps, max_frames)))
+    return _clip(info, wanted, max_pixels, backend)
+
+
+def read_frames(
+    path: str | Path, frames: Sequence[int], *, max_pixels: int | None = None, backend: str = "auto"
+) -> Clip:
+    """The frames of these numbers, in their order in the video.
+
+    Args:
+        path: A video file.
+        frames: At least one number, counted from 0 in the order in which the frames are shown.
+        max_pixels: As `read_clip`.
+        backend: As `read_clip`.
+
+    Raises:
+        UserError: As `read_clip`, or if the video has no such frame.
+    """
+    info, wanted = probe(path), np.unique(np.array(frames, int))
+    if len(wanted) and not 0 <= wanted[0] <= wanted[-1] < info.frame_count:
+        beyond = wanted[0] if wanted[0] < 0 else wanted[-1]
+        raise UserError(f"{path} has the frames 0 to {info.frame_count - 1}, got frame {beyond}")
+    return _clip(info, wanted, max_pixels, backend)
+
+
+def _clip(info: VideoInfo, wanted: np.ndarray, max_pixels: int | None, backend: str) -> Clip:
+    """The clip of the wanted frames, numbers in ascending order."""
+    if max_pixels is not None and max_pixels < 1:
+        raise UserError(f"max_pixels must be 1 or more, got {max_pixels!r}")
+    if backend != "auto" and backend not in BACKENDS:
+        raise UserError(f"unknown video backend {backend!r}; choose one of auto, {', '.join(BACKENDS)}")
     size = shrunk_size(info.size, max_pixels)
-    check_bytes(len(wanted) * size[0] * size[1] * 3, f"a clip of {len(wanted)} frames of {path}")
+    check_bytes(len(wanted) * size[0] * size[1] * 3, f"a clip of {len(wanted)} frames of {info.path}")
     frames = _read(info, wanted, size, backend)
     return Clip(frames, info.pts[wanted], info.fps, info.size, info.duration)
 

@@ -129,8 +129,9 @@ def assign_rows(
         with collecting(errors):
             masklets = checked_masklets(row, media)
             which = assigned(row.boxes, masklets)  # by all boxes, the score by those within the interval
-            tube = drawn_tube(row.boxes, row.only_interval, masklets)
-            found.append(_row(row.id, row.number, which, tube, row.only_interval, masklets))
+            tube = drawn_tube(row, masklets)
+            assert row.truth.interval is not None  # it was read for one
+            found.append(_row(row.id, row.number, which, tube, row.truth.interval, masklets))
         if errors:
             problems.append(Problem(annotations, row.number, row.id, "; ".join(errors)))
     return _report(annotations, len(rows), found, len(rows) - len(boxed), problems)

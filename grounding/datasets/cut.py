@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -40,17 +41,27 @@ def within_video(truth: Answer, video: VideoInfo, beyond: Action) -> Answer:
     Raises:
         UserError: If there is something past the end and `beyond` is "reject".
     """
-    interval, tube, slack = truth.interval, truth.tube, 0.5 / video.fps  # ends are often rounded
-    late = interval is not None and interval.end > video.duration + slack
+    tube, slack = truth.tube, 0.5 / video.fps  # ends are often rounded
+    late = any(one.end > video.duration + slack for one in truth.segments or ())
     if beyond == "keep" or not (late or (tube is not None and tube.frames.stop > video.frame_count)):
         return truth
     if beyond == "reject":
         raise UserError(f"the truth reaches past the video, which has {video.frame_count} frames, {video.duration:g} s")
-    if interval is not None:
-        interval = Interval(min(interval.start, video.duration), min(interval.end, video.duration))
+    truth = _retimed(truth, lambda time: min(time, video.duration))
     if tube is not None:
         tube = Tube(tube.start_frame, tube.boxes[: max(video.frame_count - tube.start_frame, 0)])
-    return timed(replace(truth, interval=interval, tube=tube), video)
+    return timed(replace(truth, tube=tube), video)
+
+
+def _retimed(truth: Answer, moved: Callable[[float], float]) -> Answer:
+    """The truth with every second that it names moved."""
+
+    def of(one: Interval) -> Interval:
+        return Interval(moved(one.start), moved(one.end))
+
+    interval = None if truth.interval is None else of(truth.interval)
+    intervals = None if truth.intervals is None else tuple(map(of, truth.intervals))
+    return replace(truth, interval=interval, intervals=intervals)
 
 
 def cut(loaded: LoadedSample, segment: Interval) -> LoadedSample:
@@ -70,9 +81,7 @@ def cut(loaded: LoadedSample, segment: Interval) -> LoadedSample:
         raise UserError(f"no frame of the video was sampled {when(segment)}; check the video")
     begin, end = float(masklets.pts[frames.start]), min(segment.end, clip.duration)
     tracks = {i: track[frames.start : frames.stop] for i, track in masklets.tracks.items()}
-    if truth.interval is not None:
-        start, stop = (min(max(time - begin, 0.0), end - begin) for time in (truth.interval.start, truth.interval.end))
-        truth = replace(truth, interval=Interval(start, stop))
+    truth = _retimed(truth, lambda time: min(max(time - begin, 0.0), end - begin))
     if truth.tube is not None:
         first = max(truth.tube.start_frame, frames.start)
         boxes = truth.tube.boxes[first - truth.tube.start_frame : max(frames.stop - truth.tube.start_frame, 0)]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import difflib
 import re
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from grounding.core.checks import within
 from grounding.core.errors import UserError, UserErrors
 from grounding.core.intervals import Interval
+from grounding.core.samples import Answer
 from grounding.core.tags import TAGS
+from grounding.datasets.options import checked_option, lettered
 from grounding.datasets.problems import collecting
 
 _LARGE = 1e9  # neither seconds nor pixels come near
@@ -21,13 +24,20 @@ RESERVED = re.compile("|".join([r"<\|[^|]{0,100}\|>", *map(re.escape, TAGS)]), r
 
 Box = tuple[float, float, float, float]
 
+Needs = Sequence[tuple[str, ...]]  # the parts that a truth must have, of each tuple one, see `Task.needs`
+WHICH_AND_WHEN: Needs = (("interval",), ("object_id", "tube"))
 
-def read_fields(value: dict[str, Any], *, marks: bool = True) -> dict[str, Any]:
+_PARTS = ("interval", "intervals", "object_id", "object_ids", "box", "choices", "number", "text")
+_BESIDE = {"box": "frame", "choices": "options"}  # what a row must say beside a key
+
+
+def read_fields(value: dict[str, Any], *, needs: Needs = WHICH_AND_WHEN, marks: bool = True) -> dict[str, Any]:
     """Read the keys of a row.
 
     Args:
         value: The JSON object, without keys that are null.
-        marks: Whether IDs will be drawn; only then a row must have masklets and say which object it is about.
+        needs: The parts that the truth must have. The row names them like `Answer` does, but for a tube its `boxes`.
+        marks: Whether IDs will be drawn; only then a row must have masklets.
 
     Returns:
         The arguments of `grounding.datasets.rows.Row`, but its number.
@@ -36,23 +46,46 @@ def read_fields(value: dict[str, Any], *, marks: bool = True) -> dict[str, Any]:
         UserErrors: All that is wrong: missing, unknown and ill-formed keys.
     """
     errors = [_unknown(key) for key in value if key not in _READERS]
-    required = ["id", "video", "query"]
-    required += ["interval"] if marks or "intervals" not in value else []
-    required += ["masklets"] if marks else []
+    required = ["id", "video", "query", *(["masklets"] if marks else [])]
     errors += [f'"{key}" is missing; add it' for key in required if key not in value]
-    if "interval" in value and "intervals" in value:
-        errors.append('the times must be either "interval" or "intervals", got both')
-    truths = [key for key in ("object_id", "boxes") if key in value]
-    if marks and len(truths) != 1:
-        errors.append(f'the truth must be either "object_id" or "boxes", got {" and ".join(truths) or "neither"}')
+    for need in needs:
+        with collecting(errors):
+            _check_part([_key_of(part) for part in need], value)
+    for key, beside in _BESIDE.items():
+        if key in value and beside not in value:
+            errors.append(f'"{beside}" is missing, without which "{key}" says nothing; add it')
+    if "frame" in value and "segment" in value:
+        errors.append('what is shown must be either a "frame" or a "segment", got both')
     fields = {}
     for key, reader in _READERS.items():
         if key in value:
             with collecting(errors):
                 fields[key] = reader(value[key])
+    if "choices" in fields and "options" in fields:
+        with collecting(errors), within('"choices"'):
+            fields["choices"] = _letters(fields["choices"], len(fields["options"]))
     if errors:
         raise UserErrors(errors)
-    return fields
+    said = {part: fields.pop(part) for part in _PARTS if part in fields}
+    wanted = {part for need in needs for part in need}
+    if "tube" not in wanted:
+        fields.pop("boxes", None)
+    return {**fields, "truth": Answer(**{part: value for part, value in said.items() if part in wanted})}
+
+
+def _key_of(part: str) -> str:
+    """How a row calls a part of an `Answer`."""
+    return "boxes" if part == "tube" else part
+
+
+def _check_part(keys: list[str], value: dict[str, Any]) -> None:
+    """A row must have one of these keys."""
+    there = [key for key in keys if key in value]
+    if len(keys) == 1 and not there:
+        raise UserError(f'"{keys[0]}" is missing; add it')
+    if len(there) != 1:
+        said = " or ".join(f'"{key}"' for key in sorted(keys, key=[*_READERS].index))
+        raise UserError(f"the truth must be either {said}, got {' and '.join(there) or 'none of them'}")
 
 
 def _unknown(key: str) -> str:
@@ -76,14 +109,14 @@ def _read_line(key: str, value: Any) -> str:
     return value
 
 
-def _read_query(value: Any) -> str:
+def _read_words(key: str, value: Any) -> str:
     """A text that cannot be taken for what a model says itself, nor for the place of its video."""
-    query = _read_text("query", value)
-    if len(query) > MAX_QUERY:
-        raise UserError(f'"query" must have at most {MAX_QUERY} characters, got {len(query)}; shorten it')
-    if found := RESERVED.search(query):
-        raise UserError(f'"query" holds {found.group()!r}, which is a token or tag of the model\'s own; reword it')
-    return query
+    words = _read_text(key, value)
+    if len(words) > MAX_QUERY:
+        raise UserError(f'"{key}" must have at most {MAX_QUERY} characters, got {len(words)}; shorten it')
+    if found := RESERVED.search(words):
+        raise UserError(f'"{key}" holds {found.group()!r}, which is a token or tag of the model\'s own; reword it')
+    return words
 
 
 def read_id(value: Any) -> str:
@@ -101,9 +134,9 @@ def _is_number(value: Any) -> bool:
     return type(value) in (int, float) and -_LARGE < value < _LARGE
 
 
-def _read_interval(value: Any) -> Interval:
+def _read_interval(value: Any, key: str = "interval") -> Interval:
     if not isinstance(value, list) or len(value) != 2 or not all(map(_is_number, value)):
-        raise UserError(f'"interval" must be two finite numbers [start_s, end_s], got {reprlib.repr(value)}')
+        raise UserError(f'"{key}" must be two finite numbers [start_s, end_s], got {reprlib.repr(value)}')
     return Interval(float(value[0]), float(value[1]))
 
 
@@ -119,6 +152,46 @@ def _read_object_id(value: Any) -> int:
     return value
 
 
+def _read_object_ids(value: Any) -> frozenset[int]:
+    if not isinstance(value, list) or not all(type(one) is int and 1 <= one < _LARGE for one in value):
+        form = "a list of whole numbers >= 1 (0 is the background), [] for none"
+        raise UserError(f'"object_ids" must be {form}, got {reprlib.repr(value)}')
+    return frozenset(value)
+
+
+def _read_frame(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < _LARGE:
+        raise UserError(f'"frame" must be the number of a source frame, a whole number >= 0, got {reprlib.repr(value)}')
+    return value
+
+
+def _read_number(value: Any) -> float:
+    if not _is_number(value):
+        raise UserError(f'"number" must be a finite number, got {reprlib.repr(value)}')
+    return float(value)
+
+
+def _read_options(value: Any) -> list[str]:
+    if not isinstance(value, list):
+        raise UserError(f'"options" must be a list of texts, got {reprlib.repr(value)}')
+    with within('"options"'):
+        options = [checked_option(one) for one in value]
+    options = [_read_words("options", one) for one in options]
+    if not 2 <= len(options) <= 26:
+        raise UserError(f'"options" must be 2 to 26 texts, got {len(options)}')
+    if twice := [one for place, one in enumerate(options) if one in options[:place]]:
+        raise UserError(f'"options" holds {reprlib.repr(twice[0])} twice; remove or reword one of the two')
+    return options
+
+
+def _letters(value: Any, options: int) -> frozenset[str]:
+    """The letter or the list of letters of right options."""
+    letters = value if isinstance(value, list) else [value]
+    if not letters:
+        raise UserError("must be the letters of the right options, got []")
+    return frozenset(letter for one in letters for letter in lettered(one, options)["choices"])
+
+
 def _read_boxes(value: Any) -> dict[int, Box]:
     if not isinstance(value, dict) or not value:
         form = '{"frame": [x1, y1, x2, y2], ...} with at least one frame'
@@ -132,12 +205,16 @@ def _read_boxes(value: Any) -> dict[int, Box]:
 def _read_box(frame: str, box: Any) -> tuple[int, Box]:
     if not (frame.isascii() and frame.isdigit() and len(frame) < 10):
         raise UserError(f'"boxes" must be named by source frames "0", "1", ..., got {reprlib.repr(frame)}')
+    return int(frame), _read_corners(f'"boxes", frame {frame}', box)
+
+
+def _read_corners(name: str, box: Any) -> Box:
     if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
-        raise UserError(f'"boxes", frame {frame}: expected four finite numbers, got {reprlib.repr(box)}')
+        raise UserError(f"{name}: expected four finite numbers, got {reprlib.repr(box)}")
     x1, y1, x2, y2 = map(float, box)
     if not (x1 < x2 and y1 < y2):
-        raise UserError(f'"boxes", frame {frame}: expected [x1, y1, x2, y2] with x1 < x2 and y1 < y2, got {box}')
-    return int(frame), (x1, y1, x2, y2)
+        raise UserError(f"{name}: expected [x1, y1, x2, y2] with x1 < x2 and y1 < y2, got {box}")
+    return x1, y1, x2, y2
 
 
 def _read_meta(value: Any) -> dict[str, Any]:
@@ -149,12 +226,20 @@ def _read_meta(value: Any) -> dict[str, Any]:
 _READERS: dict[str, Callable[[Any], Any]] = {
     "id": read_id,
     "video": lambda value: _read_line("video", value),
-    "query": _read_query,
+    "query": lambda value: _read_words("query", value),
+    "frame": _read_frame,
+    "segment": lambda value: _read_interval(value, "segment"),
     "interval": _read_interval,
     "intervals": _read_intervals,
     "masklets": lambda value: _read_line("masklets", value),
     "object_id": _read_object_id,
+    "object_ids": _read_object_ids,
     "boxes": _read_boxes,
+    "box": lambda value: _read_corners('"box"', value),
+    "options": _read_options,
+    "choices": lambda value: value,  # letters of the options, so that it is read with them
+    "number": _read_number,
+    "text": lambda value: _read_words("text", value),
     "split": lambda value: _read_line("split", value),
     "completion": lambda value: _read_text("completion", value),
     "thinking": lambda value: _read_text("thinking", value),

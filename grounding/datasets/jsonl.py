@@ -11,13 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from grounding.core.clip import Clip
 from grounding.core.errors import UserError
 from grounding.core.reading import is_file, is_folder
 from grounding.core.samples import LoadedSample, Sample
+from grounding.datasets.cut import cut
+from grounding.datasets.fields import WHICH_AND_WHEN, Needs
 from grounding.datasets.media import ClipOptions, Media
 from grounding.datasets.problems import Problem, collecting, settle
 from grounding.datasets.rows import Row, read_rows
-from grounding.datasets.truth import checked_times, checked_truth, completed, row_masklets, sparse
+from grounding.datasets.truth import checked_truth, completed, row_masklets, sparse
 
 
 @dataclass
@@ -25,8 +28,9 @@ class JsonlSource:
     """Samples of an annotation file; a `grounding.core.Source`. Made by `open_jsonl`.
 
     Args:
-        samples: The good rows in the order of the file; the interval of their truth is set, with `marks` the id
-            too, and the tube where the annotator drew boxes.
+        samples: The good rows in the order of the file, with the parts of their truths that are needed; of objects
+            the ids, and the tube where the annotator drew boxes. What a row says besides is their `meta`, see
+            `Row.kept`.
         skipped: The bad rows that were left out.
         file: The annotation file, as the user named it.
         media: Where videos and masklets are read.
@@ -50,6 +54,8 @@ class JsonlSource:
     def load(self, sample: Sample) -> LoadedSample:
         """Read the clip and masklets of one of `samples`, and complete its truth with the tube.
 
+        Of a row with a `frame` the clip is that frame; of one with a `segment` times and frames count from its start.
+
         Raises:
             UserError: Naming file and row, if the video or the masks can no longer be read.
         """
@@ -59,10 +65,18 @@ class JsonlSource:
                 masklets = row_masklets(row, self.media, merge_splits=self.merge_splits)
             else:
                 masklets = self.media.no_masklets(row.video)
-            clip = self.clips.read(self.media.find(row.video))
+            loaded = LoadedSample(completed(sample, masklets), self._clip(row), masklets)
+            return loaded if row.segment is None else cut(loaded, row.segment)
         except UserError as error:
             raise UserError(Problem(self.file, row.number, row.id, str(error)).line()) from error
-        return LoadedSample(completed(sample, masklets), clip, masklets)
+
+    def _clip(self, row: Row) -> Clip:
+        path, clips = self.media.find(row.video), self.clips
+        if row.frame is not None:
+            return clips.still(path, row.frame)
+        if row.segment is not None:
+            clips = clips.of_segment(row.segment, self.media.video(row.video).duration)
+        return clips.read(path)
 
 
 def open_jsonl(
@@ -72,6 +86,7 @@ def open_jsonl(
     *,
     split: str | None = None,
     merge_splits: bool = False,
+    needs: Needs = WHICH_AND_WHEN,
     marks: bool = True,
     on_error: Literal["stop", "skip"] = "stop",
 ) -> JsonlSource:
@@ -84,6 +99,7 @@ def open_jsonl(
         split: Keep only rows with this `split`; files of other well-formed rows are then not looked at.
         merge_splits: Where the boxes of a row follow several ids one after another (a tracker that lost the object),
             make them one when it is loaded. The truth is used for that: train with it, but do not evaluate.
+        needs: The parts that truths must have, of each tuple one, see `Task.needs`; others are left out of them.
         marks: Whether IDs will be drawn, see `JsonlSource`.
         on_error: Whether bad rows stop or are left out and kept in `skipped`.
 
@@ -91,14 +107,14 @@ def open_jsonl(
         UserError: If a folder or file is missing, no row is good, or no row belongs to the split.
         UserErrors: If rows are bad and `on_error` is "stop".
     """
-    wanted, skipped = wanted_rows(root, annotations, split, marks=marks)
+    wanted, skipped = wanted_rows(root, annotations, split, needs=needs, marks=marks)
     media = Media(root)
     samples: dict[str, Sample] = {}
     notes: list[Problem] = []
     for row in sorted(wanted, key=lambda row: (row.video, row.masklets)):  # each file is read once
         errors: list[str] = []
         with collecting(errors):
-            truth = checked_truth(row, media, merge_splits=merge_splits) if marks else checked_times(row, media)
+            truth = checked_truth(row, media, marks=marks, merge_splits=merge_splits)
             samples[row.id] = Sample(row.id, row.video, row.query, truth, row.kept)
             if truth.tube is not None and (note := sparse(truth.tube)):
                 notes.append(Problem(annotations, row.number, row.id, note))
@@ -112,7 +128,7 @@ def open_jsonl(
 
 
 def wanted_rows(
-    root: str | Path, annotations: str, split: str | None, *, marks: bool = True
+    root: str | Path, annotations: str, split: str | None, *, needs: Needs = WHICH_AND_WHEN, marks: bool = True
 ) -> tuple[list[Row], list[Problem]]:
     """The well-formed rows of a split, and the ill-formed rows of the file.
 
@@ -120,12 +136,13 @@ def wanted_rows(
         root: Folder of the dataset.
         annotations: The file, relative to `root`, or else as it stands.
         split: Keep only rows with this `split`; None keeps all.
-        marks: Whether IDs will be drawn, see `read_fields`.
+        needs: The parts that truths must have, see `read_fields`.
+        marks: Whether IDs will be drawn.
 
     Raises:
         UserError: If a folder or file is missing, or no row belongs to the split though none is ill-formed.
     """
-    rows, problems = read_rows(_find_annotations(root, annotations), annotations, marks=marks)
+    rows, problems = read_rows(_find_annotations(root, annotations), annotations, needs=needs, marks=marks)
     wanted = [row for row in rows if split is None or row.split == split]
     if not wanted and not problems:
         known = ", ".join(sorted({row.split for row in rows if row.split is not None}))

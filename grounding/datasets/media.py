@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
 from grounding.core.clip import Clip
 from grounding.core.errors import UserError
 from grounding.core.files import inside
+from grounding.core.intervals import Interval
 from grounding.core.masklets import Masklets
 from grounding.core.reading import is_file
-from grounding.core.video import VideoInfo, probe, read_clip
+from grounding.core.video import VideoInfo, probe, read_clip, read_frames
 from grounding.masks import read_masklets
 
 LONGEST = 200  # times as long as wide: the processors of Qwen-VL and GLM-V refuse longer frames
@@ -42,6 +44,19 @@ class ClipOptions:
     def read(self, path: Path) -> Clip:
         """The sampled frames of a video; errors as `read_clip`."""
         return read_clip(path, **vars(self))
+
+    def still(self, path: Path, frame: int) -> Clip:
+        """One frame of a video, by its number from 0; errors as `read_frames`."""
+        return read_frames(path, [frame], max_pixels=self.max_pixels, backend=self.backend)
+
+    def of_segment(self, segment: Interval, duration: float) -> ClipOptions:
+        """How a whole video of so many seconds is read of which only a segment will be seen.
+
+        At least one frame lies within; those outside do not count as the most.
+        """
+        lasts = min(segment.end, duration) - segment.start
+        fps = min(max(self.fps, 1 / lasts), self.max_frames / lasts)
+        return replace(self, fps=fps, max_frames=math.ceil(duration * fps) + 1)
 
 
 @dataclass

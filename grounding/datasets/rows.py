@@ -1,22 +1,46 @@
 """Rows of a bring-your-own annotation file: JSON lines checked key by key, without looking at videos or masks.
 
-One object a line; blank lines are allowed:
+One object a line; blank lines are allowed, null means absent, and an unknown key is refused, for it is most often a
+misspelt one:
 
     {"id": "a", "video": "a.mp4", "query": "the red car", "interval": [0.5, 2.0], "masklets": "a_masks",
      "object_id": 3, "split": "train", "meta": {"source": "mine"}}
 
-`video` and `masklets` are relative to the dataset's root, `interval` is in seconds. The truth is `object_id` or
-`boxes`, an object of source frame (0-based): [x1, y1, x2, y2] in pixels. Tasks that draw no IDs need neither these
-nor `masklets`, and may have several segments, `"intervals": [[0.5, 2.0], ...]`, in place of `interval`. `split`,
-`completion`, `thinking` (texts for supervised training) and `meta` are optional, and null means absent. An unknown key
-is refused: it is most often a misspelt one.
+What is shown and asked:
+
+    id, query    texts
+    video        path relative to the dataset's root
+    frame        number of the one source frame (from 0) that is shown in place of the video
+    segment      [start, end], the part of the video that is shown in place of all of it
+    options      2 to 26 texts to choose from, the letter `A. ` before them or not
+    masklets     path of the masks of all objects, relative to the root, where IDs are drawn
+
+The truth, of which a task takes the parts that it asks for. There must be one of the keys that it can use for a part:
+
+    interval     [start, end], when; or `intervals`, [[start, end], ...], with [] for never
+    object_id    which object of the masklets, or `object_ids`, a list of several, with [] for none; or
+                 `boxes`, {"6": [x1, y1, x2, y2], ...} by source frame: the object of the masklets that they fit best
+    box          [x1, y1, x2, y2], where in the `frame`
+    choices      the letter of the right one of the `options`, "B", or a list of letters where several are right
+    number       a count, a measure, or a progress in percent
+    text         the right words
+
+Times are in seconds from the start of the video, also beside a `segment`; frames count from 0; boxes are xyxy in pixels
+of the source frame. `split`, `completion`, `thinking` (texts for supervised training) and `meta` are optional.
+
+    {"id": "b", "video": "a.mp4", "query": "Why does she turn?", "options": ["He calls.", "She fell."],
+     "choices": "A", "intervals": [[3, 7.5]]}
+    {"id": "c", "video": "a.mp4", "query": "How many people are there?", "number": 4}
+    {"id": "d", "video": "a.mp4", "query": "the red car", "frame": 48, "box": [10, 20, 200, 180]}
+    {"id": "e", "video": "a.mp4", "query": "put the cup on the shelf", "segment": [0, 12], "number": 40}
+    {"id": "f", "video": "a.mp4", "query": "the two girls who sit", "masklets": "a_masks", "object_ids": [1, 3]}
 """
 
 from __future__ import annotations
 
 import itertools
 import reprlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +48,8 @@ from typing import Any
 from grounding.core.errors import UserError
 from grounding.core.intervals import Interval
 from grounding.core.reading import parse_json, regular_file
-from grounding.datasets.fields import Box, read_fields, read_id
+from grounding.core.samples import Answer
+from grounding.datasets.fields import WHICH_AND_WHEN, Box, Needs, read_fields, read_id
 from grounding.datasets.problems import Problem, collecting
 
 MAX_LINE = 4 << 20  # bytes; boxes on 50,000 frames stay below
@@ -39,13 +64,14 @@ class Row:
         id: Unique in the file.
         video: Path relative to the root.
         query: The sentence: not empty, at most 2000 characters, without a model's own tokens such as `<|im_end|>`.
-        interval: When, in seconds; None where there are `intervals`.
+        truth: The parts that the row was read for; an object that has `boxes` is not known yet.
         masklets: Path relative to the root; empty where no IDs are drawn.
-        object_id: Which masklet, >= 1, or None where there are boxes.
-        boxes: Source frame -> xyxy in pixels; empty where there is an object id.
+        boxes: Source frame -> xyxy in pixels; empty where there are none.
+        frame: The one source frame that is shown, from 0, if it is one.
+        segment: The part of the video that is shown, in seconds, if it is one.
+        options: Texts to choose from, without letters, if there are some.
         split: Name of the part of the dataset, if any.
         meta: Whatever the user wants to keep.
-        intervals: When, in several segments, () for never; never where IDs are drawn.
         completion: The whole text that supervised training teaches, if it is given.
         thinking: What that text thinks, if only this is given.
     """
@@ -54,36 +80,36 @@ class Row:
     id: str
     video: str
     query: str
-    interval: Interval | None = None
+    truth: Answer = field(default_factory=Answer)
     masklets: str = ""
-    object_id: int | None = None
     boxes: Mapping[int, Box] = field(default_factory=dict)
+    frame: int | None = None
+    segment: Interval | None = None
+    options: Sequence[str] | None = None
     split: str | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
-    intervals: tuple[Interval, ...] | None = None
     completion: str | None = None
     thinking: str | None = None
 
     @property
-    def only_interval(self) -> Interval:
-        """The interval of a row that was read for a task that draws IDs."""
-        assert self.interval is not None
-        return self.interval
-
-    @property
     def kept(self) -> Mapping[str, Any]:
-        """`meta`, with the texts that are given."""
-        given = {"completion": self.completion, "thinking": self.thinking}
-        return {**self.meta, **{name: text for name, text in given.items() if text is not None}}
+        """`meta`, with what else is given but the truth, by the names of the keys."""
+        segment = None if self.segment is None else (self.segment.start, self.segment.end)
+        given: dict[str, Any] = {"options": self.options, "frame": self.frame, "segment": segment}
+        given |= {"completion": self.completion, "thinking": self.thinking}
+        return {**self.meta, **{name: value for name, value in given.items() if value is not None}}
 
 
-def read_rows(path: Path, name: str, *, marks: bool = True) -> tuple[list[Row], list[Problem]]:
+def read_rows(
+    path: Path, name: str, *, needs: Needs = WHICH_AND_WHEN, marks: bool = True
+) -> tuple[list[Row], list[Problem]]:
     """Read an annotation file, keeping the good rows and a problem for each bad one.
 
     Args:
         path: The file, UTF-8 with or without a byte order mark.
         name: What to call it in problems.
-        marks: Whether IDs will be drawn, see `read_fields`.
+        needs: The parts that truths must have, see `read_fields`.
+        marks: Whether IDs will be drawn.
 
     Raises:
         UserError: If the file cannot be read or holds no row at all.
@@ -96,7 +122,7 @@ def read_rows(path: Path, name: str, *, marks: bool = True) -> tuple[list[Row], 
             with collecting(errors):
                 value = _parse_object(line)
                 sample_id = _id_of(value)
-                row = Row(number, **read_fields(value, marks=marks))
+                row = Row(number, **read_fields(value, needs=needs, marks=marks))
                 if row.id in rows:
                     raise UserError(f"id is used by row {rows[row.id].number} already; give each row its own")
                 rows[row.id] = row

@@ -23,34 +23,40 @@ _NO_BOX: Box = (np.nan, np.nan, np.nan, np.nan)
 _OWN_BOXES = "mend them (xyxy pixels of the source frame) or give object_id"
 
 
-def checked_truth(row: Row, media: Media, *, merge_splits: bool = False) -> Answer:
-    """When and which object; where the annotator drew boxes, these are the tube, else it is left to the masks.
+def checked_truth(row: Row, media: Media, *, marks: bool = True, merge_splits: bool = False) -> Answer:
+    """The truth of a row; where the annotator drew boxes, these are the tube, else it is left to the masks.
 
     Args:
         row: A well-formed row.
         media: Where its video and masklets are.
+        marks: Whether IDs will be drawn; otherwise masklets are not looked at.
         merge_splits: Whether `row_masklets` will merge an object that goes on under several ids, as it was told to.
 
     Raises:
         UserError: If a file is not as it must be, or the truth does not fit it. Mistakes found together are raised
             together.
     """
+    if not marks:
+        check_shown(row, media)
+        return row.truth
     masklets = checked_masklets(row, media)
-    if row.object_id is not None:
-        return Answer(row.interval, _checked_id(row.object_id, row.only_interval, masklets))
+    for object_id in row.truth.ids or ():
+        _check_id(object_id, row, masklets)
+    if not row.boxes:
+        return row.truth
     object_id = _matched(assigned(row.boxes, masklets), _OWN_BOXES, merge_splits=merge_splits)
-    return Answer(row.interval, object_id, drawn_tube(row.boxes, row.only_interval, masklets))
+    return replace(row.truth, object_id=object_id, tube=drawn_tube(row, masklets))
 
 
 def checked_masklets(row: Row, media: Media) -> Masklets:
-    """The masklets of a row, whose interval was found to lie within its video.
+    """The masklets of a row that was found to fit its video.
 
     Raises:
         UserError: As `checked_truth`.
     """
     errors: list[str] = []
     with collecting(errors):
-        checked_times(row, media)
+        check_shown(row, media)
     with collecting(errors):
         media.find(row.masklets)
     if errors:
@@ -88,25 +94,53 @@ def assigned(boxes: Mapping[int, Box], masklets: Masklets) -> Assignment:
     return assign([tube_of_boxes(boxes)], masklets)[0]
 
 
-def checked_times(row: Row, media: Media) -> Answer:
-    """When, in one interval or several, each of which was found to lie within the row's video.
+def check_shown(row: Row, media: Media) -> None:
+    """Check that what a row shows is in its video, and the times and the box of its truth in what it shows.
 
     Raises:
-        UserError: If one does not, or the video cannot be read.
+        UserError: If one of them does not fit, or the video cannot be read.
     """
-    video, truth = media.video(row.video), Answer(row.interval, intervals=row.intervals)
-    for interval in truth.segments or ():
-        _check_interval(interval, video)
-    return truth
+    video, errors = media.video(row.video), list[str]()
+    if row.frame is not None and row.frame >= video.frame_count:
+        errors.append(f'"frame" is {row.frame}, the video has frames 0 to {video.frame_count - 1}; mend it')
+    if row.segment is not None:
+        with collecting(errors):
+            _check_interval("segment", row.segment, video)
+    for interval in row.truth.segments or ():
+        with collecting(errors):
+            _check_interval("interval", interval, video)
+            _check_within(interval, row.segment, 0.5 / video.fps)
+    if row.truth.box is not None:
+        with collecting(errors):
+            _check_box(row.truth.box, video.size)
+    if errors:
+        raise UserErrors(errors)
 
 
-def _check_interval(interval: Interval, video: VideoInfo) -> None:
-    shown = f"interval [{interval.start:g}, {interval.end:g}] s"
+def _check_interval(name: str, interval: Interval, video: VideoInfo) -> None:
+    shown = _shown(name, interval)
     if interval.end > video.duration + 0.5 / video.fps:  # bounds are often rounded
         lasts = f"which lasts {video.duration:.3f} s; mend it (seconds, not frames)"
         raise UserError(f"{shown} ends after the video, {lasts}")
     if not frames_within(interval, video.pts, video.fps):
         raise UserError(f"{shown} holds no frame; make it longer than 1 / fps = {1 / video.fps:.3f} s")
+
+
+def _check_within(interval: Interval, segment: Interval | None, slack: float) -> None:
+    if segment is not None and not segment.start - slack <= interval.start <= interval.end <= segment.end + slack:
+        shown = f"{_shown('interval', interval)} reaches out of the {_shown('segment', segment)}"
+        raise UserError(f"{shown}; mend one of the two (both in seconds from the start of the video)")
+
+
+def _check_box(box: Box, size: tuple[int, int]) -> None:
+    height, width = size
+    if min(box[:2]) < -1 or box[2] > width + 1 or box[3] > height + 1:  # edges are often rounded
+        picture = f"the picture of {width} x {height} pixels"
+        raise UserError(f'"box" {list(box)} reaches out of {picture}; mend it (xyxy pixels of the source frame)')
+
+
+def _shown(name: str, interval: Interval) -> str:
+    return f"{name} [{interval.start:g}, {interval.end:g}] s"
 
 
 def completed(sample: Sample, masklets: Masklets) -> Sample:
@@ -143,14 +177,16 @@ def _matched(found: Assignment, mend: str, *, merge_splits: bool = False) -> int
     raise UserError(f"the boxes overlap no masklet by {MIN_OVERLAP} or more ({best}); {mend}")
 
 
-def drawn_tube(boxes: Mapping[int, Box], interval: Interval, masklets: Masklets) -> Tube:
+def drawn_tube(row: Row, masklets: Masklets) -> Tube:
     """The annotator's boxes on the frames of the interval, NaN where none was drawn.
 
     Raises:
-        UserError: If there is none at all within the interval.
+        UserError: If the row has no interval, or none of its boxes is within.
     """
-    frames = frames_within(interval, masklets.pts, masklets.fps)
-    drawn = [boxes.get(frame, _NO_BOX) for frame in frames]
+    if row.truth.interval is None:
+        raise UserError('"boxes" need an "interval"; add it')
+    frames = frames_within(row.truth.interval, masklets.pts, masklets.fps)
+    drawn = [row.boxes.get(frame, _NO_BOX) for frame in frames]
     if all(box is _NO_BOX for box in drawn):
         raise UserError('none of the "boxes" lies within the interval; give boxes on its frames, or mend the interval')
     return Tube(frames.start, np.array(drawn))
@@ -164,10 +200,16 @@ def sparse(tube: Tube) -> str | None:
     return f"there are boxes on {boxed} of the {frames} frames of its time, and only there are tubes compared; add more"
 
 
-def _checked_id(object_id: int, interval: Interval, masklets: Masklets) -> int:
+def _check_id(object_id: int, row: Row, masklets: Masklets) -> None:
     if object_id not in masklets.tracks:
         known = ", ".join(map(str, masklets.ids[:20])) or "none"
         raise UserError(f"object_id {object_id} is not in the masks; choose from {known}")
-    if np.isnan(masklets.tube(object_id, interval).boxes).all():
-        raise UserError(f"object_id {object_id} is in no mask within the interval; mend the id or the interval")
-    return object_id
+    frames, where, mend = range(len(masklets.pts)), "", "mend the id"
+    for name, stretch in (("segment", row.segment), ("interval", row.truth.interval)):
+        if stretch is not None:
+            frames = frames_within(stretch, masklets.pts, masklets.fps)
+            where, mend = f" within the {name}", f"mend the id or the {name}"
+    if row.frame is not None:
+        frames, where, mend = range(row.frame, row.frame + 1), " on the frame", "mend the id or the frame"
+    if np.isnan(masklets.boxes(object_id)[frames.start : frames.stop]).all():
+        raise UserError(f"object_id {object_id} is in no mask{where}; {mend}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -148,11 +147,8 @@ class VideoSource:
         """The sampled frames; where only a segment will be seen, those outside of it do not count as the most."""
         clips = self.clips
         if "segment" in sample.meta:
-            duration = self._media.video(sample.video).duration
-            begin, end = sample.meta["segment"]
-            lasts = min(end, duration) - begin
-            fps = min(max(clips.fps, 1 / lasts), clips.max_frames / lasts)
-            clips = replace(clips, fps=fps, max_frames=math.ceil(duration * fps) + 1)
+            segment, video = Interval(*sample.meta["segment"]), self._media.video(sample.video)
+            clips = clips.of_segment(segment, video.duration)
         return clips.read(self._media.find(sample.video))
 
 

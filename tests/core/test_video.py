@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from grounding.core import UserError, read_clip
 from grounding.core.intervals import nearest_frames
-from grounding.core.video import sample_times, shrunk_size
+from grounding.core.video import read_frames, sample_times, shrunk_size
 from grounding.core.video_backends import BACKENDS, in_time
 from grounding.core.video_probe import VideoInfo
 from grounding.core.video_upright import Upright
@@ -61,6 +61,16 @@ def test_the_budget_spreads_over_the_whole_duration(film: Film, numbered: Number
     # 2 s in 4 frames: 0, 0.5, 1, 1.5
     assert [numbered(f) for f in read_clip(film(), fps=10, max_frames=4).frames] == [0, 5, 10, 15]
     assert [numbered(f) for f in read_clip(film(), fps=10, max_frames=1).frames] == [0]
+
+
+def test_frames_by_their_numbers(film: Film, numbered: Numbered) -> None:
+    clip = read_frames(film(), [7, 2], max_pixels=12 * 16)
+    assert [numbered(f) for f in clip.frames] == [2, 7]
+    np.testing.assert_allclose(clip.pts, [0.2, 0.7], atol=1e-9)
+    assert (clip.size, clip.frames.shape) == ((48, 64), (2, 12, 16, 3))
+    for wrong in (20, -1):
+        with pytest.raises(UserError, match=f"has the frames 0 to 19, got frame {wrong}"):
+            read_frames(film(), [0, wrong])
 
 
 def test_sample_times_by_hand() -> None:

@@ -33,6 +33,14 @@ def test_what_reaches_past_the_file_is_cut_off(video: VideoInfo) -> None:
     assert late.interval == Interval(1.0, 1.0) and late.tube is not None and len(late.tube.boxes) == 0
 
 
+def test_of_several_times_each_is_cut_off(video: VideoInfo) -> None:
+    several = Answer(intervals=(Interval(0.2, 0.4), Interval(0.6, 2.0)))
+    assert within_video(several, video, "clamp").intervals == (Interval(0.2, 0.4), Interval(0.6, 1.0))
+    assert within_video(several, video, "keep") is several
+    with pytest.raises(UserError, match="reaches past the video"):
+        within_video(several, video, "reject")
+
+
 def test_a_tube_is_timed_by_the_file(video: VideoInfo) -> None:
     """Whatever the row says of its seconds, frames 6 to 8 of the file are shown from 0.6 to 0.9 s."""
     found = timed(Answer(Interval(3.0, 4.0), tube=boxes(6, 9)), video)

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grounding.core import Interval, UserError, UserErrors
+from grounding.core import Answer, Interval, UserError, UserErrors
 from grounding.datasets.fields import MAX_QUERY, read_fields, read_id
 
+WHEN = (("interval", "intervals"),)
 GOOD = {"id": "a", "video": "a.mp4", "query": "a cup", "interval": [1, 2.5], "masklets": "m", "object_id": 3}
+SHOWN = {key: GOOD[key] for key in ("id", "video", "query")}
 
 
 def without(*keys: str, **more: Any) -> dict[str, Any]:
@@ -25,7 +27,7 @@ def errors_of(value: dict[str, Any]) -> list[str]:
 
 
 def test_a_row_by_object_id() -> None:
-    assert read_fields(GOOD) == {**GOOD, "interval": Interval(1.0, 2.5)}
+    assert read_fields(GOOD) == {**SHOWN, "masklets": "m", "truth": Answer(Interval(1.0, 2.5), 3)}
 
 
 def test_a_row_by_boxes_with_split_and_meta() -> None:
@@ -36,25 +38,116 @@ def test_a_row_by_boxes_with_split_and_meta() -> None:
 
 
 def test_where_no_ids_are_drawn_neither_masks_nor_objects_are_needed() -> None:
-    bare = without("masklets", "object_id")
-    assert read_fields(bare, marks=False) == {**bare, "interval": Interval(1.0, 2.5)}
-    assert read_fields(GOOD, marks=False) == read_fields(GOOD)
-    with pytest.raises(UserErrors, match='"interval" is missing; add it'):
-        read_fields(without("interval"), marks=False)
+    truth = {"truth": Answer(Interval(1.0, 2.5))}
+    assert read_fields(without("masklets", "object_id"), needs=WHEN, marks=False) == {**SHOWN, **truth}
+    both = {**GOOD, "boxes": {"0": [0, 0, 1, 1]}}
+    assert read_fields(both, needs=WHEN, marks=False) == {**SHOWN, "masklets": "m", **truth}
+    with pytest.raises(UserErrors, match='the truth must be either "interval" or "intervals", got none of them'):
+        read_fields(without("interval"), needs=WHEN, marks=False)
 
 
 def test_several_segments_where_no_ids_are_drawn() -> None:
     def read(value: Any, **more: Any) -> Any:
-        return read_fields({**without("interval", "masklets", "object_id"), "intervals": value, **more}, marks=False)
+        bare = without("interval", "masklets", "object_id")
+        return read_fields({**bare, "intervals": value, **more}, needs=WHEN, marks=False)["truth"].intervals
 
-    assert read([[1, 2.5], [4, 5]])["intervals"] == (Interval(1.0, 2.5), Interval(4.0, 5.0))
-    assert read([])["intervals"] == ()  # never
-    with pytest.raises(UserErrors, match='either "interval" or "intervals", got both'):
+    assert read([[1, 2.5], [4, 5]]) == (Interval(1.0, 2.5), Interval(4.0, 5.0))
+    assert read([]) == ()  # never
+    with pytest.raises(UserErrors, match='either "interval" or "intervals", got interval and intervals'):
         read([[1, 2]], interval=[1, 2])
     for wrong in ([1, 2], [[1]], {"0": [1, 2]}):
         with pytest.raises(UserErrors, match="interval"):
             read(wrong)
     assert '"interval" is missing; add it' in errors_of(without("interval", intervals=[[1, 2]]))
+
+
+ANSWERED = (("choices", "number", "text"),)
+BARE = {"id": "a", "video": "a.mp4", "query": "what?"}
+
+
+def test_every_part_of_an_answer_has_a_key() -> None:
+    said = {
+        "options": ["(A) left", "B. right", "up"],
+        "choices": ["A", "C"],
+        "number": 40,
+        "text": "a cup",
+        "object_ids": [3, 1, 3],
+        "frame": 0,
+        "box": [0, 1, 2.5, 3],
+    }
+    every = tuple((part,) for part in ("choices", "number", "text", "object_ids", "box"))
+    assert read_fields({**BARE, **said}, needs=every, marks=False) == {
+        **BARE,
+        "options": ["left", "right", "up"],
+        "frame": 0,
+        "truth": Answer(
+            choices=frozenset({"A", "C"}),
+            number=40.0,
+            text="a cup",
+            object_ids=frozenset({1, 3}),
+            box=(0.0, 1.0, 2.5, 3.0),
+        ),
+    }
+    assert read_fields({**BARE, **said}, needs=(("number",),), marks=False)["truth"] == Answer(number=40.0)
+    none = read_fields({**BARE, "object_ids": [], "segment": [0, 3]}, needs=(("object_ids",),), marks=False)
+    assert none == {**BARE, "segment": Interval(0.0, 3.0), "truth": Answer(object_ids=frozenset())}
+
+
+OPTIONS = {"options": ["left", "right"]}
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({}, 'the truth must be either "choices" or "number" or "text", got none of them'),
+        ({"number": 1, "text": "one"}, 'the truth must be either "choices" or "number" or "text", got number and text'),
+        ({"choices": "A"}, '"options" is missing, without which "choices" says nothing; add it'),
+        ({**OPTIONS, "choices": "C"}, "\"choices\": the answer must be the letter of one of 2 options, got 'C'"),
+        (
+            {**OPTIONS, "choices": ["A", "left"]},
+            "\"choices\": the answer must be the letter of one of 2 options, got 'left'",
+        ),
+        ({**OPTIONS, "choices": []}, '"choices": must be the letters of the right options, got []'),
+        ({**OPTIONS, "choices": 1}, '"choices": the answer must be the letter of one of 2 options, got 1'),
+        ({"options": ["left"], "choices": "A"}, '"options" must be 2 to 26 texts, got 1'),
+        ({"options": ["x"] * 27, "choices": "A"}, '"options" must be 2 to 26 texts, got 27'),
+        ({"options": "left", "choices": "A"}, "\"options\" must be a list of texts, got 'left'"),
+        ({"options": ["left", 2], "choices": "A"}, '"options": an option must be a text that is not empty, got 2'),
+        ({"options": ["up", "A. up"], "choices": "A"}, "\"options\" holds 'up' twice; remove or reword one of the two"),
+        (
+            {"options": ["<think>", "b"], "choices": "A"},
+            "\"options\" holds '<think>', which is a token or tag of the model's own; reword it",
+        ),
+        ({"number": "4"}, "\"number\" must be a finite number, got '4'"),
+        ({"number": True}, '"number" must be a finite number, got True'),
+        ({"text": ""}, "\"text\" must be a text that is not empty, got ''"),
+        ({"text": "x" * 2001}, '"text" must have at most 2000 characters, got 2001; shorten it'),
+        (
+            {"text": "a", "object_ids": [0]},
+            '"object_ids" must be a list of whole numbers >= 1 (0 is the background), [] for none, got [0]',
+        ),
+        (
+            {"text": "a", "object_ids": 3},
+            '"object_ids" must be a list of whole numbers >= 1 (0 is the background), [] for none, got 3',
+        ),
+        ({"text": "a", "box": [0, 0, 1, 1]}, '"frame" is missing, without which "box" says nothing; add it'),
+        ({"text": "a", "frame": 0, "box": [0, 0, 1]}, '"box": expected four finite numbers, got [0, 0, 1]'),
+        (
+            {"text": "a", "frame": 0, "box": [3, 0, 1, 1]},
+            '"box": expected [x1, y1, x2, y2] with x1 < x2 and y1 < y2, got [3, 0, 1, 1]',
+        ),
+        ({"text": "a", "frame": 1.5}, '"frame" must be the number of a source frame, a whole number >= 0, got 1.5'),
+        ({"text": "a", "segment": [1]}, '"segment" must be two finite numbers [start_s, end_s], got [1]'),
+        (
+            {"text": "a", "frame": 1, "segment": [1, 2]},
+            'what is shown must be either a "frame" or a "segment", got both',
+        ),
+    ],
+)
+def test_what_is_wrong_with_other_parts_is_said(row: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserErrors) as caught:
+        read_fields({**BARE, **row}, needs=ANSWERED, marks=False)
+    assert caught.value.errors == [message]
 
 
 @pytest.mark.parametrize("key", ["id", "video", "query", "interval", "masklets"])
@@ -118,7 +211,7 @@ def test_what_is_wrong_with_boxes_is_said(boxes: Any, message: str) -> None:
 
 
 def test_a_row_without_truth_is_refused() -> None:
-    assert errors_of(without("object_id")) == ['the truth must be either "object_id" or "boxes", got neither']
+    assert errors_of(without("object_id")) == ['the truth must be either "object_id" or "boxes", got none of them']
 
 
 def test_everything_that_is_wrong_is_said_together() -> None:
@@ -169,12 +262,16 @@ json_values = st.recursive(
     max_leaves=8,
 )
 
+OTHERS = ("boxes", "frame", "segment", "intervals", "object_ids", "box", "options", "choices", "number", "text")
+OTHERS += ("split", "meta", "else")
 
-@given(st.sampled_from([*GOOD, "boxes", "split", "meta", "else"]), json_values)
+
+@given(st.sampled_from([*GOOD, *OTHERS]), json_values)
 def test_any_value_is_read_or_refused_in_words(key: str, value: Any) -> None:
     try:
         fields = read_fields({**GOOD, key: value})
     except UserErrors as error:
         assert error.errors and all(isinstance(message, str) and message for message in error.errors)
     else:
-        assert isinstance(fields["interval"], Interval) and fields["query"].strip() and fields["object_id"] >= 1
+        truth = fields["truth"]
+        assert isinstance(truth.interval, Interval) and fields["query"].strip() and truth.object_id >= 1

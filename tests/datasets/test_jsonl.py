@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from grounding.core import Interval, Masklets, Sample, UserError, UserErrors, rle, save_masklets
+from grounding.core import Answer, Interval, Masklets, Sample, UserError, UserErrors, rle, save_masklets
 from grounding.core.files import write_text
 from grounding.datasets.jsonl import JsonlSource, open_jsonl
 from grounding.datasets.media import ClipOptions
@@ -87,7 +87,7 @@ BROKEN: dict[str, tuple[Any, str, str]] = {
     "object absent": ({"object_id": 3}, "object_id 3 is not in the masks", "choose from 1, 2"),
     "object gone": ({"object_id": 2, "interval": [0.7, 1]}, "object_id 2 is in no mask", "mend the id or the interval"),
     "object zero": ({"object_id": 0}, "got 0", '"object_id" must be a whole number >= 1'),
-    "truth missing": ({"object_id": None}, "got neither", 'either "object_id" or "boxes"'),
+    "truth missing": ({"object_id": None}, "got none of them", 'either "object_id" or "boxes"'),
     "truth twice": ({"boxes": {"2": [4, 4, 12, 12]}}, "object_id and boxes", 'either "object_id" or "boxes"'),
     "box reversed": ({"object_id": None, "boxes": {"2": [12, 4, 4, 12]}}, "[12, 4, 4, 12]", "with x1 < x2 and y1 < y2"),
     "box frame outside": ({"object_id": None, "boxes": {"12": [4, 4, 12, 12]}}, "name frame 12", "frames 0 to 11"),
@@ -189,12 +189,60 @@ def test_loading_completes_the_truth_and_reads_the_clip(annotate: Annotate, good
 def test_several_segments_each_within_the_video(annotate: Annotate, good_row) -> None:
     bare = {key: good_row[key] for key in ("video", "query")}
     several = [{**bare, "id": "two", "intervals": [[0, 0.4], [0.8, 1.2]]}, {**bare, "id": "never", "intervals": []}]
-    source = open_(annotate(several), marks=False)
+    when = {"needs": (("interval", "intervals"),), "marks": False}
+    source = open_(annotate(several), **when)
     truths = [source.load(sample).sample.truth.intervals for sample in source.samples]
     assert truths == [(Interval(0.0, 0.4), Interval(0.8, 1.2)), ()]
     outside = {**bare, "id": "out", "intervals": [[0, 0.4], [2, 6]]}
     with pytest.raises(UserErrors, match=r"row 1 \(out\): interval \[2, 6\] s ends after the video"):
-        open_(annotate([outside]), marks=False)
+        open_(annotate([outside]), **when)
+
+
+def test_a_frame_is_shown_in_place_of_its_video(annotate: Annotate, good_row) -> None:
+    # Object 1's box on frame t is [2 + t, 4, 10 + t, 12].
+    row = {"id": "a", "video": "video.mp4", "query": "q", "frame": 7, "box": [9, 4, 17, 12]}
+    source = open_(annotate([row]), needs=(("box",),), marks=False)
+    loaded = source.load(source.samples[0])
+    assert loaded.sample.truth == Answer(box=(9.0, 4.0, 17.0, 12.0)) and loaded.sample.meta == {"frame": 7}
+    assert loaded.clip.frames.shape == (1, 32, 48, 3) and loaded.clip.pts.tolist() == pytest.approx([0.7])
+    bright = loaded.clip.frames[0, 8, :, 0] > 50
+    assert np.flatnonzero(bright).tolist() == list(range(9, 17))
+    assert open_(annotate([row]), clips=replace(CLIPS, max_pixels=384), needs=(("box",),), marks=False).load(
+        source.samples[0]
+    ).clip.frames.shape == (1, 16, 24, 3)
+
+
+def test_a_segment_is_shown_in_place_of_its_video(annotate: Annotate, good_row) -> None:
+    row = {
+        "id": "a",
+        "video": "video.mp4",
+        "query": "q",
+        "segment": [0.4, 1.0],
+        "intervals": [[0.5, 0.8]],
+        "number": 40,
+    }
+    source = open_(annotate([row]), needs=(("intervals",), ("number",)), marks=False)
+    loaded = source.load(source.samples[0])
+    assert loaded.clip.duration == pytest.approx(0.6)
+    assert loaded.clip.pts.tolist() == pytest.approx([0.0, 0.2, 0.4])  # 5 a second: those at 0.4, 0.6 and 0.8 s
+    ((start, end),) = [(one.start, one.end) for one in loaded.sample.truth.intervals or ()]
+    assert (start, end) == pytest.approx((0.1, 0.4)) and loaded.sample.truth.number == 40
+    whole = {**good_row, "segment": [0.2, 0.6]}
+    source = open_(annotate([whole]))
+    loaded = source.load(source.samples[0])
+    assert loaded.masklets.pts.tolist() == pytest.approx([0.0, 0.1, 0.2, 0.3])
+    tube = loaded.sample.truth.tube
+    assert tube is not None and tube.frames == range(4) and tube.boxes[0].tolist() == [4, 4, 12, 12]
+
+
+def test_only_the_parts_that_are_asked_for_are_taken(annotate: Annotate, good_row) -> None:
+    row = {**good_row, "options": ["left", "right"], "choices": "B", "number": 3, "text": "right", "object_ids": [2]}
+    root = annotate([row])
+    assert open_(root, needs=(("choices",),), marks=False).samples[0].truth == Answer(choices=frozenset("B"))
+    assert open_(root, needs=(("number",),), marks=False).samples[0].truth == Answer(number=3.0)
+    assert open_(root, needs=(("object_ids",),)).samples[0].truth == Answer(object_ids=frozenset({2}))
+    assert open_(root).samples[0].truth == Answer(Interval(0.2, 0.6), 1)
+    assert open_(root).samples[0].meta == {"options": ["left", "right"]}
 
 
 def test_loading_keeps_the_boxes_the_annotator_drew(annotate: Annotate, good_row) -> None:
@@ -305,6 +353,8 @@ LIKELY = {
     "masklets": files | st.sampled_from([".", "video_folder", "../root/masks", "masks/", "y" * 300]),
     "object_id": st.integers(-1, 3) | st.just(10**30),
     "boxes": st.dictionaries(frames, box | st.just([4, 4, 12, 12]), max_size=3),
+    "frame": st.integers(-1, 13),
+    "segment": st.lists(seconds, min_size=2, max_size=2),
     "split": st.text(),
     "meta": st.dictionaries(st.text(), json_values, max_size=3),
 }
@@ -327,7 +377,7 @@ def test_any_value_in_any_key_loads_or_is_refused_by_file_and_row(
         assert is_named(str(error)), error
     else:
         loaded = source.load(source.samples[0])
-        assert loaded.sample.truth.tube is not None
+        assert loaded.sample.truth.tube is not None and loaded.masklets.size == (32, 48)
         assert not np.isnan(loaded.sample.truth.tube.boxes).all()
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from grounding.core import Interval, UserError
+from grounding.core import Answer, Interval, UserError
 from grounding.datasets.problems import Problem
 from grounding.datasets.rows import MAX_LINE, Row, read_rows
 
@@ -29,10 +29,18 @@ def read(tmp_path: Path, content: bytes) -> tuple[list[Row], list[Problem]]:
 def test_rows_keep_their_order_and_line_numbers_over_blank_lines(tmp_path: Path) -> None:
     rows, problems = read(tmp_path, b"\n" + line("x") + b"\r\n   \n\n" + line("b", split="test", meta={"k": 1}))
     assert rows == [
-        Row(2, "x", "v.mp4", "q", Interval(0.0, 1.0), "m", 1),
-        Row(5, "b", "v.mp4", "q", Interval(0.0, 1.0), "m", 1, {}, "test", {"k": 1}),
+        Row(2, "x", "v.mp4", "q", Answer(Interval(0.0, 1.0), 1), "m"),
+        Row(5, "b", "v.mp4", "q", Answer(Interval(0.0, 1.0), 1), "m", split="test", meta={"k": 1}),
     ]
     assert problems == []
+
+
+def test_what_is_given_besides_the_truth_is_kept(tmp_path: Path) -> None:
+    given = {"options": ["A. left", "right"], "segment": [0, 2], "thinking": "hm", "meta": {"k": 1, "options": 3}}
+    (row,), _ = read(tmp_path, line(**given))
+    assert row.kept == {"k": 1, "options": ["left", "right"], "segment": (0.0, 2.0), "thinking": "hm"}
+    (row,), _ = read(tmp_path, line(frame=7))
+    assert row.kept == {"frame": 7}
 
 
 def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:

@@ -18,8 +18,16 @@ from grounding.datasets.truth import checked_truth, row_masklets
 def truth_of(dataset_root: Path):
     media = Media(dataset_root)
 
-    def make(start: float, end: float, video: str = "video.mp4", masklets: str = "masks", **truth: Any) -> Answer:
-        return checked_truth(Row(1, "a", video, "q", Interval(start, end), masklets, **truth), media)
+    def make(
+        start: float,
+        end: float,
+        video: str = "video.mp4",
+        masklets: str = "masks",
+        object_id: int | None = None,
+        boxes: dict[int, Any] | None = None,
+    ) -> Answer:
+        row = Row(1, "a", video, "q", Answer(Interval(start, end), object_id), masklets, boxes or {})
+        return checked_truth(row, media)
 
     return make
 
@@ -106,6 +114,58 @@ def test_video_and_masks_are_both_reported(truth_of) -> None:
     assert "'none.mp4' not found" in first and "'none' not found" in second
 
 
+@pytest.fixture
+def truth_of_several(dataset_root: Path):
+    media = Media(dataset_root)
+
+    def make(*ids: int, **more: Any) -> Answer:
+        return checked_truth(Row(1, "a", "video.mp4", "q", Answer(object_ids=frozenset(ids)), "masks", **more), media)
+
+    return make
+
+
+def test_each_of_several_objects_must_be_seen_in_what_is_shown(truth_of_several) -> None:
+    assert truth_of_several(1, 2) == Answer(object_ids=frozenset({1, 2}))
+    assert truth_of_several() == Answer(object_ids=frozenset())
+    with pytest.raises(UserError, match=r"^object_id 3 is not in the masks; choose from 1, 2$"):
+        truth_of_several(1, 3)
+    # Object 2 leaves after frame 5, that is at 0.6 s.
+    assert truth_of_several(2, segment=Interval(0.5, 1.0)).ids == frozenset({2})
+    with pytest.raises(UserError, match=r"^object_id 2 is in no mask within the segment; mend the id or the segment$"):
+        truth_of_several(1, 2, segment=Interval(0.6, 1.0))
+    assert truth_of_several(1, 2, frame=5).ids == frozenset({1, 2})
+    with pytest.raises(UserError, match=r"^object_id 2 is in no mask on the frame; mend the id or the frame$"):
+        truth_of_several(1, 2, frame=6)
+
+
+def test_what_is_shown_is_in_the_video_and_the_truth_in_what_is_shown(dataset_root: Path) -> None:
+    media = Media(dataset_root)
+
+    def check(truth: Answer, **shown: Any) -> None:
+        checked_truth(Row(1, "a", "video.mp4", "q", truth, **shown), media, marks=False)
+
+    def box(*corners: float) -> Answer:
+        return Answer(box=(corners[0], corners[1], corners[2], corners[3]))
+
+    check(box(0, 0, 48, 32), frame=11)
+    check(box(-1, 0, 49, 33), frame=11)  # rounded outwards
+    with pytest.raises(UserError, match=r'^"frame" is 12, the video has frames 0 to 11; mend it$'):
+        check(box(0, 0, 48, 32), frame=12)
+    for corners in ((-2, 0, 4, 4), (0, 0, 50, 4), (0, 0, 4, 34)):
+        with pytest.raises(UserError, match=r"reaches out of the picture of 48 x 32 pixels; mend it \(xyxy pixels"):
+            check(box(*corners), frame=11)
+    late = Interval(0.6, 1.2)
+    check(Answer(intervals=(Interval(0.6, 0.8), Interval(1.0, 1.2))), segment=late)
+    with pytest.raises(
+        UserError, match=r"^interval \[0\.4, 0\.8\] s reaches out of the segment \[0\.6, 1\.2\] s; mend one"
+    ):
+        check(Answer(Interval(0.4, 0.8)), segment=late)
+    with pytest.raises(UserError, match=r"^segment \[0\.6, 3\] s ends after the video, which lasts 1\.200 s"):
+        check(Answer(number=40.0), segment=Interval(0.6, 3))
+    with pytest.raises(UserError, match=r"^segment \[0\.6, 0\.6\] s holds no frame"):
+        check(Answer(number=40.0), segment=Interval(0.6, 0.6))
+
+
 # Object 2 stands still at [30, 16, 40, 26] in frames 0 to 5 and is gone then: a tracker that found it again under
 # another number would have written ids 2 and 7.
 STANDING = (30.0, 16.0, 40.0, 26.0)
@@ -124,7 +184,7 @@ def parted(dataset_root: Path) -> str:
 
 
 def row(boxes: dict[int, Any], masklets: str, end: float = 0.9) -> Row:
-    return Row(1, "a", "video.mp4", "q", Interval(0.0, end), masklets, boxes=boxes)
+    return Row(1, "a", "video.mp4", "q", Answer(Interval(0.0, end)), masklets, boxes)
 
 
 def test_of_a_split_object_the_largest_part_is_the_truth(dataset_root: Path, parted: str) -> None:
@@ -143,7 +203,7 @@ def test_what_is_no_split_is_left_as_it_is(dataset_root: Path, parted: str) -> N
     media = Media(dataset_root)
     whole = media.masklets(parted, "video.mp4")
     assert row_masklets(row(dict.fromkeys(range(3, 9), STANDING), parted), media, merge_splits=True) is whole
-    named = Row(1, "a", "video.mp4", "q", Interval(0.0, 0.9), parted, object_id=2)
+    named = Row(1, "a", "video.mp4", "q", Answer(Interval(0.0, 0.9), 2), parted)
     assert row_masklets(named, media, merge_splits=True) is whole
 
 
