@@ -37,8 +37,8 @@ def main() -> None:
         print(__doc__)
         return
     with needs("train"):  # heavy; --help is quick
-        from grounding.training.evaluation import evaluate_model, figures, read_arguments, table
-        from grounding.training.outcome import absent, controls_table
+        from grounding.commands.evaluate import evaluate_model, figures, read_arguments, table
+        from grounding.commands.outcome import absent, controls_table
 
     plan = read_arguments(arguments)
     notes = Console(stderr=True)

@@ -17,8 +17,8 @@ from grounding.core.extras import needs
 with imports("train"):
     from omegaconf import OmegaConf
 
+    from grounding.commands.options import clear_option_errors, composed
     from grounding.training.config import Config, check, register
-    from grounding.training.options import clear_option_errors, composed
 
 GPUS = 8
 RANK = 32  # of adapters, if model.lora_rank is not given
@@ -31,9 +31,9 @@ def main() -> None:
         print(__doc__)
         return
     with needs("train"):  # heavy; --help is quick
+        from grounding.commands.memory import COLUMNS, DDP, FSDP2, LENGTHS, ZERO3, Forecast
+        from grounding.commands.train import hush
         from grounding.policies.published import PUBLISHED, published_config
-        from grounding.training.memory import COLUMNS, DDP, FSDP2, LENGTHS, ZERO3, Forecast
-        from grounding.training.run import hush
 
     hush()
     register()

@@ -24,11 +24,11 @@ from grounding.core.extras import needs
 with imports("train"):
     from omegaconf import DictConfig, OmegaConf
 
+    from grounding.commands.options import clear_option_errors, composed
     from grounding.experiments.experiment import expanded
     from grounding.experiments.table import EXPERIMENTS
     from grounding.jobs.processes import one_voice
     from grounding.training.config import GROUPS, register
-    from grounding.training.options import clear_option_errors, composed
 
 HINT = "python scripts/train.py --cfg job lists all options"
 
@@ -69,7 +69,7 @@ def main() -> None:
 def train_on(config: DictConfig) -> None:
     """Train what a composed configuration asks for."""
     with needs("train"):  # heavy; --help and --cfg stay quick
-        from grounding.training.run import train
+        from grounding.commands.train import train
 
     with clear_option_errors(HINT):
         checked = OmegaConf.to_object(config)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import reprlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -80,6 +80,16 @@ def shown(value: Any) -> str:
     except ValueError:  # Python refuses to write thousands of digits
         return "something with a number of thousands of digits"
     return text if len(text) <= 200 else f"{text[:197]}..."
+
+
+def plain(number: float) -> str:
+    """A number as a message shows it, however many digits it has."""
+    return shown(number).strip("'")
+
+
+def unknown(name: str, value: object, known: Iterable[str]) -> str:
+    """What to say of a value that is none of the known ones."""
+    return f"{name} must be one of {', '.join(known)}, got {value!r}"
 
 
 def printable(text: str) -> str:

@@ -11,7 +11,8 @@ Completions continue where the text of the prompt ends, at its last position + 1
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -47,6 +48,13 @@ class Prefix:
     lengths: Sequence[int]
     repeats: Sequence[int]
     start: torch.Tensor
+
+
+def runs(prompts: Sequence[VideoPrompt]) -> Iterator[tuple[VideoPrompt, int]]:
+    """Consecutive rows of one prompt: the prompt and how many rows it has."""
+    for _, rows in itertools.groupby(prompts, key=id):
+        members = list(rows)
+        yield members[0], len(members)
 
 
 def read_prompts(

@@ -14,13 +14,12 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
 from grounding.core import UserError, UserErrors
-from grounding.core.checks import LARGEST
+from grounding.core.checks import LARGEST, plain, unknown
 from grounding.curriculum.table import CURRICULA
 from grounding.tasks.asking import Asking
 from grounding.tasks.table import TASKS
-from grounding.training.data import DATA, DataConfig, check_data, plain, unknown
-from grounding.training.objectives import OBJECTIVES
-from grounding.training.rollouts import ROLLOUTS
+from grounding.training.data import DATA, DataConfig, check_data
+from grounding.training.objectives import OBJECTIVES, ROLLOUTS
 from prompting import IdMarker
 from rewards import PRESETS, WeightedSum
 
@@ -87,7 +86,7 @@ class ObjectiveConfig:
 
     name: str = "tiny"
     loss: str = "grpo"  # which of grounding.training.objectives.OBJECTIVES
-    rollout: str = "one_turn"  # how completions come about, which of grounding.training.rollouts.ROLLOUTS
+    rollout: str = "one_turn"  # how completions come about, which of grounding.training.objectives.ROLLOUTS
     generations: int = 8  # G, completions a prompt
     beta: float = 0.0  # weight of the KL term
     epsilon: float = 0.2  # how far the ratio of new to old probability may move, downwards

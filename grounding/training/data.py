@@ -1,11 +1,8 @@
-"""The data of a run: what can be set for each kind, the check of it, the samples, and the rows that are left out."""
+"""The data of a run: what can be set for each kind, the check of it, and the samples."""
 
 from __future__ import annotations
 
-import json
-import logging
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -13,11 +10,10 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from omegaconf import MISSING
 
-from grounding.core import Sample, Source, UserError
-from grounding.core.checks import LARGEST, shown
-from grounding.core.files import write_text
+from grounding.core import Source, UserError
+from grounding.core.checks import LARGEST, plain, unknown
 from grounding.core.limits import Limits
-from grounding.core.reading import is_file, is_folder, parse_json, read_text
+from grounding.core.reading import is_file, is_folder
 from grounding.core.seeds import generator
 from grounding.datasets.catalog import DATASETS, find_annotations, open_dataset
 from grounding.datasets.jsonl import JsonlSource, open_jsonl
@@ -26,7 +22,6 @@ from grounding.datasets.problems import Problem
 from grounding.datasets.records import Cleaning
 from grounding.datasets.toy import FPS, HELD_OUT, PER_SEED, toy_source
 from grounding.datasets.video_source import Progress, VideoSource, usable
-from grounding.policies.saving import writing
 from grounding.tasks.task import Task
 
 SMALLEST = 28 * 28  # pixels of a frame that make one token of Qwen2.5-VL
@@ -99,6 +94,16 @@ DATA: dict[str, DataConfig] = {
     "jsonl": JsonlConfig(),
     **{name: DatasetConfig(name=name) for name in DATASETS},
 }
+
+
+def annotations_of(data: DataConfig) -> str:
+    """The file of the rows, nothing where there is none."""
+    return str(getattr(data, "annotations", ""))
+
+
+def skips(data: DataConfig) -> bool:
+    """Whether broken rows are left out; else the first one stops the run."""
+    return getattr(data, "on_error", "stop") == "skip"
 
 
 def check_data(data: DataConfig, task: Task) -> list[str]:
@@ -181,16 +186,6 @@ def _check_toy(data: ToyConfig, task: Task) -> list[str]:
     except UserError as error:
         errors.append(f"data: {error}")
     return errors
-
-
-def plain(number: float) -> str:
-    """A number as a message shows it, however many digits it has."""
-    return shown(number).strip("'")
-
-
-def unknown(name: str, value: object, known: Iterable[str]) -> str:
-    """What to say of a value that is none of the known ones."""
-    return f"{name} must be one of {', '.join(known)}, got {value!r}"
 
 
 Files = TypeVar("Files", bound="JsonlSource | VideoSource")
@@ -302,73 +297,3 @@ def _drawn(count: int) -> list[int]:
 def spread(total: int, most: int) -> list[int]:
     """At most `most` places of `total`, spread evenly from the first to the last."""
     return np.unique(np.linspace(0, total - 1, most).astype(int)).tolist()
-
-
-OnBroken = Callable[[Sample, str], None]  # takes a sample that cannot be used, and why
-
-_log = logging.getLogger(__name__)
-
-
-class Skipped:
-    """What is left out of a run, or nothing may be: see `data.on_error`.
-
-    Args:
-        path: `skipped.jsonl`; all processes of a run add to it, and a resumed run goes on with it.
-        data: The configuration of the data.
-    """
-
-    def __init__(self, path: Path, data: DataConfig) -> None:
-        self.path, self.data = path, data
-        self._known: set[Problem] = set()
-
-    def begin(self, problems: Iterable[Problem]) -> None:
-        """List what is known before any sample is needed, and what a stopped run met.
-
-        Raises:
-            UserError: If the file of the stopped run is damaged, or cannot be written.
-        """
-        listed = dict.fromkeys([*problems, *self.listed()])
-        self._known = set(listed)
-        if listed:
-            write_text(self.path, "".join(map(_line, listed)), overwrite=True)
-
-    def on_broken(self, source: Source) -> OnBroken | None:
-        """What takes the samples of a source that turn out to be broken; None if one of them stops the run."""
-        if getattr(self.data, "on_error", "stop") != "skip":
-            return None
-        return lambda sample, why: self._add(problem_of(source, sample, why, getattr(self.data, "annotations", "")))
-
-    def listed(self) -> list[Problem]:
-        """All that was left out so far, each once.
-
-        Raises:
-            UserError: If the file is damaged.
-        """
-        if not self.path.exists():
-            return []
-        lines = read_text(self.path, "skipped rows").rpartition("\n")[0].split("\n")  # the last may be half-written
-        try:
-            rows = [parse_json(line, str(self.path)) for line in lines if line]
-            return list(dict.fromkeys(Problem(**row) for row in rows))
-        except (UserError, TypeError) as error:
-            raise UserError(f"{self.path} is damaged: {error}; remove it, and it is written again") from error
-
-    def _add(self, problem: Problem) -> None:
-        if problem in self._known:
-            return
-        self._known.add(problem)
-        _log.warning("left out: %s", problem.line())
-        with writing(self.path), self.path.open("a", encoding="utf-8") as file:
-            file.write(_line(problem))
-
-
-def problem_of(source: Source, sample: Sample, why: str, annotations: str) -> Problem:
-    """The row of a sample that turned out to be broken when it was needed."""
-    row = source.rows[sample.id].number if isinstance(source, JsonlSource) else sample.meta.get("row", 0)
-    for said in (Problem(annotations, row, sample.id, "").line(), f"sample {sample.id}: "):
-        why = why.removeprefix(said)
-    return Problem(annotations, row, sample.id, why)
-
-
-def _line(problem: Problem) -> str:
-    return json.dumps(asdict(problem)) + "\n"

@@ -8,17 +8,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from types import SimpleNamespace
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from grounding.core import LoadedSample, Sample, Source, UserError
+from grounding.jobs.skipped import OnBroken
 from grounding.jobs.workers import Workers
 from grounding.policies.policy import Policy, VideoPrompt
 from grounding.tasks.asking import Asking, Moment
-from grounding.training.data import OnBroken
 
 MOST_BROKEN = 10  # samples in a row that are passed over before the data as a whole is held to be broken
 
-Row = dict[str, object]  # `index` of a sample, and the number of its `draw`
+Drawn = dict[str, object]  # a row of a dataset: `index` of a sample, and the number of its `draw`
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +97,15 @@ def without_weights(policy: Policy) -> Policy:
     return replace(policy, model=SimpleNamespace(config=policy.model.config))
 
 
-Made = TypeVar("Made")
+class Makeshift(Protocol):
+    """What may stand in for samples that cannot be used."""
+
+    @property
+    def passed_over(self) -> Sequence[tuple[Sample, str]]:
+        """Those samples, and why."""
+
+
+Made = TypeVar("Made", bound=Makeshift)
 Wanted = tuple[int, Moment | None]  # index of a sample, and the moment that it is asked for
 
 
@@ -109,6 +117,7 @@ class Ahead(Generic[Made]):
         keep: How many stay in memory: those of two batches, the one in use and the one asked for.
         workers: Processes that make them; 0 makes them when they are needed. They are the same.
         moments: The moment of a draw, for things that depend on it.
+        on_broken: Takes each sample that cannot be used, once.
     """
 
     def __init__(
@@ -117,19 +126,40 @@ class Ahead(Generic[Made]):
         keep: int,
         workers: int = 0,
         moments: Callable[[int], Moment] | None = None,
+        on_broken: OnBroken | None = None,
     ) -> None:
         self.keep = keep
+        self._on_broken = on_broken
+        self._told: set[str] = set()  # ids
         self._make, self._moments = make, moments
         self._workers = Workers(make, workers) if workers else None
         self._asked: OrderedDict[Wanted, Callable[[], Made]] = OrderedDict()
 
-    def wanted(self, row: Row) -> Wanted:
+    def wanted(self, row: Drawn) -> Wanted:
         """What a dataset row asks for."""
         index, draw = row["index"], row.get("draw", 0)
         assert isinstance(index, int) and isinstance(draw, int)
         return index, self._moments(draw) if self._moments else None
 
-    def pending(self, rows: Sequence[Row]) -> dict[Wanted, Callable[[], Made]]:
+    def ask(self, rows: Sequence[Drawn]) -> Sequence[Drawn]:
+        """Have what some rows ask for made ahead; gives the rows as they are."""
+        self.pending(rows)
+        return rows
+
+    def __call__(self, rows: Sequence[Drawn]) -> list[Made]:
+        """What the rows ask for, one a row; rows that ask for the same share it.
+
+        Raises:
+            UserError: If a sample cannot be used; if a worker died.
+        """
+        found = {wanted: wait() for wanted, wait in self.pending(rows).items()}
+        for sample, why in [broken for one in found.values() for broken in one.passed_over]:
+            if self._on_broken and sample.id not in self._told:
+                self._told.add(sample.id)
+                self._on_broken(sample, why)
+        return [found[self.wanted(row)] for row in rows]
+
+    def pending(self, rows: Sequence[Drawn]) -> dict[Wanted, Callable[[], Made]]:
         """What waits for each thing that some rows ask for; the ones asked for longest ago are let go."""
         every = list(dict.fromkeys(map(self.wanted, rows)))
         for wanted in every:
@@ -179,32 +209,16 @@ class Collator:
         moments: Callable[[int], Moment] | None = None,
     ) -> None:
         self.seconds_waited = 0.0  # for examples, since the start or since somebody set it to 0
-        self._on_broken = on_broken
-        self._passed_over: set[str] = set()  # ids
         make = ExampleMaker(source, without_weights(policy), asking, on_broken is not None)
-        self._ahead = Ahead(make, keep, workers, moments if asking.changes else None)
+        self._ahead = Ahead(make, keep, workers, moments if asking.changes else None, on_broken)
+        self.ask, self.close = self._ahead.ask, self._ahead.close
 
-    def ask(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """Have the examples of some rows made ahead; gives the rows as they are."""
-        self._ahead.pending(rows)
-        return rows
-
-    def __call__(self, rows: Sequence[Row]) -> list[Row]:
-        """Inputs of the trainer, one a row; rows of one index share their example.
-
-        Raises:
-            UserError: If a sample cannot be used, see `ExampleMaker`; if a worker died.
-        """
+    def __call__(self, rows: Sequence[Drawn]) -> list[dict[str, object]]:
+        """Inputs of the trainer, one a row; rows of one index share their example."""
         begin = time.perf_counter()
-        found = {wanted: wait() for wanted, wait in self._ahead.pending(rows).items()}
+        examples = self._ahead(rows)
         self.seconds_waited += time.perf_counter() - begin
-        for sample, why in [broken for example in found.values() for broken in example.passed_over]:
-            if self._on_broken and sample.id not in self._passed_over:
-                self._passed_over.add(sample.id)
-                self._on_broken(sample, why)
-        examples = [(wanted[0], found[wanted]) for wanted in map(self._ahead.wanted, rows)]
-        return [{"prompt": one.loaded.sample.query, "example": one, "group": index} for index, one in examples]
-
-    def close(self) -> None:
-        """End the workers; what they were asked for is dropped."""
-        self._ahead.close()
+        return [
+            {"prompt": one.loaded.sample.query, "example": one, "group": row["index"]}
+            for one, row in zip(examples, rows, strict=True)
+        ]

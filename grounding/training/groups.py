@@ -5,8 +5,7 @@ A group whose completions are all rewarded alike teaches nothing; another can ta
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -47,13 +46,6 @@ def split_groups(batch: dict[str, Any], parts: int) -> list[dict[str, Any]]:
         return value if whole else value[index * size : (index + 1) * size]
 
     return [{name: cut(value, index) for name, value in batch.items()} for index in range(parts)]
-
-
-def runs(prompts: Sequence[VideoPrompt]) -> Iterator[tuple[VideoPrompt, int]]:
-    """Consecutive rows of one prompt: the prompt and how many rows it has."""
-    for _, rows in itertools.groupby(prompts, key=id):
-        members = list(rows)
-        yield members[0], len(members)
 
 
 def flat_groups(rewards: torch.Tensor, members: int) -> list[int]:

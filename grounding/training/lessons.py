@@ -21,7 +21,7 @@ from grounding.policies.families import MERGED
 from grounding.policies.policy import Policy, VideoPrompt
 from grounding.tasks.asking import Asked, Asking
 from grounding.tasks.teaching import Spot
-from grounding.training.dense import Turn
+from grounding.training.talks import Turn
 
 
 def toy_corpus(asking: Asking) -> list[str]:

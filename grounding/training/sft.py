@@ -6,94 +6,78 @@ passes and processes.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import PartialState
-from transformers import PrinterCallback, Trainer, TrainingArguments
+from transformers import Trainer, TrainingArguments
 
-from grounding.core import Source, UserError, UserErrors
+from grounding.core import UserError, UserErrors
 from grounding.curriculum.order import Draws, Rows
-from grounding.jobs.processes import told_to_shard
+from grounding.curriculum.table import CURRICULA
 from grounding.jobs.runlog import LogCallback
+from grounding.jobs.skipped import problem_of
 from grounding.policies.embedding_cache import EmbeddingCache
 from grounding.policies.policy import Policy
 from grounding.policies.shared_prefix import log_probs, read_prompts
 from grounding.policies.vision_features import VisionFeatures
 from grounding.policies.wrapped import inside_forward
-from grounding.tasks.asking import Asking
-from grounding.training.config import Config, as_yaml
-from grounding.training.data import OnBroken, problem_of
-from grounding.training.dense import pad_answers
-from grounding.training.examples import Ahead, Row, without_weights
-from grounding.training.grpo import common_arguments, features_cache, save_sharded, split_step, trained_model
-from grounding.training.steady import SAY, Steady
-from grounding.training.talks import Talk, TalkMaker, Talks, by_video, check_given, tell
+from grounding.training.config import Config
+from grounding.training.data import annotations_of
+from grounding.training.examples import Ahead, Drawn, without_weights
+from grounding.training.learning import Phase, Place, Work, common_arguments, learn, split_step
+from grounding.training.steady import Steady
+from grounding.training.talks import Talk, TalkMaker, Talks, by_video, check_given, pad_answers
 
 
-def run_sft(
-    policy: Policy,
-    source: Source,
-    asking: Asking,
-    config: Config,
-    folder: Path,
-    phase: Callable[[dict[str, float]], None],
-    say: Callable[[str], None] = SAY,
-    on_broken: OnBroken | None = None,
-    model_folder: Path | None = None,
-) -> Policy:
-    """Train a policy on answers, from the newest checkpoint of the folder where there is one; see `run_grpo`.
+def run_sft(policy: Policy, work: Work, place: Place, phase: Phase) -> Policy:
+    """Train a policy on answers, see `learn`.
 
     Raises:
         UserErrors: If given completions cannot be read and no sample may be left out.
     """
-    wrong = unreadable(source, asking, config, on_broken)
-    videos = by_video(source, config.sft.questions, wrong)
+    config, source, asking = work.config, work.source, work.asking
+    videos = by_video(source, config.sft.questions, unreadable(work))
     if not videos:
         raise UserError("no sample is left to train on; mend the completions of the data")
-    model = trained_model(policy, config)
-    adapted = replace(policy, model=model, encoded=Counter())
-    args = sft_arguments(config, folder)
+    args = sft_arguments(config, place.folder)
     draws = Draws(len(videos), config.sft.videos, config.sft.max_steps, config.seed)
-    maker = TalkMaker(source, videos, without_weights(adapted), asking, on_broken is not None)
-    ahead = Ahead(maker, 2 * config.sft.videos, config.trainer.workers, draws.moment if asking.changes else None)
-    cached = config.model.freeze_vision and not told_to_shard()
-    trainer = SFTTrainer(
-        adapted,
-        ahead,
-        draws,
-        args,
-        cache=features_cache(adapted, config, folder) if cached else None,
-        on_broken=on_broken,
-        callbacks=[LogCallback(phase)],
-        say=say,
-    )
-    trainer.remove_callback(PrinterCallback)
-    with closing(ahead):
-        trainer.resume()
-    if trainer.sharded:
-        save_sharded(trainer, model_folder or folder / "model", as_yaml(config))
-    return replace(policy, model=model.float().merge_and_unload() if config.model.lora_rank else model)
+    moments = draws.moment if asking.changes else None
+
+    def trainer(adapted: Policy, cache: EmbeddingCache | None) -> SFTTrainer:
+        maker = TalkMaker(source, videos, without_weights(adapted), asking, work.on_broken is not None)
+        ahead = Ahead(maker, 2 * config.sft.videos, config.trainer.workers, moments, work.on_broken)
+        return SFTTrainer(adapted, ahead, draws, args, cache=cache, callbacks=[LogCallback(phase)], say=work.say)
+
+    return learn(policy, work, place, trainer)
 
 
-def unreadable(source: Source, asking: Asking, config: Config, on_broken: OnBroken | None) -> frozenset[str]:
+def check_completions(work: Work) -> None:
+    """Refuse completions that the task cannot read, and a curriculum that weighs samples: videos are drawn here."""
+    curriculum = work.config.curriculum
+    if CURRICULA[curriculum].weigh:
+        raise UserError(
+            f"curriculum={curriculum} weighs samples, and the stage sft draws videos; leave one of them out"
+        )
+    unreadable(work)
+
+
+def unreadable(work: Work) -> frozenset[str]:
     """Ids of the samples whose given completions cannot be read; `on_broken` takes each.
 
     Raises:
         UserErrors: If there are any and no sample may be left out.
     """
-    wrong = check_given(source, asking)
-    if wrong and on_broken is None:
-        annotations = str(getattr(config.data, "annotations", ""))
-        broken = [sample for sample in source.samples if sample.id in wrong]
-        raise UserErrors([problem_of(source, one, wrong[one.id], annotations).line() for one in broken])
-    if wrong and on_broken:
-        tell(wrong, source, on_broken)
+    wrong = check_given(work.source, work.asking)
+    broken = [sample for sample in work.source.samples if sample.id in wrong] if wrong else []
+    if work.on_broken is None and broken:
+        annotations = annotations_of(work.config.data)
+        raise UserErrors([problem_of(work.source, one, wrong[one.id], annotations).line() for one in broken])
+    for sample in broken:
+        work.on_broken(sample, wrong[sample.id])  # type: ignore[misc]
     return frozenset(wrong)
 
 
@@ -154,7 +138,6 @@ class SFTTrainer(Steady, AnswerLoss):
         draws: The videos that the run draws.
         args: transformers' configuration.
         cache: Keeps a frozen tower's features from one drawing of a video to the next.
-        on_broken: Takes each sample that cannot be used, once.
         options: Further keyword arguments of `Steady` and `Trainer`.
     """
 
@@ -165,21 +148,18 @@ class SFTTrainer(Steady, AnswerLoss):
         draws: Draws,
         args: TrainingArguments,
         cache: EmbeddingCache | None = None,
-        on_broken: OnBroken | None = None,
         **options: Any,
     ) -> None:
-        self.ahead, self.draws, self._on_broken = ahead, draws, on_broken
-        self._told: set[str] = set()
+        self.ahead, self.draws = ahead, draws
         self._figures: dict[str, float] = {}
-        super().__init__(policy=policy, cache=cache, args=args, train_dataset=draws, data_collator=self._ask, **options)
+        super().__init__(policy=policy, cache=cache, args=args, train_dataset=draws, data_collator=ahead.ask, **options)
 
     def _get_train_sampler(self, dataset: Any = None) -> Rows:
         return Rows(self.draws.groups, 1, 1, self.draws.generations)
 
-    def _ask(self, rows: Sequence[Row]) -> Sequence[Row]:
-        """The rows as they are; their talks are made ahead, and waited for when the step begins."""
-        self.ahead.pending(rows)
-        return rows
+    def close(self) -> None:
+        """End the workers that make talks."""
+        self.ahead.close()
 
     def get_batch_samples(
         self, epoch_iterator: Any, num_batches: int, device: torch.device
@@ -196,14 +176,8 @@ class SFTTrainer(Steady, AnswerLoss):
         self._figures = {"answer_tokens": tokens, "questions_per_row": answers / max(1, rows)}
         return made, torch.tensor(tokens, device=self.args.device)
 
-    def _pass(self, rows: Sequence[Row]) -> dict[str, Any]:
-        pending = self.ahead.pending(rows)
-        talks = [pending[self.ahead.wanted(row)]() for row in rows]
-        for sample, why in [broken for one in talks for broken in one.passed_over]:
-            if self._on_broken and sample.id not in self._told:
-                self._told.add(sample.id)
-                self._on_broken(sample, why)
-        found: list[Talk] = [talk for one in talks for talk in one.rows]
+    def _pass(self, rows: Sequence[Drawn]) -> dict[str, Any]:
+        found: list[Talk] = [talk for one in self.ahead(rows) for talk in one.rows]
         tokens, mask, owner = pad_answers(self.policy, [(talk.tokens, talk.owner) for talk in found])
         return {
             "prompts": [talk.prompt for talk in found],

@@ -12,47 +12,21 @@ from pathlib import Path
 
 from accelerate import PartialState
 
-from grounding.core import UserError, UserErrors
-from grounding.curriculum.table import CURRICULA
+from grounding.core import UserErrors
+from grounding.core.checks import unknown
 from grounding.jobs.checkpoints import Checkpoints
 from grounding.jobs.runlog import RunLog
 from grounding.policies.policy import Policy, save_policy
-from grounding.tasks.asking import Asking
 from grounding.tasks.table import TASKS
 from grounding.training.config import SAVED, Config, as_yaml
-from grounding.training.data import Skipped, Sources, unknown, warmup_first_clip
-from grounding.training.grpo import difficulties, run_grpo
-from grounding.training.rewarded import check_rewards
-from grounding.training.sft import run_sft, unreadable
+from grounding.training.data import warmup_first_clip
+from grounding.training.grpo import check_objective, run_grpo
+from grounding.training.learning import Phase, Place, Work
+from grounding.training.sft import check_completions, run_sft
 from grounding.training.warmup import WarmupPlan, warm_up
 
 
-@dataclass(frozen=True)
-class Tools:
-    """What all parts of a run share: configuration, run folder, what is asked, samples and log."""
-
-    config: Config
-    folder: Path
-    asking: Asking
-    sources: Sources
-    log: RunLog
-    skipped: Skipped
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a stage keeps what it makes.
-
-    Args:
-        folder: Its own, for checkpoints and whatever else it needs.
-        model: Where its policy is saved in the end.
-    """
-
-    folder: Path
-    model: Path
-
-
-def no_check(tools: Tools) -> None:
+def no_check(work: Work) -> None:
     """For a stage that can learn from everything that was loaded."""
 
 
@@ -72,18 +46,17 @@ class Stage:
 
     name: str
     steps: Callable[[Config], int]
-    train: Callable[[Policy, Tools, Place, Callable[[dict[str, float]], None]], Policy]
-    check: Callable[[Tools], None] = no_check
+    train: Callable[[Policy, Work, Place, Phase], Policy]
+    check: Callable[[Work], None] = no_check
     alone: bool = False
 
 
-def warmup(policy: Policy, tools: Tools, place: Place, phase: Callable[[dict[str, float]], None]) -> Policy:
+def warmup(policy: Policy, work: Work, place: Place, phase: Phase) -> Policy:
     """The tiny policy's supervised steps on the toy world; begun again where it was stopped."""
-    config = tools.config
+    config, lessons = work.config, work.asking.task.teaching.lessons
     first = warmup_first_clip(config.seed)
-    lessons = tools.asking.task.teaching.lessons
     plan = WarmupPlan(lessons, config.warmup.batch, config.warmup.lr, warmup_steps(config), first)
-    warm_up(policy, tools.asking, plan, phase)
+    warm_up(policy, work.asking, plan, phase)
     return policy
 
 
@@ -93,44 +66,12 @@ def warmup_steps(config: Config) -> int:
     return TASKS[config.task.name].teaching.steps if steps is None else steps
 
 
-def grpo(policy: Policy, tools: Tools, place: Place, phase: Callable[[dict[str, float]], None]) -> Policy:
-    """Reinforcement learning with the task's rewards."""
-    source = tools.sources.train
-    on_broken, say = tools.skipped.on_broken(source), tools.log.say
-    return run_grpo(policy, source, tools.asking, tools.config, place.folder, phase, say, on_broken, place.model)
-
-
-def sft(policy: Policy, tools: Tools, place: Place, phase: Callable[[dict[str, float]], None]) -> Policy:
-    """Supervised training on gold or given completions."""
-    source = tools.sources.train
-    on_broken, say = tools.skipped.on_broken(source), tools.log.say
-    return run_sft(policy, source, tools.asking, tools.config, place.folder, phase, say, on_broken, place.model)
-
-
-def check_completions(tools: Tools) -> None:
-    """Refuse completions that the task cannot read, and a curriculum that weighs samples: videos are drawn here."""
-    source, curriculum = tools.sources.train, tools.config.curriculum
-    if CURRICULA[curriculum].weigh:
-        raise UserError(
-            f"curriculum={curriculum} weighs samples, and the stage sft draws videos; leave one of them out"
-        )
-    unreadable(source, tools.asking, tools.config, tools.skipped.on_broken(source))
-
-
-def check_objective(tools: Tools) -> None:
-    """Refuse rewards that score no true answer, and a curriculum that the samples say too little for."""
-    source, config = tools.sources.train, tools.config
-    check_rewards(config, tools.asking.task, source, tools.skipped.on_broken(source) is not None)
-    if CURRICULA[config.curriculum].weigh:
-        difficulties(source)
-
-
 STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
         Stage("warmup", warmup_steps, warmup, alone=True),
-        Stage("sft", lambda config: config.sft.max_steps, sft, check_completions),
-        Stage("grpo", lambda config: config.trainer.max_steps, grpo, check_objective),
+        Stage("sft", lambda config: config.sft.max_steps, run_sft, check_completions),
+        Stage("grpo", lambda config: config.trainer.max_steps, run_grpo, check_objective),
     )
 }
 
@@ -162,13 +103,13 @@ def places(folder: Path, stages: Sequence[Stage]) -> list[Place]:
     return [Place(own, folder / "model" if number == last else own / "model") for number, own in enumerate(folders)]
 
 
-def train_stage(stage: Stage, policy: Policy, tools: Tools, place: Place) -> None:
+def train_stage(stage: Stage, policy: Policy, work: Work, place: Place, log: RunLog) -> None:
     """Train a policy through a stage and save it, unless that is done already."""
-    first = PartialState().is_main_process
+    first, config = PartialState().is_main_process, work.config
     if not place.model.is_dir() and (first or not stage.alone):
-        newest = Checkpoints(place.folder / "checkpoints", tools.config.trainer.keep).latest()
-        with tools.log.phase(stage.name, stage.steps(tools.config), newest.step if newest else 0) as phase:
-            policy = stage.train(policy, tools, place, phase)
+        newest = Checkpoints(place.folder / "checkpoints", config.trainer.keep).latest()
+        with log.phase(stage.name, stage.steps(config), newest.step if newest else 0) as phase:
+            policy = stage.train(policy, work, place, phase)
         if first and not place.model.is_dir():
-            save_policy(policy, place.model, {SAVED: as_yaml(tools.config)})
+            save_policy(policy, place.model, {SAVED: as_yaml(config)})
     PartialState().wait_for_everyone()

@@ -7,31 +7,25 @@ before it is whole; and some norms decay.
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
 from torch.distributed.tensor import DTensor
 from transformers import AutoModelForImageTextToText, Trainer, TrainerCallback, TrainerState
 
 from grounding.core import UserError
-from grounding.core.reading import read_json
+from grounding.jobs.batches import save_batch
 from grounding.jobs.checkpoints import Checkpoints
-from grounding.policies.policy import VideoPrompt
 from grounding.policies.precision import MOVED, Movement, too_still
-from grounding.policies.saving import whole_folder
-from grounding.training.groups import runs
 
-PATIENCE = 5  # steps in a row that may be skipped
+MOST_SKIPPED = 5  # steps in a row that may be skipped
 FIGURE = "nonfinite"  # 1 in the figures of a skipped step
 
 
@@ -39,69 +33,6 @@ def skipped_in_a_row(history: Sequence[Mapping[str, Any]]) -> int:
     """How many of the last logged steps were skipped."""
     steps = [row for row in history if "learning_rate" in row]
     return next((count for count, row in enumerate(reversed(steps)) if not row.get(FIGURE)), len(steps))
-
-
-def save_batch(folder: Path, passes: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> None:
-    """Write the inputs of a step's passes: tensors to batch.safetensors, everything else to batch.json.
-
-    Args:
-        folder: Made here, whole or not at all; nothing is written if it exists (a resumed run meets it again).
-        passes: Inputs of `_compute_loss`, with a list of `VideoPrompt` as `prompts`.
-        facts: What else is known, as JSON can hold it.
-    """
-    if folder.exists():
-        return
-    tensors: dict[str, torch.Tensor] = {}
-    notes = [_take_apart(one, f"{index}.", tensors) for index, one in enumerate(passes)]
-    with whole_folder(folder) as partial:
-        save_file(tensors, partial / "batch.safetensors")
-        (partial / "batch.json").write_text(json.dumps({**facts, "passes": notes}, indent=2) + "\n", encoding="utf-8")
-
-
-def load_batch(folder: Path) -> list[dict[str, Any]]:
-    """The inputs that `save_batch` wrote, for `VideoGRPOTrainer.compute_loss`.
-
-    Raises:
-        UserError: If they cannot be read.
-    """
-    try:
-        notes = read_json(folder / "batch.json")["passes"]
-        with safe_open(folder / "batch.safetensors", "pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-        return [_put_together(note, f"{index}.", tensors) for index, note in enumerate(notes)]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{folder} holds no saved batch: {error}; give a folder RUN/nonfinite/step-N") from error
-
-
-def _take_apart(inputs: Mapping[str, Any], prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, Any]:
-    rest: dict[str, Any] = {"prompts": []}
-    for number, (prompt, count) in enumerate(runs(inputs["prompts"])):
-        values = {one.name: getattr(prompt, one.name) for one in fields(prompt)}
-        plain = {name: value for name, value in values.items() if not isinstance(value, torch.Tensor)}
-        rest["prompts"].append({"rows": count, **plain})
-        _keep({f"prompt{number}.{name}": value for name, value in values.items()}, prefix, tensors)
-    others = {name: value for name, value in inputs.items() if name != "prompts"}
-    _keep(others, prefix, tensors)
-    return {**rest, **{name: value for name, value in others.items() if not isinstance(value, torch.Tensor)}}
-
-
-def _keep(values: Mapping[str, Any], prefix: str, tensors: dict[str, torch.Tensor]) -> None:
-    found = {prefix + name: value for name, value in values.items() if isinstance(value, torch.Tensor)}
-    # Parts of one batch share storage, which safetensors refuses.
-    tensors |= {name: value.detach().cpu().contiguous().clone() for name, value in found.items()}
-
-
-def _put_together(note: dict[str, Any], prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
-    own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-    prompts: list[VideoPrompt] = []
-    for number, plain in enumerate(note["prompts"]):
-        begin = f"prompt{number}."
-        parts: dict[str, Any] = {
-            name.removeprefix(begin): own.pop(name) for name in list(own) if name.startswith(begin)
-        }
-        values = {name: value for name, value in plain.items() if name != "rows"}
-        prompts += [VideoPrompt(**parts, **values)] * plain["rows"]
-    return {**note, **own, "prompts": prompts}
 
 
 SAY: Callable[[str], None] = logging.getLogger(__name__).warning  # where no console takes the lines
@@ -128,6 +59,9 @@ class Steady(Trainer):
         self._norm = 0.0  # of the newest step's gradient
         self._moved: float | None = None  # share of the weights that the first step moved, until it is logged
         self.add_callback(_FirstStep(self))
+
+    def close(self) -> None:
+        """End what works beside the trainer."""
 
     def resume(self) -> int:
         """Train from the newest checkpoint, or from the start where there is none; gives the step begun from."""
@@ -216,9 +150,9 @@ class Steady(Trainer):
         folder = self.folder / "nonfinite" / f"step-{facts['step']:06d}{rank}"
         save_batch(folder, passes, facts)
         self.say(f"step {facts['step']} was skipped: loss or gradient is not finite; its batch is in {folder}")
-        if skipped_in_a_row(self.state.log_history) + 1 >= PATIENCE:
+        if skipped_in_a_row(self.state.log_history) + 1 >= MOST_SKIPPED:
             raise UserError(
-                f"{PATIENCE} steps in a row had a loss or gradient that is not finite; lower the learning rate, or "
+                f"{MOST_SKIPPED} steps in a row had a loss or gradient that is not finite; lower the learning rate, or "
                 f"look at the batches in {folder.parent}"
             )
 

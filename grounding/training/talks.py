@@ -1,4 +1,7 @@
-"""Talks: what a supervised step learns from. One video, and as many questions about it as fit, with their answers."""
+"""Talks: what a supervised step learns from. One video, and as many questions about it as fit, with their answers.
+
+The video is read once for all of them (dense supervision).
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,54 @@ import torch
 from grounding.core import Clip, LoadedSample, Masklets, ParseFailure, Sample, Source, UserError
 from grounding.core.samples import normalise_query
 from grounding.datasets.toy import ToySource
-from grounding.policies.policy import Policy, VideoPrompt
+from grounding.policies.policy import Policy, VideoPrompt, pad_tokens
 from grounding.tasks.asking import Asked, Asking, Moment
-from grounding.training.data import OnBroken
-from grounding.training.dense import Turn, completion_tokens
 from grounding.training.examples import MOST_BROKEN
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One question about the video and its right answer.
+
+    Args:
+        prompt: The words of the user's turn.
+        answer: The assistant's turn.
+        ends: Whether it is scored that the assistant's turn ends there.
+    """
+
+    prompt: str
+    answer: str
+    ends: bool = True
+
+
+def completion_tokens(policy: Policy, turns: Sequence[Turn]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Answers and further questions as one completion, and which answer (1, 2, ...) each token belongs to.
+
+    Returns:
+        Two int64 tensors, shape (C,); a question's tokens, and an end that is not scored, belong to 0.
+    """
+    tokenizer = policy.tokenizer
+    tokens: list[int] = []
+    owner: list[int] = []
+
+    def say(new: list[int], answer: int) -> None:
+        tokens.extend(new)
+        owner.extend([answer] * len(new))
+
+    for number, turn in enumerate(turns, start=1):
+        if number > 1:
+            say(tokenizer(policy.render_again(turn.prompt), add_special_tokens=False)["input_ids"], 0)
+        say(tokenizer(turn.answer, add_special_tokens=False)["input_ids"], number)
+        say([tokenizer.eos_token_id], number if turn.ends else 0)
+    return torch.tensor(tokens), torch.tensor(owner)
+
+
+def pad_answers(
+    policy: Policy, rows: Sequence[tuple[torch.Tensor, torch.Tensor]]
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """What `completion_tokens` made, padded on the right: tokens, their 0/1 mask and owners, int64, shape (B, C)."""
+    tokens, mask = pad_tokens([tokens for tokens, _ in rows], policy.tokenizer.pad_token_id, side="right")
+    return tokens, mask, pad_tokens([owner for _, owner in rows], 0, side="right")[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,10 +251,3 @@ def _same_part(one: str | Clip, other: str | Clip) -> bool:
     if isinstance(one, str) or isinstance(other, str):
         return isinstance(one, str) and one == other
     return np.array_equal(one.pts, other.pts) and np.array_equal(one.frames, other.frames)
-
-
-def tell(wrong: dict[str, str], source: Source, on_broken: OnBroken) -> None:
-    """Hand every sample with an unreadable completion to whoever lists what is left out."""
-    for sample in source.samples:
-        if sample.id in wrong:
-            on_broken(sample, wrong[sample.id])

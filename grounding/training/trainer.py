@@ -30,14 +30,23 @@ from grounding.core import LoadedSample, ParseFailure
 from grounding.curriculum.order import Draws, Rows, Weigh
 from grounding.policies.embedding_cache import EmbeddingCache
 from grounding.policies.policy import Policy, VideoPrompt
-from grounding.policies.shared_prefix import Sampling, log_probs, read_prompts
+from grounding.policies.shared_prefix import Sampling, log_probs, read_prompts, runs
 from grounding.policies.vision_features import VisionFeatures
 from grounding.policies.wrapped import inside_forward
 from grounding.tasks.task import Said, Task
 from grounding.training.examples import Collator
-from grounding.training.groups import check_groups, flat_groups, put_groups, runs, split_groups
-from grounding.training.objectives import OBJECTIVES, Objective, Pass, Rollouts
-from grounding.training.rollouts import ROLLOUTS, Drawing, Rollout, Row, rows_of
+from grounding.training.groups import check_groups, flat_groups, put_groups, split_groups
+from grounding.training.objectives import (
+    OBJECTIVES,
+    ROLLOUTS,
+    Drawing,
+    Generation,
+    Objective,
+    Pass,
+    Rollout,
+    Row,
+    rows_of,
+)
 from grounding.training.steady import Steady
 from rewards import Meta, WeightedSum
 
@@ -108,6 +117,10 @@ class VideoGRPOTrainer(Steady, GRPOTrainer):
         self.draws = self.train_dataset = draws
         self.data_collator = collator.ask  # examples are waited for when a generation begins
 
+    def close(self) -> None:
+        """End the workers that make examples."""
+        self.collator.close()
+
     def _get_train_sampler(self, dataset: Any = None) -> Rows:
         repeats = self.args.steps_per_generation * self.num_iterations
         return Rows(self.draws.groups, self.num_generations, repeats, self.draws.generations)
@@ -164,7 +177,7 @@ class VideoGRPOTrainer(Steady, GRPOTrainer):
         }
         if self.objective.advantages:
             rewards, tokens, mask = (batch[name] for name in ("rewards", "completion_ids", "completion_mask"))
-            made = Rollouts(rewards, tokens, mask, self.num_generations, batch["advantages"])
+            made = Generation(rewards, tokens, mask, self.num_generations, batch["advantages"])
             batch["advantages"] = self.objective.advantages(made)
         return batch
 

@@ -20,8 +20,8 @@ from grounding.policies.precision import Movement, too_still, train_in_float32
 from grounding.policies.shared_prefix import log_probs, read_prompts
 from grounding.tasks.asking import Asked, Asking
 from grounding.tasks.teaching import Lesson
-from grounding.training.dense import Turn, completion_tokens, pad_answers
 from grounding.training.lessons import Says, naming_loss, turns_of, two_frames
+from grounding.training.talks import Turn, completion_tokens, pad_answers
 
 _log = logging.getLogger(__name__)
 

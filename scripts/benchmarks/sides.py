@@ -18,7 +18,7 @@ from grounding.policies.tiny import SPECIAL
 from grounding.tasks.asking import Asking
 from grounding.tasks.stvg import STVG
 from grounding.training.examples import Collator
-from grounding.training.rollouts import Row, rows_of
+from grounding.training.objectives import Row, rows_of
 from grounding.training.trainer import VideoGRPOTrainer, draws_of
 from prompting import IdMarker
 

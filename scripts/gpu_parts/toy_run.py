@@ -12,9 +12,9 @@ from gpu_parts import stand_ins
 with imports("train"):
     from omegaconf import OmegaConf
 
+    from grounding.commands.options import composed
+    from grounding.commands.train import train
     from grounding.training.config import register
-    from grounding.training.options import composed
-    from grounding.training.run import train
 
 
 def main(options: list[str]) -> None:

@@ -11,11 +11,12 @@ from gpu_parts import stand_ins
 from gpu_parts.parts import Place, Tell
 from omegaconf import OmegaConf
 
+from grounding.commands.options import composed
 from grounding.policies.policy import Policy, load_policy, save_policy
 from grounding.policies.precision import MOVED
+from grounding.training import learning
 from grounding.training.config import Config, asking_of, register
 from grounding.training.grpo import run_grpo
-from grounding.training.options import composed
 
 PHASES = ("rollout", "rewards", "scoring", "step")
 SMALL = Shape(frames=2, side=2, completion=4, generations=2)
@@ -76,5 +77,6 @@ def taken(policy: Policy, shape: Shape, config: Config, place: Place, tell: Tell
         tell(steps=steps, result=f"{len(steps)} steps taken")
 
     source = noise_source(shape, patch_of(policy.model), config.trainer.prompts * config.trainer.max_steps)
-    run_grpo(policy, source, asking_of(config), config, place.folder, phase)
+    kept = learning.Place(place.folder, place.folder / "model")
+    run_grpo(policy, learning.Work(config, asking_of(config), source), kept, phase)
     return steps

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from grounding.commands.options import composed
 from grounding.experiments.experiment import expanded
 from grounding.experiments.table import EXPERIMENTS
 from grounding.training.config import Config, check, register
-from grounding.training.options import composed
 
 
 def config_of(*overrides: str) -> Config:

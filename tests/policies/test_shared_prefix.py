@@ -20,6 +20,7 @@ from grounding.policies.shared_prefix import (
     generate,
     log_probs,
     read_prompts,
+    runs,
     sample,
 )
 
@@ -476,3 +477,8 @@ def test_placeholders_are_never_drawn(tiny_folder: Path, noise: Noise) -> None:
     rows = sample(policy, [prompt], 16, Sampling(12)) + sample(policy, [prompt], 1, Sampling(12, temperature=0.0))
     assert not set(placeholders) & {token for row in rows for token in row}
     policy.head.weight[placeholders] = before
+
+
+def test_runs_are_of_the_same_prompt_not_of_equal_ones(prompts: list[VideoPrompt]) -> None:
+    a, b = (replace(prompts[0]) for _ in range(2))
+    assert [(prompt is a, count) for prompt, count in runs([a, a, a, b, b])] == [(True, 3), (False, 2)]

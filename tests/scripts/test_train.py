@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from grounding.commands.evaluate import evaluate_model, read_arguments
 from grounding.core import Masklets, rle, save_masklets, write_video
-from grounding.training.evaluation import evaluate_model, read_arguments
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 TRAIN = Path(__file__).parents[2] / "scripts" / "train.py"

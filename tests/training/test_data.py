@@ -15,7 +15,6 @@ import pytest
 from grounding.core import Answer, Interval, Masklets, Sample, UserError, UserErrors, write_video
 from grounding.datasets.catalog import DATASETS
 from grounding.datasets.jsonl import JsonlSource
-from grounding.datasets.problems import Problem
 from grounding.datasets.records import Cleaning
 from grounding.datasets.toy import HELD_OUT, PER_SEED, ToySource, toy_source
 from grounding.datasets.toy_export import export_toy
@@ -28,11 +27,11 @@ from grounding.training.data import (
     DataConfig,
     DatasetConfig,
     JsonlConfig,
-    Skipped,
     ToyConfig,
     check_data,
     open_held_out,
     open_sources,
+    skips,
     warmup_first_clip,
 )
 
@@ -487,58 +486,9 @@ def test_official_rows_of_charades_with_their_video(shared_data: Path) -> None:
     assert loaded.sample.truth.parts == ["interval"] and loaded.masklets.tracks == {}
 
 
-HCSTVG = DatasetConfig("hcstvg", annotations="train.json", on_error="skip")
-SOURCE = toy_source(0, 1)
-FOUND = Problem("train.json", 3, "c", "no masks")
-
-
-def broken(name: str, row: int) -> Sample:
-    sample = SOURCE.samples[0]
-    return Sample(name, sample.video, sample.query, sample.truth, {"row": row})
-
-
-def test_what_is_met_is_listed_once(tmp_path: Path) -> None:
-    skipped = Skipped(tmp_path / "skipped.jsonl", HCSTVG)
-    skipped.begin([FOUND])
-    take = skipped.on_broken(SOURCE)
-    assert take is not None
-    for name, row in (("a", 1), ("a", 1), ("b", 2)):
-        take(broken(name, row), f"sample {name}: no frames")
-    met = [Problem("train.json", 1, "a", "no frames"), Problem("train.json", 2, "b", "no frames")]
-    assert skipped.listed() == [FOUND, *met]
-    assert len((tmp_path / "skipped.jsonl").read_text().splitlines()) == 3
-
-
-def test_a_resumed_run_keeps_what_was_met(tmp_path: Path) -> None:
-    path = tmp_path / "skipped.jsonl"
-    first = Skipped(path, HCSTVG)
-    first.begin([])
-    assert not path.exists() and first.listed() == []
-    first.on_broken(SOURCE)(broken("a", 1), "no frames")  # type: ignore[misc]
-    with path.open("a") as file:
-        file.write('{"file": "tra')  # killed
-    second = Skipped(path, HCSTVG)
-    second.begin([FOUND])
-    second.on_broken(SOURCE)(broken("a", 1), "no frames")  # type: ignore[misc]
-    assert [problem.sample_id for problem in second.listed()] == ["c", "a"]
-
-
-def test_two_processes_count_a_row_once(tmp_path: Path) -> None:
-    one, other = (Skipped(tmp_path / "skipped.jsonl", HCSTVG) for _ in range(2))
-    for skipped in (one, other):
-        skipped.on_broken(SOURCE)(broken("a", 1), "no frames")  # type: ignore[misc]
-    assert len(one.listed()) == 1
-
-
-@pytest.mark.parametrize("data", [ToyConfig(), DatasetConfig("hcstvg", on_error="stop")])
-def test_without_skip_nothing_is_left_out(tmp_path: Path, data: ToyConfig | DatasetConfig) -> None:
-    assert Skipped(tmp_path / "skipped.jsonl", data).on_broken(SOURCE) is None
-
-
-@pytest.mark.parametrize("line", ["{", "7", "[]", json.dumps({"file": "a"}), "\udcff"])
-def test_a_damaged_list_is_one_line(tmp_path: Path, line: str) -> None:
-    path = tmp_path / "skipped.jsonl"
-    path.write_text(line + "\n", errors="surrogateescape")
-    with pytest.raises(UserError, match=r"skipped\.jsonl") as caught:
-        Skipped(path, HCSTVG).begin([])
-    assert "\n" not in str(caught.value)
+@pytest.mark.parametrize(
+    ("data", "allowed"),
+    [(ToyConfig(), False), (DatasetConfig("hcstvg", on_error="stop"), False), (JsonlConfig(on_error="skip"), True)],
+)
+def test_whether_broken_rows_are_left_out(data: DataConfig, allowed: bool) -> None:
+    assert skips(data) is allowed

@@ -17,7 +17,6 @@ from grounding.policies.tiny import build_tokenizer
 from grounding.tasks.asking import Asked, Asking
 from grounding.tasks.stvg import STVG
 from grounding.tasks.teaching import SECONDS, TIME, look_and_second, recite
-from grounding.training.dense import Turn, completion_tokens
 from grounding.training.lessons import (
     LEAST,
     naming_loss,
@@ -27,6 +26,7 @@ from grounding.training.lessons import (
     turns_of,
     two_frames,
 )
+from grounding.training.talks import Turn, completion_tokens
 from prompting import IdMarker
 
 FIRST = 5_000_000

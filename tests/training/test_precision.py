@@ -19,6 +19,7 @@ from grounding.tasks.stvg import STVG
 from grounding.tasks.teaching import Lesson
 from grounding.training.config import Config, check
 from grounding.training.grpo import run_grpo
+from grounding.training.learning import Place, Work
 from grounding.training.warmup import WarmupPlan, warm_up
 from prompting import IdMarker
 from rewards import REWARDS
@@ -81,6 +82,10 @@ CASES = {
 }
 
 
+def work(config: Config, say: Callable[[str], None] = print) -> Work:
+    return Work(config, ASKING, toy_source(FIRST, 4, fps=1.0), say=say)
+
+
 @pytest.mark.parametrize("model", CASES.values(), ids=CASES)
 @pytest.mark.parametrize("autocast", [True, False])
 def test_a_step_of_the_published_size_moves_what_is_trained(
@@ -99,7 +104,7 @@ def test_a_step_of_the_published_size_moves_what_is_trained(
     small = config(model=model, objective={"lr": LR}, trainer={"bf16": autocast, "prompts": 2, "groups_per_pass": 2})
     logged: list[dict[str, float]] = []
     said: list[str] = []
-    trained = run_grpo(policy, toy_source(FIRST, 4, fps=1.0), ASKING, small, tmp_path, logged.append, said.append)
+    trained = run_grpo(policy, work(small, said.append), Place(tmp_path, tmp_path / "model"), logged.append)
     assert logged[0]["weights_moved"] > 0.99
     assert said == []
     save_policy(trained, tmp_path / "model")
@@ -114,12 +119,12 @@ def test_without_float32_the_guard_warns(
     tiny_folder: Path, config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(REWARDS, "id_match", letters)
-    monkeypatch.setattr("grounding.training.grpo.train_in_float32", lambda model: None)
+    monkeypatch.setattr("grounding.training.learning.train_in_float32", lambda model: None)
     policy = load_policy(str(tiny_folder), dtype="bfloat16")
     small = config(objective={"lr": LR}, trainer={"bf16": True, "prompts": 2, "groups_per_pass": 2})
     logged: list[dict[str, float]] = []
     said: list[str] = []
-    run_grpo(policy, toy_source(FIRST, 4, fps=1.0), ASKING, small, tmp_path, logged.append, said.append)
+    run_grpo(policy, work(small, said.append), Place(tmp_path, tmp_path / "model"), logged.append)
     assert logged[0]["weights_moved"] < 0.05
     assert len(said) == 1
     assert "rounded away" in said[0]
@@ -135,7 +140,7 @@ def test_a_step_without_gradient_is_not_judged(
     small = config(objective={"generations": 4}, trainer=trainer)
     logged: list[dict[str, float]] = []
     said: list[str] = []
-    run_grpo(policy, toy_source(FIRST, 4, fps=1.0), ASKING, small, tmp_path, logged.append, said.append)
+    run_grpo(policy, work(small, said.append), Place(tmp_path, tmp_path / "model"), logged.append)
     assert [row["grad_norm"] > 0 for row in logged] == [False, True, True]
     assert ["weights_moved" in row for row in logged] == [False, True, False]
     assert said == []
@@ -154,7 +159,7 @@ def test_a_resumed_run_reads_float32_weights_beside_a_frozen_tower(
     for _ in range(2):  # the second begins from the checkpoint of the last step, and trains nothing
         policy = load_policy(str(tiny_folder), dtype="bfloat16")
         logged: list[dict[str, float]] = []
-        trained = run_grpo(policy, toy_source(FIRST, 4, fps=1.0), ASKING, small, tmp_path, logged.append)
+        trained = run_grpo(policy, work(small), Place(tmp_path, tmp_path / "model"), logged.append)
         results.append({name: value.clone() for name, value in trained.model.state_dict().items()})
     assert {value.dtype for value in results[0].values()} == {torch.float32, torch.bfloat16}
     assert all(torch.equal(results[0][name], value) for name, value in results[1].items())

@@ -21,7 +21,7 @@ from transformers import Glm4vConfig
 from grounding.policies.policy import Policy
 from grounding.policies.published import PUBLISHED, meta_model, published_config
 from grounding.training.config import Config
-from grounding.training.grpo import prepare, with_adapter
+from grounding.training.learning import trained_model, with_adapter
 from grounding.training.steady import Steady
 from grounding.training.trainer import VideoGRPOTrainer
 
@@ -69,7 +69,7 @@ def test_size_of_an_adapter_by_hand() -> None:
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_freezing_freezes_the_tower_with_its_mergers_and_nothing_else(name: str, config: Callable[..., Config]) -> None:
     policy = real(name)
-    prepare(policy, config(model={"freeze_vision": True}))
+    trained_model(policy, config(model={"freeze_vision": True}))
     frozen = {name for name, weight in policy.model.named_parameters() if not weight.requires_grad}
     assert frozen == {name for name, _ in policy.model.named_parameters() if name.startswith("model.visual.")}
     assert any(".merger." in name for name in frozen)

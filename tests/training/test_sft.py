@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from grounding.commands.train import train
 from grounding.core import Answer, Clip, Interval, LoadedSample, Masklets, Sample, UserError, UserErrors, write_video
 from grounding.datasets.toy import toy_source
 from grounding.policies.policy import Policy
@@ -21,7 +22,7 @@ from grounding.tasks.vtg import VTG
 from grounding.training.config import Config, SFTConfig, check
 from grounding.training.data import JsonlConfig
 from grounding.training.examples import without_weights
-from grounding.training.run import train
+from grounding.training.learning import Place, Work
 from grounding.training.sft import run_sft
 from grounding.training.stages import chosen
 from grounding.training.talks import TalkMaker, by_video, check_given, gold_text
@@ -104,7 +105,8 @@ def test_what_cannot_be_read_is_found_before_training(policy: Policy) -> None:
 
 def trained(policy: Policy, config: Config, folder: Path, source: Any = None) -> tuple[dict[str, Any], list[Any]]:
     logged: list[Any] = []
-    made = run_sft(policy, source or Films(), WHEN, config, folder, logged.append)
+    work = Work(config, WHEN, source or Films())
+    made = run_sft(policy, work, Place(folder, folder / "model"), logged.append)
     return {name: value.clone() for name, value in made.model.state_dict().items()}, logged
 
 

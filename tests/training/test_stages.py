@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -14,6 +12,7 @@ from grounding.core import UserError, UserErrors
 from grounding.curriculum.table import CURRICULA, Curriculum
 from grounding.datasets.toy import toy_source
 from grounding.training.config import Config, asking_of
+from grounding.training.learning import Work
 from grounding.training.stages import STAGES, Stage, chosen, places
 
 Make = Callable[..., Config]
@@ -61,30 +60,26 @@ def test_the_last_stage_saves_the_policy_of_the_run(tmp_path: Path) -> None:
 
 
 def test_one_more_stage_is_one_entry(config: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(STAGES, "nap", Stage("nap", lambda config: 3, lambda policy, tools, place, phase: policy))
+    monkeypatch.setitem(STAGES, "nap", Stage("nap", lambda config: 3, lambda policy, work, place, phase: policy))
     assert names(replace(config(), stages=["nap", "grpo"])) == ["nap", "grpo"]
 
 
-def tools_of(config: Config, samples: int = 2) -> Any:
-    source = toy_source(5_000_000, samples)
-    skipped = SimpleNamespace(on_broken=lambda source: None)
-    return SimpleNamespace(
-        config=config, asking=asking_of(config), sources=SimpleNamespace(train=source), skipped=skipped
-    )
+def work_of(config: Config) -> Work:
+    return Work(config, asking_of(config), toy_source(5_000_000, 2))
 
 
 def test_only_a_stage_that_rewards_looks_at_rewards(config: Make) -> None:
-    tools = tools_of(config(task={"rewards": "seed_bench_r1"}))
-    STAGES["sft"].check(tools)
+    work = work_of(config(task={"rewards": "seed_bench_r1"}))
+    STAGES["sft"].check(work)
     with pytest.raises(UserError, match="cannot score the answers of task=stvg"):
-        STAGES["grpo"].check(tools)
+        STAGES["grpo"].check(work)
 
 
 def test_a_curriculum_that_weighs_needs_difficulties_and_samples(config: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(CURRICULA, "hard", Curriculum(lambda difficulty, progress: difficulty))
-    monkeypatch.setattr("grounding.training.stages.check_rewards", lambda *_: None)
-    tools = tools_of(replace(config(), curriculum="hard"))
+    monkeypatch.setattr("grounding.training.grpo.check_rewards", lambda *_: None)
+    work = work_of(replace(config(), curriculum="hard"))
     with pytest.raises(UserError, match="difficulty"):
-        STAGES["grpo"].check(tools)
+        STAGES["grpo"].check(work)
     with pytest.raises(UserError, match="curriculum=hard weighs samples"):
-        STAGES["sft"].check(tools)
+        STAGES["sft"].check(work)

@@ -13,14 +13,15 @@ from peft import LoraConfig, get_peft_model
 
 from grounding.core import UserError
 from grounding.datasets.toy import toy_source
+from grounding.jobs.batches import load_batch
 from grounding.jobs.runlog import LogCallback
-from grounding.policies.policy import Policy, VideoPrompt
+from grounding.policies.policy import Policy
 from grounding.tasks.asking import Asking
 from grounding.tasks.stvg import STVG
 from grounding.training.config import Config
 from grounding.training.examples import Collator
 from grounding.training.grpo import trl_config
-from grounding.training.steady import _load_adapters, load_batch, save_batch, skipped_in_a_row
+from grounding.training.steady import _load_adapters, skipped_in_a_row
 from grounding.training.trainer import VideoGRPOTrainer, draws_of
 from prompting import IdMarker
 from rewards import REWARDS
@@ -143,40 +144,6 @@ def test_five_in_a_row_end_the_run_with_one_line(make: Make, tmp_path: Path) -> 
 )
 def test_skipped_in_a_row_by_hand(rows: list[dict[str, float]], expected: int) -> None:
     assert skipped_in_a_row(rows) == expected
-
-
-def prompt(value: float) -> VideoPrompt:
-    return VideoPrompt(
-        torch.tensor([1, 2]), torch.full((2, 3), value), torch.tensor([[1, 1, 2], [1, 2, 2]]), [value, 0.1], 2
-    )
-
-
-def test_a_batch_comes_back_as_it_was(tmp_path: Path) -> None:
-    a, b = prompt(0.5), prompt(1.0)
-    values = torch.arange(6.0)
-    passes = [
-        {"prompts": [a, a, b], "advantages": values[:3], "num_items_in_batch": torch.tensor(7), "nothing": None},
-        {"prompts": [b], "advantages": values[3:4], "sample_ids": ["x"]},
-    ]
-    save_batch(tmp_path / "one", passes, {"step": 3})
-    first, second = load_batch(tmp_path / "one")
-    assert first["advantages"].tolist() == [0.0, 1.0, 2.0]
-    assert (first["num_items_in_batch"].item(), first["nothing"]) == (7, None)
-    assert (second["advantages"].tolist(), second["sample_ids"]) == ([3.0], ["x"])
-    assert first["prompts"][0] is first["prompts"][1]
-    assert first["prompts"][0].grid.tolist() == [[1, 1, 2], [1, 2, 2]]
-    assert [(p.seconds_per_grid, p.frames, p.pixel_values.mean().item()) for p in first["prompts"]] == [
-        ([0.5, 0.1], 2, 0.5),
-        ([0.5, 0.1], 2, 0.5),
-        ([1.0, 0.1], 2, 1.0),
-    ]
-    save_batch(tmp_path / "one", [], {})  # a resumed run meets the step again
-    assert len(load_batch(tmp_path / "one")) == 2
-
-
-def test_a_folder_without_a_batch_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="holds no saved batch"):
-        load_batch(tmp_path)
 
 
 def adapted(seed: int, *others: str) -> Any:

@@ -24,6 +24,7 @@ from grounding.tasks.vtg import VTG
 from grounding.training.config import Config
 from grounding.training.examples import Collator, make_examples, without_weights
 from grounding.training.grpo import run_grpo
+from grounding.training.learning import Place, Work
 from grounding.training.lessons import naming_loss, objects_shown, targets_of
 from grounding.training.warmup import WarmupPlan, make_batch, supervised_loss, warm_up
 from prompting import IdMarker
@@ -73,7 +74,9 @@ def test_a_step_of_grpo_learns_from_it(
     monkeypatch.setattr(Policy, "encode", watched)
     small = config(objective={"lr": 1e-2}, task={"name": "vtg", "weights": {"stvg_format": 1.0}})
     figures: list[Any] = []
-    trained = run_grpo(policy, source, asks(VTG, around), small, tmp_path, figures.append)
+    trained = run_grpo(
+        policy, Work(small, asks(VTG, around), source), Place(tmp_path, tmp_path / "model"), figures.append
+    )
     # 84 x 84 pixels in patches of 7; 8 seconds at a frame a second, two frames a patch; each still fills one patch.
     assert shown == [[[1, 12, 12], [2, 12, 12], [1, 12, 12]]] * 4
     after = trained.model.state_dict()

@@ -17,13 +17,15 @@ from transformers import TrainerState
 from grounding.core import LoadedSample, ParseFailure, Sample
 from grounding.datasets.toy import toy_source
 from grounding.policies.policy import Policy
+from grounding.policies.shared_prefix import runs
 from grounding.tasks import stvg
 from grounding.tasks.asking import Asking
 from grounding.tasks.stvg import STVG
 from grounding.training.config import Config
 from grounding.training.examples import Collator, make_examples
-from grounding.training.groups import runs, split_groups
+from grounding.training.groups import split_groups
 from grounding.training.grpo import run_grpo, trl_config
+from grounding.training.learning import Place, Work
 from grounding.training.objectives import OBJECTIVES
 from grounding.training.trainer import VideoGRPOTrainer, draws_of
 from prompting import IdMarker
@@ -132,7 +134,8 @@ def test_gradient_checkpointing_computes_twice_and_learns_the_same(
         )
         logged: list[dict[str, float]] = []
         source = toy_source(FIRST, 8, fps=1.0)
-        after[again] = weights_of(run_grpo(policy, source, ASKING, small, tmp_path / str(again), logged.append))  # type: ignore[arg-type]
+        place = Place(tmp_path / str(again), tmp_path / "model")
+        after[again] = weights_of(run_grpo(policy, Work(small, ASKING, source), place, logged.append))  # type: ignore[arg-type]
     assert calls[True] == 2 * calls[False] > 0
     moved = largest_change(before, after[False])
     assert moved > 1e-3
@@ -203,15 +206,10 @@ def test_split_groups_by_hand() -> None:
     assert first["nothing"] is second["nothing"] is None
 
 
-def test_runs_are_of_the_same_prompt_not_of_equal_ones(policy: Policy) -> None:
-    loaded = toy_source(FIRST, 1).load(toy_source(FIRST, 1).samples[0])
-    a, b = (make_examples([loaded], policy, ASKING)[0].prompt for _ in range(2))
-    assert [(prompt is a, count) for prompt, count in runs([a, a, a, b, b])] == [(True, 3), (False, 2)]
-
-
 def figures(policy: Policy, config: Config, folder: Path, **source: int) -> list[dict[str, float]]:
     logged: list[dict[str, float]] = []
-    run_grpo(policy, toy_source(FIRST, 8, fps=1.0), ASKING, config, folder, logged.append)  # type: ignore[arg-type]
+    work = Work(config, ASKING, toy_source(FIRST, 8, fps=1.0))
+    run_grpo(policy, work, Place(folder, folder / "model"), logged.append)  # type: ignore[arg-type]
     return logged
 
 
@@ -261,7 +259,8 @@ def test_lora_trains_language_projections_only_and_is_merged(
     before = weights_of(policy)
     logged: list[dict[str, float]] = []
     small = config(model={"lora_rank": 2}, objective={"beta": 0.04, "lr": 1e-2}, trainer={"max_steps": 2})
-    trained = run_grpo(policy, toy_source(FIRST, 8, fps=1.0), ASKING, small, tmp_path, logged.append)  # type: ignore[arg-type]
+    work = Work(small, ASKING, toy_source(FIRST, 8, fps=1.0))
+    trained = run_grpo(policy, work, Place(tmp_path, tmp_path / "model"), logged.append)  # type: ignore[arg-type]
     after = trained.model.state_dict()
     assert after.keys() == before.keys()  # a plain model again
     changed = [name for name in before if not torch.equal(before[name], after[name])]

@@ -29,7 +29,7 @@ from rewards import REWARDS
 
 ASKING = Asking(STVG, "short", IdMarker("badge", 15.0))
 SOURCE = toy_source(5_000_000, 8, fps=1.0)
-RUN = str(Path(__file__).parent / "small_run.py")
+RUN = str(Path(__file__).parents[1] / "commands" / "small_run.py")
 DDP = str(Path(__file__).parents[2] / "scripts" / "accelerate" / "ddp.yaml")
 
 

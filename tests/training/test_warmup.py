@@ -15,8 +15,8 @@ from grounding.policies.policy import Policy
 from grounding.tasks.asking import Asking
 from grounding.tasks.stvg import STVG
 from grounding.tasks.teaching import LESSONS, Lesson
-from grounding.training.dense import completion_tokens
 from grounding.training.lessons import naming_loss
+from grounding.training.talks import completion_tokens
 from grounding.training.warmup import (
     NAMING,
     WarmupPlan,

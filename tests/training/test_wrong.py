@@ -18,6 +18,7 @@ from grounding.tasks.stvg import STVG
 from grounding.training.config import Config, check
 from grounding.training.examples import Collator
 from grounding.training.grpo import run_grpo, trl_config
+from grounding.training.learning import Place, Work
 from grounding.training.trainer import VideoGRPOTrainer, draws_of
 from prompting import IdMarker
 from rewards import REWARDS
@@ -61,7 +62,8 @@ def train(
             monkeypatch.setattr("grounding.policies.shared_prefix.sample", lambda *_: rows * 4)
         logged: list[dict[str, float]] = []
         small = replace(config(objective={"scheduler": "constant"}), **changes)
-        run_grpo(policy, source, ASKING, small, tmp_path, logged.append, on_broken=on_broken)  # type: ignore[arg-type]
+        work = Work(small, ASKING, source, on_broken)  # type: ignore[arg-type]
+        run_grpo(policy, work, Place(tmp_path, tmp_path / "model"), logged.append)
         return logged[0]
 
     return step

@@ -20,7 +20,7 @@ from grounding.policies.policy import Policy
 from grounding.policies.published import meta_model
 from grounding.policies.shared_prefix import LOGITS_AT_ONCE
 from grounding.training.config import Config
-from grounding.training.grpo import groups_of_a_pass, trained_model
+from grounding.training.learning import split_step, trained_model
 
 DDP, ZERO2, ZERO3, FSDP2 = WAYS = ("ddp", "zero2", "zero3", "fsdp2")  # the files of scripts/accelerate
 GB = 1e9
@@ -90,7 +90,7 @@ class Forecast:
         self.layer = text_layer(self.text.layers[0], self.shape.text_config, row=row, product=self.product, rank=rank)
         self.levels = 1 + len(getattr(self.visual, "deepstack_merger_list", ()))
         self.tower = tower(self.visual, self.shape.vision_config, product=self.product, casts=row > self.product)
-        self.groups = groups_of_a_pass(config.trainer, processes)[0]
+        self.groups = split_step(config.trainer.prompts, config.trainer.groups_per_pass, processes)[0]
         self.own = config.trainer.prompts // processes
 
     def at(self, visual: int, text: int = TEXT) -> Memory:

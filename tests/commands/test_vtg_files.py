@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
+from grounding.commands.options import composed
+from grounding.commands.train import train
 from grounding.core import write_video
 from grounding.training.config import register
-from grounding.training.options import composed
-from grounding.training.run import train
 
 SMALL = [
     *("task=vtg", "warmup.max_steps=0", "model.max_new_tokens=8", "objective.generations=2"),

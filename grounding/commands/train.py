@@ -19,23 +19,24 @@ from transformers.integrations import unset_hf_deepspeed_config
 from transformers.utils.logging import disable_progress_bar
 
 import grounding
+from grounding.commands.folder import METRICS, SKIPPED, forget, is_complete, open_folder
+from grounding.commands.memory import COLUMNS, LENGTHS, WAYS, Forecast
+from grounding.commands.outcome import BEFORE, Tools, evaluated_after, evaluated_before, read_before, report
 from grounding.core import UserError
 from grounding.core.files import write_json
 from grounding.datasets.problems import TOLD
 from grounding.jobs.lock import naming_a_full_disk
 from grounding.jobs.processes import join_processes, stopping_when_told, told_how, told_to_shard
 from grounding.jobs.runlog import RunLog
+from grounding.jobs.skipped import Skipped
 from grounding.policies.policy import Policy, VideoPrompt, load_policy, save_policy
 from grounding.policies.saving import whole_folder
 from grounding.policies.tiny import build_tiny
 from grounding.training.config import SAVED, Config, as_yaml, asking_of, check
-from grounding.training.data import Skipped, open_sources
+from grounding.training.data import annotations_of, open_sources, skips
 from grounding.training.examples import ExampleMaker
-from grounding.training.folder import METRICS, SKIPPED, forget, is_complete, open_folder
 from grounding.training.lessons import toy_corpus
-from grounding.training.memory import COLUMNS, LENGTHS, WAYS, Forecast
-from grounding.training.outcome import BEFORE, evaluated_after, evaluated_before, read_before, report
-from grounding.training.stages import Stage, Tools, chosen, places, train_stage
+from grounding.training.stages import Stage, chosen, places, train_stage
 
 PACKAGES = ("torch", "transformers", "trl", "accelerate", "peft", "numpy", "opencv-python-headless", "av")
 
@@ -78,9 +79,10 @@ def run_parts(config: Config, stages: list[Stage], folder: Path, log: RunLog) ->
         checking = partial(rich.progress.track, description="checking", console=log.console)
         asking = asking_of(config)
         sources = open_sources(config.data, asking.task, config.seed, policy.frame_pixels, checking)
-        tools = Tools(config, folder, asking, sources, log, Skipped(folder / SKIPPED, config.data))
+        skipped = Skipped(folder / SKIPPED, annotations_of(config.data), allowed=skips(config.data))
+        tools = Tools(config, folder, asking, sources, log, skipped)
         for stage in stages:
-            stage.check(tools)
+            stage.check(tools.work)
         if PartialState().is_main_process:
             describe(tools)
         if config.trainer.dry_run:
@@ -108,7 +110,7 @@ def train_stages(policy: Policy, stages: list[Stage], tools: Tools) -> None:
     for number, (stage, place) in enumerate(zip(stages, where, strict=True), start=1):
         if number == len(stages) and first:
             evaluated_before(policy, tools)
-        train_stage(stage, policy, tools, place)
+        train_stage(stage, policy, tools.work, place, tools.log)
         if number < len(stages):
             policy = loaded(str(place.model), tools.config)
     if not stages and first:  # nothing is to be trained: the run is its two evaluations
@@ -163,8 +165,7 @@ def describe(tools: Tools) -> None:
 
 def check_prompts(policy: Policy, tools: Tools) -> None:
     """Load and encode one sample, as training would, and say how large its prompt is."""
-    skip = tools.skipped.on_broken(tools.sources.train) is not None
-    example = ExampleMaker(tools.sources.train, policy, tools.asking, skip)(0)
+    example = ExampleMaker(tools.sources.train, policy, tools.asking, tools.skipped.allowed)(0)
     loaded, prompt = example.loaded, example.prompt
     longest = len(prompt.input_ids) + tools.config.model.max_new_tokens
     if longest > policy.context:

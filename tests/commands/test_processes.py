@@ -19,11 +19,9 @@ import yaml
 from accelerate.commands.config.config_args import load_config_from_file
 from safetensors.torch import load_file
 
+from grounding.commands.memory import WAYS
 from grounding.jobs.processes import told_how, told_to_shard
 from grounding.policies.wrapped import inside_forward
-from grounding.training.config import TrainerConfig
-from grounding.training.grpo import groups_of_a_pass
-from grounding.training.memory import WAYS
 
 CONFIGS = sorted((Path(__file__).parents[2] / "scripts" / "accelerate").glob("*.yaml"))
 RUN = str(Path(__file__).parent / "small_run.py")
@@ -241,20 +239,6 @@ def test_shipped_configs_are_what_accelerate_reads(path: Path) -> None:
 
 def test_there_is_a_config_for_each_way() -> None:
     assert [path.stem for path in CONFIGS] == ["ddp", "fsdp2", "one_gpu", "zero2", "zero3"]
-
-
-@pytest.mark.parametrize(
-    ("prompts", "asked", "processes", "expected"),
-    [
-        (16, 16, 1, (16, 1)),
-        (16, 16, 2, (8, 1)),  # a process has 8 groups of its own
-        (16, 4, 2, (4, 2)),
-        (12, 4, 2, (3, 2)),  # 4 does not divide 6
-        (8, 1, 8, (1, 1)),
-    ],
-)
-def test_groups_of_a_pass(prompts: int, asked: int, processes: int, expected: tuple[int, int]) -> None:
-    assert groups_of_a_pass(TrainerConfig(prompts=prompts, groups_per_pass=asked), processes) == expected
 
 
 class Wrapper(torch.nn.Module):

@@ -11,18 +11,20 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from transformers.utils.logging import disable_progress_bar
 
+from grounding.commands.options import clear_option_errors, read_options
+from grounding.commands.outcome import CONSTANT, control_intervals
 from grounding.core import Sample, UserError
+from grounding.core.checks import unknown
 from grounding.core.files import check_free
 from grounding.core.reading import read_text
 from grounding.datasets.problems import Problem
 from grounding.evaluation.bootstrap import shown
 from grounding.evaluation.evaluate import Evaluation, evaluate
 from grounding.evaluation.metrics import intervals, summarise
+from grounding.jobs.skipped import problem_of
 from grounding.policies.policy import load_policy
 from grounding.training.config import GROUPS, SAVED, Config, MarkerConfig, TaskConfig, asking_of, check
-from grounding.training.data import DATA, DataConfig, DatasetConfig, open_held_out, problem_of
-from grounding.training.options import clear_option_errors, read_options
-from grounding.training.outcome import CONSTANT, control_intervals
+from grounding.training.data import DATA, DataConfig, DatasetConfig, annotations_of, open_held_out, skips
 
 HINT = "python scripts/train.py --cfg job lists all options; evaluate has model=DIR and out=FILE.json besides"
 
@@ -118,7 +120,7 @@ def _merged(base: DictConfig, asked: Any) -> Config:
     names = [OmegaConf.select(one, "data.name") for one in (asked, base)]
     name = next((str(n) for n in names if n is not None), "toy")
     if name not in DATA:
-        raise UserError(f"data.name must be one of {', '.join(DATA)}, got {name!r}")
+        raise UserError(unknown("data.name", name, DATA))
     if OmegaConf.is_dict(base.get("data")) and names[1] != name:  # keep only what all kinds of data have
         known = {field.name for field in fields(DataConfig)} - {"name"}
         base.data = {key: value for key, value in base.data.items() if key in known}
@@ -154,7 +156,7 @@ def evaluate_model(
     source, skipped = open_held_out(config.data, asking.task, policy.frame_pixels)
 
     def take(sample: Sample, why: str) -> None:
-        skipped.append(problem_of(source, sample, why, getattr(config.data, "annotations", "")))
+        skipped.append(problem_of(source, sample, why, annotations_of(config.data)))
 
     result = evaluate(
         policy,
@@ -164,7 +166,7 @@ def evaluate_model(
         batch=config.trainer.eval_batch,
         keep=0,
         progress=progress,  # type: ignore[arg-type]
-        on_broken=take if getattr(config.data, "on_error", "stop") == "skip" else None,
+        on_broken=take if skips(config.data) else None,
         controls=True,
         constant=saved_constant(str(model.path)),
     )

@@ -18,6 +18,9 @@ from omegaconf import OmegaConf
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from grounding.commands.evaluate import read_arguments
+from grounding.commands.outcome import BEFORE, ceilings_table, results_table
+from grounding.commands.train import train
 from grounding.core import Interval, UserError, UserErrors
 from grounding.core.video import read_clip
 from grounding.datasets.toy import toy_source
@@ -25,9 +28,6 @@ from grounding.datasets.toy_export import export_toy
 from grounding.evaluation.bootstrap import Estimate
 from grounding.evaluation.evaluate import Evaluation
 from grounding.training.config import Config, register
-from grounding.training.evaluation import read_arguments
-from grounding.training.outcome import BEFORE, ceilings_table, results_table
-from grounding.training.run import train
 from rewards import REWARDS
 
 Run = Callable[..., Path]

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from grounding.commands.folder import forget
+from grounding.commands.folder import open_folder as held_folder
 from grounding.core import UserError
 from grounding.jobs.checkpoints import Checkpoints
 from grounding.jobs.runlog import cut_metrics
@@ -24,8 +26,6 @@ from grounding.training.config import (
     WarmupConfig,
 )
 from grounding.training.data import ToyConfig
-from grounding.training.folder import forget
-from grounding.training.folder import open_folder as held_folder
 from grounding.training.stages import chosen
 
 

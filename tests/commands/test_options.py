@@ -12,9 +12,9 @@ from omegaconf import OmegaConf
 from omegaconf.errors import ConfigKeyError, ValidationError
 from yaml import YAMLError
 
+from grounding.commands.options import clear_option_errors, composed, option_error, read_options, unknown_options
 from grounding.core import UserError
 from grounding.training.config import register
-from grounding.training.options import clear_option_errors, composed, option_error, read_options, unknown_options
 
 
 @dataclass

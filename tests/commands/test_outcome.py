@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
+from grounding.commands.outcome import BEFORE, FITTED, absent, controls_table, fitted_constant, read_before
 from grounding.core import Answer, LoadedSample, Sample, UserError
 from grounding.datasets.toy import ToySource, toy_source
 from grounding.evaluation.controls import Reply
 from grounding.evaluation.evaluate import Evaluation, Prediction
 from grounding.evaluation.metrics import summarise
 from grounding.tasks.vtg import VTG
-from grounding.training.outcome import BEFORE, FITTED, absent, controls_table, fitted_constant, read_before
 
 SCORES = [
     {"m_tIoU": 0.5, "m_vIoU": 0.25, "id_accuracy": 1.0, "parse_rate": 1.0},

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from grounding.commands.folder import METRICS, SUMMARY
 from grounding.core import Source, UserError
 from grounding.core.checks import number
 from grounding.core.files import write_json, write_text
@@ -17,16 +18,38 @@ from grounding.evaluation.controls import best_constant, unseen
 from grounding.evaluation.evaluate import Evaluation, Prediction, evaluate
 from grounding.evaluation.metrics import Score, gains, intervals, summarise
 from grounding.evaluation.report import contact_sheet, curves, showcase_video
+from grounding.jobs.runlog import RunLog
+from grounding.jobs.skipped import OnBroken, Skipped
 from grounding.policies.policy import Policy
+from grounding.tasks.asking import Asking
 from grounding.tasks.task import Task
-from grounding.training.data import OnBroken, spread
-from grounding.training.folder import METRICS, SUMMARY
-from grounding.training.stages import STAGES, Tools
+from grounding.training.config import Config
+from grounding.training.data import Sources, spread
+from grounding.training.learning import Work
+from grounding.training.stages import STAGES
 
 BEFORE = "evaluation_before.json"  # figures of the evaluation before the last stage
 CONSTANT = "constant.txt"  # in the model's folder: the constant answer
 FITTED = 64  # training samples, spread over all, whose answers are tried as the constant one
 SHOWN = 6  # held-out clips on the contact sheet and in the video
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What all parts of a run share: configuration, run folder, what is asked, samples and log."""
+
+    config: Config
+    folder: Path
+    asking: Asking
+    sources: Sources
+    log: RunLog
+    skipped: Skipped
+
+    @property
+    def work(self) -> Work:
+        """What stages train on."""
+        source = self.sources.train
+        return Work(self.config, self.asking, source, self.skipped.on_broken(source), self.log.say)
 
 
 @dataclass(frozen=True)

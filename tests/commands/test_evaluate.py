@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+from grounding.commands.evaluate import figures, read_arguments, saved_config, table
 from grounding.core import Answer, Sample, UserError, UserErrors
 from grounding.datasets.problems import Problem
 from grounding.evaluation.evaluate import Evaluation, Prediction
@@ -16,7 +17,6 @@ from grounding.evaluation.metrics import summarise
 from grounding.tasks.stvg import STVG
 from grounding.training.config import QWEN, SAVED
 from grounding.training.data import DATA, CleaningConfig, DatasetConfig, JsonlConfig, ToyConfig, open_held_out
-from grounding.training.evaluation import figures, read_arguments, saved_config, table
 
 CEILINGS = ("oracle_id_oracle_time", "oracle_id_predicted_time", "predicted_id_oracle_time")
 

@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import AutoModelForImageTextToText
 
+from grounding.commands.memory import DDP, FSDP2, GB, ZERO2, ZERO3, Forecast, Memory
 from grounding.policies import vision_tower
 from grounding.policies.activations import TextLayer, Tower
 from grounding.policies.policy import Policy, VideoPrompt
@@ -21,8 +22,7 @@ from grounding.policies.published import PUBLISHED, meta_model, published_config
 from grounding.policies.shared_attention import Packed
 from grounding.policies.shared_prefix import Prefix, Sampling, _read, _score, log_probs, read_prompts, sample
 from grounding.training.config import GROUPS, QWEN, STVG_R1, Config
-from grounding.training.grpo import trained_model
-from grounding.training.memory import DDP, FSDP2, GB, ZERO2, ZERO3, Forecast, Memory
+from grounding.training.learning import trained_model
 
 SEVEN, EIGHT = "Qwen/Qwen2.5-VL-7B-Instruct", "Qwen/Qwen3-VL-8B-Instruct"
 

@@ -16,14 +16,15 @@ from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 from omegaconf import OmegaConf
 
+from grounding.commands.options import read_options
 from grounding.core import UserError
 from grounding.core.files import write_text
 from grounding.jobs.checkpoints import Checkpoints
 from grounding.jobs.lock import LOCK, held
 from grounding.jobs.runlog import cut_metrics
 from grounding.training.config import Config, as_yaml
-from grounding.training.options import read_options
-from grounding.training.stages import Place, Stage, places
+from grounding.training.learning import Place
+from grounding.training.stages import Stage, places
 
 OPTIONS = "config.yaml"
 METRICS = "metrics.jsonl"

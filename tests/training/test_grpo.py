@@ -14,7 +14,7 @@ from grounding.tasks.stvg import STVG
 from grounding.tasks.task import Task
 from grounding.tasks.vtg import VTG
 from grounding.training.config import Config
-from grounding.training.rewarded import TRIED, check_rewards
+from grounding.training.grpo import TRIED, check_rewards
 from rewards import PRESETS
 
 FIRST = 5_000_000

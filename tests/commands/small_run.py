@@ -14,6 +14,7 @@ from accelerate import PartialState
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedType
 
+from grounding.commands.train import train
 from grounding.training import grpo, sft
 from grounding.training.config import (
     Config,
@@ -27,8 +28,7 @@ from grounding.training.config import (
 )
 from grounding.training.data import ToyConfig
 from grounding.training.grpo import trl_config
-from grounding.training.rollouts import ROLLOUTS, Drawing, Rollout, Row, one_turn
-from grounding.training.run import train
+from grounding.training.objectives import ROLLOUTS, Drawing, Rollout, Row, one_turn
 from grounding.training.sft import sft_arguments
 from rewards import REWARDS
 
