@@ -96,7 +96,7 @@ def test_the_longest_unused_example_is_let_go(policy: Policy, source: Counting) 
     collate = Collator(source, policy, ASKING, keep=2)
     for wanted in ((0, 1), (0,), (2,), (0,)):  # 1 goes when 2 comes
         collate(rows(*wanted))
-    assert [source.samples.numbers.index(int(name.rpartition("-")[2])) for name in source.loads] == [0, 1, 2]
+    assert [source.inner.numbers.index(int(name.rpartition("-")[2])) for name in source.loads] == [0, 1, 2]
     collate(rows(1))
     assert len(source.loads) == 4
 
