@@ -155,11 +155,13 @@ def progress_direction(answer: Answer | ParseFailure, truth: Answer, meta: Meta)
     pays for repeating the previous value.
 
     Returns:
-        0 or 1, None where the truth has no number. Needs the previous progress.
+        0 or 1, None where the truth has no number or no previous progress is known, as at the start of an episode.
     """
+    before = meta.previous
+    if before is None:
+        return None
 
     def score(said: float, true: float) -> float:
-        before = meta.need("previous")
         return float((said > before) - (said < before) == (true > before) - (true < before))
 
     return compare(answer, truth, number, score)

@@ -131,6 +131,12 @@ class Sample:
         if not self.query.strip():
             raise UserError(f"sample {self.id}: query must not be empty")
 
+    @property
+    def previous(self) -> float | None:
+        """The progress in percent that a model is told, of a row that tells one."""
+        value = self.meta.get("previous")
+        return value if isinstance(value, float) else None
+
 
 @dataclass(frozen=True)
 class LoadedSample:

@@ -106,7 +106,8 @@ def duplicates(samples: Sequence[Sample]) -> list[Finding]:
     found = []
     for sample in samples:
         query = " ".join(sample.query.lower().split())
-        first = seen.setdefault((sample.video, query, *_comparable(sample.truth)), sample.id)
+        shown = (sample.video, *sample.meta.get("segment", ()))
+        first = seen.setdefault((shown, query, *_comparable(sample.truth)), sample.id)
         if first != sample.id:
             found.append(_kept("duplicate", sample, f"the same video, query and truth as {first}"))
     return found

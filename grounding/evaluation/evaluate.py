@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from grounding.core import LoadedSample, Sample, Source, UserError
@@ -114,9 +114,29 @@ def evaluate(
         predictions += _ask(policy, asking.task, max_new_tokens, usable, replies, keep - len(predictions))
         del usable  # frames and masks go before the next batch
     policy.model.train(was_training)
+    predictions = _gathered(asking.task, predictions)
     metrics = summarise([one.score for one in predictions])
     best = {name: summarise([one.ceilings[name] for one in predictions]) for name in predictions[0].ceilings}
     return Evaluation(predictions, metrics, best, frozenset(left_out))
+
+
+def _gathered(task: Task, predictions: Sequence[Prediction]) -> list[Prediction]:
+    """The predictions, and what the controls said, with the figures that come from all of them together."""
+    own = task.gather([(one.sample, one.answer) for one in predictions])
+    said = {name: [(p.sample, p.controls[name].said) for p in predictions if name in p.controls] for name in NAMES}
+    beside = {name: iter(task.gather(of)) for name, of in said.items()}
+
+    def more(name: str, reply: Reply) -> Reply:
+        return replace(reply, score={**reply.score, **next(beside[name])})
+
+    return [
+        replace(
+            one,
+            score={**one.score, **further},
+            controls={name: more(name, reply) for name, reply in one.controls.items()},
+        )
+        for one, further in zip(predictions, own, strict=True)
+    ]
 
 
 def _ready(policy: Policy, asking: Asking, source: Source, sample: Sample) -> Ready:

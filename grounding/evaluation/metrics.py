@@ -10,7 +10,7 @@ from grounding.core import Answer, UserError
 from grounding.evaluation.bootstrap import Estimate, Figure, differences, estimates, mean
 from grounding.tasks.task import Said, Task
 
-Score = Mapping[str, float]  # figures of one answer, by name, each in [0, 1]
+Score = Mapping[str, float]  # figures of one answer, by name, in [0, 1], or what its task gathers
 
 
 def score(task: Task, said: Said, truth: Answer) -> dict[str, float]:

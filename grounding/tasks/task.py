@@ -27,6 +27,11 @@ def no_oracles(said: Said, loaded: LoadedSample) -> dict[str, Said]:
     return {}
 
 
+def nothing_gathered(said: Sequence[tuple[Sample, Said]]) -> list[dict[str, float]]:
+    """For a task whose figures are those of single answers."""
+    return [{} for _ in said]
+
+
 def text_then_clip(text: str, shown: Clip, loaded: LoadedSample) -> UserTurn:
     """The usual user turn."""
     return text, shown
@@ -47,6 +52,8 @@ class Task:
         say: A truth and what to think -> the text of a perfect answer, from which `read` gives the truth again.
         measure: What was said and the truth -> figures by name, each in [0, 1], 1 where all is right. A failure has
             the same names, each 0. A run reports their means over the samples that have them.
+        gather: All samples of an evaluation and what was said about each -> further figures of each, in units of their
+            own. A figure of several samples is given to one of them alone. They are reported as those of `measure`.
         fill: A sample -> what else its prompts hold, by name; nothing that tells its answer.
         turn: The words, the clip with its IDs drawn, and the sample, whose clip is unmarked -> the user's turn: texts
             and clips (a still is a clip of one frame) in any order.
@@ -63,6 +70,7 @@ class Task:
     read: Callable[[str, LoadedSample], Said]
     say: Callable[[Answer, str], str]
     measure: Callable[[Said, Answer], dict[str, float]]
+    gather: Callable[[Sequence[tuple[Sample, Said]]], Sequence[Mapping[str, float]]] = nothing_gathered
     fill: Callable[[Sample], Mapping[str, str]] = query_alone
     turn: Callable[[str, Clip, LoadedSample], UserTurn] = text_then_clip
     oracles: Callable[[Said, LoadedSample], Mapping[str, Said]] = no_oracles

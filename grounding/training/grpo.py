@@ -148,7 +148,8 @@ def gold(config: Config, task: Task, source: Source, index: int) -> Gold:
     loaded = source.load(source.samples[index])
     truth = loaded.sample.truth
     text = task.say(truth, "so")
-    meta = Meta(text, loaded.clip.duration, 0.0, len(text.split()), config.model.max_new_tokens)
+    tokens, most = len(text.split()), config.model.max_new_tokens
+    meta = Meta(text, loaded.clip.duration, 0.0, tokens, most, loaded.sample.previous)
     return task.read(text, loaded), truth, meta
 
 

@@ -232,7 +232,7 @@ class VideoGRPOTrainer(Steady, GRPOTrainer):
     def parts(self, text: str, ids: Sequence[int], loaded: LoadedSample, said: Said) -> Parts:
         """What each reward gives a completion."""
         progress = self.state.global_step / max(1, self.state.max_steps)
-        meta = Meta(text, loaded.clip.duration, progress, len(ids), self.max_completion_length)
+        meta = Meta(text, loaded.clip.duration, progress, len(ids), self.max_completion_length, loaded.sample.previous)
         return self.weights.parts(said, loaded.sample.truth, meta)
 
     def reward(self, parts: Sequence[Parts], **_: Any) -> list[float | None]:
