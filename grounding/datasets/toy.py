@@ -95,6 +95,11 @@ class Question:
     taught: Answer | None = None
 
 
+def as_made(world: Sequence[ToyObject], rng: np.random.Generator) -> Sequence[ToyObject]:
+    """For a world without episodes."""
+    return world
+
+
 @dataclass(frozen=True)
 class Toy:
     """A toy world: what is in its clips, how they look, and what is asked about them.
@@ -107,11 +112,15 @@ class Toy:
         make: What to draw from, the level and the number of objects -> the objects, later ones hide earlier ones.
         paint: The objects, the id map of every source frame, which frames are wanted (each so many), and what to draw
             from -> RGB frames, see `paint`.
+        takes: How many clips in a row are of one episode: they show the same objects, and `take` makes the difference.
+        take: The objects of an episode, and what to draw from -> those of one of its clips.
     """
 
     ask: Callable[[ToyObject, Sequence[ToyObject], np.random.Generator], Sequence[Question]]
     make: Callable[[np.random.Generator, int, int], list[ToyObject]]
     paint: Callable[[Sequence[ToyObject], np.ndarray, int, np.random.Generator], np.ndarray]
+    takes: int = 1
+    take: Callable[[Sequence[ToyObject], np.random.Generator], Sequence[ToyObject]] = as_made
 
 
 def toy_source(
@@ -167,11 +176,11 @@ class ToySource:
         world, questions = self.scene(number)
         own = questions[0]
         name = f"toy-{self.level}-{self.objects}-{number}"
-        return Sample(
-            name, f"toy:{number}", own.query, own.truth, {**own.meta, "questions": questions, "objects": world}
-        )
+        episode = {"episode": str(number // self.toy.takes)} if self.toy.takes > 1 else {}
+        meta = {**own.meta, **episode, "questions": questions, "objects": world}
+        return Sample(name, f"toy:{number}", own.query, own.truth, meta)
 
-    def scene(self, number: int) -> tuple[list[ToyObject], Sequence[Question]]:
+    def scene(self, number: int) -> tuple[Sequence[ToyObject], Sequence[Question]]:
         """The objects of a clip and the questions about it; the first that a fair question can be asked about.
 
         Raises:
@@ -179,7 +188,8 @@ class ToySource:
         """
         for tried in range(TRIES):
             again = [tried] if tried else []
-            world = self.toy.make(generator(number, "world", *again), self.level, self.objects)
+            made = self.toy.make(generator(number // self.toy.takes, "world", *again), self.level, self.objects)
+            world = self.toy.take(made, generator(number, "take", *again))
             rng = generator(number, "query", *again)
             target = world[rng.integers(len(world) if self.level == 1 else 2)]
             if questions := self.toy.ask(target, world, rng):

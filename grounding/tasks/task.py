@@ -6,7 +6,7 @@ know tasks through this class alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from grounding.core import Answer, Clip, LoadedSample, ParseFailure, Sample, UserError, UserTurn

@@ -1,0 +1,110 @@
+"""A toy world of ways: shapes travel, each in its lane, until they are level with a shape that stands still.
+
+How far a shape has come when the clip ends is drawn for each clip. It stands still in the first and in the last second;
+when it sets out and when it stops in between is drawn too, so that neither its speed nor the length of the clip tells
+how far it came. `TAKES` clips in a row are of one episode: they differ in that alone.
+
+The ground gets greener to the right: a ruler that the tiny policy can read, for its vision tower knows relative
+positions only. As in the first toy world it goes from blue to red as time goes by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from grounding.core import Answer, Interval
+from grounding.datasets.toy import COLOURS, FPS, ID_COUNT, SECONDS, SHAPES, SIZE, Question, Toy, ToyObject
+
+TAKES = 4  # clips of an episode
+STEPS = 10  # a way is come in steps of a tenth
+RADIUS = 9  # of all shapes, in pixels
+SHORTEST = 30  # way, in pixels
+COLUMNS = tuple(f"x{letter}" for letter in "abcdefghijkl")  # words for places on the ruler, from left to right
+RULER = 100  # how much greener the right side is
+
+
+def make_ways(rng: np.random.Generator, level: int, objects: int) -> list[ToyObject]:
+    """Travellers, whose paths go all their way, and last the shape that they travel to; one lane each.
+
+    At level 2 the first two have one colour and differ in shape.
+    """
+    colours = [str(one) for one in rng.permutation(list(COLOURS))[:objects]]
+    shapes = [str(one) for one in rng.choice(SHAPES, objects)]
+    if level > 1:
+        colours[1], shapes[:2] = colours[0], [str(one) for one in rng.permutation(SHAPES)[:2]]
+    ids = rng.permutation(ID_COUNT)[:objects] + 1
+    lanes = SIZE * (rng.permutation(objects) + 0.5) / objects
+    goal = rng.uniform(RADIUS, SIZE - RADIUS)
+    frames = int(SECONDS * FPS)
+    world = []
+    for place in range(objects):
+        start = _start(rng, goal) if place < objects - 1 else goal
+        motion = "stands still" if start == goal else "moves right" if start < goal else "moves left"
+        path = np.stack([np.linspace(start, goal, frames), np.full(frames, lanes[place])], axis=1)
+        whole = Interval(0.0, SECONDS)
+        world.append(ToyObject(int(ids[place]), colours[place], shapes[place], motion, RADIUS, path, whole))
+    return world
+
+
+def _start(rng: np.random.Generator, goal: float) -> float:
+    while True:
+        start = rng.uniform(RADIUS, SIZE - RADIUS)
+        if abs(goal - start) >= SHORTEST:
+            return float(start)
+
+
+def take(world: Sequence[ToyObject], rng: np.random.Generator) -> list[ToyObject]:
+    """The same shapes, of which each traveller comes no further than is drawn."""
+    return [_stopped(thing, rng) for thing in world[:-1]] + [world[-1]]
+
+
+def _stopped(thing: ToyObject, rng: np.random.Generator) -> ToyObject:
+    """It moves somewhen between the first second and the last one, for half a second at least."""
+    share = rng.integers(STEPS + 1) / STEPS
+    begin, end = sorted(rng.choice(np.arange(1, SECONDS - 0.75, 0.5), 2, replace=False))
+    times = np.arange(len(thing.path)) / FPS
+    come = share * np.clip((times - begin) / (end - begin), 0, 1)
+    return replace(thing, path=thing.path[0] + come[:, None] * (thing.path[-1] - thing.path[0]))
+
+
+def ask_how_far(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator) -> list[Question]:
+    """How far each traveller has come in the end; always the first one first, for an episode asks one thing."""
+    goal = world[-1]
+    return [
+        Question(
+            f"the {one.name} is level with the {goal.name}",
+            Answer(number=come(one, goal)),
+            one,
+            thinking=f"{one.name} zero {column(one, 0)} three {column(one, -1)} {goal.name} {column(goal, -1)}",
+        )
+        for one in world[:-1]
+    ]
+
+
+def column(thing: ToyObject, frame: int) -> str:
+    """The word for where on the ruler an object is on a source frame."""
+    return COLUMNS[int(len(COLUMNS) * thing.path[frame, 0] / SIZE)]
+
+
+def come(thing: ToyObject, goal: ToyObject) -> float:
+    """Percent of its way that a traveller has come in the end."""
+    start, now, there = thing.path[0, 0], thing.path[-1, 0], goal.path[0, 0]
+    return 100 / STEPS * round(STEPS * float((now - start) / (there - start)))
+
+
+def paint_ways(world: Sequence[ToyObject], labels: np.ndarray, every: int, rng: np.random.Generator) -> np.ndarray:
+    """Colour the id maps of a clip; arguments and result as those of `grounding.datasets.toy.paint`."""
+    late = np.linspace(0, 1, len(labels))[::every, None, None]
+    right = np.broadcast_to(np.linspace(0, 1, SIZE), (len(late), SIZE, SIZE))
+    ground = np.stack([60 * late + 0 * right, RULER * right, 60 * (1 - late) + 0 * right], axis=3)
+    noise = 20 + rng.normal(0, 6, size=(SIZE, SIZE, 1))
+    frames = (ground + noise).clip(0, 255).astype(np.uint8)
+    for thing in world:
+        frames[labels[::every] == thing.id] = COLOURS[thing.colour]
+    return frames
+
+
+WAYS = Toy(ask_how_far, make_ways, paint_ways, TAKES, take)
