@@ -21,6 +21,7 @@ from grounding.datasets.toy import COLOURS, FPS, ID_COUNT, SECONDS, SHAPES, SIZE
 TAKES = 4  # clips of an episode
 STEPS = 10  # a way is come in steps of a tenth
 RADIUS = 9  # of all shapes, in pixels
+EDGES = (RADIUS + 1, SIZE - RADIUS - 1)  # where travellers set out
 SHORTEST = 30  # way, in pixels
 COLUMNS = tuple(f"x{letter}" for letter in "abcdefghijkl")  # words for places on the ruler, from left to right
 RULER = 100  # how much greener the right side is
@@ -37,23 +38,16 @@ def make_ways(rng: np.random.Generator, level: int, objects: int) -> list[ToyObj
         colours[1], shapes[:2] = colours[0], [str(one) for one in rng.permutation(SHAPES)[:2]]
     ids = rng.permutation(ID_COUNT)[:objects] + 1
     lanes = SIZE * (rng.permutation(objects) + 0.5) / objects
-    goal = rng.uniform(RADIUS, SIZE - RADIUS)
+    goal = rng.uniform(*EDGES)
     frames = int(SECONDS * FPS)
     world = []
     for place in range(objects):
-        start = _start(rng, goal) if place < objects - 1 else goal
+        start = float(rng.choice([x for x in EDGES if abs(goal - x) >= SHORTEST])) if place < objects - 1 else goal
         motion = "stands still" if start == goal else "moves right" if start < goal else "moves left"
         path = np.stack([np.linspace(start, goal, frames), np.full(frames, lanes[place])], axis=1)
         whole = Interval(0.0, SECONDS)
         world.append(ToyObject(int(ids[place]), colours[place], shapes[place], motion, RADIUS, path, whole))
     return world
-
-
-def _start(rng: np.random.Generator, goal: float) -> float:
-    while True:
-        start = rng.uniform(RADIUS, SIZE - RADIUS)
-        if abs(goal - start) >= SHORTEST:
-            return float(start)
 
 
 def take(world: Sequence[ToyObject], rng: np.random.Generator) -> list[ToyObject]:
@@ -78,7 +72,7 @@ def ask_how_far(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Ge
             f"the {one.name} is level with the {goal.name}",
             Answer(number=come(one, goal)),
             one,
-            thinking=f"{one.name} zero {column(one, 0)} three {column(one, -1)} {goal.name} {column(goal, -1)}",
+            thinking=f"{goal.name} {column(goal, -1)} {one.name} three {column(one, -1)}",
         )
         for one in world[:-1]
     ]
