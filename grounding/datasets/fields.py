@@ -165,9 +165,9 @@ def _read_frame(value: Any) -> int:
     return value
 
 
-def _read_number(value: Any) -> float:
+def _read_number(value: Any, key: str = "number") -> float:
     if not _is_number(value):
-        raise UserError(f'"number" must be a finite number, got {reprlib.repr(value)}')
+        raise UserError(f'"{key}" must be a finite number, got {reprlib.repr(value)}')
     return float(value)
 
 
@@ -240,6 +240,8 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "choices": lambda value: value,  # letters of the options, so that it is read with them
     "number": _read_number,
     "text": lambda value: _read_words("text", value),
+    "previous": lambda value: _read_number(value, "previous"),
+    "episode": lambda value: _read_line("episode", value),
     "split": lambda value: _read_line("split", value),
     "completion": lambda value: _read_text("completion", value),
     "thinking": lambda value: _read_text("thinking", value),

@@ -6,7 +6,7 @@ mistakes are known together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -14,7 +14,7 @@ from typing import Literal
 from grounding.core.clip import Clip
 from grounding.core.errors import UserError
 from grounding.core.reading import is_file, is_folder
-from grounding.core.samples import LoadedSample, Sample
+from grounding.core.samples import Answer, LoadedSample, Sample
 from grounding.datasets.cut import cut
 from grounding.datasets.fields import WHICH_AND_WHEN, Needs
 from grounding.datasets.media import ClipOptions, Media
@@ -88,6 +88,7 @@ def open_jsonl(
     merge_splits: bool = False,
     needs: Needs = WHICH_AND_WHEN,
     marks: bool = True,
+    check: Callable[[Answer], object] = lambda truth: None,
     on_error: Literal["stop", "skip"] = "stop",
 ) -> JsonlSource:
     """Read an annotation file and check all its rows; of each video one frame is decoded at most.
@@ -101,6 +102,7 @@ def open_jsonl(
             make them one when it is loaded. The truth is used for that: train with it, but do not evaluate.
         needs: The parts that truths must have, of each tuple one, see `Task.needs`; others are left out of them.
         marks: Whether IDs will be drawn, see `JsonlSource`.
+        check: Raises a `UserError` for a truth that cannot be asked for.
         on_error: Whether bad rows stop or are left out and kept in `skipped`.
 
     Raises:
@@ -115,6 +117,7 @@ def open_jsonl(
         errors: list[str] = []
         with collecting(errors):
             truth = checked_truth(row, media, marks=marks, merge_splits=merge_splits)
+            check(truth)
             samples[row.id] = Sample(row.id, row.video, row.query, truth, row.kept)
             if truth.tube is not None and (note := sparse(truth.tube)):
                 notes.append(Problem(annotations, row.number, row.id, note))

@@ -13,6 +13,7 @@ What is shown and asked:
     frame        number of the one source frame (from 0) that is shown in place of the video
     segment      [start, end], the part of the video that is shown in place of all of it
     options      2 to 26 texts to choose from, the letter `A. ` before them or not
+    previous     the progress in percent that the model is told, as it was said before
     masklets     path of the masks of all objects, relative to the root, where IDs are drawn
 
 The truth, of which a task takes the parts that it asks for. There must be one of the keys that it can use for a part:
@@ -26,7 +27,8 @@ The truth, of which a task takes the parts that it asks for. There must be one o
     text         the right words
 
 Times are in seconds from the start of the video, also beside a `segment`; frames count from 0; boxes are xyxy in pixels
-of the source frame. `split`, `completion`, `thinking` (texts for supervised training) and `meta` are optional.
+of the source frame. `episode` (a text that rows share whose progress is compared), `split`, `completion`, `thinking`
+(texts for supervised training) and `meta` are optional.
 
     {"id": "b", "video": "a.mp4", "query": "Why does she turn?", "options": ["He calls.", "She fell."],
      "choices": "A", "intervals": [[3, 7.5]]}
@@ -70,6 +72,8 @@ class Row:
         frame: The one source frame that is shown, from 0, if it is one.
         segment: The part of the video that is shown, in seconds, if it is one.
         options: Texts to choose from, without letters, if there are some.
+        previous: The progress in percent that the model is told, if it is.
+        episode: The name that it shares with the rows that it is compared with, if any.
         split: Name of the part of the dataset, if any.
         meta: Whatever the user wants to keep.
         completion: The whole text that supervised training teaches, if it is given.
@@ -86,6 +90,8 @@ class Row:
     frame: int | None = None
     segment: Interval | None = None
     options: Sequence[str] | None = None
+    previous: float | None = None
+    episode: str | None = None
     split: str | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
     completion: str | None = None
@@ -96,6 +102,7 @@ class Row:
         """`meta`, with what else is given but the truth, by the names of the keys."""
         segment = None if self.segment is None else (self.segment.start, self.segment.end)
         given: dict[str, Any] = {"options": self.options, "frame": self.frame, "segment": segment}
+        given |= {"previous": self.previous, "episode": self.episode}
         given |= {"completion": self.completion, "thinking": self.thinking}
         return {**self.meta, **{name: value for name, value in given.items() if value is not None}}
 

@@ -41,8 +41,10 @@ def answer_text(truth: Answer, thinking: str) -> str:
     """The text that a perfect model would write; `parse_progress` reads it back within 0.005 points.
 
     Raises:
-        UserError: If the truth has no number, or the thinking holds one of the tags.
+        UserError: If the truth has no number, or one that is no percentage; if the thinking holds one of the tags.
     """
+    if abs(_known(truth)) > PERCENT:
+        raise UserError(f"a progress must be 0 to 100 (percent), or less than 0, down to -100, got {truth.number:g}")
     return answered(f"{percent(_known(truth))}%", thinking)
 
 

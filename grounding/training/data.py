@@ -267,7 +267,8 @@ def _open_split(
     split, on_error = getattr(data, option), data.on_error
     if not isinstance(data, DatasetConfig):
         own: dict[str, Any] = {"split": split, "merge_splits": merge, "on_error": on_error}
-        return open_jsonl(Path(data.root), data.annotations, clips, needs=task.needs, marks=task.marks, **own)
+        own |= {"needs": task.needs, "marks": task.marks, "check": lambda truth: task.say(truth, "")}
+        return open_jsonl(Path(data.root), data.annotations, clips, **own)
     cleaning, root = Cleaning(**vars(data.cleaning)), Path(data.root)
     masklets = Path(data.masklets) if task.marks else None
     opened = open_dataset(data.name, Path(data.annotations), split=split, videos=root, cleaning=cleaning)
