@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grounding.core import Answer, ParseFailure, UserError
+from grounding.core import Answer, ParseFailure
 from rewards import (
     Meta,
     answer_accuracy,
@@ -193,10 +193,10 @@ def test_progress_direction_hand_worked(value, truth, expected):
     assert progress_direction(number(value), number(truth), Meta(previous=40.0)) == expected
 
 
-def test_progress_direction_needs_the_previous_one():
-    with pytest.raises(UserError, match=r"meta\.previous"):
-        progress_direction(number(1), number(2), META)
-    assert progress_direction(FAILED, number(2), META) == 0.0
+def test_progress_direction_is_not_scored_where_nothing_was_said_before():
+    assert progress_direction(number(1), number(2), META) is None
+    assert progress_direction(FAILED, number(2), META) is None
+    assert progress_direction(FAILED, number(2), Meta(previous=40.0)) == 0.0
 
 
 # By kind

@@ -76,6 +76,7 @@ def test_a_failure_gets_the_least_of_every_reward(name):
         ("video_r1", 2.2),
         ("primo_r1", 2.2),
         ("primo_r1_qa", 2.2),
+        ("progress", 2.0),
         ("sole_r1", 2.0),
         ("tw_grpo", 2.0),
         ("veripo", 2.5),  # this truth has options and a number, real ones have one of them
