@@ -13,13 +13,16 @@ import pytest
 
 from grounding.core import Answer, Clip, LoadedSample, Masklets, ParseFailure, Sample, UserError
 from grounding.datasets.toy import ToySource, toy_source
+from grounding.evaluation import controls as controls_module
 from grounding.evaluation import evaluate as module
 from grounding.evaluation.evaluate import Evaluation, evaluate
+from grounding.evaluation.metrics import intervals, summarise
 from grounding.evaluation.report import contact_sheet
 from grounding.policies.policy import Policy, load_policy
 from grounding.policies.tiny import build_tiny
 from grounding.tasks import stvg
 from grounding.tasks.asking import Asking
+from grounding.tasks.task import Said
 from prompting import IdMarker
 
 CORPUS = ["Query: the blue square", "<think>blue square 8</think> <answer>Target ID: 8, Time range: 1.0 to 2.0"]
@@ -137,6 +140,35 @@ def test_scores_are_those_of_what_was_said(policy: Policy, answering: Callable[[
     # A right answer is decoded through the same masks as the oracle's: what remains is the failed sample's own tube.
     failed = result.predictions[3].ceilings["oracle_id_oracle_time"]["m_vIoU"]
     assert result.ceilings["oracle_id_oracle_time"]["m_vIoU"] == pytest.approx(result.metrics["m_vIoU"] + failed / 4)
+
+
+def pairs_in_agreement(said: Sequence[tuple[Sample, Said]]) -> list[dict[str, float]]:
+    """Of two samples after each other, given to the second: whether both were read, or neither."""
+    read = [isinstance(one, Answer) for _, one in said]
+    return [
+        {"agree": float(read[at] == read[at - 1])} if at % 2 else {"read": float(read[at])} for at in range(len(said))
+    ]
+
+
+def test_figures_of_several_samples_are_means_over_those_that_have_them(
+    policy: Policy, answering: Callable[[list[str]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, task = toy(4), replace(stvg.STVG, gather=pairs_in_agreement)
+    right = [stvg.answer_text(source.load(sample).sample.truth, "so") for sample in source.samples]
+    answering([right[0], FAILED, right[2], right[3]])
+    monkeypatch.setattr(controls_module, "generate", lambda policy, prompts, tokens: [FAILED] * len(prompts))
+    asking = Asking(task, "short", MARKER)
+    result = evaluate(policy, source, asking, max_new_tokens=6, batch=3, controls=True, constant=right[0])
+    assert [one.get("agree") for one in result.scores] == [None, 0.0, None, 1.0]
+    assert (result.metrics["agree"], result.metrics["read"]) == (0.5, 1.0)
+    beside = {name: summarise(scores) for name, scores in result.controls.items()}
+    assert {name: (of["agree"], of["read"]) for name, of in beside.items()} == {
+        "blind": (1.0, 0.0),
+        "other": (1.0, 0.0),
+        "constant": (1.0, 1.0),
+    }
+    bounds = intervals(result.scores)["agree"]
+    assert (bounds.value, bounds.low, bounds.high) == (0.5, 0.0, 1.0)
 
 
 def test_a_prediction_keeps_its_sample_with_the_complete_truth(policy: Policy) -> None:
