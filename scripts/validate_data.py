@@ -6,6 +6,7 @@ data=NAME                  hcstvg, vidstg, mevis, ..., or jsonl for your own
 data.annotations=PATH      the annotation file, or the folder with the files of all splits
 data.split=NAME            which split of that folder; of jsonl, which rows
 data.root=DIR              where the videos are, in any layout
+task=NAME                  of jsonl, what the rows are for: stvg (default), vtg, progress, ...
 data.masklets=DIR          vidstg: VidOR's annotations, for the boxes of its sentences
 data.cleaning.KIND=ACTION  keep, clamp or reject what is reversed, empty, beyond (the video), box (out of the picture)
 against=NAME:PATH,...      annotations of other splits or benchmarks that no video should be in, too
@@ -24,6 +25,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -42,10 +44,11 @@ from grounding.datasets.validation import Report, validate
 from grounding.datasets.video_source import masks_by_name
 from grounding.datasets.vidstg import with_boxes
 from grounding.evaluation.gold import metric_failures
+from grounding.tasks.table import TASKS
 
 SHOWN = 20  # findings on the terminal; the report has all
 CLEANING = "data.cleaning."
-OPTIONS = ("data", "data.annotations", "data.split", "data.root", "data.masklets", "against", "out")
+OPTIONS = ("data", "data.annotations", "data.split", "data.root", "data.masklets", "task", "against", "out")
 
 
 def main() -> None:
@@ -104,7 +107,9 @@ def opened_of(options: Mapping[str, str]) -> Opened:
     if name == "jsonl":
         if kinds or options.get("data.masklets"):
             raise UserError("data=jsonl has no data.cleaning and no data.masklets: its rows are right or refused")
-        return own(Path(root or "."), annotations, split)
+        return own(Path(root or "."), annotations, split, options.get("task", "stvg"))
+    if "task" in options:
+        raise UserError(f"task is for data=jsonl, whose rows are checked for it; leave it out for {name}")
     cleaning = Cleaning(**kinds)  # type: ignore[arg-type]
     opened = open_dataset(name, Path(annotations), split=split, videos=Path(root) if root else None, cleaning=cleaning)
     if options.get("data.masklets"):
@@ -112,9 +117,13 @@ def opened_of(options: Mapping[str, str]) -> Opened:
     return opened
 
 
-def own(root: Path, annotations: str, split: str | None) -> Opened:
-    """Somebody's own rows; what `data=jsonl` would refuse becomes findings."""
-    source = open_jsonl(root, annotations, ClipOptions(), split=split, on_error="skip")
+def own(root: Path, annotations: str, split: str | None, name: str) -> Opened:
+    """Somebody's own rows; what `data=jsonl` would refuse for a task becomes findings."""
+    if name not in TASKS:
+        raise UserError(f"there is no task {name!r}; known: {', '.join(TASKS)}")
+    task = TASKS[name]
+    asked: dict[str, Any] = {"needs": task.needs, "marks": task.marks, "check": lambda truth: task.say(truth, "")}
+    source = open_jsonl(root, annotations, ClipOptions(), split=split, on_error="skip", **asked)
     bad = [Finding("row", "rejected", one.row, one.sample_id, one.message) for one in source.skipped]
     few = [Finding("box", "kept", one.row, one.sample_id, one.message) for one in source.notes]
     samples = [replace(one, meta={**one.meta, "row": source.rows[one.id].number}) for one in source.samples]

@@ -101,12 +101,12 @@ def source_of(video: str) -> str:
 
 
 def duplicates(samples: Sequence[Sample]) -> list[Finding]:
-    """Samples that ask the same of the same video and have the same truth as an earlier one."""
+    """Samples that ask the same of the same part of a video and have the same truth as an earlier one."""
     seen: dict[tuple[Any, ...], str] = {}
     found = []
     for sample in samples:
         query = " ".join(sample.query.lower().split())
-        shown = (sample.video, *sample.meta.get("segment", ()))
+        shown = sample.video, *(str(sample.meta.get(part)) for part in ("segment", "frame"))
         first = seen.setdefault((shown, query, *_comparable(sample.truth)), sample.id)
         if first != sample.id:
             found.append(_kept("duplicate", sample, f"the same video, query and truth as {first}"))

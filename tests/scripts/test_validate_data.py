@@ -142,10 +142,32 @@ def test_own_rows_are_validated_too(script: ModuleType, tmp_path: Path) -> None:
     row = {"id": "a", "video": "v.mp4", "query": "q", "interval": [0, 0.5], "masklets": "masks", "object_id": 1}
     rows = [row, {**row, "id": "b", "object_id": 9}]
     (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    opened = script.own(tmp_path, "a.jsonl", None)
+    opened = script.own(tmp_path, "a.jsonl", None, "stvg")
     assert ([one.id for one in opened.samples], opened.rows) == (["a"], 2)
     (found,) = opened.findings
     assert (found.row, found.action) == (2, "rejected") and "object_id 9 is not in the masks" in found.message
+
+
+def test_own_rows_are_validated_for_a_task(command: Command, tmp_path: Path) -> None:
+    write_video(tmp_path / "v.mp4", [np.zeros((32, 48, 3), np.uint8)] * 10, 10.0)
+    row = {"id": "a", "video": "v.mp4", "query": "Fold it.", "segment": [0, 0.5], "number": 0}
+    rows = [row, {**row, "id": "b", "segment": [0, 1]}, {**row, "id": "c", "number": 300}]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    done = command("validate_data.py", "data=jsonl", "data.annotations=a.jsonl", "data.root=.", "task=progress")
+    assert done.returncode == 0 and "2 of 3 rows make samples, 1 findings" in done.stdout
+    assert "row 3 (c): a progress must be 0 to 100 (percent)" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"data": "jsonl", "task": "none"}, "there is no task 'none'; known: stvg, "),
+        ({"data": "charades", "task": "vtg"}, "task is for data=jsonl"),
+    ],
+)
+def test_only_rows_of_ones_own_are_for_a_task(script: ModuleType, options: dict[str, str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        script.opened_of({"data.annotations": "a.jsonl", **options})
 
 
 @pytest.mark.parametrize("option", ["data.cleaning.box", "data.masklets"])
