@@ -108,6 +108,9 @@ def test_duplicates_are_the_same_video_query_and_truth() -> None:
         sample("e", query="x", tube=Tube(0, np.zeros((1, 4)))),
         sample("f", query="x", tube=Tube(0, np.ones((1, 4)))),
         sample("g", query="x", tube=Tube(0, np.ones((1, 4)))),
+        sample("h", query="y", meta={"segment": (0.0, 1.0)}),
+        sample("i", query="y", meta={"segment": (0.0, 2.0)}),
+        sample("j", query="y", meta={"frame": 3}),
     ]
     assert [(one.sample_id, one.message) for one in duplicates(samples)] == [
         ("b", "the same video, query and truth as a"),
