@@ -95,7 +95,7 @@ class Question:
     taught: Answer | None = None
 
 
-def as_made(world: Sequence[ToyObject], rng: np.random.Generator) -> Sequence[ToyObject]:
+def as_made(world: list[ToyObject], rng: np.random.Generator) -> list[ToyObject]:
     """For a world without episodes."""
     return world
 
@@ -120,7 +120,7 @@ class Toy:
     make: Callable[[np.random.Generator, int, int], list[ToyObject]]
     paint: Callable[[Sequence[ToyObject], np.ndarray, int, np.random.Generator], np.ndarray]
     takes: int = 1
-    take: Callable[[Sequence[ToyObject], np.random.Generator], Sequence[ToyObject]] = as_made
+    take: Callable[[list[ToyObject], np.random.Generator], list[ToyObject]] = as_made
 
 
 def toy_source(
@@ -180,7 +180,7 @@ class ToySource:
         meta = {**own.meta, **episode, "questions": questions, "objects": world}
         return Sample(name, f"toy:{number}", own.query, own.truth, meta)
 
-    def scene(self, number: int) -> tuple[Sequence[ToyObject], Sequence[Question]]:
+    def scene(self, number: int) -> tuple[list[ToyObject], Sequence[Question]]:
         """The objects of a clip and the questions about it; the first that a fair question can be asked about.
 
         Raises:

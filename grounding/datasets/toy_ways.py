@@ -50,7 +50,7 @@ def make_ways(rng: np.random.Generator, level: int, objects: int) -> list[ToyObj
     return world
 
 
-def take(world: Sequence[ToyObject], rng: np.random.Generator) -> list[ToyObject]:
+def take(world: list[ToyObject], rng: np.random.Generator) -> list[ToyObject]:
     """The same shapes, of which each traveller comes no further than is drawn."""
     return [_stopped(thing, rng) for thing in world[:-1]] + [world[-1]]
 
