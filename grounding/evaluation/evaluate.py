@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from grounding.core import LoadedSample, Sample, Source, UserError
@@ -176,6 +176,9 @@ def _ask(
         own = score(task, answer, truth)
         best = {name: score(task, said, truth) for name, said in task.oracles(answer, one).items()}
         controls = {name: reply.said for name, reply in beside.items()}
-        shown = Shown(one, asked.shown, answer, own, controls) if len(predictions) < keep else None
+        shown = None
+        if len(predictions) < keep:
+            told = replace(one, sample=replace(one.sample, truth=task.asked_of(truth)))
+            shown = Shown(told, asked.shown, answer, own, controls)
         predictions.append(Prediction(one.sample, text, answer, own, best, shown, beside))
     return predictions
