@@ -1,19 +1,16 @@
-"""What pictures for people are put together from: fonts, lines of text, boxes, time lines. White paper, RGB uint8."""
+"""What pictures for people are put together from: fonts, lines of text, boxes, regions. White paper, RGB uint8."""
 
 from __future__ import annotations
 
 import importlib.util
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-
-from grounding.core import Interval
 
 RGB = tuple[int, int, int]
 
@@ -24,9 +21,7 @@ TRUE: RGB = (0, 205, 70)  # green and magenta stay apart under all common colour
 PREDICTED: RGB = (255, 0, 200)
 LINE = 3  # pixels, thickness of a box
 DASH = 8  # pixels
-TEXT = 15  # pixels, size of small text
-LABELS, SECONDS = 100, 130  # pixels, columns left and right of a time line
-BAR, BARS_HEIGHT = 14, 60  # pixels
+CROSS = 9  # pixels from the middle of a cross to its ends
 
 LONGEST = 2000  # characters of a text that are looked at
 
@@ -71,12 +66,23 @@ def _fitting(text: str, size: int, width: int, end: str = "") -> int:
     return max(0, bisect_right(range(len(text) + 1), width, key=length) - 1)
 
 
+def paper(height: int, width: int) -> np.ndarray:
+    """Empty paper, shape (height, width, 3)."""
+    return np.full((height, width, 3), PAPER, np.uint8)
+
+
+def taller(picture: np.ndarray, height: int) -> np.ndarray:
+    """The picture with paper below it, up to a height of at least its own."""
+    return np.concatenate([picture, paper(height - len(picture), picture.shape[1])])
+
+
 def paragraph(width: int, text: str, size: int, lines: int) -> np.ndarray:
-    """A text on paper, shape (lines x line height, width, 3); the height does not depend on the text."""
+    """A text on paper, in as many lines as it needs, 1 to `lines`: shape (lines x line height, width, 3)."""
     step = round(size * 1.35)
-    image = Image.new("RGB", (width, step * lines), PAPER)
+    fitted = fit_lines(text, size, width, lines)
+    image = Image.new("RGB", (width, step * max(1, len(fitted))), PAPER)
     draw = ImageDraw.Draw(image)
-    for number, line in enumerate(fit_lines(text, size, width, lines)):
+    for number, line in enumerate(fitted):
         draw.text((0, number * step), line, INK, font(size))
     return np.asarray(image)
 
@@ -105,60 +111,45 @@ def draw_box(picture: np.ndarray, box: np.ndarray, size: tuple[int, int], colour
     if np.isnan(box).any():
         return
     height, width = picture.shape[:2]
-    scaled = np.round(box * np.array([width, height] * 2) / np.array([size[1], size[0]] * 2)).astype(int)
+    scaled = np.round(box * _scale(picture, size)).clip(-width - height, width + height).astype(int)
     x1, y1 = (scaled[:2] - LINE).clip(0, (width - 1, height - 1))
     x2, y2 = (scaled[2:] + LINE).clip((x1 + 1, y1 + 1), (width, height))
     outline = np.zeros((height, width), bool)
     outline[y1:y2, x1:x2] = True
     outline[y1 + LINE : y2 - LINE, x1 + LINE : x2 - LINE] = False
-    if dashed:
-        outline &= np.add.outer(np.arange(height), np.arange(width)) // DASH % 2 == 0
-    picture[outline] = colour
+    _paint(picture, outline, colour, dashed)
 
 
-def time_line(
-    width: int,
-    duration: float,
-    true: Sequence[Interval] | None,
-    predicted: Sequence[Interval] | None,
-    *,
-    ticks: Sequence[float] = (),
-    cursor: float | None = None,
-) -> np.ndarray:
-    """Bars of true and predicted intervals over the time of a video, shape (`BARS_HEIGHT`, width, 3).
-
-    The bars' ground is `[LABELS, width - SECONDS)` pixels wide; what lies past the video is cut off, the numbers to
-    the right are not.
+def draw_region(picture: np.ndarray, region: np.ndarray, colour: RGB, *, dashed: bool) -> None:
+    """Draw a line around a region into the picture itself.
 
     Args:
-        width: Pixels, > `LABELS + SECONDS`.
-        duration: Seconds that the ground stands for.
-        true: In the upper bar, None if no time is known.
-        predicted: In the lower bar, or None for no answer.
-        ticks: Seconds to mark below the bars.
-        cursor: Seconds at which an upright line stands.
+        picture: uint8, shape (h, w, 3).
+        region: Bool, of any size that stands for all of the picture.
+        colour: RGB.
+        dashed: As `draw_box`.
     """
-    image = Image.new("RGB", (width, BARS_HEIGHT), PAPER)
-    draw = ImageDraw.Draw(image)
-    ground = width - LABELS - SECONDS
+    height, width = picture.shape[:2]
+    inside = cv2.resize(region.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+    around = cv2.dilate(inside, np.ones((2 * LINE + 1, 2 * LINE + 1), np.uint8))
+    _paint(picture, (around > inside), colour, dashed)
 
-    def at(time: float) -> int:
-        return LABELS + round(min(max(time / duration, 0.0), 1.0) * ground)
 
-    for top, name, intervals, colour in ((2, "true", true, TRUE), (22, "predicted", predicted, PREDICTED)):
-        draw.text((0, top - 3), name, INK, font(TEXT))
-        draw.rectangle((LABELS, top, LABELS + ground - 1, top + BAR - 1), GREY)
-        for interval in intervals or ():
-            left = min(at(interval.start), LABELS + ground - LINE)
-            draw.rectangle((left, top, max(at(interval.end), left + LINE) - 1, top + BAR - 1), colour)
-        ranges = [f"{one.start:.2f} to {one.end:.2f} s" for one in intervals or ()]
-        said = "no answer" if intervals is None else ", ".join(ranges) or "never"
-        draw.text((LABELS + ground + 8, top - 3), said, INK, font(TEXT))
-    for tick in ticks:
-        draw.line((at(tick), 38, at(tick), 42), INK)
-    draw.text((LABELS, 43), "0 s", INK, font(TEXT - 3))
-    draw.text((LABELS + ground, 43), f"{duration:.2f} s", INK, font(TEXT - 3), anchor="ra")
-    if cursor is not None:
-        x = min(at(cursor), LABELS + ground - 1)
-        draw.line((x, 0, x, 40), INK, 2)
-    return np.asarray(image)
+def draw_point(picture: np.ndarray, point: tuple[float, float], size: tuple[int, int], colour: RGB) -> None:
+    """Draw a cross at a point (x, y) of a frame of `size` into the picture itself; outside of it there is none."""
+    x, y = np.round(np.array([*point, 0, 0]) * _scale(picture, size))[:2].clip(-1e6, 1e6).astype(int).tolist()
+    for start, end in (((x - CROSS, y), (x + CROSS, y)), ((x, y - CROSS), (x, y + CROSS))):
+        cv2.line(picture, start, end, colour, LINE)
+
+
+def _scale(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """What makes pixels of the picture out of x, y, x, y of a frame of (height, width) `size`."""
+    height, width = picture.shape[:2]
+    return np.array([width / size[1], height / size[0]] * 2)
+
+
+def _paint(picture: np.ndarray, where: np.ndarray, colour: RGB, dashed: bool) -> None:
+    if dashed:
+        height, width = where.shape
+        where = where & (np.add.outer(np.arange(height), np.arange(width)) // DASH % 2 == 0)
+    picture[where] = colour

@@ -196,6 +196,9 @@ def _ask(
         own = score(task, answer, truth)
         best = {name: score(task, said, truth) for name, said in task.oracles(answer, one).items()}
         controls = {name: reply.said for name, reply in beside.items()}
-        shown = Shown(one, asked.shown, answer, own, controls) if len(predictions) < keep else None
+        shown = None
+        if len(predictions) < keep:
+            told = replace(one, sample=replace(one.sample, truth=task.asked_of(truth)))
+            shown = Shown(told, asked.shown, answer, own, controls)
         predictions.append(Prediction(one.sample, text, answer, own, best, shown, beside))
     return predictions

@@ -10,10 +10,23 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from grounding.core import Answer, Clip, Interval, LoadedSample, ParseFailure, UserError, write_video
+from grounding.core import Answer, Clip, LoadedSample, ParseFailure, UserError, rle, write_video
 from grounding.core.files import whole_file
+from grounding.evaluation import panels
 from grounding.evaluation.curves import curves
-from grounding.evaluation.drawing import BARS_HEIGHT, PAPER, PREDICTED, TRUE, draw_box, fitted, paragraph, time_line
+from grounding.evaluation.drawing import (
+    PAPER,
+    PREDICTED,
+    RGB,
+    TRUE,
+    draw_box,
+    draw_point,
+    draw_region,
+    fitted,
+    paper,
+    paragraph,
+    taller,
+)
 from grounding.evaluation.metrics import Score
 
 __all__ = ["Shown", "contact_sheet", "curves", "showcase_video"]
@@ -22,6 +35,8 @@ COLUMNS = 8
 TILE = (336, 252)  # pixels (height, width) that a picture of the sheet fits into; 252 is 3 x the toy world's 84
 SPACE = 8  # pixels between pictures
 SCREEN = (504, 640)  # pixels (height, width) of the video's picture; 504 is 6 x 84
+STILL = (336, 512)  # the same for a single frame
+STILL_SECONDS = 3.0  # that the video shows a single frame
 RATE = 4.0  # frames a second of the video
 MOST = 80  # frames of one sample in the video; a longer one is shown faster
 
@@ -50,51 +65,56 @@ class Shown:
         return Answer() if isinstance(self.prediction, ParseFailure) else self.prediction
 
     @property
-    def verdict(self) -> str:
-        """What was predicted, what is true, and how good that is, in one line without the figures at thresholds."""
-        true = in_words(self.loaded.sample.truth)
-        if isinstance(self.prediction, ParseFailure):
-            return f"predicted nothing, true {true}: {self.prediction.reason}"
-        figures = [f"{name} {value:.2f}" for name, value in self.score.items() if "@" not in name]
-        return f"predicted {in_words(self.prediction)}, true {true}; {', '.join(figures)}"
-
-    @property
-    def unseeing(self) -> str:
-        """What was said without seeing the video, in one line."""
-        said = {
-            name: "nothing" if isinstance(one, ParseFailure) else in_words(one) for name, one in self.controls.items()
-        }
-        return "; ".join(f"{name}: {words}" for name, words in said.items())
+    def still(self) -> bool:
+        """Whether a single frame was shown."""
+        return len(self.marked) == 1
 
     def picture(self, index: int, room: tuple[int, int]) -> np.ndarray:
-        """A sampled frame as large as fits into (height, width), with the boxes that both tubes have on it."""
+        """A sampled frame as large as fits into (height, width), with what truth and answer say of places in it."""
         picture = fitted(self.marked.frames[index], room)
-        frame = self.loaded.masklets.frame_at(float(self.marked.pts[index]))
         for answer, colour, dashed in ((self.loaded.sample.truth, TRUE, False), (self.answer, PREDICTED, True)):
-            if answer.tube is not None and frame in answer.tube.frames:
-                box = answer.tube.boxes[frame - answer.tube.start_frame]
-                draw_box(picture, box, self.marked.size, colour, dashed=dashed)
+            self._mark(picture, float(self.marked.pts[index]), answer, colour, dashed)
         return picture
 
-    def intervals(self) -> tuple[Sequence[Interval] | None, Sequence[Interval] | None]:
-        """True and predicted intervals."""
-        return self.loaded.sample.truth.segments, self.answer.segments
+    def _mark(self, picture: np.ndarray, time: float, answer: Answer, colour: RGB, dashed: bool) -> None:
+        """Draw box, tube, mask and point; of objects without a tube the masks, while the answer says they are meant."""
+        masklets, size = self.loaded.masklets, self.marked.size
+        frame = masklets.frame_at(time)
+        if answer.box is not None:
+            draw_box(picture, np.array(answer.box), size, colour, dashed=dashed)
+        if answer.tube is not None and frame in answer.tube.frames:
+            draw_box(picture, answer.tube.boxes[frame - answer.tube.start_frame], size, colour, dashed=dashed)
+        meant = answer.segments is None or any(one.start <= time < one.end for one in answer.segments)
+        ids = answer.ids if answer.tube is None and meant else None
+        seen = [masklets.tracks[one][frame] for one in sorted(ids or ()) if one in masklets.tracks]
+        regions = [rle.decode(counts, masklets.size) for counts in seen if counts is not None]
+        regions += [rle.decode(answer.mask.counts, answer.mask.size)] if answer.mask is not None else []
+        for region in regions:
+            draw_region(picture, region, colour, dashed=dashed)
+        if answer.point is not None:
+            draw_point(picture, answer.point, size, colour)
 
+    def head(self, width: int, sizes: tuple[int, int]) -> np.ndarray:
+        """Query, options and answers in words; the query in letters of the first size, at most two lines."""
+        sample, (large, small) = self.loaded.sample, sizes
+        return np.concatenate(
+            [
+                paragraph(width, sample.query, large, 2),
+                panels.options(width, small, sample, self.answer),
+                panels.answers(width, small, sample.truth, self.prediction, self.score),
+            ]
+        )
 
-def in_words(answer: Answer) -> str:
-    """The parts of an answer that a line can hold: `ID 3, 0.50 to 2.00 s`; no time at all is `never`."""
-    ids = [f"ID {one}" for one in sorted(answer.ids or ())]
-    times = [f"{one.start:.2f} to {one.end:.2f} s" for one in answer.segments or ()]
-    never = ["never"] if answer.segments == () else []
-    return ", ".join([*ids, *times, *never])
+    def bars(self, width: int, ticks: Sequence[float] = (), cursor: float | None = None) -> np.ndarray:
+        """True and said times and numbers."""
+        return panels.bars(width, self.marked.duration, self.loaded.sample.truth, self.answer, ticks, cursor)
 
 
 def contact_sheet(shown: Sequence[Shown], path: Path, *, overwrite: bool = False) -> None:
-    """Write a PNG with a row a sample: query, ids, up to 8 frames spread over the clip, and both intervals.
+    """Write a PNG with a row a sample: what was asked and answered, and up to 8 frames spread over the clip.
 
-    What the controls said, if anything, stands below what the policy said.
-
-    True boxes and bars are green; predicted ones magenta, the boxes dashed.
+    What is true is drawn in solid green lines, what was said in dashed magenta ones: both around what was found, one
+    alone around what was missed or is wrong. What the controls said, if anything, stands below what the policy said.
 
     Args:
         shown: At least one sample.
@@ -112,26 +132,34 @@ def contact_sheet(shown: Sequence[Shown], path: Path, *, overwrite: bool = False
 
 def _sheet_row(one: Shown) -> np.ndarray:
     width = COLUMNS * (TILE[1] + SPACE) - SPACE
+    head = one.head(width, (20, 15))
     indices = np.unique(np.linspace(0, len(one.marked) - 1, COLUMNS).round().astype(int))
-    pictures = [one.picture(index, TILE) for index in indices]
+    bars = one.bars(width, ticks=[] if one.still else one.marked.pts[indices].tolist())
+    row = np.concatenate(
+        [head, panels.controls(width, 15, one.controls), paper(4, width), _strip(one, indices, width), bars]
+    )
+    return np.pad(row, ((12, 12), (16, 16), (0, 0)), constant_values=PAPER[0])
+
+
+def _strip(one: Shown, indices: np.ndarray, width: int) -> np.ndarray:
+    """Pictures side by side with their times below."""
+    room = STILL if one.still else TILE
+    pictures = [one.picture(index, room) for index in indices]
     height = max(len(picture) for picture in pictures)
-    strip = _paper(height + 20, width)
+    strip = paper(height + 20, width)
     for column, (index, picture) in enumerate(zip(indices, pictures, strict=True)):
         left = column * (TILE[1] + SPACE)
         strip[: len(picture), left : left + picture.shape[1]] = picture
         caption = paragraph(TILE[1], f"{one.marked.pts[index]:.2f} s", 13, 1)
         strip[height + 2 : height + 2 + len(caption), left : left + TILE[1]] = caption
-    bars = time_line(width, one.marked.duration, *one.intervals(), ticks=one.marked.pts[indices].tolist())
-    lines = [one.verdict, one.unseeing] if one.controls else [one.verdict]
-    parts = [paragraph(width, line, 15, 1) for line in lines]
-    row = np.concatenate([paragraph(width, one.loaded.sample.query, 20, 1), *parts, _paper(4, width), strip, bars])
-    return np.pad(row, ((12, 12), (16, 16), (0, 0)), constant_values=PAPER[0])
+    return strip
 
 
 def showcase_video(shown: Sequence[Shown], path: Path, *, overwrite: bool = False) -> None:
-    """Write an mp4 that plays the samples one after another with boxes, query, ids and a cursor over the intervals.
+    """Write an mp4 that plays the samples one after another, drawn as on the sheet, with a cursor over the times.
 
-    A sample is played in real time, one of more than 20 seconds as fast as it takes to last 20 seconds.
+    A sample is played in real time, one of more than 20 seconds as fast as it takes to last 20 seconds; a still is
+    shown for 3 seconds.
 
     Args:
         shown: At least one sample.
@@ -142,37 +170,37 @@ def showcase_video(shown: Sequence[Shown], path: Path, *, overwrite: bool = Fals
         UserError: If there is nothing to show, the file exists, or it cannot be written.
     """
     _check_any(shown)
-    write_video(path, (frame for one in shown for frame in _played(one)), RATE, overwrite=overwrite)
+    width = SCREEN[1] - 2 * SPACE
+    heads = [one.head(width, (18, 14)) for one in shown]
+    top, foot = max(map(len, heads)), max(len(one.bars(width)) for one in shown)
+    frames = (frame for one, head in zip(shown, heads, strict=True) for frame in _played(one, taller(head, top), foot))
+    write_video(path, frames, RATE, overwrite=overwrite)
 
 
-def _played(one: Shown) -> Iterator[np.ndarray]:
-    """The sample's video frames: at each time the sampled frame that was shown last."""
-    count = math.ceil(one.marked.duration * RATE - 1e-6)  # 4 s are 16 frames, also where rounding left 4.0000001 s
-    step = 1 / RATE if count <= MOST else one.marked.duration / MOST
+def _played(one: Shown, head: np.ndarray, foot: int) -> Iterator[np.ndarray]:
+    """The sample's video frames: at each time the sampled frame that was shown last; of a still always the same."""
+    duration = STILL_SECONDS if one.still else one.marked.duration
+    count = math.ceil(duration * RATE - 1e-6)  # 4 s are 16 frames, also where rounding left 4.0000001 s
+    step = 1 / RATE if count <= MOST else duration / MOST
     times = np.arange(min(max(1, count), MOST)) * step
     indices = (np.searchsorted(one.marked.pts, times + 1e-6, side="right") - 1).clip(0)
-    width = SCREEN[1] - 2 * SPACE
-    head = np.concatenate([paragraph(width, one.loaded.sample.query, 18, 2), paragraph(width, one.verdict, 14, 1)])
+    width = head.shape[1]
     for time, index in zip(times.tolist(), indices, strict=True):
-        bars = time_line(width, one.marked.duration, *one.intervals(), cursor=time)
-        yield _screen(head, one.picture(index, SCREEN), bars)
+        bars = one.bars(width, cursor=None if one.still else time)
+        yield _screen(head, one.picture(index, SCREEN), taller(bars, foot))
 
 
 def _screen(head: np.ndarray, picture: np.ndarray, bars: np.ndarray) -> np.ndarray:
     """One frame of the video, of the same even size for every sample."""
-    canvas = _paper(len(head) + SCREEN[0] + BARS_HEIGHT + 3 * SPACE, SCREEN[1])
+    canvas = paper(len(head) + SCREEN[0] + len(bars) + 3 * SPACE, SCREEN[1])
     right = SCREEN[1] - SPACE
     canvas[SPACE : SPACE + len(head), SPACE:right] = head
-    canvas[-BARS_HEIGHT:, SPACE:right] = bars
+    canvas[len(canvas) - len(bars) :, SPACE:right] = bars
     stage = canvas[len(head) + 2 * SPACE :][: SCREEN[0]]
     stage[:] = 0
     top, left = ((room - side) // 2 for room, side in zip(SCREEN, picture.shape, strict=False))
     stage[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
     return canvas[: len(canvas) // 2 * 2]
-
-
-def _paper(height: int, width: int) -> np.ndarray:
-    return np.full((height, width, 3), PAPER, np.uint8)
 
 
 def _check_any(shown: Sequence[Shown]) -> None:

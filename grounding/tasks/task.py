@@ -92,3 +92,8 @@ class Task:
     def lacks(self, parts: Collection[str]) -> list[str]:
         """What truths that have only these parts still need."""
         return [" or ".join(need) for need in self.needs if not set(need) & set(parts)]
+
+    def asked_of(self, truth: Answer) -> Answer:
+        """The parts of a truth that the task asks for; data may know more."""
+        asked = {part for need in self.needs for part in need}
+        return Answer(**{part: getattr(truth, part) for part in truth.parts if part in asked})

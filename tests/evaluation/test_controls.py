@@ -275,7 +275,9 @@ def test_the_contact_sheet_has_a_line_for_what_was_said_unseeing(
     policy: Policy, seeing: list[VideoPrompt], tmp_path: Path
 ) -> None:
     with_controls = ask(policy, FOUR, constant="<answer>0 to 4</answer>").shown
-    assert with_controls[0].unseeing == "blind: nothing; other: 2.00 to 6.00 s; constant: 0.00 to 4.00 s"
+    blind, other, constant = with_controls[0].controls.values()
+    assert isinstance(blind, ParseFailure)
+    assert (other, constant) == (Answer(Interval(2.0, 6.0)), Answer(Interval(0.0, 4.0)))
     heights = []
     for number, shown in enumerate((with_controls, [replace(one, controls={}) for one in with_controls])):
         contact_sheet(shown, tmp_path / f"{number}.png")

@@ -122,6 +122,12 @@ def test_the_first_samples_are_shown_as_they_were_loaded_and_marked(policy: Poli
     contact_sheet(result.shown, tmp_path / "sheet.png")  # what is kept suffices for a report
 
 
+def test_of_truths_the_parts_are_shown_that_were_asked_for(policy: Policy) -> None:
+    asking = Asking(replace(stvg.STVG, needs=(("interval",),)), "short", MARKER)
+    (shown,) = evaluate(policy, toy(1), asking, max_new_tokens=6, batch=1).shown
+    assert shown.loaded.sample.truth == Answer(toy(1).samples[0].truth.interval)
+
+
 def test_scores_are_those_of_what_was_said(policy: Policy, answering: Callable[[list[str]], None]) -> None:
     source = toy(4)
     truths = [source.load(sample).sample.truth for sample in source.samples]

@@ -27,10 +27,11 @@ from grounding.core import (
     rle,
 )
 from grounding.core.pictures import picture_size
+from grounding.core.samples import Mask
 from grounding.datasets.jsonl import open_jsonl
 from grounding.datasets.media import ClipOptions
 from grounding.evaluation.drawing import GREY, PREDICTED, TRUE
-from grounding.evaluation.report import Shown, contact_sheet, in_words, showcase_video
+from grounding.evaluation.report import Shown, contact_sheet, showcase_video
 
 SHADE = (100, 100, 100)
 BOX = [20.0, 10.0, 60.0, 50.0]
@@ -107,27 +108,79 @@ class TestPicture:
         assert colours(shown.marked.frames[1]) == {SHADE}
 
 
-class TestVerdict:
-    def test_an_answer_beside_the_truth(self) -> None:
-        shown = make_shown(answer_of([BOX] * 4, 0, (0.0, 1.0)))
-        said = "predicted ID 3, 0.00 to 1.00 s, true ID 3, 0.50 to 1.50 s"
-        assert shown.verdict == f"{said}; m_tIoU 0.33, id_accuracy 1.00"
+class TestPictureByParts:
+    """Each part of an answer that has a place is drawn: solid green if it is true, dashed magenta if it was said."""
 
-    def test_failure_gives_its_reason(self) -> None:
-        assert make_shown(ParseFailure("no tags")).verdict == "predicted nothing, true ID 3, 0.50 to 1.50 s: no tags"
+    ROOM = (160, 240)  # the source frames twice; object 3 is [40, 20, 120, 100] there
+    STILL_BOX = (70.0, 50.0, 110.0, 70.0)
 
-    def test_several_of_a_kind(self) -> None:
-        many = Answer(intervals=(Interval(0, 1), Interval(2, 3.5)), object_ids=frozenset([4, 2]))
-        assert in_words(many) == "ID 2, ID 4, 0.00 to 1.00 s, 2.00 to 3.50 s"
+    def made(
+        self, truth: Answer, said: Answer | ParseFailure, tracks: dict[int, tuple[int, int]] | None = None
+    ) -> Shown:
+        """Masks of 10 x 10 pixels at the given corners (x, y) on all source frames but the first two."""
+        shown = make_shown(said)
+        masks = {i: np.zeros((80, 120), bool) for i in tracks or ()}
+        for i, (x, y) in (tracks or {}).items():
+            masks[i][y : y + 10, x : x + 10] = True
+        tracked = {i: (None, None, *[rle.encode(mask)] * 6) for i, mask in masks.items()}
+        loaded = shown.loaded
+        masklets = replace(loaded.masklets, tracks=tracked)
+        return replace(shown, loaded=replace(loaded, sample=replace(loaded.sample, truth=truth), masklets=masklets))
 
-    def test_no_time_at_all(self) -> None:
-        assert in_words(Answer(intervals=())) == "never"
+    def at(self, picture: np.ndarray, x: int, y: int) -> set[tuple[int, ...]]:
+        """The colours of a line around a mask at this corner of the source frames, twice as large in the picture."""
+        around = picture[2 * y - 3 : 2 * y + 23, 2 * x - 3 : 2 * x + 23].copy()
+        around[3:-3, 3:-3] = SHADE
+        return colours(around) - {SHADE}
+
+    def test_boxes_of_a_still(self) -> None:
+        shown = self.made(Answer(box=(20.0, 10.0, 60.0, 50.0)), Answer(box=self.STILL_BOX))
+        picture = shown.picture(0, self.ROOM)
+        solid = (picture == TRUE).all(axis=-1)
+        expected = np.zeros((160, 240), bool)
+        expected[17:103, 37:123] = True
+        expected[20:100, 40:120] = False
+        np.testing.assert_array_equal(solid, expected)
+        rows, columns = np.nonzero((picture == PREDICTED).all(axis=-1))
+        assert (rows.min(), rows.max(), columns.min(), columns.max()) == (97, 142, 137, 222)
+
+    def test_of_several_objects_right_missed_and_wrong_ones_differ(self) -> None:
+        corners = {1: (10, 10), 2: (40, 10), 3: (70, 10), 4: (100, 10)}
+        shown = self.made(Answer(object_ids=frozenset({1, 2})), Answer(object_ids=frozenset({2, 3, 99})), corners)
+        picture = shown.picture(2, self.ROOM)
+        assert [self.at(picture, *corner) for corner in corners.values()] == [
+            {TRUE},  # missed
+            {TRUE, PREDICTED},  # right
+            {PREDICTED},  # wrong
+            set(),
+        ]
+        assert colours(shown.picture(0, self.ROOM)) == {SHADE}  # nobody is seen on source frame 0
+
+    def test_one_object_without_a_tube_is_drawn_while_it_is_meant(self) -> None:
+        shown = self.made(Answer(Interval(1.0, 1.5), 1), ParseFailure("no"), {1: (10, 10)})
+        seen = [self.at(shown.picture(index, self.ROOM), 10, 10) for index in range(4)]  # at 0, 0.5, 1 and 1.5 s
+        assert seen == [set(), set(), {TRUE}, set()]
+
+    def test_a_point_and_the_mask_it_should_hit(self) -> None:
+        region = np.zeros((80, 120), bool)
+        region[10:20, 10:20] = True
+        shown = self.made(Answer(mask=Mask((80, 120), rle.encode(region))), Answer(point=(60.0, 40.0)))
+        picture = shown.picture(0, self.ROOM)
+        assert self.at(picture, 10, 10) == {TRUE}
+        rows, columns = np.nonzero((picture == PREDICTED).all(axis=-1))
+        assert (rows.mean(), columns.mean()) == (80, 120)
+
+    def test_what_has_no_place_draws_nothing(self) -> None:
+        said = Answer(choices=frozenset("A"), text="grey", number=3.0, intervals=(Interval(0, 1),))
+        assert colours(self.made(said, said).picture(1, self.ROOM)) == {SHADE}
 
 
 class TestContactSheet:
-    # 8 columns of 252 pixels, 8 apart and 16 from the edge: 2104 wide. A row: 12 edge, 27 query and 20 verdict (1.35 x
-    # the letters' 20 and 15), 4 space, 160 picture, 20 caption, 60 time line, 12 edge: 315.
-    ROW, TOP, LEFT, COLUMN = 315, 63, 16, 260
+    # 8 columns of 252 pixels, 8 apart and 16 from the edge: 2104 wide. A row: 12 edge, 27 query (1.35 x the letters'
+    # 20), 20 each for what is true, what was said and the figures, 4 space, 160 picture, 20 caption, 60 time line, 12
+    # edge: 355.
+    ROW, TOP, LEFT, COLUMN = 355, 103, 16, 260
+    BARS = TOP + 180
 
     def sheet(self, tmp_path: Path, *shown: Shown) -> np.ndarray:
         contact_sheet(shown, tmp_path / "sheet.png")
@@ -149,8 +202,8 @@ class TestContactSheet:
 
     def test_bars_stand_where_the_intervals_are(self, tmp_path: Path) -> None:
         sheet = self.sheet(tmp_path, make_shown(answer_of([BOX] * 4, 4, (1.0, 2.0))))
-        # The ground is 2072 - 100 - 130 = 1842 wide from 116 on, for 2 s; bars are 14 high from 243 + 2 and 243 + 22.
-        true, predicted = sheet[243 + 8, 116:1958], sheet[243 + 28, 116:1958]
+        # The ground is 2072 - 100 - 130 = 1842 wide from 116 on, for 2 s; bars are 14 high from 2 and 22 on.
+        true, predicted = sheet[self.BARS + 8, 116:1958], sheet[self.BARS + 28, 116:1958]
         # 0.5 s: 460.5, 1.5 s: 1381.5; 1 s: 921.
         assert colours(true[:459]) == colours(true[1383:]) == colours(predicted[:921]) == {GREY}
         assert colours(true[462:1380]) == {TRUE}
@@ -158,7 +211,7 @@ class TestContactSheet:
 
     def test_a_failure_has_no_bar_but_a_reason(self, tmp_path: Path) -> None:
         sheet = self.sheet(tmp_path, make_shown(ParseFailure("nothing")))
-        assert colours(sheet[243 + 28, 116:1958]) == {GREY}
+        assert colours(sheet[self.BARS + 28, 116:1958]) == {GREY}
         assert PREDICTED not in colours(sheet)
 
     def test_of_many_frames_eight_are_shown_from_first_to_last(self, tmp_path: Path) -> None:
@@ -171,11 +224,35 @@ class TestContactSheet:
         shades = sheet[self.TOP + 80, self.LEFT :: self.COLUMN, 0][:8]
         assert shades.tolist() == [0, 20, 40, 60, 80, 100, 120, 140]  # 15 frames: every other one
 
-    def test_long_and_foreign_text_does_not_change_the_size(self, tmp_path: Path) -> None:
+    def test_long_and_foreign_text_takes_two_lines(self, tmp_path: Path) -> None:
         query = "наибольший круг 日本語 \U0001f600\n\ttabs \udc80 " + "w" * 5000
         sheet = self.sheet(tmp_path, make_shown(ParseFailure("x" * 5000), query))
-        assert sheet.shape == (self.ROW, 2104, 3)
+        assert sheet.shape == (self.ROW + 27 + 20, 2104, 3)
         assert (sheet[:, -16:] == 255).all()  # nothing runs over the edge
+
+    def test_a_still_is_larger_and_has_no_time_line(self, tmp_path: Path) -> None:
+        shown = make_shown(Answer(box=(0.0, 0.0, 120.0, 80.0)))
+        still = replace(shown.marked, frames=shown.marked.frames[:1], pts=shown.marked.pts[:1])
+        sample = replace(shown.loaded.sample, truth=Answer(box=(20.0, 10.0, 60.0, 50.0)))
+        sheet = self.sheet(tmp_path, replace(shown, marked=still, loaded=replace(shown.loaded, sample=sample)))
+        assert sheet.shape == (self.ROW - 60 + 160, 2104, 3)  # 336 x 512 holds 40 x 60 eight times, not four
+        picture = sheet[self.TOP : self.TOP + 320, self.LEFT : self.LEFT + 480]
+        assert colours(picture) == {SHADE, TRUE, PREDICTED}
+
+    def test_options_and_numbers_have_their_own_rows(self, tmp_path: Path) -> None:
+        shown = make_shown(Answer(choices=frozenset("B"), number=4.0))
+        truth, meta = Answer(choices=frozenset("A"), number=3.0), {"options": ["left", "right"]}
+        sample = replace(shown.loaded.sample, truth=truth, meta=meta)
+        sheet = self.sheet(tmp_path, replace(shown, loaded=replace(shown.loaded, sample=sample)))
+        # 36 for one row of options (20 and 8 on both sides), and the numbers are where the times were.
+        assert sheet.shape == (self.ROW + 36, 2104, 3)
+        grid = sheet[39 : 39 + 36, 16:-16]
+        assert colours(grid[:, :1036]) >= {TRUE} and PREDICTED not in colours(grid[:, :1036])
+        assert colours(grid[:, 1036:]) >= {PREDICTED} and TRUE not in colours(grid[:, 1036:])
+        true, predicted = (sheet[self.BARS + 36 + row, 116:1958] for row in (8, 28))
+        # The ground is 1842 wide for 10: 552.6 and 736.8.
+        assert colours(true[:552]) == {TRUE} and colours(true[554:]) == {GREY}
+        assert colours(predicted[:736]) == {PREDICTED} and colours(predicted[738:]) == {GREY}
 
     def test_queries_are_written(self, tmp_path: Path) -> None:
         sheet = self.sheet(tmp_path, make_shown(ParseFailure("n"), "short"), make_shown(ParseFailure("n"), "short" * 9))
@@ -194,8 +271,9 @@ class TestContactSheet:
 
 
 class TestShowcaseVideo:
-    # 640 wide; 8 edge, 2 x 24 query (1.35 x 18), 19 verdict, 8 space, 504 picture, 8 space, 60 bars: 655, made even.
-    SIZE = (654, 640)
+    # 640 wide; 8 edge, 24 query (1.35 x 18), 3 x 19 for truth, answer and figures (1.35 x 14), 8 space, 504 picture, 8
+    # space, 60 bars: 669, made even.
+    SIZE, TOP, BARS = (668, 640), 97, 609
 
     def frames(self, tmp_path: Path, *shown: Shown) -> Clip:
         showcase_video(shown, tmp_path / "video.mp4")
@@ -212,13 +290,13 @@ class TestShowcaseVideo:
 
     def test_boxes_are_there_while_the_interval_lasts(self, tmp_path: Path) -> None:
         clip = self.frames(tmp_path, make_shown(answer_of([BOX] * 4, 4, (1.0, 2.0))))
-        # Sampled frames are shown until the next: 0 0 1 1 2 2 3 3. Picture: 8 + 67 + 8 = 83 to 587.
-        pictures = clip.frames[:, 83:587]
+        # Sampled frames are shown until the next: 0 0 1 1 2 2 3 3.
+        pictures = clip.frames[:, self.TOP : self.TOP + 504]
         assert [near(picture, TRUE).sum() > 300 for picture in pictures] == [False] * 2 + [True] * 4 + [False] * 2
         assert [near(picture, PREDICTED).sum() > 300 for picture in pictures] == [False] * 4 + [True] * 4
 
     def test_picture_is_letterboxed(self, tmp_path: Path) -> None:
-        picture = self.frames(tmp_path, make_shown(ParseFailure("n"))).frames[0, 83:587]
+        picture = self.frames(tmp_path, make_shown(ParseFailure("n"))).frames[0, self.TOP : self.TOP + 504]
         # 40 x 60 ten times: 400 x 600 in 504 x 640, so 52 and 20 pixels of black on each side.
         assert near(picture[60:440, 30:610], SHADE).all()
         for black in (picture[4:48], picture[456:500], picture[:, 4:16], picture[:, 624:]):
@@ -226,8 +304,8 @@ class TestShowcaseVideo:
 
     def test_the_cursor_moves_on(self, tmp_path: Path) -> None:
         clip = self.frames(tmp_path, make_shown(ParseFailure("n")))
-        # The ground is 624 - 230 = 394 wide from 8 + 100 on, for 2 s; bars begin at 594. Dark is only the cursor.
-        dark = clip.frames[:, 594 + 19, 108:502].max(axis=-1) < 110
+        # The ground is 624 - 230 = 394 wide from 8 + 100 on, for 2 s. Dark is only the cursor.
+        dark = clip.frames[:, self.BARS + 19, 108:502].max(axis=-1) < 110
         places = [int(np.nonzero(row)[0].mean()) for row in dark]
         np.testing.assert_allclose(places, np.arange(8) / 4 / 2 * 394, atol=2)
 
@@ -236,6 +314,21 @@ class TestShowcaseVideo:
         tall = shown.marked.with_frames(np.full((4, 91, 33, 3), 50, np.uint8))
         clip = self.frames(tmp_path, shown, replace(shown, marked=tall))
         assert clip.frames.shape == (16, *self.SIZE, 3)
+
+    def test_parts_of_any_kind_share_one_size(self, tmp_path: Path) -> None:
+        # Two options of 19 + 16 pixels, one below the other, are the highest head, a time line is the highest foot.
+        shown = make_shown(answer_of([BOX] * 4, 4, (1.0, 2.0)))
+        sample = replace(shown.loaded.sample, truth=Answer(choices=frozenset("A")), meta={"options": ["left", "right"]})
+        chosen = replace(shown, prediction=ParseFailure("n"), loaded=replace(shown.loaded, sample=sample))
+        clip = self.frames(tmp_path, shown, chosen)
+        assert clip.frames.shape == (16, self.SIZE[0] + 70, 640, 3)
+
+    def test_a_still_is_shown_for_three_seconds(self, tmp_path: Path) -> None:
+        shown = make_shown(Answer(box=(0.0, 0.0, 120.0, 80.0)))
+        still = replace(shown.marked, frames=shown.marked.frames[:1], pts=shown.marked.pts[2:3])
+        clip = self.frames(tmp_path, replace(shown, marked=still))
+        assert len(clip) == 12
+        assert all(near(frame, PREDICTED).sum() > 300 for frame in clip.frames)
 
     def test_refuses_nothing_and_existing_files(self, tmp_path: Path) -> None:
         with pytest.raises(UserError, match="no samples"):
@@ -259,4 +352,18 @@ def test_real_video(shared_data: Path, tmp_path: Path) -> None:
     assert [count > 100 for count in true] == [False, False, True, True, True, False, False]
     contact_sheet([shown], tmp_path / "sheet.png")
     # 240 x 432 fits into 252 columns as 140 x 252: 20 rows less than in the generated world.
-    assert picture_size(tmp_path / "sheet.png", "the sheet") == (295, 2104)
+    assert picture_size(tmp_path / "sheet.png", "the sheet") == (335, 2104)
+
+
+@pytest.mark.shared_data
+def test_several_objects_of_a_real_video(shared_data: Path) -> None:
+    clips = ClipOptions(max_frames=8, backend="pyav")
+    source = open_jsonl(shared_data / "stvg" / "schoolgirls", "annotations.jsonl", clips)
+    loaded = source.load(source.samples[0])
+    sample = replace(loaded.sample, truth=Answer(object_ids=frozenset({1, 5})))
+    said = Answer(object_ids=frozenset({1, 7}))
+    picture = Shown(replace(loaded, sample=sample), loaded.clip, said, FIGURES).picture(0, (240, 432))
+    for object_id, true, predicted in ((1, True, True), (5, True, False), (7, False, True)):
+        x1, y1, x2, _ = loaded.masklets.boxes(object_id)[0].astype(int)
+        above = picture[y1 - 3 : y1, x1:x2]  # the line over the top of the object
+        assert ((above == TRUE).all(axis=-1).any(), (above == PREDICTED).all(axis=-1).any()) == (true, predicted)

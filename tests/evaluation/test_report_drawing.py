@@ -1,4 +1,4 @@
-"""Fonts, lines, boxes and bars."""
+"""Fonts, lines of text, boxes, regions and points."""
 
 from __future__ import annotations
 
@@ -7,19 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grounding.core import Interval
 from grounding.evaluation.drawing import (
-    GREY,
-    LABELS,
-    PREDICTED,
-    SECONDS,
     TRUE,
     draw_box,
+    draw_point,
+    draw_region,
     fit_lines,
     fitted,
     font,
     paragraph,
-    time_line,
+    taller,
 )
 
 
@@ -65,14 +62,18 @@ class TestFitLines:
 
 
 class TestParagraph:
-    def test_height_does_not_depend_on_the_text(self) -> None:
+    def test_height_is_that_of_the_lines_needed(self) -> None:
         # 1.35 x 20 = 27 pixels a line.
-        assert paragraph(300, "", 20, 2).shape == paragraph(300, "word " * 99, 20, 2).shape == (54, 300, 3)
+        for text, height in (("", 27), ("one", 27), ("many words that do not fit one line", 54), ("word " * 99, 54)):
+            assert paragraph(120, text, 20, 2).shape == (height, 120, 3)
 
     def test_second_line_is_below_the_first(self) -> None:
         picture = paragraph(120, "many words that do not fit one line", 20, 2)
         assert (picture[:27] < 128).any() and (picture[27:] < 128).any()
-        assert not (paragraph(120, "one", 20, 2)[27:] < 128).any()
+
+    def test_paper_makes_a_picture_taller(self) -> None:
+        picture = taller(np.zeros((3, 4, 3), np.uint8), 5)
+        assert picture[:, 0, 0].tolist() == [0, 0, 0, 255, 255]
 
 
 class TestFitted:
@@ -105,7 +106,9 @@ class TestDrawBox:
         expected[3:37, 3:57] = False
         np.testing.assert_array_equal(self.drawn([0, 0, 60, 40]), expected)
 
-    @pytest.mark.parametrize("box", [[-50, -50, -20, -20], [900, 900, 950, 950], [30, 20, 30, 20]])
+    @pytest.mark.parametrize(
+        "box", [[-50, -50, -20, -20], [1e300, 1e300, 1e300, 1e300], [900, 900, 950, 950], [30, 20, 30, 20]]
+    )
     def test_boxes_outside_and_empty_ones_do_no_harm(self, box: list[float]) -> None:
         assert 1 <= self.drawn(box).sum() <= 36  # a mark of at most 6 x 6 at the border, or where the empty box is
 
@@ -119,39 +122,44 @@ class TestDrawBox:
         assert np.nonzero(dashed[8])[0].tolist() == [*range(8, 16), *range(24, 32), *range(40, 48)]
 
 
-class TestTimeLine:
-    WIDTH = LABELS + SECONDS + 100  # 100 pixels of ground
+class TestDrawRegion:
+    def drawn(self, *, dashed: bool = False) -> np.ndarray:
+        # A region of 4 x 5 pixels in a frame of 20 x 30 is one of 8 x 10 in a picture of 40 x 60.
+        region = np.zeros((20, 30), bool)
+        region[8:12, 10:15] = True
+        picture = np.zeros((40, 60, 3), np.uint8)
+        draw_region(picture, region, TRUE, dashed=dashed)
+        return (picture == TRUE).all(axis=-1)
 
-    def bars(self, true: Interval | None, *predicted: Interval) -> tuple[list[int], list[int]]:
-        """Ground columns that are coloured in each bar."""
-        picture = time_line(self.WIDTH, 10.0, [true] if true else None, predicted)
-        ground = picture[:, LABELS : LABELS + 100]
-        found = [np.nonzero((ground[row] == c).all(-1))[0].tolist() for row, c in ((8, TRUE), (28, PREDICTED))]
-        assert all(
-            (ground[row] == GREY).all(-1).sum() == 100 - len(bar) for row, bar in zip((8, 28), found, strict=True)
-        )
-        return found[0], found[1]
+    def test_a_line_goes_around_it(self) -> None:
+        expected = np.zeros((40, 60), bool)
+        expected[13:27, 17:33] = True
+        expected[16:24, 20:30] = False
+        np.testing.assert_array_equal(self.drawn(), expected)
 
-    def test_bars(self) -> None:
-        # 10 s on 100 pixels: 10 pixels a second, half-open.
-        assert self.bars(Interval(1, 3), Interval(2.5, 10)) == ([*range(10, 30)], [*range(25, 100)])
+    def test_dashes_are_part_of_the_line(self) -> None:
+        solid, dashed = self.drawn(), self.drawn(dashed=True)
+        assert not (dashed & ~solid).any()
+        # Row 14, columns 17 to 32; dashes where (14 + x) // 8 is even: x = 18 to 25.
+        assert np.nonzero(dashed[14])[0].tolist() == [*range(18, 26)]
 
-    def test_several(self) -> None:
-        assert self.bars(None, Interval(1, 2), Interval(6, 7)) == ([], [*range(10, 20), *range(60, 70)])
+    def test_an_empty_region_has_none(self) -> None:
+        picture = np.zeros((40, 60, 3), np.uint8)
+        draw_region(picture, np.zeros((20, 30), bool), TRUE, dashed=False)
+        assert not picture.any()
 
-    def test_past_the_end(self) -> None:
-        assert self.bars(Interval(9, 99), Interval(20, 30)) == ([*range(90, 100)], [97, 98, 99])
 
-    def test_a_moment_is_still_seen(self) -> None:
-        assert self.bars(Interval(5, 5)) == ([50, 51, 52], [])
+class TestDrawPoint:
+    def drawn(self, x: float, y: float) -> np.ndarray:
+        picture = np.zeros((40, 60, 3), np.uint8)
+        draw_point(picture, (x, y), (20, 30), TRUE)
+        return (picture == TRUE).all(axis=-1)
 
-    def test_cursor_and_ticks(self) -> None:
-        plain = time_line(self.WIDTH, 10.0, [Interval(1, 3)], None)
-        marked = time_line(self.WIDTH, 10.0, [Interval(1, 3)], None, ticks=[2.0, 7.0], cursor=5.0)
-        changed = (plain != marked).any(axis=-1)
-        assert set(np.nonzero(changed[8])[0] - LABELS) <= {49, 50, 51} and changed[8].any()
-        assert (np.nonzero(changed[41])[0] - LABELS).tolist() == [20, 70]
+    def test_a_cross(self) -> None:
+        rows, columns = np.nonzero(
+            self.drawn(15.0, 10.0)
+        )  # (30, 20) in the picture; arms of 9 pixels and 2 of a round end
+        assert (rows.min(), rows.max(), columns.min(), columns.max()) == (9, 31, 19, 41)
 
-    def test_numbers_are_not_cut_off(self) -> None:
-        numbers = [time_line(self.WIDTH, 10.0, None, [Interval(20, end)])[20:36, LABELS + 100 :] for end in (30, 40)]
-        assert (numbers[0] != numbers[1]).any()  # both bars are the same, what is said differs
+    def test_outside_there_is_none(self) -> None:
+        assert not self.drawn(1e9, -1e9).any()

@@ -125,3 +125,7 @@ def test_its_rewards_and_needs_are_known(task: Task) -> None:
     parts = loaded(task, 2).sample.truth.parts
     assert task.lacks(parts) == []
     assert task.lacks([]) == [" or ".join(need) for need in task.needs]
+    assert task.lacks(task.asked_of(loaded(task, 2).sample.truth).parts) == []
+    everything = Answer(text="a cup", number=3.0, choices=frozenset("A"))
+    known = {part for need in task.needs for part in need}
+    assert set(task.asked_of(everything).parts) == {"text", "number", "choices"} & known
