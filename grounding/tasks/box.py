@@ -92,22 +92,24 @@ def paint(world: Sequence[ToyObject], labels: np.ndarray, every: int, rng: np.ra
 
 
 def ask(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator) -> list[Question]:
-    """Where each object is on a random frame of the target's interval, where no other one looks the same.
+    """Where each object is on a random frame that shows the target, and another one that could be meant.
 
-    Never the middle one: there moving objects are in the middle of the picture.
+    Never the middle frame: there moving objects are in the middle of the picture.
     """
-    frames = true_tube(target).frames
-    fair = [at for at in frames if _alone(target, world, at)]
+    fair = [at for at in true_tube(target).frames if target in (seen := _told_apart(world, at)) and len(seen) > 1]
     if not fair:
         return []
     at = int(rng.choice(fair))
-    asked = [target, *(one for one in world if one is not target and present(one, at) and _alone(one, world, at))]
+    asked = sorted(_told_apart(world, at), key=lambda one: one is not target)
     meta = {"frame": at}
     return [Question(f"the {one.name}", Answer(box=box_of(one, at), size=(SIZE, SIZE)), one, meta) for one in asked]
 
 
-def _alone(thing: ToyObject, world: Sequence[ToyObject], at: int) -> bool:
-    return not any(one.name == thing.name and one is not thing and present(one, at) for one in world)
+def _told_apart(world: Sequence[ToyObject], at: int) -> list[ToyObject]:
+    """The objects on a source frame that no other one there looks like."""
+    seen = [one for one in world if present(one, at)]
+    names = [one.name for one in seen]
+    return [one for one in seen if names.count(one.name) == 1]
 
 
 def box_of(thing: ToyObject, at: int) -> tuple[float, float, float, float]:
