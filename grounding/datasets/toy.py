@@ -187,7 +187,7 @@ class ToySource:
         raise UserError(f"no fair question about toy clip {number} was found; choose other data.objects or data.level")
 
     def load(self, sample: Sample) -> LoadedSample:
-        """Render the clip and its masks; of a question about a `frame` (its number in `meta`) the clip is that frame."""
+        """Render the clip and its masks; where `meta` names a source `frame`, the clip is that frame alone."""
         number = int(sample.video.removeprefix("toy:"))
         world, _ = self.scene(number)
         labels = np.stack([draw_labels(world, t) for t in range(int(SECONDS * FPS))])

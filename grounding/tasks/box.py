@@ -82,7 +82,7 @@ def paint(world: Sequence[ToyObject], labels: np.ndarray, every: int, rng: np.ra
 
     The vision tower of the tiny policy knows relative positions only; on an even ground no token could tell its place.
     """
-    y, x = np.mgrid[0:1 : SIZE * 1j, 0:1 : SIZE * 1j]
+    y, x = np.mgrid[0 : 1 : SIZE * 1j, 0 : 1 : SIZE * 1j]
     ground = 20 + rng.normal(0, 6, size=(SIZE, SIZE, 1)) + RULER * np.stack([y, x, 1 - y], axis=2)
     shown = labels[::every]
     frames = np.repeat(ground.clip(0, 255).astype(np.uint8)[None], len(shown), axis=0)

@@ -32,7 +32,8 @@ def parse_box(text: str, size: tuple[int, int], units: Units = "pixels") -> Answ
         units: What the model writes.
 
     Returns:
-        An answer with a box in pixels and the image's size, or the reason why there is none. A box may reach past the image.
+        An answer with a box in pixels and the image's size, or the reason why there is none. A box may reach past the
+        image.
     """
     corners = _parse(text, size, units, "bbox_2d", 4)
     if isinstance(corners, ParseFailure):
