@@ -166,7 +166,7 @@ BOX = Task(
     measure=measure,
     toy=replace(WORLD, ask=ask, paint=paint),
     teaching=Teaching(
-        steps=1000,
+        steps=800,
         lessons=(Lesson(0.6, asks=False, still=False), Lesson(0.4, still=False, pace=0.7)),
         label=cut_box,
         think=recite_edges,
