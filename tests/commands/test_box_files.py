@@ -22,8 +22,8 @@ SMALL = [
     *("trainer.prompts=2", "trainer.groups_per_pass=2", "trainer.report_to=[]", "data.eval_samples=2"),
 ]
 FIGURES = {"mIoU", "Acc@0.5", "parse_rate", "count"}
-PICTURE = {"id": "p", "image": "a.png", "query": "The white square.", "box": [20, 10, 40, 30]}
-FRAME = {"id": "v", "video": "a.mp4", "frame": 3, "query": "The grey square.", "box": [0, 0, 28, 28.5]}
+PICTURE: dict[str, Any] = {"id": "p", "image": "a.png", "query": "The white square.", "box": [20, 10, 40, 30]}
+FRAME: dict[str, Any] = {"id": "v", "video": "a.mp4", "frame": 3, "query": "The grey square.", "box": [0, 0, 28, 28.5]}
 
 
 @pytest.fixture

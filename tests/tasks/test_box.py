@@ -22,7 +22,7 @@ def loaded(truth: Answer, size: tuple[int, int], shown: tuple[int, int]) -> Load
 
 
 def source(count: int, **options: int) -> ToySource:
-    return toy_source(FIRST, count, toy=BOX.toy, **options)  # type: ignore[arg-type]
+    return toy_source(FIRST, count, toy=BOX.toy, **options)
 
 
 def test_thousandths_of_the_picture_are_pixels_of_the_original() -> None:
