@@ -49,6 +49,8 @@ class Answer:
         choices: Letters of the options taken, in capitals.
         text: Free words.
         number: A count, a measure, or a progress in percent.
+        size: (height, width) in pixels of the image that box and point are in, where it is known; answers with and
+            without it are equal.
 
     Raises:
         UserError: If box, point or number is not finite, or the box is reversed.
@@ -65,6 +67,7 @@ class Answer:
     choices: frozenset[str] | None = None
     text: str | None = None
     number: float | None = None
+    size: tuple[int, int] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         for name, value in (("box", self.box), ("point", self.point), ("number", (self.number or 0.0,))):
@@ -76,7 +79,7 @@ class Answer:
     @property
     def parts(self) -> list[str]:
         """Names of the parts that are there."""
-        return [field.name for field in fields(self) if getattr(self, field.name) is not None]
+        return [one.name for one in fields(self) if one.compare and getattr(self, one.name) is not None]
 
     @property
     def segments(self) -> tuple[Interval, ...] | None:

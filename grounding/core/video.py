@@ -15,7 +15,8 @@ from grounding.core.errors import UserError
 from grounding.core.intervals import nearest_frames
 from grounding.core.limits import check_bytes, check_frames
 from grounding.core.video_backends import BACKENDS, torchcodec_decoder
-from grounding.core.video_probe import VideoInfo, frame_times, probe
+from grounding.core.video_picture import read_picture
+from grounding.core.video_probe import PICTURE, VideoInfo, frame_times, probe
 
 __all__ = ["VideoInfo", "frame_times", "probe", "read_clip", "read_frames", "sample_times"]
 
@@ -123,6 +124,8 @@ def shrunk_size(size: tuple[int, int], max_pixels: int | None) -> tuple[int, int
 
 
 def _read(info: VideoInfo, wanted: np.ndarray, size: tuple[int, int], backend: str) -> np.ndarray:
+    if info.container == PICTURE:
+        return _resized(read_picture(info.path), size)[None]
     if backend != "auto":
         return _read_with(backend, info, wanted, size)
     if torchcodec_decoder() is not None:

@@ -13,6 +13,7 @@ from grounding.core.errors import UserError, UserErrors
 from grounding.core.intervals import Interval
 from grounding.core.samples import Answer
 from grounding.core.tags import TAGS
+from grounding.core.video_picture import ENDINGS, is_picture
 from grounding.datasets.options import checked_option, lettered
 from grounding.datasets.problems import collecting
 
@@ -28,7 +29,8 @@ Needs = Sequence[tuple[str, ...]]  # the parts that a truth must have, of each t
 WHICH_AND_WHEN: Needs = (("interval",), ("object_id", "tube"))
 
 _PARTS = ("interval", "intervals", "object_id", "object_ids", "box", "choices", "number", "text")
-_BESIDE = {"box": "frame", "choices": "options"}  # what a row must say beside a key
+_STILL = ("image", "frame", "time")  # what shows one picture alone
+_BESIDE = {"box": _STILL, "choices": ("options",)}  # of which a row must say one beside a key
 
 
 def read_fields(value: dict[str, Any], *, needs: Needs = WHICH_AND_WHEN, marks: bool = True) -> dict[str, Any]:
@@ -46,16 +48,17 @@ def read_fields(value: dict[str, Any], *, needs: Needs = WHICH_AND_WHEN, marks: 
         UserErrors: All that is wrong: missing, unknown and ill-formed keys.
     """
     errors = [_unknown(key) for key in value if key not in _READERS]
-    required = ["id", "video", "query", *(["masklets"] if marks else [])]
+    required = ["id", *(["video"] if "image" not in value else []), "query", *(["masklets"] if marks else [])]
     errors += [f'"{key}" is missing; add it' for key in required if key not in value]
     for need in needs:
         with collecting(errors):
             _check_part([_key_of(part) for part in need], value)
     for key, beside in _BESIDE.items():
-        if key in value and beside not in value:
-            errors.append(f'"{beside}" is missing, without which "{key}" says nothing; add it')
-    if "frame" in value and "segment" in value:
-        errors.append('what is shown must be either a "frame" or a "segment", got both')
+        if key in value and not value.keys() & set(beside):
+            errors.append(f'{_either(beside)} is missing, without which "{key}" says nothing; add it')
+    for keys in (("image", "video"), (*_STILL, "segment")):
+        if len(there := [key for key in keys if key in value]) > 1:
+            errors.append(f"what is shown must be either {_either(keys)}, got {' and '.join(there)}")
     fields = {}
     for key, reader in _READERS.items():
         if key in value:
@@ -66,6 +69,8 @@ def read_fields(value: dict[str, Any], *, needs: Needs = WHICH_AND_WHEN, marks: 
             fields["choices"] = _letters(fields["choices"], len(fields["options"]))
     if errors:
         raise UserErrors(errors)
+    if "image" in fields:  # a video of one frame
+        fields |= {"video": fields.pop("image"), "frame": 0}
     said = {part: fields.pop(part) for part in _PARTS if part in fields}
     wanted = {part for need in needs for part in need}
     if "tube" not in wanted:
@@ -84,8 +89,12 @@ def _check_part(keys: list[str], value: dict[str, Any]) -> None:
     if len(keys) == 1 and not there:
         raise UserError(f'"{keys[0]}" is missing; add it')
     if len(there) != 1:
-        said = " or ".join(f'"{key}"' for key in sorted(keys, key=[*_READERS].index))
+        said = _either(sorted(keys, key=[*_READERS].index))
         raise UserError(f"the truth must be either {said}, got {' and '.join(there) or 'none of them'}")
+
+
+def _either(keys: Sequence[str]) -> str:
+    return " or ".join(f'"{key}"' for key in keys)
 
 
 def _unknown(key: str) -> str:
@@ -165,6 +174,21 @@ def _read_frame(value: Any) -> int:
     return value
 
 
+def _read_image(value: Any) -> str:
+    if not is_picture(path := _read_line("image", value)):
+        raise UserError(
+            f'"image" must be a picture, {", ".join(ENDINGS)}, got {reprlib.repr(path)}; of a video give '
+            '"video" and "frame" or "time"'
+        )
+    return path
+
+
+def _read_time(value: Any) -> float:
+    if not _is_number(value) or value < 0:
+        raise UserError(f'"time" must be a finite number of seconds >= 0, got {reprlib.repr(value)}')
+    return float(value)
+
+
 def _read_number(value: Any, key: str = "number") -> float:
     if not _is_number(value):
         raise UserError(f'"{key}" must be a finite number, got {reprlib.repr(value)}')
@@ -226,8 +250,10 @@ def _read_meta(value: Any) -> dict[str, Any]:
 _READERS: dict[str, Callable[[Any], Any]] = {
     "id": read_id,
     "video": lambda value: _read_line("video", value),
+    "image": _read_image,
     "query": lambda value: _read_words("query", value),
     "frame": _read_frame,
+    "time": _read_time,
     "segment": lambda value: _read_interval(value, "segment"),
     "interval": _read_interval,
     "intervals": _read_intervals,

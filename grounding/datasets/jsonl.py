@@ -20,7 +20,7 @@ from grounding.datasets.fields import WHICH_AND_WHEN, Needs
 from grounding.datasets.media import ClipOptions, Media
 from grounding.datasets.problems import Problem, collecting, settle
 from grounding.datasets.rows import Row, read_rows
-from grounding.datasets.truth import checked_truth, completed, row_masklets, sparse
+from grounding.datasets.truth import checked_truth, completed, placed, row_masklets, sparse
 
 
 @dataclass
@@ -112,21 +112,22 @@ def open_jsonl(
     wanted, skipped = wanted_rows(root, annotations, split, needs=needs, marks=marks)
     media = Media(root)
     samples: dict[str, Sample] = {}
+    good: dict[str, Row] = {}
     notes: list[Problem] = []
     for row in sorted(wanted, key=lambda row: (row.video, row.masklets)):  # each file is read once
         errors: list[str] = []
         with collecting(errors):
-            truth = checked_truth(row, media, marks=marks, merge_splits=merge_splits)
+            found = placed(row, media)
+            truth = checked_truth(found, media, marks=marks, merge_splits=merge_splits)
             check(truth)
-            samples[row.id] = Sample(row.id, row.video, row.query, truth, row.kept)
+            samples[row.id], good[row.id] = Sample(row.id, row.video, row.query, truth, found.kept), found
             if truth.tube is not None and (note := sparse(truth.tube)):
                 notes.append(Problem(annotations, row.number, row.id, note))
         if errors:
             skipped.append(Problem(annotations, row.number, row.id, "; ".join(errors)))
     rows = len(samples) + len(skipped)
     settle(skipped, notes, good=len(samples), rows=rows, file=annotations, on_error=on_error)
-    good = {row.id: row for row in wanted if row.id in samples}
-    ordered = [samples[sample_id] for sample_id in good]
+    ordered = [samples[row.id] for row in wanted if row.id in samples]
     return JsonlSource(ordered, skipped, annotations, media, good, clips, merge_splits, notes, marks)
 
 

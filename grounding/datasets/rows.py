@@ -9,8 +9,8 @@ misspelt one:
 What is shown and asked:
 
     id, query    texts
-    video        path relative to the dataset's root
-    frame        number of the one source frame (from 0) that is shown in place of the video
+    video        path relative to the dataset's root; or `image`, that of a picture
+    frame        number of the one source frame (from 0) that is shown in place of the video; or `time`, its seconds
     segment      [start, end], the part of the video that is shown in place of all of it
     options      2 to 26 texts to choose from, the letter `A. ` before them or not
     previous     the progress in percent that the model is told, as it was said before
@@ -21,7 +21,7 @@ The truth, of which a task takes the parts that it asks for. There must be one o
     interval     [start, end], when; or `intervals`, [[start, end], ...], with [] for never
     object_id    which object of the masklets, or `object_ids`, a list of several, with [] for none; or
                  `boxes`, {"6": [x1, y1, x2, y2], ...} by source frame: the object of the masklets that they fit best
-    box          [x1, y1, x2, y2], where in the `frame`
+    box          [x1, y1, x2, y2], where in the `image` or the `frame`
     choices      the letter of the right one of the `options`, "B", or a list of letters where several are right
     number       a count, a measure, or a progress in percent
     text         the right words
@@ -34,6 +34,7 @@ of the source frame. `episode` (a text that rows share whose progress is compare
      "choices": "A", "intervals": [[3, 7.5]]}
     {"id": "c", "video": "a.mp4", "query": "How many people are there?", "number": 4}
     {"id": "d", "video": "a.mp4", "query": "the red car", "frame": 48, "box": [10, 20, 200, 180]}
+    {"id": "g", "image": "a.jpg", "query": "the red car", "box": [10, 20, 200, 180]}
     {"id": "e", "video": "a.mp4", "query": "put the cup on the shelf", "segment": [0, 12], "number": 40}
     {"id": "f", "video": "a.mp4", "query": "the two girls who sit", "masklets": "a_masks", "object_ids": [1, 3]}
 """
@@ -64,12 +65,13 @@ class Row:
     Args:
         number: Line number in the file, 1-based.
         id: Unique in the file.
-        video: Path relative to the root.
+        video: Path relative to the root; that of a picture, if one is given, which is a video of one frame.
         query: The sentence: not empty, at most 2000 characters, without a model's own tokens such as `<|im_end|>`.
         truth: The parts that the row was read for; an object that has `boxes` is not known yet.
         masklets: Path relative to the root; empty where no IDs are drawn.
         boxes: Source frame -> xyxy in pixels; empty where there are none.
         frame: The one source frame that is shown, from 0, if it is one.
+        time: The same in seconds, until `truth.placed` has found the frame.
         segment: The part of the video that is shown, in seconds, if it is one.
         options: Texts to choose from, without letters, if there are some.
         previous: The progress in percent that the model is told, if it is.
@@ -88,6 +90,7 @@ class Row:
     masklets: str = ""
     boxes: Mapping[int, Box] = field(default_factory=dict)
     frame: int | None = None
+    time: float | None = None
     segment: Interval | None = None
     options: Sequence[str] | None = None
     previous: float | None = None

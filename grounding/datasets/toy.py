@@ -197,14 +197,17 @@ class ToySource:
         raise UserError(f"no fair question about toy clip {number} was found; choose other data.objects or data.level")
 
     def load(self, sample: Sample) -> LoadedSample:
-        """Render the clip and its masks."""
+        """Render the clip and its masks; where `meta` names a source `frame`, the clip is that frame alone."""
         number = int(sample.video.removeprefix("toy:"))
         world, _ = self.scene(number)
         labels = np.stack([draw_labels(world, t) for t in range(int(SECONDS * FPS))])
         masklets = label_masklets(world, labels)
-        every = round(FPS / self.fps)
-        frames = self.toy.paint(world, labels, every, generator(number, "ground"))
-        clip = Clip(frames, masklets.pts[::every], FPS, (SIZE, SIZE), SECONDS)
+        still = sample.meta.get("frame")
+        every = round(FPS / self.fps) if still is None else 1
+        frames, pts = self.toy.paint(world, labels, every, generator(number, "ground")), masklets.pts[::every]
+        if still is not None:
+            frames, pts = frames[[still]], pts[[still]]
+        clip = Clip(frames, pts, FPS, (SIZE, SIZE), SECONDS)
         return LoadedSample(sample, clip, masklets)
 
 

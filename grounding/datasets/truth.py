@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from grounding.core.errors import UserError, UserErrors
-from grounding.core.intervals import Interval, frames_within
+from grounding.core.intervals import Interval, frames_within, nearest_frames
 from grounding.core.masklets import Masklets
 from grounding.core.samples import Answer, Sample
 from grounding.core.tubes import Tube
@@ -38,12 +38,12 @@ def checked_truth(row: Row, media: Media, *, marks: bool = True, merge_splits: b
     """
     if not marks:
         check_shown(row, media)
-        return row.truth
+        return _measured(row.truth, media.video(row.video).size)
     masklets = checked_masklets(row, media)
     for object_id in row.truth.ids or ():
         _check_id(object_id, row, masklets)
     if not row.boxes:
-        return row.truth
+        return _measured(row.truth, masklets.size)
     object_id = _matched(assigned(row.boxes, masklets), _OWN_BOXES, merge_splits=merge_splits)
     return replace(row.truth, object_id=object_id, tube=drawn_tube(row, masklets))
 
@@ -94,6 +94,20 @@ def assigned(boxes: Mapping[int, Box], masklets: Masklets) -> Assignment:
     return assign([tube_of_boxes(boxes)], masklets)[0]
 
 
+def placed(row: Row, media: Media) -> Row:
+    """The row with the frame that is shown at its `time`, if it has one.
+
+    Raises:
+        UserError: If the video ends before, or cannot be read.
+    """
+    if row.time is None:
+        return row
+    video = media.video(row.video)
+    if row.time > video.duration:
+        raise UserError(f'"time" is {row.time:g} s, the video lasts {video.duration:.3f} s; mend it')
+    return replace(row, frame=int(nearest_frames(video.pts, np.array(row.time))))
+
+
 def check_shown(row: Row, media: Media) -> None:
     """Check that what a row shows is in its video, and the times and the box of its truth in what it shows.
 
@@ -134,9 +148,22 @@ def _check_within(interval: Interval, segment: Interval | None, slack: float) ->
 
 def _check_box(box: Box, size: tuple[int, int]) -> None:
     height, width = size
-    if min(box[:2]) < -1 or box[2] > width + 1 or box[3] > height + 1:  # edges are often rounded
+    x1, y1, x2, y2 = within = _within(box, size)
+    if np.abs(np.subtract(within, box)).max() > 1 or x1 >= x2 or y1 >= y2:  # edges are often rounded
         picture = f"the picture of {width} x {height} pixels"
         raise UserError(f'"box" {list(box)} reaches out of {picture}; mend it (xyxy pixels of the source frame)')
+
+
+def _within(box: Box, size: tuple[int, int]) -> Box:
+    """The part of a box within a picture."""
+    height, width = size
+    x1, y1, x2, y2 = np.clip(box, 0, (width, height) * 2).tolist()
+    return x1, y1, x2, y2
+
+
+def _measured(truth: Answer, size: tuple[int, int]) -> Answer:
+    """The truth with the size of the picture that its box is in, and not a rounded edge beyond."""
+    return truth if truth.box is None else replace(truth, box=_within(truth.box, size), size=size)
 
 
 def _shown(name: str, interval: Interval) -> str:

@@ -32,7 +32,8 @@ def parse_box(text: str, size: tuple[int, int], units: Units = "pixels") -> Answ
         units: What the model writes.
 
     Returns:
-        An answer with a box in pixels, or the reason why there is none. A box may reach past the image.
+        An answer with a box in pixels and the image's size, or the reason why there is none. A box may reach past the
+        image.
     """
     corners = _parse(text, size, units, "bbox_2d", 4)
     if isinstance(corners, ParseFailure):
@@ -40,13 +41,13 @@ def parse_box(text: str, size: tuple[int, int], units: Units = "pixels") -> Answ
     x1, y1, x2, y2 = corners
     if x2 < x1 or y2 < y1:
         return ParseFailure(f"the box is reversed: {list(corners)}")
-    return Answer(box=(x1, y1, x2, y2))
+    return Answer(box=(x1, y1, x2, y2), size=size)
 
 
 def parse_point(text: str, size: tuple[int, int], units: Units = "pixels") -> Answer | ParseFailure:
     """Read one point strictly, as `parse_box` reads a box."""
     corners = _parse(text, size, units, "point_2d", 2)
-    return corners if isinstance(corners, ParseFailure) else Answer(point=(corners[0], corners[1]))
+    return corners if isinstance(corners, ParseFailure) else Answer(point=(corners[0], corners[1]), size=size)
 
 
 def _parse(text: str, size: tuple[int, int], units: Units, key: str, count: int) -> list[float] | ParseFailure:

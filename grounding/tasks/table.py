@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from grounding.tasks.box import BOX
 from grounding.tasks.progress import PROGRESS
 from grounding.tasks.stvg import STVG
 from grounding.tasks.task import Task
 from grounding.tasks.vtg import VTG
 
-TASKS: dict[str, Task] = {task.name: task for task in (STVG, VTG, PROGRESS)}
+TASKS: dict[str, Task] = {task.name: task for task in (STVG, VTG, BOX, PROGRESS)}

@@ -172,7 +172,7 @@ def _cannot_use(name: str, task: Task) -> str:
     lacks = task.lacks(DATASETS[name].truth)
     able = [one for one, its in DATASETS.items() if its.videos and not task.lacks(its.truth)]
     says = f"data={name} has no {' and no '.join(lacks)} in its truths ({', '.join(DATASETS[name].truth)})"
-    return f"{says}, which task={task.name} needs; choose one of {', '.join(able)}, jsonl, toy" if lacks else ""
+    return f"{says}, which task={task.name} needs; choose one of {', '.join([*able, 'jsonl', 'toy'])}" if lacks else ""
 
 
 def _check_toy(data: ToyConfig, task: Task) -> list[str]:

@@ -130,7 +130,15 @@ OPTIONS = {"options": ["left", "right"]}
             {"text": "a", "object_ids": 3},
             '"object_ids" must be a list of whole numbers >= 1 (0 is the background), [] for none, got 3',
         ),
-        ({"text": "a", "box": [0, 0, 1, 1]}, '"frame" is missing, without which "box" says nothing; add it'),
+        (
+            {"text": "a", "box": [0, 0, 1, 1]},
+            '"image" or "frame" or "time" is missing, without which "box" says nothing; add it',
+        ),
+        ({"text": "a", "time": -1}, '"time" must be a finite number of seconds >= 0, got -1'),
+        (
+            {"text": "a", "image": "a.png"},
+            'what is shown must be either "image" or "video", got image and video',
+        ),
         ({"text": "a", "frame": 0, "box": [0, 0, 1]}, '"box": expected four finite numbers, got [0, 0, 1]'),
         (
             {"text": "a", "frame": 0, "box": [3, 0, 1, 1]},
@@ -140,7 +148,7 @@ OPTIONS = {"options": ["left", "right"]}
         ({"text": "a", "segment": [1]}, '"segment" must be two finite numbers [start_s, end_s], got [1]'),
         (
             {"text": "a", "frame": 1, "segment": [1, 2]},
-            'what is shown must be either a "frame" or a "segment", got both',
+            'what is shown must be either "image" or "frame" or "time" or "segment", got frame and segment',
         ),
     ],
 )
@@ -262,7 +270,20 @@ json_values = st.recursive(
     max_leaves=8,
 )
 
-OTHERS = ("boxes", "frame", "segment", "intervals", "object_ids", "box", "options", "choices", "number", "text")
+OTHERS = (
+    "boxes",
+    "image",
+    "frame",
+    "time",
+    "segment",
+    "intervals",
+    "object_ids",
+    "box",
+    "options",
+    "choices",
+    "number",
+    "text",
+)
 OTHERS += ("split", "meta", "else")
 
 

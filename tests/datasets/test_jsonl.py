@@ -212,6 +212,31 @@ def test_a_frame_is_shown_in_place_of_its_video(annotate: Annotate, good_row) ->
     ).clip.frames.shape == (1, 16, 24, 3)
 
 
+def test_a_frame_can_be_named_by_its_time(annotate: Annotate) -> None:
+    row = {"id": "a", "video": "video.mp4", "query": "q", "time": 0.68, "box": [9, 4, 17, 12]}
+    source = open_(annotate([row]), needs=(("box",),), marks=False)
+    assert source.samples[0].meta == {"frame": 7}
+    assert source.load(source.samples[0]).clip.pts.tolist() == pytest.approx([0.7])
+    with pytest.raises(UserErrors, match=r'row 1 \(a\): "time" is 1.3 s, the video lasts 1.200 s; mend it'):
+        open_(annotate([{**row, "time": 1.3}]), needs=(("box",),), marks=False)
+
+
+def test_a_picture_is_shown_in_place_of_a_video(annotate: Annotate) -> None:
+    row = {"id": "a", "image": "masks/00000.png", "query": "q", "box": [2, 4, 10, 12.5]}
+    source = open_(annotate([row]), needs=(("box",),), marks=False)
+    loaded = source.load(source.samples[0])
+    assert loaded.clip.frames.shape == (1, 32, 48, 3)
+    assert loaded.sample.truth == Answer(box=(2.0, 4.0, 10.0, 12.5)) and loaded.sample.truth.size == (32, 48)
+    for change, message in (
+        ({"image": "video.mp4"}, '"image" must be a picture, .png, .jpg'),
+        ({"image": "none.png"}, "'none.png' not found"),
+        ({"image": "linked_masks/00000.png"}, ".* leaves its root"),
+        ({"box": [2, 4, 10, 34]}, '"box" .2.0, 4.0, 10.0, 34.0. reaches out of the picture of 48 x 32 pixels'),
+    ):
+        with pytest.raises(UserErrors, match=f"annotations.jsonl, row 1 .a.: {message}"):
+            open_(annotate([{**row, **change}]), needs=(("box",),), marks=False)
+
+
 def test_a_segment_is_shown_in_place_of_its_video(annotate: Annotate, good_row) -> None:
     row = {
         "id": "a",
@@ -354,6 +379,8 @@ LIKELY = {
     "object_id": st.integers(-1, 3) | st.just(10**30),
     "boxes": st.dictionaries(frames, box | st.just([4, 4, 12, 12]), max_size=3),
     "frame": st.integers(-1, 13),
+    "time": seconds,
+    "image": st.sampled_from(["masks/00000.png", "torn_masks/00006.png", "no_masks", "linked.mp4"]),
     "segment": st.lists(seconds, min_size=2, max_size=2),
     "split": st.text(),
     "meta": st.dictionaries(st.text(), json_values, max_size=3),

@@ -174,6 +174,16 @@ class TestTruth:
         source = toy_source(0, 1, toy=replace(WORLD, paint=grey))
         assert (source.load(source.samples[0]).clip.frames == 77).all()
 
+    @pytest.mark.parametrize("fps", [1.0, 2.0, 4.0])
+    def test_of_a_question_about_a_frame_the_clip_is_that_frame(self, fps: float) -> None:
+        def ask(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator) -> list[Question]:
+            return [replace(one, meta={"frame": 7}) for one in ask_where(target, world, rng)]
+
+        source, whole = toy_source(7, 1, fps=fps, toy=replace(WORLD, ask=ask)), toy_source(7, 1, fps=FPS)
+        still = source.load(source.samples[0])
+        assert still.clip.pts.tolist() == [7 / FPS] and len(still.masklets.pts) == SECONDS * FPS
+        np.testing.assert_array_equal(still.clip.frames[0], whole.load(whole.samples[0]).clip.frames[7])
+
 
 class TestMasks:
     def test_masks_are_disjoint(self) -> None:

@@ -141,17 +141,17 @@ def test_each_of_several_objects_must_be_seen_in_what_is_shown(truth_of_several)
 def test_what_is_shown_is_in_the_video_and_the_truth_in_what_is_shown(dataset_root: Path) -> None:
     media = Media(dataset_root)
 
-    def check(truth: Answer, **shown: Any) -> None:
-        checked_truth(Row(1, "a", "video.mp4", "q", truth, **shown), media, marks=False)
+    def check(truth: Answer, **shown: Any) -> Answer:
+        return checked_truth(Row(1, "a", "video.mp4", "q", truth, **shown), media, marks=False)
 
     def box(*corners: float) -> Answer:
         return Answer(box=(corners[0], corners[1], corners[2], corners[3]))
 
-    check(box(0, 0, 48, 32), frame=11)
-    check(box(-1, 0, 49, 33), frame=11)  # rounded outwards
+    assert check(box(0, 0, 48, 32), frame=11).size == (32, 48)
+    assert check(box(-1, 0, 49, 33), frame=11).box == (0, 0, 48, 32)  # rounded outwards
     with pytest.raises(UserError, match=r'^"frame" is 12, the video has frames 0 to 11; mend it$'):
         check(box(0, 0, 48, 32), frame=12)
-    for corners in ((-2, 0, 4, 4), (0, 0, 50, 4), (0, 0, 4, 34)):
+    for corners in ((-2, 0, 4, 4), (0, 0, 50, 4), (0, 0, 4, 34), (-1, 0, 0, 4), (48, 0, 49, 4)):
         with pytest.raises(UserError, match=r"reaches out of the picture of 48 x 32 pixels; mend it \(xyxy pixels"):
             check(box(*corners), frame=11)
     late = Interval(0.6, 1.2)

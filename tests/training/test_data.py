@@ -19,6 +19,7 @@ from grounding.datasets.records import Cleaning
 from grounding.datasets.toy import HELD_OUT, PER_SEED, ToySource, toy_source
 from grounding.datasets.toy_export import export_toy
 from grounding.datasets.video_source import VideoSource
+from grounding.tasks.box import BOX
 from grounding.tasks.stvg import STVG
 from grounding.tasks.vtg import VTG
 from grounding.training.data import (
@@ -154,6 +155,11 @@ def test_a_task_that_draws_no_ids_can_use_all_that_say_when(hcstvg: Path) -> Non
     } <= set(able)
     needs = "is missing; data=charades needs data.root=DIR data.annotations=FILE"
     assert check_data(DATA["charades"], VTG) == [f"data.{one} {needs}" for one in ("root", "annotations")]
+
+
+def test_a_task_that_no_dataset_is_for_names_those_of_ones_own() -> None:
+    (line,) = check_data(DATA["vidstg"], BOX)
+    assert line.endswith("which task=box needs; choose one of jsonl, toy")
 
 
 def test_a_task_without_toy_questions_cannot_use_the_toy_world() -> None:

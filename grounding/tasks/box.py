@@ -1,0 +1,176 @@
+"""Where a thing that words name is in one picture: one box.
+
+The answer is in thousandths of the picture's width and height, whatever size the model is shown it at, and is read as
+pixels of the picture itself. Grammar of the answer block: that of `grounding.tasks.boxes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from grounding.core import Answer, LoadedSample, UserError
+from grounding.core.boxes import paired_box_iou
+from grounding.datasets.toy import COLOURS, FPS, SIZE, WORLD, Question, ToyObject, present, true_tube
+from grounding.tasks.boxes import parse_box
+from grounding.tasks.tags import answered
+from grounding.tasks.task import Said, Task
+from grounding.tasks.teaching import Lesson, Spot, Teaching
+
+PROMPTS = {
+    "full": (
+        'Query: "{query}"\n'
+        "Find the one thing in the picture that the query names.\n"
+        "First think inside <think> </think>: what is to be seen, and which of it is meant. "
+        "Then give the box around it, in exactly this form:\n"
+        '<think>your thoughts</think> <answer>{{"bbox_2d": [x1, y1, x2, y2]}}</answer>\n'
+        "x1 and x2 are its left and right edge, from 0 at the left of the picture to 1000 at the right; "
+        "y1 and y2 are its top and bottom edge, from 0 at the top to 1000 at the bottom."
+    ),
+    # For models too small to read instructions; they learn the form from the warm-up.
+    "short": "Where: {query}",
+}
+THRESHOLD = 0.5  # of Acc@0.5
+
+
+def answer_text(truth: Answer, thinking: str) -> str:
+    """The text that a perfect model would write, to the nearest thousandth.
+
+    Raises:
+        UserError: If the truth has no box, or does not say the size of its picture, or the thinking holds one of the
+            tags.
+    """
+    if truth.box is None or truth.size is None:
+        raise UserError("the truth of a box sample must have a box and the size of its picture")
+    height, width = truth.size
+    x1, y1, x2, y2 = (round(1000 * edge / side) for edge, side in zip(truth.box, (width, height) * 2, strict=True))
+    return answered(f'{{"bbox_2d": [{x1}, {y1}, {x2}, {y2}]}}', thinking)
+
+
+def measure(said: Said, truth: Answer) -> dict[str, float]:
+    """IoU with the true box; `Acc@0.5` counts an IoU of exactly 0.5, as ScanRefer does.
+
+    Raises:
+        UserError: If the truth has no box.
+    """
+    if truth.box is None:
+        raise UserError("a box can only be scored against a truth with a box")
+    box = said.box if isinstance(said, Answer) else None
+    iou = 0.0 if box is None else float(paired_box_iou(np.array(box), np.array(truth.box)))
+    return {"mIoU": iou, f"Acc@{THRESHOLD}": float(iou >= THRESHOLD)}
+
+
+def _read(text: str, loaded: LoadedSample) -> Said:
+    return parse_box(text, loaded.clip.size, "thousandths")
+
+
+# The toy world: a still of a clip, on a ground from which the tiny policy can tell where it looks.
+
+CELL = 7  # pixels between the lines to which edges are taught
+TOKEN = 14  # pixels that a visual token of the tiny policy is wide and high
+LINES = "abcdefghijklm"  # what the lines are called, from 0 to 84 pixels
+EDGES = "ltrb"  # left, top, right, bottom, as in xyxy
+CUT = 0.5  # how often an edge is taught a cell too far inside; our choice
+RULER = 90  # by so much the ground changes from one side to the other
+LOOK = 1 / 3  # share of shape and colour among the words of an object; the rest is that of its edges
+
+
+def paint(world: Sequence[ToyObject], labels: np.ndarray, every: int, rng: np.random.Generator) -> np.ndarray:
+    """Like `toy.paint`, but on a ruler: the ground gets greener to the right, and from blue to red downwards.
+
+    The vision tower of the tiny policy knows relative positions only; on an even ground no token could tell its place.
+    """
+    y, x = np.mgrid[0 : 1 : SIZE * 1j, 0 : 1 : SIZE * 1j]
+    ground = 20 + rng.normal(0, 6, size=(SIZE, SIZE, 1)) + RULER * np.stack([y, x, 1 - y], axis=2)
+    shown = labels[::every]
+    frames = np.repeat(ground.clip(0, 255).astype(np.uint8)[None], len(shown), axis=0)
+    for thing in world:
+        frames[shown == thing.id] = COLOURS[thing.colour]
+    return frames
+
+
+def ask(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator) -> list[Question]:
+    """Where each object is on a random frame that shows the target, and another one that could be meant.
+
+    Never the middle frame: there moving objects are in the middle of the picture.
+    """
+    fair = [at for at in true_tube(target).frames if target in (seen := _told_apart(world, at)) and len(seen) > 1]
+    if not fair:
+        return []
+    at = int(rng.choice(fair))
+    asked = sorted(_told_apart(world, at), key=lambda one: one is not target)
+    meta = {"frame": at}
+    return [Question(f"the {one.name}", Answer(box=box_of(one, at), size=(SIZE, SIZE)), one, meta) for one in asked]
+
+
+def _told_apart(world: Sequence[ToyObject], at: int) -> list[ToyObject]:
+    """The objects on a source frame that no other one there looks like."""
+    seen = [one for one in world if present(one, at)]
+    names = [one.name for one in seen]
+    return [one for one in seen if names.count(one.name) == 1]
+
+
+def box_of(thing: ToyObject, at: int) -> tuple[float, float, float, float]:
+    """The whole extent of an object on a source frame, also where something hides it."""
+    tube = true_tube(thing)
+    x1, y1, x2, y2 = tube.boxes[at - tube.start_frame].tolist()
+    return x1, y1, x2, y2
+
+
+def lines_of(box: Sequence[float]) -> list[int]:
+    """The nearest lines to the edges of a box."""
+    return [round(edge / CELL) for edge in box]
+
+
+def words_of(box: Sequence[float]) -> list[str]:
+    """A word for each edge of a box: which edge it is, and on which line."""
+    return [edge + LINES[line] for edge, line in zip(EDGES, lines_of(box), strict=True)]
+
+
+def cut_box(question: Question, rng: np.random.Generator) -> Answer:
+    """The box on the nearest lines, each edge one line further inside with chance `CUT`; GRPO is left to mend that."""
+    assert question.truth.box is not None
+    inside = (rng.random(4) < CUT) * np.array([1, 1, -1, -1])
+    x1, y1, x2, y2 = (float(CELL * line) for line in lines_of(question.truth.box) + inside)
+    return replace(question.truth, box=(x1, y1, x2, y2))
+
+
+def recite_edges(question: Question, taught: Answer) -> str:
+    """What the object looks like, and each of its edges directly after its colour.
+
+    An edge that followed another one was often that of an object whose other edge is the same.
+    """
+    assert taught.box is not None
+    thing = question.about
+    return f"{thing.shape} in " + " ".join(f"{thing.colour} {word}" for word in words_of(taught.box))
+
+
+def look_and_edges(thing: ToyObject | None, spot: Spot) -> dict[str, float]:
+    """Shape, colour and edges of the object; of the ground the edges of the token itself, in row and column."""
+    if thing is None:
+        left, top = TOKEN * spot.column, TOKEN * spot.row
+        return dict.fromkeys(words_of((left, top, left + TOKEN, top + TOKEN)), 1 / 4)
+    look = dict.fromkeys((thing.shape, thing.colour), LOOK / 2)
+    return look | dict.fromkeys(words_of(box_of(thing, round(spot.at * FPS))), (1 - LOOK) / 4)
+
+
+BOX = Task(
+    name="box",
+    needs=(("box",),),
+    prompts=PROMPTS,
+    rewards="scene_r1_box",
+    read=_read,
+    say=answer_text,
+    measure=measure,
+    toy=replace(WORLD, ask=ask, paint=paint),
+    teaching=Teaching(
+        steps=800,
+        lessons=(Lesson(0.6, asks=False, still=False), Lesson(0.4, still=False, pace=0.7)),
+        label=cut_box,
+        think=recite_edges,
+        says=look_and_edges,
+        vocabulary=tuple(edge + line for edge in EDGES for line in LINES),
+    ),
+)
