@@ -16,6 +16,7 @@ import numpy as np
 
 from grounding.core import Answer, Clip, Interval, LoadedSample, Masklets, Sample, Tube, UserError, rle
 from grounding.core.seeds import generator
+from grounding.datasets.truth import completed
 
 SIZE = 84  # pixels, square frames
 FPS = 4.0  # source frames a second
@@ -195,7 +196,7 @@ class ToySource:
         every = round(FPS / self.fps)
         frames = self.toy.paint(world, labels, every, generator(number, "ground"))
         clip = Clip(frames, masklets.pts[::every], FPS, (SIZE, SIZE), SECONDS)
-        return LoadedSample(sample, clip, masklets)
+        return LoadedSample(completed(sample, masklets), clip, masklets)
 
 
 class ToySamples(Sequence[Sample]):
