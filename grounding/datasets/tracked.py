@@ -14,7 +14,9 @@ _SLACK = 1e-9
 
 
 def nearest_ids(truth: Region, masklets: Masklets) -> frozenset[int]:
-    """The IDs whose masks together have the largest mean IoU with a region: no better set is one ID larger or smaller.
+    """The IDs whose masks together have the largest mean IoU with a region.
+
+    Found step by step: no set with one ID more, one less, or another one in place of one is better.
 
     Args:
         truth: The true masks, of the same video.
@@ -28,11 +30,12 @@ def nearest_ids(truth: Region, masklets: Masklets) -> frozenset[int]:
     chosen: frozenset[int] = frozenset()
     best = _mean_iou(chosen, masklets, true)
     while True:
-        ious = {one: _mean_iou(chosen ^ {one}, masklets, true) for one in near}
-        one = max(near, key=lambda i: ious[i], default=0)
-        if not near or ious[one] <= best + _SLACK:
+        steps = [{one} for one in near] + [{one, other} for one in chosen for other in near if other not in chosen]
+        ious = [_mean_iou(chosen ^ step, masklets, true) for step in steps]
+        if max(ious, default=0.0) <= best + _SLACK:
             return chosen
-        chosen, best = chosen ^ {one}, ious[one]
+        best = max(ious)
+        chosen ^= steps[ious.index(best)]
 
 
 def _shares(masklets: Masklets, object_id: int, true: list[bytes]) -> bool:
