@@ -49,7 +49,7 @@ def ask_all(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Genera
 
 def _about(thing: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator) -> list[Question]:
     """The questions that mean an object: a kind each."""
-    other = world[rng.integers(len(world))]
+    other = world[int(rng.integers(len(world)))]
     second = int(rng.integers(int(thing.interval.start), int(thing.interval.end)))
     way = thing.motion.split()[1]
     shape = [one for one in world if one.shape == thing.shape]
@@ -68,19 +68,15 @@ def _about(thing: ToyObject, world: Sequence[ToyObject], rng: np.random.Generato
 
 
 def _question(query: str, meant: Sequence[ToyObject], word: str, rng: np.random.Generator) -> Question:
-    """What is taught is thought before: a word of the query, the object's other words and its ID, one after another."""
-    ordered = meant if not word else sorted(meant, key=lambda one: (list(COLOURS).index(one.colour), one.shape))
-    taught = list(ordered)
-    if len(taught) > 1 and rng.random() < MISSING:
-        del taught[-1]
-    truth, told = (Answer(object_ids=frozenset(one.id for one in these)) for these in (meant, taught))
-    thinking = " ".join(_told(one, word) for one in taught)
-    return Question(query, truth, ordered[0], thinking=thinking, taught=told)
-
-
-def _told(thing: ToyObject, word: str) -> str:
-    words = [word, *(one for one in (thing.shape, thing.colour) if one != word), str(thing.id)]
-    return " ".join(filter(None, words))
+    """What is taught is thought before: the word of the query that all have in common, or each one's name, and directly
+    after it the IDs."""
+    ordered = sorted(meant, key=lambda one: one.id) if word else meant
+    taught = ordered[: len(ordered) - (rng.random() < MISSING)] or ordered
+    told = (
+        [word, *(str(one.id) for one in taught)] if word else [f"{one.shape} {one.colour} {one.id}" for one in taught]
+    )
+    truth, label = (Answer(object_ids=frozenset(one.id for one in these)) for these in (meant, taught))
+    return Question(query, truth, ordered[0], thinking=" ".join(told), taught=label)
 
 
 SETS = Toy(ask_all, make_alike, paint)
