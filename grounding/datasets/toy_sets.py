@@ -31,7 +31,7 @@ def make_alike(rng: np.random.Generator, level: int, objects: int) -> list[ToyOb
     """Objects of three colours, or at level 2 of two, and of three motions."""
     colours = rng.permutation(list(COLOURS))[: 4 - level]
     looks = [(str(colour), shape) for colour in colours for shape in SHAPES]
-    picked = [looks[place] for place in rng.permutation(len(looks))[:objects]]
+    picked = [looks[int(place)] for place in rng.permutation(len(looks))[:objects]]
     motions = rng.choice(rng.permutation(list(MOTIONS))[:3], objects)
     ids, lanes = rng.permutation(ID_COUNT)[:objects] + 1, rng.permutation(4)
     return [make_object(rng, int(ids[k]), *picked[k], str(motions[k]), int(lanes[k])) for k in range(objects)]

@@ -12,11 +12,11 @@ import pytest
 from omegaconf import OmegaConf
 from PIL import Image
 
+from grounding.commands.options import composed
+from grounding.commands.train import train
 from grounding.core import Masklets, UserErrors, rle, save_masklets, write_video
 from grounding.training.config import register
 from grounding.training.data import open_sources
-from grounding.training.options import composed
-from grounding.training.run import train
 
 SMALL = [
     *("task=rvos", "warmup.max_steps=0", "model.max_new_tokens=8", "objective.generations=2"),
