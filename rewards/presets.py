@@ -27,6 +27,8 @@ PRESETS: dict[str, Mapping[str, float]] = {
     "when": {"segments_iou": 1.0, FORM: 1.0},
     # The default of progress, in [0, 2]: PRIMO R1's term with the plain form and no bonus for length.
     "progress": {"progress_nearness": 1.0, FORM: 1.0},
+    # The default of rvos, ours, in [0, 1.5]: the F1 of the named objects; form weighs less, for it is learnt first.
+    "objects": {"id_set_f1": 1.0, FORM: 0.5},
     # When, which, form; equal weights, in [0, 3].
     "stvg_r1": {"temporal_iou": 1.0, "id_match": 1.0, FORM: 1.0},
     # The paper's IoU with both factors; its first code has the plain IoU, which is `timezero`.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from grounding.commands.folder import METRICS, SUMMARY
-from grounding.core import Source, UserError
+from grounding.core import Answer, ParseFailure, Source, UserError
 from grounding.core.checks import number
 from grounding.core.files import write_json, write_text
 from grounding.core.reading import read_json
@@ -30,7 +30,7 @@ from grounding.training.stages import STAGES
 
 BEFORE = "evaluation_before.json"  # figures of the evaluation before the last stage
 CONSTANT = "constant.txt"  # in the model's folder: the constant answer
-FITTED = 64  # training samples, spread over all, whose answers are tried as the constant one
+FITTED = 64  # training samples, spread over all, whose answers are tried as the constant one; held-out ones likewise
 SHOWN = 6  # held-out clips on the contact sheet and in the video
 
 
@@ -118,6 +118,34 @@ def evaluated_after(policy: Policy, tools: Tools) -> Evaluation:
     if before.constant is not None:
         write_text(tools.folder / "model" / CONSTANT, before.constant, overwrite=True)
     return evaluated(policy, tools, "after", leave_out=before.left_out, controls=True, constant=before.constant)
+
+
+def ceilings_first(tools: Tools) -> None:
+    """Say what an answer with all of its parts right reaches on held-out samples: what is learnt cannot come above.
+
+    As many samples are read as for the constant answer, spread over all.
+    """
+    task, source = tools.asking.task, tools.sources.held_out
+    on_broken = tools.skipped.on_broken(source)
+    reached: dict[str, list[Score]] = {}
+    for index in spread(len(source.samples), FITTED):
+        sample = source.samples[index]
+        try:
+            loaded = source.load(sample)
+        except UserError as error:
+            if on_broken is None:
+                raise
+            on_broken(sample, str(error))
+            continue
+        best = task.oracles(ParseFailure("nothing was said yet"), loaded)
+        if not best:
+            return
+        for name, said in best.items():
+            if isinstance(said, Answer):
+                reached.setdefault(name, []).append(task.measure(said, loaded.sample.truth))
+    for name, scores in reached.items():
+        figures = [f"{figure} {value:.3f}" for figure, value in summarise(scores).items() if figure != "count"]
+        tools.log.say(f"ceiling, {name.replace('_', ' ')}: {', '.join(figures)} ({len(scores)} held-out samples)")
 
 
 def fitted_constant(task: Task, source: Source, on_broken: OnBroken | None) -> str | None:

@@ -21,7 +21,15 @@ from transformers.utils.logging import disable_progress_bar
 import grounding
 from grounding.commands.folder import METRICS, SKIPPED, forget, is_complete, open_folder
 from grounding.commands.memory import COLUMNS, LENGTHS, WAYS, Forecast
-from grounding.commands.outcome import BEFORE, Tools, evaluated_after, evaluated_before, read_before, report
+from grounding.commands.outcome import (
+    BEFORE,
+    Tools,
+    ceilings_first,
+    evaluated_after,
+    evaluated_before,
+    read_before,
+    report,
+)
 from grounding.core import UserError
 from grounding.core.files import write_json
 from grounding.datasets.problems import TOLD
@@ -85,6 +93,7 @@ def run_parts(config: Config, stages: list[Stage], folder: Path, log: RunLog) ->
             stage.check(tools.work)
         if PartialState().is_main_process:
             describe(tools)
+            ceilings_first(tools)
         if config.trainer.dry_run:
             check_prompts(policy, tools)
             return

@@ -4,6 +4,7 @@ from grounding.core.clip import Clip, UserTurn
 from grounding.core.errors import UserError, UserErrors
 from grounding.core.intervals import Interval
 from grounding.core.masklets import Masklets, load_masklets, save_masklets
+from grounding.core.regions import Region
 from grounding.core.samples import Answer, LoadedSample, Mask, ParseFailure, Sample, Source
 from grounding.core.tubes import Tube
 from grounding.core.video import read_clip
@@ -17,6 +18,7 @@ __all__ = [
     "Mask",
     "Masklets",
     "ParseFailure",
+    "Region",
     "Sample",
     "Source",
     "Tube",

@@ -9,7 +9,7 @@ File `*.masklets.json`, `schema_version` 1:
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from grounding.core.files import write_text
 from grounding.core.intervals import Interval, frames_within, nearest_frames
 from grounding.core.limits import check_frames, check_pixels
 from grounding.core.reading import read_json
+from grounding.core.regions import Region
 from grounding.core.tubes import Tube
 
 SCHEMA_VERSION = 1
@@ -109,6 +110,11 @@ class Masklets:
         if object_id not in self.tracks:
             raise UserError(f"there is no object {object_id}; the ids are {shown(self.ids)}")
         return Tube(frames.start, self.boxes(object_id)[frames.start : frames.stop])
+
+    def region(self, ids: Iterable[int]) -> Region:
+        """The pixels of several objects taken together; an id that does not exist has none."""
+        tracks = [self.tracks[i] for i in sorted(self.tracks.keys() & set(ids))]
+        return Region.of(tracks, self.size, len(self.pts))
 
 
 def check_id(object_id: int) -> None:

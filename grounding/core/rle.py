@@ -79,6 +79,19 @@ def areas(counts: list[bytes], size: tuple[int, int]) -> np.ndarray:
     return np.concatenate([np.zeros(0, np.int64), *parts]).astype(np.int64)
 
 
+def union(counts: Sequence[bytes], size: tuple[int, int]) -> bytes:
+    """The mask of all pixels that one of the masks has; empty without any."""
+    if not counts:
+        return encode(np.zeros(size, bool))
+    return coco.merge([{"size": list(size), "counts": one} for one in counts])["counts"]
+
+
+def shared(one: bytes, other: bytes, size: tuple[int, int]) -> int:
+    """Number of pixels that both masks have."""
+    both = [{"size": list(size), "counts": counts} for counts in (one, other)]
+    return int(coco.area(coco.merge(both, intersect=True)))
+
+
 def from_json(value: Any, size: tuple[int, int]) -> bytes:
     """Read a mask as COCO files hold it, checking that its runs fill the image exactly.
 

@@ -12,6 +12,7 @@ from grounding.core.clip import Clip
 from grounding.core.errors import UserError
 from grounding.core.intervals import Interval
 from grounding.core.masklets import Masklets
+from grounding.core.regions import Region
 from grounding.core.tubes import Tube
 
 
@@ -43,6 +44,7 @@ class Answer:
         tube: Where, on the source frames.
         intervals: When, for tasks with several segments or moments, in the order said; () says never.
         object_ids: Which objects, for tasks with several; empty says none.
+        region: Where they are, pixel by pixel, on the source frames.
         box: Where in an image, xyxy pixels.
         point: Where in an image, (x, y) pixels.
         mask: What a point should hit; truths only.
@@ -61,6 +63,7 @@ class Answer:
     tube: Tube | None = None
     intervals: tuple[Interval, ...] | None = None
     object_ids: frozenset[int] | None = None
+    region: Region | None = None
     box: tuple[float, float, float, float] | None = None
     point: tuple[float, float] | None = None
     mask: Mask | None = None
@@ -143,7 +146,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class LoadedSample:
-    """A sample with its pixels, masks and completed truth (id, interval and tube all set).
+    """A sample with its pixels, masks and completed truth: every part that its annotation and the masks tell.
 
     Args:
         sample: The sample; its truth is complete.

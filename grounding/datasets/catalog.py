@@ -18,13 +18,13 @@ from grounding.core.samples import Sample
 from grounding.datasets.activitynet import read_activitynet
 from grounding.datasets.charades import read_charades
 from grounding.datasets.hcstvg import read_hcstvg
-from grounding.datasets.mevis import read_mevis
+from grounding.datasets.mevis import mevis_masks, read_mevis
 from grounding.datasets.moments import VIDEO_SUFFIXES, stem
 from grounding.datasets.nextgqa import read_nextgqa
 from grounding.datasets.qvhighlights import read_qvhighlights
 from grounding.datasets.records import Cleaning, Finding, Read, Record, Refused, one_line, renamed, sample_of
 from grounding.datasets.referit3d import read_nr3d, read_sr3d
-from grounding.datasets.refytvos import read_refytvos
+from grounding.datasets.refytvos import read_refytvos, refytvos_masks
 from grounding.datasets.rextime import read_rextime
 from grounding.datasets.scanqa import read_scanqa
 from grounding.datasets.scanrefer import read_scanrefer
@@ -45,7 +45,8 @@ class Dataset:
     Args:
         read: Gives the records of an annotation file.
         files: Where its files are in its folder, by split, the first that exists.
-        truth: The parts of an `Answer` that its truths have; not every row need have all.
+        truth: The parts of an `Answer` that its annotations have; not every row need have all.
+        masks: Annotation file -> where its authors keep the masks of its objects, by video; None where it has none.
         checked: Whether the reader was run on official files; otherwise it follows a description.
         videos: Whether its samples are about video files; otherwise about scenes of ScanNet.
     """
@@ -53,8 +54,14 @@ class Dataset:
     read: Callable[[Path], Read]
     files: tuple[str, ...]
     truth: tuple[str, ...]
+    masks: Callable[[Path], Path] | None = None
     checked: bool = False
     videos: bool = True
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts of an `Answer` that its files tell."""
+        return (*self.truth, "region") if self.masks else self.truth
 
 
 _QUESTIONS = "v1_balanced_questions_{split}_scannetv2.json"
@@ -66,8 +73,10 @@ DATASETS: dict[str, Dataset] = {
     "vidstg": Dataset(
         read_vidstg, ("{split}_annotations.json", "{split}.json"), ("interval", "object_id"), checked=True
     ),
-    "mevis": Dataset(read_mevis, ("{split}/meta_expressions.json",), ("object_ids",)),
-    "refytvos": Dataset(read_refytvos, ("meta_expressions/{split}/meta_expressions.json",), ("object_id",)),
+    "mevis": Dataset(read_mevis, ("{split}/meta_expressions.json",), ("object_ids",), mevis_masks),
+    "refytvos": Dataset(
+        read_refytvos, ("meta_expressions/{split}/meta_expressions.json",), ("object_id",), refytvos_masks
+    ),
     "charades": Dataset(
         read_charades, ("charades_sta_{split}.txt", "charades_{split}.json"), ("interval",), checked=True
     ),

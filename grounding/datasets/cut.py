@@ -10,6 +10,7 @@ import numpy as np
 from grounding.core.errors import UserError
 from grounding.core.intervals import Interval, frames_within, nearest_frames
 from grounding.core.masklets import Masklets
+from grounding.core.regions import Region
 from grounding.core.samples import Answer, LoadedSample
 from grounding.core.tubes import Tube
 from grounding.core.video import VideoInfo
@@ -86,6 +87,8 @@ def cut(loaded: LoadedSample, segment: Interval) -> LoadedSample:
         first = max(truth.tube.start_frame, frames.start)
         boxes = truth.tube.boxes[first - truth.tube.start_frame : max(frames.stop - truth.tube.start_frame, 0)]
         truth = replace(truth, tube=Tube(first - frames.start, boxes))
+    if truth.region is not None:
+        truth = replace(truth, region=Region(truth.region.size, truth.region.frames[frames.start : frames.stop]))
     return LoadedSample(
         replace(loaded.sample, truth=truth),
         replace(clip, frames=clip.frames[inside], pts=(clip.pts[inside] - begin).clip(0), duration=end - begin),

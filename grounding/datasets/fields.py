@@ -52,7 +52,7 @@ def read_fields(value: dict[str, Any], *, needs: Needs = WHICH_AND_WHEN, marks: 
     errors += [f'"{key}" is missing; add it' for key in required if key not in value]
     for need in needs:
         with collecting(errors):
-            _check_part([_key_of(part) for part in need], value)
+            _check_part([key for part in need if (key := _key_of(part)) in _READERS], value)
     for key, beside in _BESIDE.items():
         if key in value and not value.keys() & set(beside):
             errors.append(f'{_either(beside)} is missing, without which "{key}" says nothing; add it')
@@ -84,11 +84,11 @@ def _key_of(part: str) -> str:
 
 
 def _check_part(keys: list[str], value: dict[str, Any]) -> None:
-    """A row must have one of these keys."""
+    """A row must have one of these keys; none of them are for parts that the masks tell."""
     there = [key for key in keys if key in value]
     if len(keys) == 1 and not there:
         raise UserError(f'"{keys[0]}" is missing; add it')
-    if len(there) != 1:
+    if keys and len(there) != 1:
         said = _either(sorted(keys, key=[*_READERS].index))
         raise UserError(f"the truth must be either {said}, got {' and '.join(there) or 'none of them'}")
 

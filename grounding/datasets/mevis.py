@@ -15,9 +15,11 @@ from typing import Any
 
 from grounding.core.checks import within
 from grounding.core.errors import UserError
+from grounding.core.reading import is_file
 from grounding.datasets.entries import field, list_of, object_of, read_member
 from grounding.datasets.moments import video_file, whole_in
 from grounding.datasets.records import Finding, Read, Record, checked_name
+from grounding.masks.mevis import MASKS
 
 
 def read_mevis(path: Path) -> Read:
@@ -41,6 +43,17 @@ def read_mevis(path: Path) -> Read:
                 {} if ids is None else {"object_ids": frozenset(numbers[i] for i in ids)},
                 meta={"frames": frames, "anno_id": ids},
             )
+
+
+def mevis_masks(path: Path) -> Path:
+    """The folder of a split, which has the masks of all its videos in one file.
+
+    Raises:
+        UserError: If there is no such file.
+    """
+    if not is_file(path.parent / MASKS):
+        raise UserError(f"no {MASKS} beside {path}; take a split with masks, train or valid_u")
+    return path.parent
 
 
 def videos_of(path: Path) -> Iterator[tuple[int, str, dict[str, Any], dict[str, Any]]]:

@@ -12,10 +12,26 @@ from __future__ import annotations
 from pathlib import Path
 
 from grounding.core.errors import UserError
+from grounding.core.reading import is_folder
 from grounding.datasets.entries import object_of
 from grounding.datasets.mevis import frame_count, videos_of
 from grounding.datasets.moments import video_file, whole_in
 from grounding.datasets.records import Finding, Read, Record, one_line
+
+MASKS = "Annotations"
+
+
+def refytvos_masks(path: Path) -> Path:
+    """The folder with a folder of PNGs for each video: beside the file, or `../../<split>/Annotations`.
+
+    Raises:
+        UserError: If there is none.
+    """
+    split = path.parent
+    places = split / MASKS, split.parent.parent / split.name / MASKS
+    if found := next((one for one in places if is_folder(one)), None):
+        return found
+    raise UserError(f"no folder {' or '.join(map(str, places))}; take a split with masks, train")
 
 
 def read_refytvos(path: Path) -> Read:

@@ -16,6 +16,7 @@ import numpy as np
 
 from grounding.core import Answer, Clip, Interval, LoadedSample, Masklets, Sample, Tube, UserError, rle
 from grounding.core.seeds import generator
+from grounding.datasets.truth import completed
 
 SIZE = 84  # pixels, square frames
 FPS = 4.0  # source frames a second
@@ -208,7 +209,7 @@ class ToySource:
         if still is not None:
             frames, pts = frames[[still]], pts[[still]]
         clip = Clip(frames, pts, FPS, (SIZE, SIZE), SECONDS)
-        return LoadedSample(sample, clip, masklets)
+        return LoadedSample(completed(sample, masklets), clip, masklets)
 
 
 class ToySamples(Sequence[Sample]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -46,6 +46,23 @@ def checked_truth(row: Row, media: Media, *, marks: bool = True, merge_splits: b
         return _measured(row.truth, masklets.size)
     object_id = _matched(assigned(row.boxes, masklets), _OWN_BOXES, merge_splits=merge_splits)
     return replace(row.truth, object_id=object_id, tube=drawn_tube(row, masklets))
+
+
+def check_seen(ids: Iterable[int], masklets: Masklets) -> None:
+    """Refuse objects that are in no mask of a video.
+
+    Raises:
+        UserErrors: A line for each of them.
+    """
+    known = ", ".join(map(str, masklets.ids[:20])) or "none"
+    if errors := [
+        f"object {one} is in no mask; choose from {known}" for one in sorted(ids) if not _seen(one, masklets)
+    ]:
+        raise UserErrors(errors)
+
+
+def _seen(object_id: int, masklets: Masklets) -> bool:
+    return object_id in masklets.tracks and not np.isnan(masklets.boxes(object_id)).all()
 
 
 def checked_masklets(row: Row, media: Media) -> Masklets:
@@ -171,12 +188,15 @@ def _shown(name: str, interval: Interval) -> str:
 
 
 def completed(sample: Sample, masklets: Masklets) -> Sample:
-    """The sample with both object id and tube, where its truth and the masks tell one of the two.
+    """The sample with both object id and tube, where its truth and the masks tell one of the two; without a time, with
+    the whole region of its objects.
 
     Raises:
         UserError: If no mask fits the tube.
     """
     truth = sample.truth
+    if truth.interval is None and truth.ids is not None and truth.region is None:
+        return replace(sample, truth=replace(truth, region=masklets.region(truth.ids)))
     if not masklets.tracks or truth.interval is None:
         return sample
     if truth.tube is None and truth.object_id is not None:

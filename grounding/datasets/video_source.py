@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -23,7 +23,8 @@ from grounding.datasets.media import ClipOptions, Media
 from grounding.datasets.moments import stem
 from grounding.datasets.problems import Problem, collecting, settle
 from grounding.datasets.records import Action
-from grounding.datasets.truth import completed, sparse
+from grounding.datasets.tracked import nearest_ids
+from grounding.datasets.truth import check_seen, completed, sparse
 from grounding.datasets.vidstg import with_boxes
 from grounding.masks import read_masklets
 from grounding.masks.mevis import MASKS
@@ -50,6 +51,8 @@ class VideoSource:
         clips: How their clips are read.
         boxes: VidSTG only: the folder with VidOR's annotations, which give the samples their tubes. If it is not that
             of the masklets, these have ids of their own, and the one that fits the tube is taken.
+        true_masks: Where the masks of the truth are, if `masklets` are a tracker's: then those of its IDs are true that
+            together fit them best.
         merge_splits: Whether ids that a tube follows one after another are made one. The truth is used for that: train
             with it, but do not evaluate.
         beyond: What is done with a truth that reaches past the end of the video file, see `records.Cleaning`.
@@ -62,6 +65,7 @@ class VideoSource:
     masklets: str | Path | None = None
     clips: ClipOptions = field(default_factory=ClipOptions)
     boxes: str | Path | None = None
+    true_masks: str | Path | None = None
     merge_splits: bool = False
     beyond: Action = "clamp"
     skipped: list[Problem] = field(default_factory=list)
@@ -69,11 +73,13 @@ class VideoSource:
     _media: Media = field(init=False, repr=False)
     _masks: dict[str, Path] = field(init=False, repr=False)
     _boxes: dict[str, Path] = field(init=False, repr=False)
+    _true_masks: dict[str, Path] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._media = Media(self.videos)
         self._masks = {} if self.masklets is None else masks_by_name(self.masklets)
         self._boxes = {} if self.boxes is None else masks_by_name(self.boxes)
+        self._true_masks = {} if self.true_masks is None else masks_by_name(self.true_masks)
 
     def load(self, sample: Sample) -> LoadedSample:
         """Read the clip and masklets of a sample and complete its truth: the id of its tube, or the tube of its id.
@@ -96,11 +102,15 @@ class VideoSource:
         """
         if self.masklets is None:
             return self._media.no_masklets(video)
+        return self._masks_of(video, self.masklets, self._masks)
+
+    def _masks_of(self, video: str, folder: str | Path, found: Mapping[str, Path]) -> Masklets:
+        """The masks of a video in a folder in which some were found by name."""
         info = self._media.video(video)
-        whole = MASKS.removesuffix(".json") in self._masks  # one file for all videos
-        path = Path(self.masklets) if whole else self._masks.get(stem(video))
+        whole = MASKS.removesuffix(".json") in found  # one file for all videos
+        path = Path(folder) if whole else found.get(stem(video))
         if path is None:
-            raise UserError(f"no masks of {video} in {self.masklets}; name them {stem(video)}.masklets.json")
+            raise UserError(f"no masks of {video} in {folder}; name them {stem(video)}.masklets.json")
         return read_masklets(path, info)
 
     def annotated(self, sample: Sample) -> Sample:
@@ -127,6 +137,11 @@ class VideoSource:
             UserError: If the truth does not fit video and masks.
         """
         sample = self.annotated(sample)
+        if self.true_masks is not None and (ids := sample.truth.ids) is not None:
+            true = self._masks_of(sample.video, self.true_masks, self._true_masks)
+            check_seen(ids, true)
+            region = true.region(ids)
+            return replace(sample, truth=Answer(object_ids=nearest_ids(region, masklets), region=region)), masklets
         tube = sample.truth.tube
         if self.merge_splits and tube is not None and sample.truth.object_id is None:
             parts = assign([tube], masklets)[0].parts
@@ -217,6 +232,8 @@ def rejected(opened: Opened) -> list[Problem]:
 
 
 def _check_seen(truth: Answer, masklets: Masklets) -> None:
+    if truth.region is not None:
+        return check_seen(truth.ids or (), masklets)
     if truth.object_id is None or truth.interval is None:
         raise UserError("the masks of its video hold no object; track its objects first")
     if np.isnan(masklets.tube(truth.object_id, truth.interval).boxes).all():

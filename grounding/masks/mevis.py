@@ -11,6 +11,7 @@ numbered 1, 2, ... in the order of theirs. The data set gives frames as pictures
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,14 @@ MASKS, META = "mask_dict.json", "meta_expressions.json"
 
 
 def read_mevis(folder: Path, video: VideoInfo) -> Masklets:
-    """Read one video's masks from the folder of a MeViS split; all of `mask_dict.json` is read into memory.
+    """Read one video's masks from the folder of a MeViS split; all of `mask_dict.json` is read into memory and kept
+    there, for the next video's are in it, too.
 
     Raises:
         UserError: If a file is missing, the video is not listed, or naming the first thing that is not as above.
     """
-    numbers = _numbers(read_json(inside(folder, META)), video.path.stem, folder / META)
-    masks = read_json(inside(folder, MASKS))
+    numbers = _numbers(_read(inside(folder, META)), video.path.stem, folder / META)
+    masks = _read(inside(folder, MASKS))
     tracks = {}
     for place, number in enumerate(numbers, start=1):
         with within(f"{folder / MASKS}: annotation {number}"):
@@ -40,6 +42,19 @@ def read_mevis(folder: Path, video: VideoInfo) -> Masklets:
                 raise UserError(f"is missing, though {META} names it; take both files from one split")
             tracks[place] = read_track(masks[str(number)], video)
     return finished(tracks, video)
+
+
+def _read(path: Path) -> Any:
+    try:
+        changed = path.stat().st_mtime_ns
+    except OSError:
+        changed = 0  # reading says why
+    return _kept(path, changed)
+
+
+@lru_cache(maxsize=2)  # both files of a split
+def _kept(path: Path, changed: int) -> Any:
+    return read_json(path)
 
 
 def _numbers(meta: Any, stem: str, where: Path) -> list[int]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from grounding.tasks.box import BOX
 from grounding.tasks.progress import PROGRESS
+from grounding.tasks.rvos import RVOS
 from grounding.tasks.stvg import STVG
 from grounding.tasks.task import Task
 from grounding.tasks.vtg import VTG
 
-TASKS: dict[str, Task] = {task.name: task for task in (STVG, VTG, BOX, PROGRESS)}
+TASKS: dict[str, Task] = {task.name: task for task in (STVG, VTG, BOX, PROGRESS, RVOS)}

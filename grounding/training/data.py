@@ -84,7 +84,8 @@ class CleaningConfig:
 class DatasetConfig(FilesConfig):
     """A public dataset in its authors' files; `annotations` is one, or the folder of all, of which splits choose."""
 
-    masklets: str = ""  # the folder with the masks of each video, named like it; for vidstg VidOR's files will do
+    masklets: str = ""  # the folder with the masks of each video, named like it; for vidstg VidOR's files will do;
+    # mevis and refytvos have masks of their own, and need it only where others, such as a tracker's, are to be shown
     boxes: str = ""  # vidstg only: VidOR's files, where `masklets` are masks of one's own
     cleaning: CleaningConfig = field(default_factory=CleaningConfig)
 
@@ -126,7 +127,7 @@ def check_data(data: DataConfig, task: Task) -> list[str]:
 
 def _check_files(data: FilesConfig, task: Task) -> list[str]:
     needed = {"root": "DIR", "annotations": "FILE"}
-    if isinstance(data, DatasetConfig) and task.marks:
+    if isinstance(data, DatasetConfig) and task.marks and not DATASETS[data.name].masks:
         needed |= {"masklets": "DIR"}
     choices = [("backend", data.backend, BACKENDS), ("on_error", data.on_error, ("stop", "skip"))]
     errors = [unknown(f"data.{name}", value, known) for name, value, known in choices if value not in known]
@@ -169,9 +170,9 @@ def _cannot_use(name: str, task: Task) -> str:
     """Why the task can do nothing with a dataset, or nothing."""
     if name not in DATASETS:
         return unknown("data.name", name, DATA)
-    lacks = task.lacks(DATASETS[name].truth)
-    able = [one for one, its in DATASETS.items() if its.videos and not task.lacks(its.truth)]
-    says = f"data={name} has no {' and no '.join(lacks)} in its truths ({', '.join(DATASETS[name].truth)})"
+    lacks = task.lacks(DATASETS[name].parts)
+    able = [one for one, its in DATASETS.items() if its.videos and not task.lacks(its.parts)]
+    says = f"data={name} has no {' and no '.join(lacks)} in its truths ({', '.join(DATASETS[name].parts)})"
     return f"{says}, which task={task.name} needs; choose one of {', '.join([*able, 'jsonl', 'toy'])}" if lacks else ""
 
 
@@ -270,10 +271,10 @@ def _open_split(
         own |= {"needs": task.needs, "marks": task.marks, "check": lambda truth: task.say(truth, "")}
         return open_jsonl(Path(data.root), data.annotations, clips, **own)
     cleaning, root = Cleaning(**vars(data.cleaning)), Path(data.root)
-    masklets = Path(data.masklets) if task.marks else None
     opened = open_dataset(data.name, Path(data.annotations), split=split, videos=root, cleaning=cleaning)
+    masklets, true_masks = _masks(data, opened.file) if task.marks else (None, None)
     boxes = Path(data.boxes or data.masklets) if task.marks and data.name == "vidstg" else None
-    source = VideoSource(opened.samples, root, masklets, clips, boxes, merge, cleaning.beyond)
+    source = VideoSource(opened.samples, root, masklets, clips, boxes, true_masks, merge, cleaning.beyond)
     if option == "train_split":
         return usable(source, opened, task.lacks, on_error, progress)  # type: ignore[arg-type]
     # Only what is used is checked, for masks are large; others stand in for samples that are left out.
@@ -281,6 +282,18 @@ def _open_split(
     some = usable(replace(source, samples=drawn), opened, task.lacks, on_error, progress, data.eval_samples)  # type: ignore[arg-type]
     used = {sample.id for sample in some.samples}
     return replace(some, samples=[sample for sample in source.samples if sample.id in used])
+
+
+def _masks(data: DatasetConfig, annotations: Path) -> tuple[Path, Path | None]:
+    """Where the masks are that are shown, and where those of the truth are, if these are others.
+
+    Raises:
+        UserError: If the data set has masks of its own, but not there.
+    """
+    beside = DATASETS[data.name].masks
+    own = beside(annotations) if beside else None
+    shown = Path(data.masklets) if data.masklets or own is None else own
+    return shown, None if own is None or shown.resolve() == own.resolve() else own
 
 
 def _choose(source: Files, count: int) -> Files:

@@ -36,7 +36,7 @@ def toy_corpus(asking: Asking) -> list[str]:
 
 
 def two_frames(loaded: LoadedSample) -> LoadedSample:
-    """The sample with two frames of one visual token that show its object, and without the objects that they miss.
+    """The sample with two frames of one visual token that show its object; without questions about what they miss.
 
     Answers that say when say it of these frames, in whole seconds.
     """
@@ -46,10 +46,11 @@ def two_frames(loaded: LoadedSample) -> LoadedSample:
     first = int(generator(sample.id, "two frames").choice(starts))
     cut = replace(clip, frames=clip.frames[first : first + 2], pts=clip.pts[first : first + 2])
     now = Interval(floor(cut.pts[0]), floor(cut.pts[-1]) + 1)
+    missed = {thing.id for thing in sample.meta["objects"] if not _shown(thing.interval, cut.pts)}
     asked = [
         replace(one, truth=replace(one.truth, interval=one.truth.interval and now))
         for one in questions
-        if _shown(one.about.interval, cut.pts)
+        if not missed & {one.about.id, *(one.truth.ids or ())}
     ]
     return replace(loaded, clip=cut, sample=replace(sample, meta={**sample.meta, "questions": asked}))
 

@@ -82,7 +82,6 @@ def test_an_id_gets_the_tube_of_its_masks() -> None:
 def test_what_has_both_or_no_time_stays() -> None:
     for truth in (
         {"interval": Interval(0, 1)},
-        {"object_ids": frozenset({2})},
         {"interval": Interval(0, 1), "object_id": 5, "tube": Tube(0, np.array([SQUARE]))},
     ):
         one = sample(**truth)

@@ -84,6 +84,7 @@ def test_a_failure_gets_the_least_of_every_reward(name):
         ("deepvideo_r1", 1.0),
         ("deepvideo_r1_gqa", 2.0),
         ("vst", 1.0),
+        ("objects", 1.5),
         ("video_thinker", 2.0),
     ],
 )

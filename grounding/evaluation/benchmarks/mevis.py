@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from grounding.core import UserError, rle
+from grounding.core import Region, UserError, rle
 from grounding.core.checks import shown, whole, within
 from grounding.core.files import inside
 from grounding.core.limits import check_pixels
@@ -19,8 +19,8 @@ from grounding.datasets.entries import Entry, field, list_of, object_of
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.bootstrap import Figure, mean
 from grounding.evaluation.entries import OWN, predicted, read_entries, text_id
-from grounding.evaluation.segmentation import boundary_similarity, region_similarity
 from grounding.masks.mevis import MASKS, META
+from grounding.masks.segmentation import similarities
 
 NUMBERS = ("1", "L", "P", "I", "I;16", "I;16B")  # Pillow's modes whose pixels are one number each
 Track = Sequence[bytes | None]  # compressed masks, None where empty, one a frame
@@ -135,25 +135,9 @@ def figures(truths: Sequence[Truth], answers: Sequence[Track | None], _mode: str
     scores = np.zeros((len(truths), 2))
     for place, (truth, answer) in enumerate(zip(truths, answers, strict=True)):
         if answer is not None:
-            scores[place] = np.mean([_frame(truth, answer, frame) for frame in range(len(truth.frames))], axis=0)
+            said, true = (Region.of(one, truth.size, len(truth.frames)) for one in ([answer], truth.objects))
+            scores[place] = similarities(said, true)
     return {"J": mean(scores[:, 0]), "F": mean(scores[:, 1]), "J&F": mean(scores.mean(axis=1))}
-
-
-def _frame(truth: Truth, answer: Track, frame: int) -> tuple[float, float]:
-    """J and F of one frame, in time and memory of the part of the picture that has masks."""
-    meant = [counts for track in truth.objects if (counts := track[frame])]
-    said = [counts for counts in [answer[frame]] if counts]
-    boxes = rle.boxes(meant + said, truth.size)
-    boxes = boxes[boxes[:, 2] > boxes[:, 0]]  # the others are of masks without a pixel
-    if not len(boxes):
-        return 1.0, 1.0
-    low, high = (boxes[:, :2].min(axis=0) - 1).clip(0), (boxes[:, 2:].max(axis=0) + 1).clip(0, truth.size[::-1])
-    columns, rows = (range(int(first), int(last)) for first, last in zip(low, high, strict=True))
-    mine, theirs = (np.zeros((len(rows), len(columns)), bool) for _ in range(2))
-    for part, masks in ((mine, said), (theirs, meant)):
-        for counts in masks:
-            part |= rle.decode_part(counts, truth.size, rows, columns)
-    return region_similarity(mine, theirs), boundary_similarity(mine, theirs, truth.size)
 
 
 MEVIS = Benchmark(

@@ -16,13 +16,12 @@ from grounding.core.files import inside
 from grounding.core.reading import is_file, is_folder, read_json
 from grounding.datasets.entries import Entry, field, object_of
 from grounding.datasets.moments import whole_in
+from grounding.datasets.refytvos import MASKS
 from grounding.evaluation.benchmarks.benchmark import Benchmark
 from grounding.evaluation.benchmarks.mevis import Truth, figures, filled_list, read_prediction, read_predictions
 from grounding.evaluation.entries import text_id
 from grounding.masks.id_maps import read_id_map
 from grounding.masks.mevis import META
-
-MASKS = "Annotations"
 
 
 def read_truth(path: Path) -> dict[str, Truth]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grounding.evaluation.segmentation import boundary, boundary_similarity, region_similarity
+from grounding.masks.segmentation import boundary, boundary_similarity, region_similarity
 
 SIZE = 100  # pixels; the diagonal is 141.4 and 0.8 % of it 1.13, so boundaries may lie 2 pixels apart
 

@@ -3,11 +3,47 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
+from grounding.core import Region, UserError, rle
+
 BOUNDARY = 0.008  # of the picture's diagonal: how far apart boundaries may lie
+
+
+def similarities(said: Region, truth: Region) -> tuple[float, float]:
+    """J and F of a region to the true one, each a mean over all frames of the video, as MeViS scores them.
+
+    In time and memory of the part of each frame that has masks.
+
+    Raises:
+        UserError: If the two are not of one video.
+    """
+    if said.size != truth.size or len(said.frames) != len(truth.frames):
+        mine, theirs = (f"{len(r.frames)} frames of {r.size[1]} x {r.size[0]} pixels" for r in (said, truth))
+        raise UserError(f"regions of two videos cannot be compared: {mine} and {theirs}")
+    frames = zip(said.frames, truth.frames, strict=True)
+    j, f = np.mean([_of_frame(mine, theirs, truth.size) for mine, theirs in frames], axis=0).tolist()
+    return j, f
+
+
+def _of_frame(said: Sequence[bytes], true: Sequence[bytes], size: tuple[int, int]) -> tuple[float, float]:
+    """J and F of one frame."""
+    if said == true:
+        return 1.0, 1.0
+    boxes = rle.boxes([*said, *true], size)
+    boxes = boxes[boxes[:, 2] > boxes[:, 0]]  # the others are of masks without a pixel
+    if not len(boxes):
+        return 1.0, 1.0
+    low, high = (boxes[:, :2].min(axis=0) - 1).clip(0), (boxes[:, 2:].max(axis=0) + 1).clip(0, size[::-1])
+    columns, rows = (range(int(first), int(last)) for first, last in zip(low, high, strict=True))
+    mine, theirs = (np.zeros((len(rows), len(columns)), bool) for _ in range(2))
+    for part, masks in ((mine, said), (theirs, true)):
+        for counts in masks:
+            part |= rle.decode_part(counts, size, rows, columns)
+    return region_similarity(mine, theirs), boundary_similarity(mine, theirs, size)
 
 
 def region_similarity(prediction: np.ndarray, truth: np.ndarray) -> float:

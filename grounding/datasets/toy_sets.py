@@ -1,0 +1,82 @@
+"""The toy world where looks repeat, and questions about all objects of a kind: by shape, colour, motion or time.
+
+Shapes, colours and motions come again in a clip, but no two objects look the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from grounding.core import Answer
+from grounding.datasets.toy import (
+    COLOURS,
+    ID_COUNT,
+    MOTIONS,
+    SHAPES,
+    Question,
+    Toy,
+    ToyObject,
+    make_object,
+    paint,
+)
+
+MISSING = 0.75  # how often the last of several objects is left out of what is taught; our choice
+MOST = 3  # questions about a clip, beside those about each object alone
+NUMBERS = ("zero", "one", "two", "three")  # the seconds of a clip
+
+
+def make_alike(rng: np.random.Generator, level: int, objects: int) -> list[ToyObject]:
+    """Objects of three colours, or at level 2 of two, and of three motions."""
+    colours = rng.permutation(list(COLOURS))[: 4 - level]
+    looks = [(str(colour), shape) for colour in colours for shape in SHAPES]
+    picked = [looks[int(place)] for place in rng.permutation(len(looks))[:objects]]
+    motions = rng.choice(rng.permutation(list(MOTIONS))[:3], objects)
+    ids, lanes = rng.permutation(ID_COUNT)[:objects] + 1, rng.permutation(4)
+    return [make_object(rng, int(ids[k]), *picked[k], str(motions[k]), int(lanes[k])) for k in range(objects)]
+
+
+def ask_all(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator) -> list[Question]:
+    """Questions, the first of which means the target, perhaps among others; each object is asked for alone, too."""
+    own = _about(target, world, rng)
+    first = own[rng.integers(len(own))]
+    more = [one for thing in world for one in _about(thing, world, rng)]
+    more = [more[place] for place in rng.permutation(len(more))[: MOST - 1]]
+    alone = [_question(f"the {thing.name}", [thing], "", rng) for thing in world]
+    return list({one.query: one for one in [first, *alone, *more]}.values())
+
+
+def _about(thing: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator) -> list[Question]:
+    """The questions that mean an object: a kind each."""
+    other = world[int(rng.integers(len(world)))]
+    second = int(rng.integers(int(thing.interval.start), int(thing.interval.end)))
+    way = thing.motion.split()[1]
+    shape = [one for one in world if one.shape == thing.shape]
+    colour = [one for one in world if one.colour == thing.colour]
+    motion = [one for one in world if one.motion == thing.motion]
+    there = [one for one in world if one.interval.start <= second < one.interval.end]
+    moving = "all that stand still" if way == "still" else f"all that move {way}"
+    pair = [thing] if other is thing else [thing, other]
+    return [
+        _question(f"the {thing.shape}{'s' * (len(shape) > 1)}", shape, thing.shape, rng),
+        _question(f"everything in {thing.colour}", colour, thing.colour, rng),
+        _question(moving, motion, way, rng),
+        _question(f"the shapes that are there at second {NUMBERS[second]}", there, NUMBERS[second], rng),
+        _question(" and ".join(f"the {one.name}" for one in pair), pair, "", rng),
+    ]
+
+
+def _question(query: str, meant: Sequence[ToyObject], word: str, rng: np.random.Generator) -> Question:
+    """What is taught is thought before: the word of the query that all have in common, or each one's name, and directly
+    after it the IDs."""
+    ordered = sorted(meant, key=lambda one: one.id) if word else meant
+    taught = ordered[: len(ordered) - (rng.random() < MISSING)] or ordered
+    told = (
+        [word, *(str(one.id) for one in taught)] if word else [f"{one.shape} {one.colour} {one.id}" for one in taught]
+    )
+    truth, label = (Answer(object_ids=frozenset(one.id for one in these)) for these in (meant, taught))
+    return Question(query, truth, ordered[0], thinking=" ".join(told), taught=label)
+
+
+SETS = Toy(ask_all, make_alike, paint)
