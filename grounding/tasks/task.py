@@ -47,7 +47,7 @@ class Task:
         say: A truth and what to think -> the text of a perfect answer, from which `read` gives the truth again.
         measure: What was said and the truth -> figures by name, each in [0, 1], 1 where all is right. A failure has
             the same names, each 0. A run reports their means over the samples that have them.
-        fill: A sample -> what else its prompts hold, by name; nothing that tells its answer.
+        fill: A sample -> what else its prompts hold, by name; nothing that tells its answer. It may refuse a sample.
         turn: The words, the clip with its IDs drawn, and the sample, whose clip is unmarked -> the user's turn: texts
             and clips (a still is a clip of one frame) in any order.
         oracles: What was said with parts of it replaced by the truth's, by name; measured, they are the ceilings.
@@ -84,3 +84,14 @@ class Task:
     def lacks(self, parts: Collection[str]) -> list[str]:
         """What truths that have only these parts still need."""
         return [" or ".join(need) for need in self.needs if not set(need) & set(parts)]
+
+    def check(self, sample: Sample) -> None:
+        """Refuse a sample whose truth lacks what is asked, or that no prompt can ask about.
+
+        Raises:
+            UserError: Saying what the row lacks.
+        """
+        if missing := self.lacks(sample.truth.parts):
+            raise UserError(f"the row does not say its {' and '.join(missing)}; take a split whose truth is public")
+        for kind in self.prompts:
+            self.prompt(sample, kind)

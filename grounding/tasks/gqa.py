@@ -1,0 +1,110 @@
+"""Grounded question answering: what the answer is, and when in the video it is seen.
+
+A truth of `choices` is a letter of the options that the prompt shows, one of `text` is free words. Its times are the
+evidence, one `interval` or several `intervals`; a list is asked for, and how many there are is not told.
+
+Grammar: `<answer>B</answer> <glue>[(2.0, 6.5), (11.0, 14.2)]</glue>` (VideoChat-R1), see `parse_grounded`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from grounding.core import Answer, Interval, LoadedSample, ParseFailure, Sample, UserError
+from grounding.tasks.answers import parse_grounded
+from grounding.tasks.options import options_of, shown_options
+from grounding.tasks.tags import answered
+from grounding.tasks.task import Said, Task
+from grounding.tasks.times import write_seconds
+from rewards import Meta, choice_match, exact_match, segments_iou
+
+PROMPTS = {
+    "full": (
+        "Question: {query}{options}\n"
+        "Answer the question, and find when the answer is seen, in seconds from the start of the video.\n"
+        "First think inside <think> </think>: go through what happens and when. "
+        "Then give {form} and all times in their order, in exactly this form, with as many pairs as there are times:\n"
+        "<think>your thoughts</think> <answer>your answer</answer> <glue>[(start, end), (start, end)]</glue>\n"
+        "Start and end are seconds, with up to two decimals."
+    ),
+    # For models too small to read instructions; they learn the form from the warm-up.
+    "short": "{query}{options}",
+}
+SURE = 0.5  # share of the first range that must be evidence for an answer to count as grounded, NExT-GQA's
+
+
+def answer_text(truth: Answer, thinking: str) -> str:
+    """The text that a perfect model would write; `parse_grounded` reads it back within 0.005 s.
+
+    Raises:
+        UserError: If the truth lacks answer or times, or the thinking holds one of the tags.
+    """
+    if truth.segments is None or (truth.choices is None and truth.text is None):
+        raise UserError("the truth of a gqa sample must have choices or text, and an interval or intervals")
+    words = truth.text if truth.choices is None else ", ".join(sorted(truth.choices))
+    ranges = [f"({write_seconds(one.start)}, {write_seconds(one.end)})" for one in truth.segments]
+    return f"{answered(words or '', thinking)} <glue>[{', '.join(ranges)}]</glue>"
+
+
+def measure(said: Said, truth: Answer) -> dict[str, float]:
+    """NExT-GQA's figures: the first range said counts, with the true one that it fits best.
+
+    IoP is the share of it that is evidence. An answer is grounded (`Acc@GQA`) that is right and has an IoP of `SURE`
+    or more. `union_IoU` is that of all seconds. Free words are right if they are the same, see `exact_match`.
+
+    Raises:
+        UserError: If the truth lacks answer or times.
+    """
+    if truth.segments is None:
+        raise UserError("evidence can only be scored against a truth with an interval or intervals")
+    kind = exact_match if truth.choices is None else choice_match
+    right, union = kind(said, truth, Meta()), segments_iou(said, truth, Meta())
+    if right is None or union is None:
+        raise UserError("an answer can only be scored against a truth with choices or text")
+    ranges = (said.segments if isinstance(said, Answer) else None) or ()
+    iop = max((share_within(ranges[0], one) for one in truth.segments), default=0.0) if ranges else 0.0
+    iou = max((ranges[0].iou(one) for one in truth.segments), default=0.0) if ranges else 0.0
+    return {"Acc@GQA": right * (iop >= SURE), "accuracy": right, "mIoP": iop, "mIoU": iou, "union_IoU": union}
+
+
+def share_within(said: Interval, true: Interval) -> float:
+    """Share of a range that lies in another (IoP); one without length is in it, bounds included, or not."""
+    if said.duration == 0:
+        return float(true.start <= said.start <= true.end)
+    return min(1.0, said.shared(true) / said.duration)
+
+
+def oracles(said: Said, loaded: LoadedSample) -> dict[str, Said]:
+    """What was said with the right answer or the right times; a failure stays one."""
+    truth = loaded.sample.truth
+    if isinstance(said, ParseFailure):
+        return {"oracle_answer_predicted_time": said, "predicted_answer_oracle_time": said}
+    return {
+        "oracle_answer_predicted_time": replace(said, choices=truth.choices, text=truth.text),
+        "predicted_answer_oracle_time": replace(said, intervals=truth.segments),
+    }
+
+
+def _read(text: str, loaded: LoadedSample) -> Said:
+    sample = loaded.sample
+    return parse_grounded(text, 0 if sample.truth.choices is None else len(options_of(sample)))
+
+
+def _fill(sample: Sample) -> dict[str, str]:
+    chosen, options = sample.truth.choices is not None, shown_options(sample)
+    if chosen and not options:
+        raise UserError("the answer is a letter, but there are no options; give them")
+    return {"options": options, "form": "the letter of the right option" if chosen else "the answer in a few words"}
+
+
+GQA = Task(
+    name="gqa",
+    needs=(("choices", "text"), ("interval", "intervals")),
+    prompts=PROMPTS,
+    rewards="grounded",
+    read=_read,
+    say=answer_text,
+    measure=measure,
+    fill=_fill,
+    oracles=oracles,
+)
