@@ -8,15 +8,23 @@ Grammar: `<answer>B</answer> <glue>[(2.0, 6.5), (11.0, 14.2)]</glue>` (VideoChat
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from grounding.core import Answer, Interval, LoadedSample, ParseFailure, Sample, UserError
+from grounding.datasets.options import letter
+from grounding.datasets.toy import COLOURS, SECONDS, SHAPES, WORLD, Question, ToyObject, make_world
 from grounding.tasks.answers import parse_grounded
 from grounding.tasks.options import options_of, shown_options
 from grounding.tasks.tags import answered
 from grounding.tasks.task import Said, Task
+from grounding.tasks.teaching import SECONDS as NAMES
+from grounding.tasks.teaching import Lesson, Teaching
 from grounding.tasks.times import write_seconds
 from rewards import Meta, choice_match, exact_match, segments_iou
+from rewards.segments import merged
 
 PROMPTS = {
     "full": (
@@ -31,6 +39,10 @@ PROMPTS = {
     "short": "{query}{options}",
 }
 SURE = 0.5  # share of the first range that must be evidence for an answer to count as grounded, NExT-GQA's
+OPTIONS = 3  # of a toy question
+MOST = 4  # questions about a toy clip
+RETURNS = 2 / 3  # how often an object of the toy world that stays for three seconds or more is away in between
+COARSE = 0.6  # how often the warm-up teaches the whole clip as evidence; our choice
 
 
 def answer_text(truth: Answer, thinking: str) -> str:
@@ -85,6 +97,62 @@ def oracles(said: Said, loaded: LoadedSample) -> dict[str, Said]:
     }
 
 
+def make(rng: np.random.Generator, level: int, objects: int) -> list[ToyObject]:
+    """The objects of the usual world, of which some leave and come back: these stand there twice, with one ID."""
+    return [visit for thing in make_world(rng, level, objects) for visit in _visits(thing, rng)]
+
+
+def _visits(thing: ToyObject, rng: np.random.Generator) -> list[ToyObject]:
+    start, end = int(thing.interval.start), int(thing.interval.end)
+    if end - start < 3 or rng.random() >= RETURNS:
+        return [thing]
+    away = int(rng.integers(start + 1, end - 1))
+    return [replace(thing, interval=Interval(*one)) for one in ((start, away), (away + 1, end))]
+
+
+def ask(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator) -> list[Question]:
+    """Which shape has a colour, and which colour a shape; the evidence is all time at which such an object is seen.
+
+    The wrong options are what other objects look like, as far as there are any.
+    """
+    asked = [(thing, kind) for thing in {one.id: one for one in world}.values() for kind in ("shape", "colour")]
+    asked = [asked[place] for place in rng.permutation(len(asked))]
+    asked.sort(key=lambda one: one[0].id != target.id)
+    made = [question for one in asked if (question := _question(*one, world, rng))]
+    return list({one.query: one for one in made}.values())[:MOST]
+
+
+def _question(thing: ToyObject, kind: str, world: Sequence[ToyObject], rng: np.random.Generator) -> Question | None:
+    """The question for one look of an object by its other look, if there is one answer only."""
+    known = "colour" if kind == "shape" else "shape"
+    alike = [one for one in world if getattr(one, known) == getattr(thing, known)]
+    right = getattr(thing, kind)
+    if any(getattr(one, kind) != right for one in alike):
+        return None
+    others = {getattr(one, kind) for one in world} - {right}
+    rest = {"shape": set(SHAPES), "colour": set(COLOURS)}[kind] - others - {right}
+    wrong = [str(one) for some in (others, rest) for one in rng.permutation(sorted(some))][: OPTIONS - 1]
+    options = [str(one) for one in rng.permutation([right, *wrong])]
+    chosen = letter(options.index(right))
+    seen = merged([one.interval for one in alike])
+    given = getattr(thing, known)
+    query = f"which shape is in {given}?" if kind == "shape" else f"which colour is the {given}?"
+    words = [NAMES[second] for one in seen for second in range(int(one.start), int(one.end))]
+    return Question(
+        query,
+        Answer(intervals=tuple(seen), choices=frozenset(chosen)),
+        thing,
+        {"options": options},
+        " ".join([given, right, *words, chosen]),
+    )
+
+
+def coarse(question: Question, rng: np.random.Generator) -> Answer:
+    """The truth, often with the whole clip as evidence, as if somebody had answered and not said when."""
+    whole = (Interval(0, SECONDS),)
+    return replace(question.truth, intervals=whole) if rng.random() < COARSE else question.truth
+
+
 def _read(text: str, loaded: LoadedSample) -> Said:
     sample = loaded.sample
     return parse_grounded(text, 0 if sample.truth.choices is None else len(options_of(sample)))
@@ -107,4 +175,10 @@ GQA = Task(
     measure=measure,
     fill=_fill,
     oracles=oracles,
+    toy=replace(WORLD, ask=ask, make=make),
+    teaching=Teaching(
+        steps=500,
+        lessons=(Lesson(0.35, asks=False), Lesson(0.65, still=False, pace=0.5)),
+        label=coarse,
+    ),
 )
