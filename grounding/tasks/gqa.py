@@ -3,7 +3,7 @@
 A truth of `choices` is a letter of the options that the prompt shows, one of `text` is free words. Its times are the
 evidence, one `interval` or several `intervals`; a list is asked for, and how many there are is not told.
 
-Grammar: `<answer>B</answer> <glue>[(2.0, 6.5), (11.0, 14.2)]</glue>` (VideoChat-R1), see `parse_grounded`.
+Grammar: `<answer>B</answer><glue>[(2.0, 6.5), (11.0, 14.2)]</glue>` (VideoChat-R1), see `parse_grounded`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from grounding.tasks.options import options_of, shown_options
 from grounding.tasks.tags import answered
 from grounding.tasks.task import Said, Task
 from grounding.tasks.teaching import SECONDS as NAMES
-from grounding.tasks.teaching import Lesson, Teaching
+from grounding.tasks.teaching import Teaching
 from grounding.tasks.times import write_seconds
 from rewards import Meta, choice_match, exact_match, segments_iou
 from rewards.segments import merged
@@ -32,7 +32,7 @@ PROMPTS = {
         "Answer the question, and find when the answer is seen, in seconds from the start of the video.\n"
         "First think inside <think> </think>: go through what happens and when. "
         "Then give {form} and all times in their order, in exactly this form, with as many pairs as there are times:\n"
-        "<think>your thoughts</think> <answer>your answer</answer> <glue>[(start, end), (start, end)]</glue>\n"
+        "<think>your thoughts</think> <answer>your answer</answer><glue>[(start, end), (start, end)]</glue>\n"
         "Start and end are seconds, with up to two decimals."
     ),
     # For models too small to read instructions; they learn the form from the warm-up.
@@ -53,9 +53,9 @@ def answer_text(truth: Answer, thinking: str) -> str:
     """
     if truth.segments is None or (truth.choices is None and truth.text is None):
         raise UserError("the truth of a gqa sample must have choices or text, and an interval or intervals")
-    words = truth.text if truth.choices is None else ", ".join(sorted(truth.choices))
+    said = " ".join((truth.text or "").split()) if truth.choices is None else ", ".join(sorted(truth.choices))
     ranges = [f"({write_seconds(one.start)}, {write_seconds(one.end)})" for one in truth.segments]
-    return f"{answered(words or '', thinking)} <glue>[{', '.join(ranges)}]</glue>"
+    return f"{answered(said, thinking)}<glue>[{', '.join(ranges)}]</glue>"
 
 
 def measure(said: Said, truth: Answer) -> dict[str, float]:
@@ -137,20 +137,25 @@ def _question(thing: ToyObject, kind: str, world: Sequence[ToyObject], rng: np.r
     seen = merged([one.interval for one in alike])
     given = getattr(thing, known)
     query = f"which shape is in {given}?" if kind == "shape" else f"which colour is the {given}?"
-    words = [NAMES[second] for one in seen for second in range(int(one.start), int(one.end))]
-    return Question(
-        query,
-        Answer(intervals=tuple(seen), choices=frozenset(chosen)),
-        thing,
-        {"options": options},
-        " ".join([given, right, *words, chosen]),
-    )
+    return Question(query, Answer(intervals=tuple(seen), choices=frozenset(chosen)), thing, {"options": options})
 
 
 def coarse(question: Question, rng: np.random.Generator) -> Answer:
     """The truth, often with the whole clip as evidence, as if somebody had answered and not said when."""
     whole = (Interval(0, SECONDS),)
     return replace(question.truth, intervals=whole) if rng.random() < COARSE else question.truth
+
+
+def think(question: Question, taught: Answer) -> str:
+    """How the object looks and the seconds at which it is seen, each after a word that its visual tokens say, too; then
+    the answer and directly after it its letter."""
+    truth, thing = question.truth, question.about
+    assert truth.choices and truth.intervals
+    (chosen,) = truth.choices
+    right = question.meta["options"][ord(chosen) - ord("A")]
+    given = thing.colour if right == thing.shape else thing.shape
+    seen = [second for one in truth.intervals for second in NAMES[int(one.start) : int(one.end)]]
+    return " ".join([given, right, *seen, right, chosen])
 
 
 def _read(text: str, loaded: LoadedSample) -> Said:
@@ -177,8 +182,7 @@ GQA = Task(
     oracles=oracles,
     toy=replace(WORLD, ask=ask, make=make),
     teaching=Teaching(
-        steps=500,
-        lessons=(Lesson(0.35, asks=False), Lesson(0.65, still=False, pace=0.5)),
         label=coarse,
+        think=think,
     ),
 )
