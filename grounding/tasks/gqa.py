@@ -166,7 +166,7 @@ def _read(text: str, loaded: LoadedSample) -> Said:
 def _fill(sample: Sample) -> dict[str, str]:
     chosen, options = sample.truth.choices is not None, shown_options(sample)
     if chosen and not options:
-        raise UserError("the answer is a letter, but there are no options; give them")
+        raise UserError("the answer is a letter, but the row has no options; take a file that has them")
     return {"options": options, "form": "the letter of the right option" if chosen else "the answer in a few words"}
 
 

@@ -102,7 +102,7 @@ def test_the_truth_decides_whether_a_letter_or_words_are_asked_for() -> None:
 @pytest.mark.parametrize(
     ("answer", "options", "message"),
     [
-        (truth("B", (0, 1)), (), "the answer is a letter, but there are no options"),
+        (truth("B", (0, 1)), (), "the answer is a letter, but the row has no options; take a file that has them"),
         (Answer(choices=frozenset("B")), ("a", "b"), "does not say its interval or intervals"),
         (Answer(Interval(0, 1)), ("a", "b"), "does not say its choices or text"),
     ],
