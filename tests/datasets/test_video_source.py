@@ -293,10 +293,10 @@ def test_others_stand_in_for_broken_samples_until_there_are_enough(root: Path) -
     ]
     source = VideoSource(samples, root / "videos")
     opened_rows = Opened("charades", Path("f.json"), samples, rows=6)
-    found = usable(source, opened_rows, VTG.lacks, "skip", enough=2)
+    found = usable(source, opened_rows, VTG.check, "skip", enough=2)
     assert [one.id for one in found.samples] == ["b", "d"]
     assert [one.sample_id for one in found.skipped] == ["a", "c"]  # the others were not looked at
-    everything = usable(source, opened_rows, VTG.lacks, "skip", enough=4)
+    everything = usable(source, opened_rows, VTG.check, "skip", enough=4)
     assert [one.id for one in everything.samples] == ["b", "d", "e"]
 
 
