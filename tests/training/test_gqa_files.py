@@ -33,6 +33,9 @@ REXTIME = {"qid": "1", "vid": "17", "duration": 3, "question": "Why?", "options"
 WITHOUT = {"qid": "2", "vid": "17", "duration": 3, "query": "Why?", "relevant_windows": [[0, 1]], "ans": "B"}
 GLUED = {"id": "1", "video": "17.mp4", "question": "Why?", "options": ["(A) rest", "(B) eat"], "duration": 3}
 GLUED |= {"glue": [[0, 1], [2, 3]], "answer": "(B)"}
+OWN = {"id": "1", "video": "part/17.mp4", "query": "Why?", "options": ["rest", "eat"], "choices": "B"}
+OWN |= {"intervals": [[0, 1], [2, 3]]}
+SAID = {"id": "2", "video": "part/17.mp4", "query": "Why?", "text": "to eat", "interval": [1, 3]}
 
 
 def nextgqa(folder: Path, answers: tuple[str, ...], spans: dict[str, Any]) -> Path:
@@ -55,6 +58,7 @@ FILES: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "nextgqa": ("nextgqa", lambda folder: nextgqa(folder, ("eat", "0", "sleep"), SPANS)),
     "videochat-r1": ("nextgqa", lambda folder: lines(folder, "val.json", [GLUED])),
     "rextime": ("rextime", lambda folder: lines(folder, "rextime_train.json", [REXTIME, {**REXTIME, "qid": "2"}])),
+    "jsonl": ("jsonl", lambda folder: lines(folder, "own.jsonl", OWN, SAID)),
 }
 WRONG: dict[str, tuple[str, Callable[[Path], Path], str]] = {
     "no spans": (
@@ -76,6 +80,26 @@ WRONG: dict[str, tuple[str, Callable[[Path], Path], str]] = {
         "rextime",
         lambda folder: lines(folder, "a.jsonl", REXTIME, {**REXTIME, "qid": "2", "ans": None}),
         "row 2 (2): the row does not say its choices or text; take a split whose truth is public",
+    ),
+    "a letter that no option has": (
+        "jsonl",
+        lambda folder: lines(folder, "own.jsonl", OWN, {**OWN, "id": "2", "choices": "C"}),
+        "row 2 (2): ",
+    ),
+    "no evidence": (
+        "jsonl",
+        lambda folder: lines(folder, "own.jsonl", OWN, {**SAID, "interval": None}),
+        'row 2 (2): the truth must be either "interval" or "intervals", got none of them',
+    ),
+    "evidence after the end": (
+        "jsonl",
+        lambda folder: lines(folder, "own.jsonl", OWN, {**SAID, "interval": [1, 30]}),
+        "row 2 (2): interval [1, 30] s ends after the video",
+    ),
+    "letters without options": (
+        "jsonl",
+        lambda folder: lines(folder, "own.jsonl", OWN, {**OWN, "id": "2", "options": None}),
+        'row 2 (2): "options" is missing, without which "choices" says nothing; add it',
     ),
 }
 
