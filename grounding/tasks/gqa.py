@@ -15,7 +15,7 @@ import numpy as np
 
 from grounding.core import Answer, Interval, LoadedSample, ParseFailure, Sample, UserError
 from grounding.datasets.options import letter
-from grounding.datasets.toy import COLOURS, SECONDS, SHAPES, WORLD, Question, ToyObject, make_world
+from grounding.datasets.toy import SECONDS, SHAPES, WORLD, Question, ToyObject, make_world
 from grounding.tasks.answers import parse_grounded
 from grounding.tasks.options import options_of, shown_options
 from grounding.tasks.tags import answered
@@ -36,11 +36,9 @@ PROMPTS = {
         "Start and end are seconds, with up to two decimals."
     ),
     # For models too small to read instructions; they learn the form from the warm-up.
-    "short": "{query}{options}",
+    "short": "{query}{options_in_line}",
 }
 SURE = 0.5  # share of the first range that must be evidence for an answer to count as grounded, NExT-GQA's
-OPTIONS = 3  # of a toy question
-MOST = 4  # questions about a toy clip
 RETURNS = 2 / 3  # how often an object of the toy world that stays for three seconds or more is away in between
 COARSE = 0.6  # how often the warm-up teaches the whole clip as evidence; our choice
 
@@ -111,33 +109,18 @@ def _visits(thing: ToyObject, rng: np.random.Generator) -> list[ToyObject]:
 
 
 def ask(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator) -> list[Question]:
-    """Which shape has a colour, and which colour a shape; the evidence is all time at which such an object is seen.
-
-    The wrong options are what other objects look like, as far as there are any.
-    """
-    asked = [(thing, kind) for thing in {one.id: one for one in world}.values() for kind in ("shape", "colour")]
-    asked = [asked[place] for place in rng.permutation(len(asked))]
-    asked.sort(key=lambda one: one[0].id != target.id)
-    made = [question for one in asked if (question := _question(*one, world, rng))]
-    return list({one.query: one for one in made}.values())[:MOST]
+    """Which shape is in a colour; the evidence is all time at which that colour is seen. Every shape is an option."""
+    colours = dict.fromkeys([target.colour, *(thing.colour for thing in world)])
+    return [_question([thing for thing in world if thing.colour == colour], rng) for colour in colours]
 
 
-def _question(thing: ToyObject, kind: str, world: Sequence[ToyObject], rng: np.random.Generator) -> Question | None:
-    """The question for one look of an object by its other look, if there is one answer only."""
-    known = "colour" if kind == "shape" else "shape"
-    alike = [one for one in world if getattr(one, known) == getattr(thing, known)]
-    right = getattr(thing, kind)
-    if any(getattr(one, kind) != right for one in alike):
-        return None
-    others = {getattr(one, kind) for one in world} - {right}
-    rest = {"shape": set(SHAPES), "colour": set(COLOURS)}[kind] - others - {right}
-    wrong = [str(one) for some in (others, rest) for one in rng.permutation(sorted(some))][: OPTIONS - 1]
-    options = [str(one) for one in rng.permutation([right, *wrong])]
-    chosen = letter(options.index(right))
-    seen = merged([one.interval for one in alike])
-    given = getattr(thing, known)
-    query = f"which shape is in {given}?" if kind == "shape" else f"which colour is the {given}?"
-    return Question(query, Answer(intervals=tuple(seen), choices=frozenset(chosen)), thing, {"options": options})
+def _question(alike: Sequence[ToyObject], rng: np.random.Generator) -> Question:
+    """The question about the objects of a colour, which have one shape."""
+    options = [str(shape) for shape in rng.permutation(SHAPES)]
+    chosen = letter(options.index(alike[0].shape))
+    seen = tuple(merged([one.interval for one in alike]))
+    truth = Answer(intervals=seen, choices=frozenset(chosen))
+    return Question(f"which shape is in {alike[0].colour}?", truth, alike[0], {"options": options})
 
 
 def coarse(question: Question, rng: np.random.Generator) -> Answer:
@@ -147,15 +130,13 @@ def coarse(question: Question, rng: np.random.Generator) -> Answer:
 
 
 def think(question: Question, taught: Answer) -> str:
-    """How the object looks and the seconds at which it is seen, each after a word that its visual tokens say, too; then
-    the answer and directly after it its letter."""
-    truth, thing = question.truth, question.about
-    assert truth.choices and truth.intervals
-    (chosen,) = truth.choices
-    right = question.meta["options"][ord(chosen) - ord("A")]
-    given = thing.colour if right == thing.shape else thing.shape
-    seen = [second for one in truth.intervals for second in NAMES[int(one.start) : int(one.end)]]
-    return " ".join([given, right, *seen, right, chosen])
+    """The colour, its shape and the seconds of both: words that visual tokens say, too. Then the shape and its letter.
+
+    Each is learnt from the word before it, so the letter follows the shape directly.
+    """
+    thing, seen = question.about, question.truth.segments or ()
+    seconds = [second for one in seen for second in NAMES[int(one.start) : int(one.end)]]
+    return " ".join(["in", thing.colour, thing.shape, *seconds, thing.shape, *(question.truth.choices or ())])
 
 
 def _read(text: str, loaded: LoadedSample) -> Said:
@@ -167,7 +148,11 @@ def _fill(sample: Sample) -> dict[str, str]:
     chosen, options = sample.truth.choices is not None, shown_options(sample)
     if chosen and not options:
         raise UserError("the answer is a letter, but the row has no options; take a file that has them")
-    return {"options": options, "form": "the letter of the right option" if chosen else "the answer in a few words"}
+    return {
+        "options": options,
+        "options_in_line": shown_options(sample, " "),
+        "form": "the letter of the right option" if chosen else "the answer in a few words",
+    }
 
 
 GQA = Task(
