@@ -31,7 +31,6 @@ from grounding.masks.mevis import MASKS
 from prompting.assign import assign, merged
 
 Progress = Callable[[Iterable[Sample]], Iterable[Sample]]
-Lacks = Callable[[Collection[str]], list[str]]
 
 _ENDINGS = (".masklets.json", ".json", ".npz", ".txt")  # or a folder of id maps, without one
 
@@ -170,7 +169,7 @@ class VideoSource:
 def usable(
     source: VideoSource,
     opened: Opened,
-    lacks: Lacks,
+    check: Callable[[Sample], None],
     on_error: Literal["stop", "skip"] = "stop",
     progress: Progress = iter,
     enough: int | None = None,
@@ -180,7 +179,7 @@ def usable(
     Args:
         source: With samples of `opened`.
         opened: The annotations; a row that was rejected when they were read is bad, too.
-        lacks: What a truth with some parts lacks for what is asked, see `Task.lacks`.
+        check: Refuses a sample that cannot be asked about, see `Task.check`.
         on_error: Whether bad rows stop or are left out and kept in `skipped`.
         progress: Wraps the samples on their way, to show how far it is.
         enough: As many good samples are looked for, from the first on, and no more are checked; None checks all.
@@ -196,8 +195,7 @@ def usable(
         errors: list[str] = []
         with collecting(errors):
             whole, masklets = source.whole(sample, masklets_of(sample.video))
-            if missing := lacks(whole.truth.parts):
-                raise UserError(f"the row does not say its {' and '.join(missing)}; take a split whose truth is public")
+            check(whole)
             if source.masklets is not None:
                 _check_seen(whole.truth, masklets)
             good.add(sample.id)

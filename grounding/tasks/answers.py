@@ -7,6 +7,7 @@ by itself, so that a broken list of times does not take the right option with it
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import islice
 
 from grounding.core import Answer, Interval, ParseFailure
@@ -55,10 +56,15 @@ def parse_words(text: str) -> Answer | ParseFailure:
 
 
 def parse_grounded(text: str, options: int) -> Answer | ParseFailure:
-    """Grounded QA: `<answer>B</answer><glue>[(2.0, 6.5), (11.0, 14.2)]</glue>` (VideoChat-R1)."""
+    """Grounded QA: `<answer>B</answer><glue>[(2.0, 6.5), (11.0, 14.2)]</glue>` (VideoChat-R1).
+
+    Args:
+        text: The model's text.
+        options: How many there are; 0 for a question whose answer is free words.
+    """
     glue = block_of(text, "glue")
     intervals = glue if isinstance(glue, ParseFailure) else read_ranges(glue)
-    return _with_times(parse_choices(text, options), intervals)
+    return _with_times(parse_choices(text, options) if options else parse_words(text), intervals)
 
 
 def parse_trace(text: str, options: int) -> Answer | ParseFailure:
@@ -83,8 +89,6 @@ def _number(text: str, *, percent: bool) -> Answer | ParseFailure:
 
 def _with_times(answer: Answer | ParseFailure, times: tuple[Interval, ...] | ParseFailure) -> Answer | ParseFailure:
     """Both parts, or the one that could be read, or why none could."""
-    choices = None if isinstance(answer, ParseFailure) else answer.choices
-    intervals = None if isinstance(times, ParseFailure) else times
-    if choices is None and intervals is None:
+    if isinstance(times, ParseFailure):
         return answer
-    return Answer(choices=choices, intervals=intervals)
+    return replace(Answer() if isinstance(answer, ParseFailure) else answer, intervals=times)

@@ -54,7 +54,7 @@ class Task:
             the same names, each 0. A run reports their means over the samples that have them.
         gather: All samples of an evaluation and what was said about each -> further figures of each, in units of their
             own. A figure of several samples is given to one of them alone. They are reported as those of `measure`.
-        fill: A sample -> what else its prompts hold, by name; nothing that tells its answer.
+        fill: A sample -> what else its prompts hold, by name; nothing that tells its answer. It may refuse a sample.
         turn: The words, the clip with its IDs drawn, and the sample, whose clip is unmarked -> the user's turn: texts
             and clips (a still is a clip of one frame) in any order.
         oracles: What was said with parts of it replaced by the truth's, by name; measured, they are the ceilings.
@@ -97,3 +97,14 @@ class Task:
         """The parts of a truth that the task asks for; data may know more."""
         asked = {part for need in self.needs for part in need}
         return Answer(**{part: getattr(truth, part) for part in truth.parts if part in asked})
+
+    def check(self, sample: Sample) -> None:
+        """Refuse a sample whose truth lacks what is asked, or that no prompt can ask about.
+
+        Raises:
+            UserError: Saying what the row lacks.
+        """
+        if missing := self.lacks(sample.truth.parts):
+            raise UserError(f"the row does not say its {' and '.join(missing)}; take a split whose truth is public")
+        for kind in self.prompts:
+            self.prompt(sample, kind)

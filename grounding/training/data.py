@@ -276,10 +276,10 @@ def _open_split(
     boxes = Path(data.boxes or data.masklets) if task.marks and data.name == "vidstg" else None
     source = VideoSource(opened.samples, root, masklets, clips, boxes, true_masks, merge, cleaning.beyond)
     if option == "train_split":
-        return usable(source, opened, task.lacks, on_error, progress)  # type: ignore[arg-type]
+        return usable(source, opened, task.check, on_error, progress)  # type: ignore[arg-type]
     # Only what is used is checked, for masks are large; others stand in for samples that are left out.
     drawn = [source.samples[i] for i in _drawn(len(source.samples))]
-    some = usable(replace(source, samples=drawn), opened, task.lacks, on_error, progress, data.eval_samples)  # type: ignore[arg-type]
+    some = usable(replace(source, samples=drawn), opened, task.check, on_error, progress, data.eval_samples)  # type: ignore[arg-type]
     used = {sample.id for sample in some.samples}
     return replace(some, samples=[sample for sample in source.samples if sample.id in used])
 

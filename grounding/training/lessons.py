@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from grounding.core import Clip, Interval, LoadedSample
+from grounding.core import Answer, Clip, Interval, LoadedSample
 from grounding.core.seeds import generator
 from grounding.datasets.toy import ToyObject, toy_source
 from grounding.policies.families import MERGED
@@ -48,7 +48,7 @@ def two_frames(loaded: LoadedSample) -> LoadedSample:
     now = Interval(floor(cut.pts[0]), floor(cut.pts[-1]) + 1)
     missed = {thing.id for thing in sample.meta["objects"] if not _shown(thing.interval, cut.pts)}
     asked = [
-        replace(one, truth=replace(one.truth, interval=one.truth.interval and now))
+        replace(one, truth=_at(now, one.truth))
         for one in questions
         if not missed & {one.about.id, *(one.truth.ids or ())}
     ]
@@ -68,6 +68,11 @@ def turns_of(loaded: LoadedSample, asking: Asking, still: bool) -> list[Turn]:
         asked = replace(sample, query=one.query, truth=one.truth, meta={**sample.meta, **one.meta})
         turns.append(Turn(asking.ask(asked), text if ends else text.partition(" <answer>")[0], ends))
     return turns
+
+
+def _at(now: Interval, truth: Answer) -> Answer:
+    """The answer, given at a time at which its object is seen; where it says when, it says this time."""
+    return replace(truth, interval=truth.interval and now, intervals=truth.intervals and (now,))
 
 
 def _shown(interval: Interval, pts: np.ndarray) -> bool:

@@ -188,7 +188,7 @@ CLAMPED = Finding("box", "clamped", 2, "b", "a box reaches out", 4.0)
 
 def test_good_rows_are_kept_in_their_order(split: Path) -> None:
     rows = opened(square_sample(name="z"), square_sample(range(6, 9), "b", row=2), findings=(CLAMPED,))
-    source = usable(VideoSource(rows.samples, split / "videos", split / "masks"), rows, STVG.lacks)
+    source = usable(VideoSource(rows.samples, split / "videos", split / "masks"), rows, STVG.check)
     assert [one.id for one in source.samples] == ["z", "b"] and source.skipped == []
     assert source.load(source.samples[1]).sample.truth.object_id == 2
 
@@ -219,23 +219,23 @@ def test_bad_rows_stop_or_are_left_out(split: Path, bad: str) -> None:
     rows = opened(wrong, square_sample(name="b", row=2), findings=(REJECTED,))
     source = VideoSource(rows.samples, split / "videos", split / "masks")
     with pytest.raises(UserErrors) as caught:
-        usable(source, rows, STVG.lacks)
+        usable(source, rows, STVG.check)
     first, second, summary = caught.value.errors
     assert first.startswith("train.json, row 1 (a): ") and second == "train.json, row 3 (c): the query is empty"
     assert summary.startswith("train.json: 2 of 3 rows cannot be used; mend them, or leave them out with data.on_error")
     with pytest.raises(UserErrors, match=message):
-        usable(source, rows, STVG.lacks)
-    kept = usable(source, rows, STVG.lacks, "skip")
+        usable(source, rows, STVG.check)
+    kept = usable(source, rows, STVG.check, "skip")
     assert [one.id for one in kept.samples] == ["b"]
     assert [(one.row, one.sample_id) for one in kept.skipped] == [(1, "a"), (3, "c")]
     with pytest.raises(UserError, match=r"train\.json: 2 of 2 rows cannot be used, so none is left; the first: train"):
-        usable(replace(source, samples=[wrong]), opened(wrong, findings=(REJECTED,)), STVG.lacks, "skip")
+        usable(replace(source, samples=[wrong]), opened(wrong, findings=(REJECTED,)), STVG.check, "skip")
 
 
 def test_of_thousands_of_bad_rows_a_hundred_are_told(split: Path) -> None:
     rows = opened(*(square_sample(name=f"s{row}", video="none.mp4", row=row) for row in range(1, 301)))
     with pytest.raises(UserErrors) as caught:
-        usable(VideoSource(rows.samples, split / "videos", split / "masks"), rows, STVG.lacks)
+        usable(VideoSource(rows.samples, split / "videos", split / "masks"), rows, STVG.check)
     assert len(caught.value.errors) == 101 and "300 of 300 rows" in caught.value.errors[-1]
 
 
@@ -259,7 +259,7 @@ def vidstg(tmp_path: Path) -> Path:
 def vidstg_source(folder: Path, most: int = 64, **options: Any) -> VideoSource:
     rows = open_dataset("vidstg", folder, split="train", videos=folder / "videos")
     source = VideoSource(rows.samples, folder / "videos", clips=ClipOptions(5.0, most), **options)
-    return usable(source, rows, STVG.lacks)
+    return usable(source, rows, STVG.check)
 
 
 def test_vidstg_is_seen_in_its_segments(vidstg: Path) -> None:
@@ -292,10 +292,10 @@ def test_others_stand_in_for_broken_samples_until_there_are_enough(root: Path) -
     ]
     source = VideoSource(samples, root / "videos")
     opened_rows = Opened("charades", Path("f.json"), samples, rows=6)
-    found = usable(source, opened_rows, VTG.lacks, "skip", enough=2)
+    found = usable(source, opened_rows, VTG.check, "skip", enough=2)
     assert [one.id for one in found.samples] == ["b", "d"]
     assert [one.sample_id for one in found.skipped] == ["a", "c"]  # the others were not looked at
-    everything = usable(source, opened_rows, VTG.lacks, "skip", enough=4)
+    everything = usable(source, opened_rows, VTG.check, "skip", enough=4)
     assert [one.id for one in everything.samples] == ["b", "d", "e"]
 
 
@@ -315,7 +315,7 @@ def test_a_segment_past_the_end_of_the_file_is_a_broken_row(vidstg: Path) -> Non
     (vidstg / "late.json").write_text(json.dumps([entry, {**entry, **late, "frame_count": 400}]))
     opened = open_dataset("vidstg", vidstg / "late.json", videos=vidstg / "videos")
     source = VideoSource(opened.samples, vidstg / "videos", vidstg / "vidor", boxes=vidstg / "vidor")
-    found = usable(source, opened, STVG.lacks, "skip")
+    found = usable(source, opened, STVG.check, "skip")
     assert [sample.id for sample in found.samples] == ["0_c0"]
     assert "the video, 4 s long, has no frame within [5, 6] s, its segment" in found.skipped[0].message
 
@@ -358,7 +358,7 @@ def test_a_real_row_of_vidstg_in_its_segment(shared_data: Path, tmp_path: Path) 
     (tmp_path / "5804131706.json").write_text(json.dumps(vidor))
     rows.samples = [one]
     source = VideoSource([one], folder / "videos", tmp_path, boxes=tmp_path, clips=ClipOptions(max_pixels=10_000))
-    loaded = usable(source, rows, STVG.lacks).load(one)
+    loaded = usable(source, rows, STVG.check).load(one)
     assert len(loaded.masklets.pts) == end - begin
     assert loaded.clip.duration == pytest.approx((end - begin) / one.meta["fps"], abs=0.1)
     assert loaded.clip.pts[-1] < loaded.clip.duration

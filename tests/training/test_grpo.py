@@ -10,6 +10,7 @@ import pytest
 
 from grounding.core import LoadedSample, Sample, UserError
 from grounding.datasets.toy import toy_source
+from grounding.tasks.gqa import GQA
 from grounding.tasks.stvg import STVG
 from grounding.tasks.task import Task
 from grounding.tasks.vtg import VTG
@@ -31,7 +32,14 @@ WHEN = [
     "museg",
     "scene_r1",
 ]
-FIT = {"vtg": set(WHEN), "stvg": {*WHEN, "tubelet", "stvg_r1", "videochat_r1_tracking"}}
+# Of gqa's, letters and times.
+GROUNDED = ["grounded", "videochat_r1_gqa", "deepvideo_r1_gqa", "deepvideo_r1", "when", "museg", "seed_bench_r1"]
+GROUNDED += ["longvila_r1", "video_r1", "primo_r1_qa", "tw_grpo", "vst", "video_thinker"]
+FIT = {
+    "vtg": set(WHEN),
+    "stvg": {*WHEN, "tubelet", "stvg_r1", "videochat_r1_tracking"},
+    "gqa": set(GROUNDED),
+}
 
 
 @dataclass
@@ -65,7 +73,7 @@ def checked(config: Callable[..., Config]) -> Callable[..., None]:
     return check
 
 
-@pytest.mark.parametrize("task", [STVG, VTG], ids=lambda task: task.name)
+@pytest.mark.parametrize("task", [STVG, VTG, GQA], ids=lambda task: task.name)
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_fits_or_is_refused_with_those_that_do(checked: Callable[..., None], task: Task, preset: str) -> None:
     source = Counted(task)
