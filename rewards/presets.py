@@ -25,6 +25,8 @@ PRESETS: dict[str, Mapping[str, float]] = {
     "tubelet": {"temporal_iou": 1.0, "id_match": 1.0, "tube_viou": 1.0, FORM: 0.5},
     # The default of vtg, in [0, 2]: as `timezero` for one time range, and it scores several ranges or none, too.
     "when": {"segments_iou": 1.0, FORM: 1.0},
+    # The default of qa, in [0, 2]: options, a number or words, by the truth.
+    "what": {"answer_accuracy": 1.0, FORM: 1.0},
     # When, which, form; equal weights, in [0, 3].
     "stvg_r1": {"temporal_iou": 1.0, "id_match": 1.0, FORM: 1.0},
     # The paper's IoU with both factors; its first code has the plain IoU, which is `timezero`.

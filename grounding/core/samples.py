@@ -48,6 +48,7 @@ class Answer:
         mask: What a point should hit; truths only.
         choices: Letters of the options taken, in capitals.
         text: Free words.
+        also: Other words that are as right as `text`; truths only.
         number: A count, a measure, or a progress in percent.
 
     Raises:
@@ -64,6 +65,7 @@ class Answer:
     mask: Mask | None = None
     choices: frozenset[str] | None = None
     text: str | None = None
+    also: tuple[str, ...] | None = None
     number: float | None = None
 
     def __post_init__(self) -> None:
