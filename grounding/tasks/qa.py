@@ -5,11 +5,16 @@ Grammar of the answer block, all of it, see `grounding.tasks.answers`: `B` or `A
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from grounding.core import Answer, LoadedSample, Sample, UserError
+from grounding.datasets.toy import WORLD
 from grounding.tasks.answers import parse_choices, parse_number, parse_words
 from grounding.tasks.options import options_of, shown_options
 from grounding.tasks.tags import answered
 from grounding.tasks.task import Said, Task
+from grounding.tasks.teaching import Lesson, Teaching
+from grounding.tasks.toy_questions import ask_options
 from rewards import Meta, choice_match, exact_match, mean_relative_accuracy, rouge_l
 
 PROMPTS = {
@@ -105,4 +110,6 @@ QA = Task(
     say=answer_text,
     measure=measure,
     fill=_fill,
+    toy=replace(WORLD, ask=ask_options),
+    teaching=Teaching(steps=400, lessons=(Lesson(0.35, asks=False), Lesson(0.65, still=False, pace=0.5))),
 )
