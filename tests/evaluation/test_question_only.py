@@ -78,5 +78,5 @@ def test_it_comes_back_from_a_file() -> None:
     ],
 )
 def test_what_is_no_rule_is_one_line(value: Any) -> None:
-    with pytest.raises(UserError, match="question_only|many must be"):
+    with pytest.raises(UserError, match=r"question_only|many must be"):
         read_rule(value)
