@@ -12,6 +12,7 @@ from rewards.answer import (
     progress_nearness,
     relative_accuracy,
     rouge,
+    rouge_l,
 )
 from rewards.base import REWARDS, Meta, Reward, compare, reward
 from rewards.batched import interval_ious, tube_vious
@@ -63,6 +64,7 @@ __all__ = [
     "repetition",
     "reward",
     "rouge",
+    "rouge_l",
     "segments_f1",
     "segments_in_order",
     "segments_iou",

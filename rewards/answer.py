@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -78,22 +78,22 @@ def choice_f1(answer: Answer | ParseFailure, truth: Answer, meta: Meta) -> float
 
 @reward(range=(0.0, 1.0))
 def exact_match(answer: Answer | ParseFailure, truth: Answer, meta: Meta) -> float | None:
-    """1 if the words are the same, else 0 (Scene-R1's questions; EM@1 of SQA3D and ScanQA).
+    """1 if the words are those of a right answer, else 0 (Scene-R1's questions; EM@1 of SQA3D and ScanQA).
 
     Ours, for no paper states it: case, punctuation and white space do not count.
 
     Returns:
         0 or 1, None where the truth has no text.
     """
-    return compare(answer, truth, _text, lambda said, true: float(words(said) == words(true)))
+    return _best_of(answer, truth, lambda said, true: float(words(said) == words(true)))
 
 
 @reward(range=(0.0, 1.0))
 def rouge(answer: Answer | ParseFailure, truth: Answer, meta: Meta) -> float | None:
     """Mean of the F1 of ROUGE-1, ROUGE-2 and ROUGE-L (Lin, 2004; as Video-R1, PRIMO R1 and Open-o3-Video take it).
 
-    Being an F1 it falls where words are added. Ours: no stemming, and for a truth of one word, which has no pairs,
-    the mean of the other two.
+    Of several right answers the one that is most alike counts. Being an F1 it falls where words are added. Ours: no
+    stemming, and for a truth of one word, which has no pairs, the mean of the other two.
 
     Returns:
         [0, 1], None where the truth has no text. Linear in the answer's length, for a given truth.
@@ -103,12 +103,27 @@ def rouge(answer: Answer | ParseFailure, truth: Answer, meta: Meta) -> float | N
         a, b = words(said), words(true)
         if not a or not b:
             return float(not a and not b)
-        kinds = [_gram_f1(a, b), 2 * _common_length(a, b) / (len(a) + len(b))]
+        kinds = [_gram_f1(a, b), _sequence_f1(a, b)]
         if len(b) > 1:
             kinds.append(_gram_f1(list(pairwise(a)), list(pairwise(b))))
         return min(1.0, sum(kinds) / len(kinds))
 
-    return compare(answer, truth, _text, score)
+    return _best_of(answer, truth, score)
+
+
+@reward(range=(0.0, 1.0))
+def rouge_l(answer: Answer | ParseFailure, truth: Answer, meta: Meta) -> float | None:
+    """The F1 of ROUGE-L alone, otherwise as `rouge`.
+
+    Returns:
+        [0, 1], None where the truth has no text.
+    """
+
+    def score(said: str, true: str) -> float:
+        a, b = words(said), words(true)
+        return _sequence_f1(a, b) if a and b else float(not a and not b)
+
+    return _best_of(answer, truth, score)
 
 
 @reward(range=(0.0, 1.0))
@@ -180,8 +195,13 @@ def answer_accuracy(answer: Answer | ParseFailure, truth: Answer, meta: Meta) ->
     return next((value for value in parts if value is not None), None)
 
 
-def _text(answer: Answer) -> str | None:
-    return answer.text
+def _best_of(answer: Answer | ParseFailure, truth: Answer, score: Callable[[str, str], float]) -> float | None:
+    """The score of the words with the one of the right answers that they fit best."""
+    return compare(answer, truth, _texts, lambda said, right: max(score(said[0], true) for true in right))
+
+
+def _texts(answer: Answer) -> tuple[str, ...] | None:
+    return None if answer.text is None else (answer.text, *(answer.also or ()))
 
 
 def _ratio(part: float, whole: float) -> float:
@@ -194,6 +214,10 @@ def _relative(said: float, true: float) -> float:
 
 def _gram_f1(a: Sequence[object], b: Sequence[object]) -> float:
     return 2 * (Counter(a) & Counter(b)).total() / (len(a) + len(b))
+
+
+def _sequence_f1(a: Sequence[str], b: Sequence[str]) -> float:
+    return 2 * _common_length(a, b) / (len(a) + len(b))
 
 
 def _common_length(a: Sequence[str], b: Sequence[str]) -> int:

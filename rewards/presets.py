@@ -31,6 +31,8 @@ PRESETS: dict[str, Mapping[str, float]] = {
     "objects": {"id_set_f1": 1.0, FORM: 0.5},
     # The default of gqa, in [0, 3]: as `videochat_r1_gqa` for letters, and it scores free words, too.
     "grounded": {"answer_accuracy": 1.0, "segments_iou": 1.0, "glue_format": 1.0},
+    # The default of qa, in [0, 2]: options, a number or words, by the truth.
+    "what": {"answer_accuracy": 1.0, FORM: 1.0},
     # When, which, form; equal weights, in [0, 3].
     "stvg_r1": {"temporal_iou": 1.0, "id_match": 1.0, FORM: 1.0},
     # The paper's IoU with both factors; its first code has the plain IoU, which is `timezero`.

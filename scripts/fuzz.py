@@ -75,7 +75,7 @@ FOR: dict[str, tuple[str, ...]] = {  # the rewards that look at what a parser re
     "choices": ("choice_match", "choice_soft", "choice_jaccard", "choice_f1", "answer_accuracy", "length_bonus"),
     "number": ("relative_accuracy", "mean_relative_accuracy"),
     "progress": ("progress_nearness", "progress_direction"),
-    "words": ("exact_match", "rouge"),
+    "words": ("exact_match", "rouge", "rouge_l"),
     "grounded": ("choice_match", "segments_iou", "glue_format"),
     "trace": ("choice_match", "time_caption_format"),
     "cited": ("evidence_iou", "time_proximity", "rouge"),

@@ -12,15 +12,16 @@ from omegaconf import DictConfig, OmegaConf
 from transformers.utils.logging import disable_progress_bar
 
 from grounding.commands.options import clear_option_errors, read_options
-from grounding.commands.outcome import CONSTANT, control_intervals
+from grounding.commands.outcome import CONSTANT, RULE, control_intervals
 from grounding.core import Sample, UserError
-from grounding.core.checks import unknown
+from grounding.core.checks import unknown, within
 from grounding.core.files import check_free
-from grounding.core.reading import read_text
+from grounding.core.reading import read_json, read_text
 from grounding.datasets.problems import Problem
 from grounding.evaluation.bootstrap import shown
 from grounding.evaluation.evaluate import Evaluation, evaluate
 from grounding.evaluation.metrics import intervals, summarise
+from grounding.evaluation.question_only import QuestionRule, read_rule
 from grounding.jobs.skipped import problem_of
 from grounding.policies.policy import load_policy
 from grounding.training.config import GROUPS, SAVED, Config, MarkerConfig, TaskConfig, asking_of, check
@@ -115,6 +116,19 @@ def saved_constant(path: str) -> str | None:
     return read_text(file, "the constant answer") if os.path.lexists(file) else None
 
 
+def saved_rule(path: str) -> QuestionRule | None:
+    """The rule for options that the run of a model folder fitted on its training samples; None if it holds none.
+
+    Raises:
+        UserError: If its file cannot be read.
+    """
+    file = Path(path) / RULE
+    if not os.path.lexists(file):
+        return None
+    with within(str(file)):
+        return read_rule(read_json(file, "the rule for options"))
+
+
 def _merged(base: DictConfig, asked: Any) -> Config:
     """The typed configuration: defaults, then `base`, then what was asked for."""
     names = [OmegaConf.select(one, "data.name") for one in (asked, base)]
@@ -169,6 +183,7 @@ def evaluate_model(
         on_broken=take if skips(config.data) else None,
         controls=True,
         constant=saved_constant(str(model.path)),
+        rule=saved_rule(str(model.path)),
     )
     return result, skipped
 

@@ -17,11 +17,13 @@ from grounding.evaluation.bootstrap import Estimate, shown
 from grounding.evaluation.controls import best_constant, unseen
 from grounding.evaluation.evaluate import Evaluation, Prediction, evaluate
 from grounding.evaluation.metrics import Score, gains, intervals, summarise
+from grounding.evaluation.question_only import QuestionRule, fitted_rule, read_rule
 from grounding.evaluation.report import contact_sheet, curves, showcase_video
 from grounding.jobs.runlog import RunLog
 from grounding.jobs.skipped import OnBroken, Skipped
 from grounding.policies.policy import Policy
 from grounding.tasks.asking import Asking
+from grounding.tasks.options import options_of
 from grounding.tasks.task import Task
 from grounding.training.config import Config
 from grounding.training.data import Sources, spread
@@ -30,7 +32,9 @@ from grounding.training.stages import STAGES
 
 BEFORE = "evaluation_before.json"  # figures of the evaluation before the last stage
 CONSTANT = "constant.txt"  # in the model's folder: the constant answer
+RULE = "question_only.json"  # likewise: the rule that takes options by the question alone
 FITTED = 64  # training samples, spread over all, whose answers are tried as the constant one; held-out ones likewise
+QUESTIONS = 4096  # training samples, spread over all, whose options the rule is fitted on
 SHOWN = 6  # held-out clips on the contact sheet and in the video
 
 
@@ -61,12 +65,14 @@ class Before:
         scores: Of each sample; a run begun by an older version has none.
         left_out: Ids of samples that could not be used.
         constant: The answer that serves best as the same one to all training samples, if there is one.
+        rule: The best that can be said of options without videos, if there are options.
     """
 
     metrics: dict[str, float]
     scores: Sequence[Score]
     left_out: list[str]
     constant: str | None = None
+    rule: QuestionRule | None = None
 
 
 def read_before(file: Path) -> Before:
@@ -84,7 +90,7 @@ def read_before(file: Path) -> Before:
         constant = value.get("constant")
         if not isinstance(constant, str | None):
             raise UserError(f"constant must be a text, got {type(constant).__name__}")
-        return Before(metrics, scores, list(value.get("left_out", ())), constant)
+        return Before(metrics, scores, list(value.get("left_out", ())), constant, read_rule(value.get("question_only")))
     except (UserError, KeyError, TypeError, AttributeError) as error:
         why = str(error) if isinstance(error, UserError) else f"expected metrics and scores ({error})"
         raise UserError(f"{file} is damaged: {why}; remove it, and the model is evaluated again") from error
@@ -103,21 +109,33 @@ def evaluated_before(policy: Policy, tools: Tools) -> None:
     train, held_out = tools.sources.train, tools.sources.held_out
     # So early, for a broken sample may stop the run.
     constant = fitted_constant(tools.asking.task, train, tools.skipped.on_broken(train))
+    rule = rule_of(tools.asking.task, train)
     result = evaluated(policy, tools, "before", on_broken=tools.skipped.on_broken(held_out))
     figures = {"metrics": result.metrics, "ceilings": result.ceilings, "scores": result.scores}
-    write_json(file, {**figures, "left_out": sorted(result.left_out), "constant": constant})
+    fitted = {"constant": constant, "question_only": rule and rule.to_json()}
+    write_json(file, {**figures, "left_out": sorted(result.left_out), **fitted})
 
 
 def evaluated_after(policy: Policy, tools: Tools) -> Evaluation:
     """Evaluate after the last stage, with the controls, on the samples of before.
 
-    One that can no longer be used stops the run. The constant answer goes into the model's folder, where an
-    evaluation without the training data finds it.
+    One that can no longer be used stops the run. The constant answer and the rule for options go into the model's
+    folder, where an evaluation without the training data finds them.
     """
     before = read_before(tools.folder / BEFORE)
     if before.constant is not None:
         write_text(tools.folder / "model" / CONSTANT, before.constant, overwrite=True)
-    return evaluated(policy, tools, "after", leave_out=before.left_out, controls=True, constant=before.constant)
+    if before.rule is not None:
+        write_json(tools.folder / "model" / RULE, before.rule.to_json(), overwrite=True)
+    fitted = {"constant": before.constant, "rule": before.rule}
+    return evaluated(policy, tools, "after", leave_out=before.left_out, controls=True, **fitted)
+
+
+def rule_of(task: Task, source: Source) -> QuestionRule | None:
+    """The rule for options that training questions give; None for a task or data without options. No video is read."""
+    if not any("choices" in need for need in task.needs):
+        return None
+    return fitted_rule(source.samples[index] for index in spread(len(source.samples), QUESTIONS))
 
 
 def ceilings_first(tools: Tools) -> None:
@@ -274,6 +292,8 @@ def absent(result: Evaluation) -> list[str]:
         "other": "no sample has another video to be asked about",
         "constant": "no answer to training samples is known",
     }
+    if any(options_of(one.sample) and one.sample.truth.choices for one in result.predictions):
+        why["question_only"] = "no options of training samples are known"
     return [f"no control {name!r}: {because}" for name, because in why.items() if name not in result.controls]
 
 

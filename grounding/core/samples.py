@@ -50,6 +50,7 @@ class Answer:
         mask: What a point should hit; truths only.
         choices: Letters of the options taken, in capitals.
         text: Free words.
+        also: Other words that are as right as `text`; truths only.
         number: A count, a measure, or a progress in percent.
         size: (height, width) in pixels of the image that box and point are in, where it is known; answers with and
             without it are equal.
@@ -69,6 +70,7 @@ class Answer:
     mask: Mask | None = None
     choices: frozenset[str] | None = None
     text: str | None = None
+    also: tuple[str, ...] | None = None
     number: float | None = None
     size: tuple[int, int] | None = field(default=None, compare=False)
 

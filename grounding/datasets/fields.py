@@ -28,7 +28,7 @@ Box = tuple[float, float, float, float]
 Needs = Sequence[tuple[str, ...]]  # the parts that a truth must have, of each tuple one, see `Task.needs`
 WHICH_AND_WHEN: Needs = (("interval",), ("object_id", "tube"))
 
-_PARTS = ("interval", "intervals", "object_id", "object_ids", "box", "choices", "number", "text")
+_PARTS = ("interval", "intervals", "object_id", "object_ids", "box", "choices", "number", "text", "also")
 _STILL = ("image", "frame", "time")  # what shows one picture alone
 _BESIDE = {"box": _STILL, "choices": ("options",)}  # of which a row must say one beside a key
 
@@ -71,8 +71,11 @@ def read_fields(value: dict[str, Any], *, needs: Needs = WHICH_AND_WHEN, marks: 
         raise UserErrors(errors)
     if "image" in fields:  # a video of one frame
         fields |= {"video": fields.pop("image"), "frame": 0}
+    if "text" in fields:
+        fields |= right_texts(fields["text"])
     said = {part: fields.pop(part) for part in _PARTS if part in fields}
     wanted = {part for need in needs for part in need}
+    wanted |= {"also"} if "text" in wanted else set()
     if "tube" not in wanted:
         fields.pop("boxes", None)
     return {**fields, "truth": Answer(**{part: value for part, value in said.items() if part in wanted})}
@@ -118,8 +121,12 @@ def _read_line(key: str, value: Any) -> str:
     return value
 
 
-def _read_words(key: str, value: Any) -> str:
-    """A text that cannot be taken for what a model says itself, nor for the place of its video."""
+def read_words(key: str, value: Any) -> str:
+    """A text that cannot be taken for what a model says itself, nor for the place of its video.
+
+    Raises:
+        UserError: If it is no text, empty, too long, or holds a token or tag of the model's own.
+    """
     words = _read_text(key, value)
     if len(words) > MAX_QUERY:
         raise UserError(f'"{key}" must have at most {MAX_QUERY} characters, got {len(words)}; shorten it')
@@ -195,12 +202,24 @@ def _read_number(value: Any, key: str = "number") -> float:
     return float(value)
 
 
+def _read_texts(value: Any) -> list[str]:
+    if not isinstance(value, str | list) or value == []:
+        raise UserError(f'"text" must be a text, or a list of all that are right, got {reprlib.repr(value)}')
+    return [read_words("text", one) for one in (value if isinstance(value, list) else [value])]
+
+
+def right_texts(right: Sequence[str]) -> dict[str, Any]:
+    """The parts of a truth that is in words, from all texts that are right, at least one."""
+    first, *others = right
+    return {"text": first} | ({"also": tuple(others)} if others else {})
+
+
 def _read_options(value: Any) -> list[str]:
     if not isinstance(value, list):
         raise UserError(f'"options" must be a list of texts, got {reprlib.repr(value)}')
     with within('"options"'):
         options = [checked_option(one) for one in value]
-    options = [_read_words("options", one) for one in options]
+    options = [read_words("options", one) for one in options]
     if not 2 <= len(options) <= 26:
         raise UserError(f'"options" must be 2 to 26 texts, got {len(options)}')
     if twice := [one for place, one in enumerate(options) if one in options[:place]]:
@@ -251,7 +270,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "id": read_id,
     "video": lambda value: _read_line("video", value),
     "image": _read_image,
-    "query": lambda value: _read_words("query", value),
+    "query": lambda value: read_words("query", value),
     "frame": _read_frame,
     "time": _read_time,
     "segment": lambda value: _read_interval(value, "segment"),
@@ -265,7 +284,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "options": _read_options,
     "choices": lambda value: value,  # letters of the options, so that it is read with them
     "number": _read_number,
-    "text": lambda value: _read_words("text", value),
+    "text": _read_texts,
     "previous": lambda value: _read_number(value, "previous"),
     "episode": lambda value: _read_line("episode", value),
     "split": lambda value: _read_line("split", value),

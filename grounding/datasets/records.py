@@ -21,7 +21,7 @@ from grounding.core.intervals import Interval
 from grounding.core.samples import Answer, Sample
 from grounding.core.tubes import Tube
 from grounding.datasets.entries import Entry, RowDecoder, read_entries
-from grounding.datasets.fields import MAX_QUERY, RESERVED
+from grounding.datasets.fields import MAX_QUERY, RESERVED, read_words
 
 Action = Literal["keep", "clamp", "reject"]
 MAX_NAME = 3000  # characters of an id or a path; TimeRFT's ids hold a sentence
@@ -166,6 +166,10 @@ def sample_of(record: Record, cleaning: Cleaning) -> tuple[Sample, list[Finding]
         truth = Answer(**record.truth, **_times(record, cleaning, found), tube=_tube(record, cleaning, found))
         if any(one.kind != "box" and one.action == "clamped" for one in found):
             record.meta["raw_spans"] = raw
+        said = {"option": record.meta.get("options"), "text": truth.text and [truth.text], "right text": truth.also}
+        for name, texts in said.items():
+            for one in texts or ():
+                read_words(name, one)
         return Sample(checked_name(record.id), _path(record.video), query, truth, record.meta), found
     except Refused:
         raise

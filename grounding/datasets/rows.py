@@ -24,7 +24,7 @@ The truth, of which a task takes the parts that it asks for. There must be one o
     box          [x1, y1, x2, y2], where in the `image` or the `frame`
     choices      the letter of the right one of the `options`, "B", or a list of letters where several are right
     number       a count, a measure, or a progress in percent
-    text         the right words
+    text         the right words, or a list where several are right, the usual first
 
 Times are in seconds from the start of the video, also beside a `segment`; frames count from 0; boxes are xyxy in pixels
 of the source frame. `episode` (a text that rows share whose progress is compared), `split`, `completion`, `thinking`

@@ -17,6 +17,7 @@ from grounding.core.checks import within
 from grounding.core.errors import UserError
 from grounding.core.reading import is_file
 from grounding.datasets.entries import field, list_of, object_of, read_member
+from grounding.datasets.fields import read_words, right_texts
 from grounding.datasets.records import Finding, Read, Record, checked_name
 from grounding.datasets.scanqa import answered
 
@@ -34,8 +35,8 @@ def read_sqa3d(path: Path) -> Read:
                 name,
                 checked_name(field(row, "scene_id")),
                 field(row, "question"),
-                {} if answers is None else {"text": answers[0]},
-                meta={"situation": row.get("situation"), "answers": answers},
+                {} if answers is None else right_texts(answers),
+                meta={"situation": read_words("situation", field(row, "situation"))},
             )
         except UserError as error:
             yield Finding("row", "rejected", place, None, str(error))

@@ -2,7 +2,8 @@
 
 - `blind`: the policy is asked the same about a blanked video;
 - `other`: the policy is asked the same about the video of another sample;
-- `constant`: one text is said about every video, the best for training samples (`best_constant`).
+- `constant`: one text is said about every video, the best for training samples (`best_constant`);
+- `question_only`: of options, what training questions tell about the question and its options alone.
 
 What is said is read and measured as if it had been said about the sample's own video.
 """
@@ -14,14 +15,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from grounding.core import Clip, LoadedSample, UserError, UserTurn
+from grounding.core import Answer, Clip, LoadedSample, UserError, UserTurn
 from grounding.evaluation.metrics import Score, score, summarise
+from grounding.evaluation.question_only import QuestionRule
 from grounding.policies.policy import Policy, VideoPrompt
 from grounding.policies.shared_prefix import generate
 from grounding.tasks.asking import Asked, Asking
+from grounding.tasks.options import options_of
 from grounding.tasks.task import Said, Task
 
-NAMES = ("blind", "other", "constant")
+NAMES = ("blind", "other", "constant", "question_only")
 GREY = 128  # of every pixel of a blanked clip
 DIGITS = 9  # to which means are compared, so that rounding breaks no tie
 
@@ -76,6 +79,7 @@ class Controls:
         max_new_tokens: Longest completion.
         partners: Find the videos of `other`.
         constant: The text that is said about every video; None if none is known.
+        rule: Takes options for `question_only`; None if none is known.
     """
 
     policy: Policy
@@ -83,6 +87,7 @@ class Controls:
     max_new_tokens: int
     partners: Partners
     constant: str | None
+    rule: QuestionRule | None
 
     def replies(self, batch: Sequence[Asked]) -> list[dict[str, Reply]]:
         """What is said about each sample of a batch, by the names of `NAMES`; one that cannot be had is not there."""
@@ -90,6 +95,7 @@ class Controls:
             "blind": self._say([self._encoded(blanked(asked.turn)) for asked in batch]),
             "other": self._say([self._other(asked.loaded) for asked in batch]),
             "constant": [self.constant] * len(batch),
+            "question_only": [self._by_rule(asked.loaded) for asked in batch],
         }
         return [
             {name: self._judged(said, asked.loaded) for name in NAMES if (said := texts[name][place]) is not None}
@@ -105,6 +111,14 @@ class Controls:
             return self._encoded(self.asking(replace(partner, sample=loaded.sample)).turn)
         except UserError:  # this question and that video together are longer than the model's context, say
             return None
+
+    def _by_rule(self, loaded: LoadedSample) -> str | None:
+        """The constant answer with the options that the rule takes; None for a question without options."""
+        if self.rule is None or loaded.sample.truth.choices is None or not options_of(loaded.sample):
+            return None
+        said = None if self.constant is None else self.asking.task.read(self.constant, loaded)
+        known = said if isinstance(said, Answer) else Answer()
+        return self.asking.task.say(replace(known, choices=self.rule(loaded.sample)), "")
 
     def _encoded(self, turn: UserTurn) -> VideoPrompt:
         return self.policy.encode([turn])[0]

@@ -10,6 +10,7 @@ from functools import partial
 from grounding.core import LoadedSample, Sample, Source, UserError
 from grounding.evaluation.controls import NAMES, Controls, Partners, Reply
 from grounding.evaluation.metrics import Score, score, summarise
+from grounding.evaluation.question_only import QuestionRule
 from grounding.evaluation.report import Shown
 from grounding.policies.policy import Policy, VideoPrompt
 from grounding.policies.shared_prefix import generate
@@ -81,6 +82,7 @@ def evaluate(
     on_broken: Callable[[Sample, str], None] | None = None,
     controls: bool = False,
     constant: str | None = None,
+    rule: QuestionRule | None = None,
 ) -> Evaluation:
     """Ask the policy about every sample of a source and score the answers, with a batch in memory at a time.
 
@@ -96,6 +98,7 @@ def evaluate(
         on_broken: Takes each sample that cannot be used and why, and it is left out; if None, the first one stops.
         controls: Whether the samples are answered without seeing their videos, too; it takes three times as long.
         constant: With `controls`, the text that is said about every video, see `controls.best_constant`.
+        rule: Likewise, what takes options without their video.
 
     Raises:
         UserError: If no sample is left, or one of them cannot be used and `on_broken` is None.
@@ -106,7 +109,7 @@ def evaluate(
     predictions: list[Prediction] = []
     left_out = set(leave_out)
     partners = Partners(partial(_first_of_another, source, ready, left_out))
-    beside = Controls(policy, asking, max_new_tokens, partners, constant) if controls else None
+    beside = Controls(policy, asking, max_new_tokens, partners, constant, rule) if controls else None
     for start in progress(range(0, len(source.samples), batch)):
         wanted = [sample for sample in source.samples[start : start + batch] if sample.id not in left_out]
         usable = _usable(wanted, ready, on_broken, left_out)

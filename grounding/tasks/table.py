@@ -5,9 +5,10 @@ from __future__ import annotations
 from grounding.tasks.box import BOX
 from grounding.tasks.gqa import GQA
 from grounding.tasks.progress import PROGRESS
+from grounding.tasks.qa import QA
 from grounding.tasks.rvos import RVOS
 from grounding.tasks.stvg import STVG
 from grounding.tasks.task import Task
 from grounding.tasks.vtg import VTG
 
-TASKS: dict[str, Task] = {task.name: task for task in (STVG, VTG, GQA, BOX, PROGRESS, RVOS)}
+TASKS: dict[str, Task] = {task.name: task for task in (STVG, VTG, GQA, QA, BOX, PROGRESS, RVOS)}

@@ -267,7 +267,7 @@ def test_the_gold_check_of_every_schema(tmp_path: Path, name: str) -> None:
 def test_what_the_catalog_says_of_truths_is_what_readers_give(tmp_path: Path, name: str) -> None:
     samples = open_dataset(name, written(tmp_path, name, GOOD[name][1])).samples
     said = {part for sample in samples for part, value in vars(sample.truth).items() if value is not None}
-    assert said == set(DATASETS[name].truth)
+    assert said - {"also"} == set(DATASETS[name].truth)
 
 
 VALUES = st.recursive(

@@ -89,6 +89,8 @@ def test_every_part_of_an_answer_has_a_key() -> None:
         ),
     }
     assert read_fields({**BARE, **said}, needs=(("number",),), marks=False)["truth"] == Answer(number=40.0)
+    several = read_fields({**BARE, "text": ["a cup", "cup"]}, needs=(("text",),), marks=False)
+    assert several["truth"] == Answer(text="a cup", also=("cup",))
     none = read_fields({**BARE, "object_ids": [], "segment": [0, 3]}, needs=(("object_ids",),), marks=False)
     assert none == {**BARE, "segment": Interval(0.0, 3.0), "truth": Answer(object_ids=frozenset())}
 
@@ -120,6 +122,9 @@ OPTIONS = {"options": ["left", "right"]}
         ),
         ({"number": "4"}, "\"number\" must be a finite number, got '4'"),
         ({"number": True}, '"number" must be a finite number, got True'),
+        ({"text": []}, '"text" must be a text, or a list of all that are right, got []'),
+        ({"text": 3}, '"text" must be a text, or a list of all that are right, got 3'),
+        ({"text": ["x", 3]}, '"text" must be a text that is not empty, got 3'),
         ({"text": ""}, "\"text\" must be a text that is not empty, got ''"),
         ({"text": "x" * 2001}, '"text" must have at most 2000 characters, got 2001; shorten it'),
         (

@@ -23,7 +23,7 @@ def test_the_first_answer_is_the_truth_and_all_are_kept(tmp_path: Path) -> None:
     (tmp_path / "ScanQA_v1.0_val.json").write_text(json.dumps([ROW]))
     (sample,) = open_dataset("scanqa", tmp_path, split="val").samples
     assert (sample.id, sample.video, sample.truth.text) == ("val-scene0011-0", "scene0011_00", "brown")
-    assert sample.meta["answers"] == ["brown", "dark brown"] and sample.meta["object_ids"] == [8]
+    assert sample.truth.also == ("dark brown",) and sample.meta["object_ids"] == [8]
 
 
 def test_a_test_split_has_no_answers(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def write(folder: Path, questions: Any, annotations: Any = None) -> Path:
 def test_questions_and_answers_come_together(tmp_path: Path) -> None:
     (sample,) = open_dataset("sqa3d", write(tmp_path, [QUESTION], [ANSWER]), split="val").samples
     assert (sample.id, sample.video, sample.truth.text) == ("220602000002", "scene0050_00", "piano")
-    assert sample.meta["answers"] == ["piano", "a piano"]
+    assert sample.truth.also == ("a piano",)
     assert sample.meta["situation"] == "I am standing by the ottoman."
 
 

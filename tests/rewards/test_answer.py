@@ -18,6 +18,7 @@ from rewards import (
     progress_nearness,
     relative_accuracy,
     rouge,
+    rouge_l,
 )
 from rewards.answer import _common_length
 
@@ -107,6 +108,29 @@ def test_exact_match(text, truth, expected):
 )
 def test_rouge_hand_worked(text, truth, expected):
     assert rouge(said(text), said(truth), META) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("cat", 2 * 1 / 4),
+        ("sat cat the", 2 * 1 / 6),
+        ("The cat is now sat.", 2 * 3 / 8),
+        ("", 0.0),
+        ("the cat sat", 1.0),
+    ],
+)
+def test_the_longest_sequence_alone(text, expected):
+    assert rouge_l(said(text), said("the cat sat"), META) == pytest.approx(expected)
+
+
+def test_of_several_right_answers_the_best_fitting_counts():
+    truth = Answer(text="brown", also=("dark brown", "wood"))
+    assert [exact_match(said(one), truth, META) for one in ("Brown.", "wood", "dark", "brown wood")] == [1, 1, 0, 0]
+    assert rouge(said("dark brown"), truth, META) == 1.0
+    assert rouge_l(said("light brown"), truth, META) == pytest.approx(2 / 3)  # with brown; with dark brown 2 / 4
+    assert exact_match(truth, said("wood"), META) == 0.0  # what is said is one answer
+    assert exact_match(FAILED, truth, META) == 0.0
 
 
 def test_stuffing_words_does_not_pay():
@@ -215,7 +239,7 @@ def test_answer_accuracy_takes_the_kind_of_the_truth():
     ("score", "truth"),
     [
         *((score, options("A")) for score in (choice_match, choice_soft, choice_jaccard, choice_f1)),
-        *((score, said("red")) for score in (exact_match, rouge)),
+        *((score, said("red")) for score in (exact_match, rouge, rouge_l)),
         *((score, number(3)) for score in (relative_accuracy, mean_relative_accuracy, progress_nearness)),
     ],
 )

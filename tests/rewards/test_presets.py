@@ -60,6 +60,7 @@ def test_a_failure_gets_the_least_of_every_reward(name):
         ("timezero", 2.0),
         ("when", 2.0),
         ("grounded", 3.0),
+        ("what", 2.0),
         ("tvg_r1", 1.0),
         ("temporal_r1", 1.0),
         ("videotg_r1", 2.0),

@@ -50,7 +50,7 @@ def equal(one: Any, other: Any) -> bool:
 
 
 def test_the_table_goes_by_names() -> None:
-    assert list(TASKS) == ["stvg", "vtg", "gqa", "box", "progress", "rvos"]
+    assert list(TASKS) == ["stvg", "vtg", "gqa", "qa", "box", "progress", "rvos"]
     assert all(task.name == name for name, task in TASKS.items())
 
 
