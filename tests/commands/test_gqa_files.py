@@ -1,4 +1,4 @@
-"""`task=gqa` trains on files as the datasets' authors write them; a row that cannot be asked about is told in a line."""
+"""`task=gqa` trains on files as the datasets' authors write them; a row that cannot be asked about: one line."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from grounding.training.options import composed
-from grounding.training.run import train
 from omegaconf import OmegaConf
 
+from grounding.commands.options import composed
+from grounding.commands.train import train
 from grounding.core import UserErrors, write_video
 from grounding.training.config import register
 
