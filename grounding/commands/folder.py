@@ -19,7 +19,6 @@ from omegaconf import OmegaConf
 from grounding.commands.options import read_options
 from grounding.core import UserError
 from grounding.core.files import write_text
-from grounding.jobs.checkpoints import Checkpoints
 from grounding.jobs.lock import LOCK, held
 from grounding.jobs.runlog import cut_metrics
 from grounding.training.config import Config, as_yaml
@@ -124,14 +123,14 @@ def _cut_back(folder: Path, config: Config, stages: Sequence[Stage]) -> None:
 
 def _done(place: Place, config: Config) -> float:
     """The step that a stage goes on from, infinite where it is complete."""
-    checkpoints = Checkpoints(place.folder / "checkpoints", config.trainer.keep)
+    checkpoints = place.checkpoints(config.trainer.keep)
     checkpoints.clean()
     newest = checkpoints.latest()
     if place.model.is_dir():
         return math.inf
     if newest is None:
         return 0
-    newest.check(PartialState().num_processes)
+    newest.check(checkpoints.processes)
     return newest.step
 
 

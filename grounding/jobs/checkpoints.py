@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 import shutil
 import zlib
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from accelerate import PartialState
+from safetensors import SafetensorError
 from transformers import TrainerState
 
 from grounding.core import UserError
@@ -24,6 +26,7 @@ STATE = "trainer_state.json"  # transformers' own note
 LARGE = 1 << 26  # bytes; larger files are known by their size alone, for reading all of a large model takes minutes
 Mark = tuple[int, int | None]
 _REMEDY = "remove the folder to go on from the checkpoint before it"
+_FOREIGN = (LookupError, RuntimeError, ValueError, TypeError, AttributeError)  # of what holds something else
 _NAME = re.compile(r"step-\d{6,12}")
 
 
@@ -80,10 +83,17 @@ class Checkpoints:
     Args:
         folder: Made with the first checkpoint.
         keep: The last so many stay, and the one with the highest reward.
+        alone: Whether the first process trains while the others wait for its end; else all write their parts.
     """
 
     folder: Path
     keep: int
+    alone: bool = False
+
+    @property
+    def processes(self) -> int:
+        """How many write a checkpoint."""
+        return 1 if self.alone else PartialState().num_processes
 
     def found(self) -> list[Checkpoint]:
         """All whole checkpoints, oldest first.
@@ -102,19 +112,20 @@ class Checkpoints:
 
     @contextmanager
     def saving(self, step: int, reward: float | None) -> Iterator[Path]:
-        """Give every process a folder to write to; it becomes the checkpoint of the step when the block ends well.
+        """Give all that write a folder to write to; it becomes the checkpoint of the step when the block ends well.
 
         Raises:
             UserError: If the disk is full or not writable; older checkpoints are as they were.
         """
-        first = PartialState().is_main_process
+        first, path = PartialState().is_main_process, self.folder / f"step-{step:06d}"
         if first:
             self.clean()
-        with shared_folder(self.folder / f"step-{step:06d}") as partial:
+        with whole_folder(path) if self.alone else shared_folder(path) as partial:
             yield partial
-            PartialState().wait_for_everyone()
+            if not self.alone:
+                PartialState().wait_for_everyone()
             if first:
-                note = {"step": step, "reward": reward, "processes": PartialState().num_processes}
+                note = {"step": step, "reward": reward, "processes": self.processes}
                 text = json.dumps({**note, "files": _files(partial)}, indent=1)
                 (partial / NOTE).write_text(text + "\n", encoding="utf-8")
         if first:
@@ -136,6 +147,20 @@ class Checkpoints:
                 # Renamed first: a folder that is half removed must not look like a whole one.
                 doomed = checkpoint.path.rename(self.folder / f".{checkpoint.path.name}.old")
                 shutil.rmtree(doomed)
+
+
+@contextmanager
+def reading(checkpoint: str | Path | None) -> Iterator[None]:
+    """Say in one line why a checkpoint cannot be gone on from, whichever library reads it.
+
+    Raises:
+        UserError: If it is damaged, or another program's.
+    """
+    try:
+        yield
+    except (OSError, SafetensorError, pickle.UnpicklingError, EOFError, *_FOREIGN) as error:
+        why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(f"cannot read the checkpoint {checkpoint}: {why}; remove it to resume before it") from error
 
 
 @contextmanager

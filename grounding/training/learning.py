@@ -14,7 +14,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import PrinterCallback
 
 from grounding.core import Source
-from grounding.jobs.checkpoints import shared_folder
+from grounding.jobs.checkpoints import Checkpoints, shared_folder
 from grounding.jobs.processes import PATIENCE, told_to_shard, without_gpu
 from grounding.jobs.skipped import OnBroken
 from grounding.policies.embedding_cache import EmbeddingCache, fingerprint
@@ -53,10 +53,16 @@ class Place:
     Args:
         folder: Its own, for checkpoints and whatever else it needs to go on after it was stopped.
         model: Where its policy is saved in the end.
+        alone: Whether the first process trains while the others wait.
     """
 
     folder: Path
     model: Path
+    alone: bool = False
+
+    def checkpoints(self, keep: int) -> Checkpoints:
+        """Those of the stage, of which so many stay."""
+        return Checkpoints(self.folder / "checkpoints", keep, self.alone)
 
 
 def learn(policy: Policy, work: Work, place: Place, make: Callable[[Policy, EmbeddingCache | None], Steady]) -> Policy:

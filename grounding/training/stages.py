@@ -14,16 +14,13 @@ from accelerate import PartialState
 
 from grounding.core import UserErrors
 from grounding.core.checks import unknown
-from grounding.jobs.checkpoints import Checkpoints
 from grounding.jobs.runlog import RunLog
 from grounding.policies.policy import Policy, save_policy
-from grounding.tasks.table import TASKS
 from grounding.training.config import SAVED, Config, as_yaml
-from grounding.training.data import warmup_first_clip
 from grounding.training.grpo import check_objective, run_grpo
 from grounding.training.learning import Phase, Place, Work
 from grounding.training.sft import check_completions, run_sft
-from grounding.training.warmup import WarmupPlan, warm_up
+from grounding.training.warmup import run_warmup, warmup_steps
 
 
 def no_check(work: Work) -> None:
@@ -51,25 +48,10 @@ class Stage:
     alone: bool = False
 
 
-def warmup(policy: Policy, work: Work, place: Place, phase: Phase) -> Policy:
-    """The tiny policy's supervised steps on the toy world; begun again where it was stopped."""
-    config, lessons = work.config, work.asking.task.teaching.lessons
-    first = warmup_first_clip(config.seed)
-    plan = WarmupPlan(lessons, config.warmup.batch, config.warmup.lr, warmup_steps(config), first)
-    warm_up(policy, work.asking, plan, phase)
-    return policy
-
-
-def warmup_steps(config: Config) -> int:
-    """As many as the configuration says, else the task."""
-    steps = config.warmup.max_steps
-    return TASKS[config.task.name].teaching.steps if steps is None else steps
-
-
 STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
-        Stage("warmup", warmup_steps, warmup, alone=True),
+        Stage("warmup", warmup_steps, run_warmup, alone=True),
         Stage("sft", lambda config: config.sft.max_steps, run_sft, check_completions),
         Stage("grpo", lambda config: config.trainer.max_steps, run_grpo, check_objective),
     )
@@ -98,16 +80,17 @@ def chosen(config: Config) -> list[Stage]:
 
 def places(folder: Path, stages: Sequence[Stage]) -> list[Place]:
     """Where each stage of a run keeps what it makes; the last one's policy is the run's."""
-    last = len(stages) - 1
-    folders = [folder / stage.name for stage in stages]
-    return [Place(own, folder / "model" if number == last else own / "model") for number, own in enumerate(folders)]
+    own = [folder / stage.name for stage in stages]
+    models = [*(one / "model" for one in own[:-1]), folder / "model"][: len(own)]
+    made = zip(own, models, stages, strict=True)
+    return [Place(one, model, stage.alone) for one, model, stage in made]
 
 
 def train_stage(stage: Stage, policy: Policy, work: Work, place: Place, log: RunLog) -> None:
     """Train a policy through a stage and save it, unless that is done already."""
     first, config = PartialState().is_main_process, work.config
     if not place.model.is_dir() and (first or not stage.alone):
-        newest = Checkpoints(place.folder / "checkpoints", config.trainer.keep).latest()
+        newest = place.checkpoints(config.trainer.keep).latest()
         with log.phase(stage.name, stage.steps(config), newest.step if newest else 0) as phase:
             policy = stage.train(policy, work, place, phase)
         if first and not place.model.is_dir():

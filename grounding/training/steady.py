@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import logging
 import math
-import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch.distributed.tensor import DTensor
 from transformers import AutoModelForImageTextToText, Trainer, TrainerCallback, TrainerState
 
 from grounding.core import UserError
 from grounding.jobs.batches import save_batch
-from grounding.jobs.checkpoints import Checkpoints
+from grounding.jobs.checkpoints import Checkpoints, reading
 from grounding.policies.precision import MOVED, Movement, too_still
 
 MOST_SKIPPED = 5  # steps in a row that may be skipped
@@ -100,26 +97,26 @@ class Steady(Trainer):
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         target = self.model if model is None else model
         if self.is_fsdp_enabled:
-            with _reading(resume_from_checkpoint):
+            with reading(resume_from_checkpoint):
                 super()._load_from_checkpoint(resume_from_checkpoint, model)
             return
         if hasattr(target, "peft_config"):
-            with _reading(resume_from_checkpoint):
+            with reading(resume_from_checkpoint):
                 _load_adapters(target, Path(resume_from_checkpoint))
             return
         # transformers compares the names of the file with those in memory, and for this model they differ.
-        with _reading(resume_from_checkpoint):
+        with reading(resume_from_checkpoint):
             saved = AutoModelForImageTextToText.from_pretrained(
                 resume_from_checkpoint, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
             )  # float32 holds frozen weights of 16 bits exactly too
             target.load_state_dict(saved.state_dict())
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
-        with _reading(checkpoint):
+        with reading(checkpoint):
             super()._load_optimizer_and_scheduler(checkpoint)
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
-        with _reading(checkpoint):
+        with reading(checkpoint):
             super()._load_rng_state(checkpoint)
 
     def compute_loss(
@@ -219,12 +216,3 @@ def _move_up(folder: Path) -> None:
     for path in folder.iterdir():
         path.rename(folder.parent / path.name)
     folder.rmdir()
-
-
-@contextmanager
-def _reading(checkpoint: str | None) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, SafetensorError, pickle.UnpicklingError, EOFError, KeyError, RuntimeError, ValueError) as error:
-        why = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(f"cannot read the checkpoint {checkpoint}: {why}; remove it to resume before it") from error

@@ -9,17 +9,24 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from transformers import TrainerState
 
 from grounding.datasets.toy import toy_source
+from grounding.jobs.checkpoints import STATE, Checkpoints, reading
 from grounding.policies.policy import Policy, VideoPrompt
 from grounding.policies.precision import Movement, too_still, train_in_float32
 from grounding.policies.shared_prefix import log_probs, read_prompts
 from grounding.tasks.asking import Asked, Asking
+from grounding.tasks.table import TASKS
 from grounding.tasks.teaching import Lesson
+from grounding.training.config import Config
+from grounding.training.data import warmup_first_clip
+from grounding.training.learning import Phase, Place, Work
 from grounding.training.lessons import Says, naming_loss, turns_of, two_frames
 from grounding.training.talks import Turn, completion_tokens, pad_answers
 
@@ -28,6 +35,7 @@ _log = logging.getLogger(__name__)
 NAMING = 0.5  # weight of the visual tokens' words beside the answers; our choice
 RAMP = 30  # steps over which the learning rate rises at the beginning of a lesson
 FALL = 100  # steps over which it falls to 0 at the end of the warm-up: IDs are told apart far better for it
+LEARNT = "learnt.pt"  # in a checkpoint: weights, and what the optimizers keep
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,7 @@ class WarmupPlan:
         lr: Largest learning rate of AdamW.
         max_steps: Of all lessons together.
         first_clip: Number of the first toy clip; the following ones are used too.
+        save_steps: A checkpoint every so many steps; 0 for none.
     """
 
     lessons: Sequence[Lesson]
@@ -47,6 +56,7 @@ class WarmupPlan:
     lr: float
     max_steps: int
     first_clip: int
+    save_steps: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,19 +74,42 @@ class Batch:
     prompts: Sequence[VideoPrompt]
 
 
-def warm_up(policy: Policy, asking: Asking, plan: WarmupPlan, log: Callable[[dict[str, float]], None]) -> None:
-    """Train the policy in place, supervised.
+def run_warmup(policy: Policy, work: Work, place: Place, phase: Phase) -> Policy:
+    """Train the tiny policy on the toy world, see `warm_up`."""
+    config, lessons = work.config, work.asking.task.teaching.lessons
+    steps, first, save = warmup_steps(config), warmup_first_clip(config.seed), config.trainer.save_steps
+    plan = WarmupPlan(lessons, config.warmup.batch, config.warmup.lr, steps, first, save)
+    warm_up(policy, work.asking, plan, phase, place.checkpoints(config.trainer.keep))
+    return policy
+
+
+def warmup_steps(config: Config) -> int:
+    """As many as the configuration says, else the task."""
+    steps = config.warmup.max_steps
+    return TASKS[config.task.name].teaching.steps if steps is None else steps
+
+
+def warm_up(
+    policy: Policy, asking: Asking, plan: WarmupPlan, log: Phase, checkpoints: Checkpoints | None = None
+) -> None:
+    """Train the policy in place, supervised; what a step learns from follows from its number.
 
     Args:
         policy: The policy, trained in full.
         asking: What is shown and asked.
         plan: What to learn from, and how long.
         log: Takes the figures of every step.
+        checkpoints: Goes on from the newest, if there is any, and saves others; None does neither.
+
+    Raises:
+        UserError: If the newest checkpoint cannot be read.
     """
     train_in_float32(policy.model)
     optimizers = make_optimizers(policy.model, plan.lr)
+    learners = [policy.model, *optimizers]
+    done = go_on(learners, checkpoints) if checkpoints else 0
     policy.model.train()
-    for step, (number, lesson, since) in enumerate(schedule(plan)):
+    for step, (number, lesson, since) in enumerate(schedule(plan)[done:], start=done):
         begin = time.perf_counter()
         rate = lesson.pace * min(1.0, (since + 1) / RAMP, (plan.max_steps - step) / FALL)
         for optimizer in optimizers:
@@ -94,6 +127,27 @@ def warm_up(policy: Policy, asking: Asking, plan: WarmupPlan, log: Callable[[dic
         log({"lesson": number, "loss": loss.item(), **figures, "seconds/step": seconds})
         if movement and (warning := too_still(movement.share(policy.model.parameters()))):
             _log.warning(warning)
+        if checkpoints and plan.save_steps and (step + 1) % plan.save_steps == 0:
+            save(learners, checkpoints, step + 1)
+
+
+def go_on(learners: Sequence[Any], checkpoints: Checkpoints) -> int:
+    """Bring the model and its optimizers to where the newest checkpoint has them; gives its step, 0 without any."""
+    newest = checkpoints.latest()
+    if newest is None:
+        return 0
+    with reading(newest.path):
+        saved = torch.load(newest.path / LEARNT, map_location="cpu", weights_only=True)
+        for learner, state in zip(learners, saved, strict=True):
+            learner.load_state_dict(state)
+    return newest.step
+
+
+def save(learners: Sequence[Any], checkpoints: Checkpoints, step: int) -> None:
+    """Save a checkpoint of the model and its optimizers after a step."""
+    with checkpoints.saving(step, None) as folder:
+        torch.save([learner.state_dict() for learner in learners], folder / LEARNT)
+        TrainerState(global_step=step).save_to_json(str(folder / STATE))  # which every checkpoint has
 
 
 def schedule(plan: WarmupPlan) -> list[tuple[int, Lesson, int]]:

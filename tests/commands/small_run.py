@@ -39,7 +39,12 @@ def by_letters(answer: Any, truth: Any, meta: Any) -> float:
 
 
 def small_config(out: Path, **changes: dict[str, Any]) -> Config:
-    """Six steps on three clips (so on several passes over them), a checkpoint every two; `changes` by group."""
+    """Three steps of warm-up and six on three clips (so on several passes over them), a checkpoint every two.
+
+    Args:
+        out: The run folder.
+        changes: Of options, by group.
+    """
     return Config(
         task=TaskConfig(weights={"temporal_iou": 0.0, "tube_viou": 0.0}),
         data=ToyConfig(eval_samples=2, fps=1.0, objects=1, **{"train_clips": 3, **changes.get("data", {})}),
@@ -58,7 +63,7 @@ def small_config(out: Path, **changes: dict[str, Any]) -> Config:
                 **changes.get("trainer", {}),
             }
         ),
-        warmup=WarmupConfig(**{"max_steps": 2, "batch": 2, **changes.get("warmup", {})}),
+        warmup=WarmupConfig(**{"max_steps": 3, "batch": 2, **changes.get("warmup", {})}),
         sft=SFTConfig(**{"max_steps": 3, "videos": 4, **changes.get("sft", {})}),
         stages=["sft"] if "sft" in changes else None,
         marker=MarkerConfig(size=15.0),

@@ -28,7 +28,7 @@ RUN = str(Path(__file__).parent / "small_run.py")
 CHANGES = {
     "trainer": {"prompts": 4, "groups_per_pass": 2, "max_steps": 3},
     "data": {"train_clips": 50},
-    "warmup": {"max_steps": 2},
+    "warmup": {"max_steps": 3},
     "objective": {"lr": 0.5, "clip": 1e9},  # of SGD
 }
 SAME = (
@@ -75,7 +75,7 @@ def test_two_processes_are_like_one(two: Path, tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, RUN, str(one), json.dumps(CHANGES)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     figures = metrics(one), metrics(two)
-    assert [row["step"] for row in figures[1]] == [1, 2, 1, 2, 3]  # one process writes
+    assert [row["step"] for row in figures[1]] == [1, 2, 3, 1, 2, 3]  # one process writes
     for a, b in zip(*figures, strict=True):
         for key in set(SAME) & a.keys():
             assert b[key] == pytest.approx(a[key], rel=1e-4, abs=1e-6), (key, a["step"])
@@ -116,9 +116,24 @@ def test_two_processes_resume_as_if_never_stopped(two: Path, tmp_path: Path) -> 
     assert (out / "grpo" / "checkpoints" / "step-000002" / "rng_state_1.pth").exists()
     done = launched("ddp", "small_run.py", str(out), json.dumps(CHANGES))
     assert done.returncode == 0, done.stderr
-    assert [row["step"] for row in metrics(out)] == [1, 2, 1, 2, 3]
+    assert [row["step"] for row in metrics(out)] == [1, 2, 3, 1, 2, 3]
     assert metrics(out)[-1]["loss"] == metrics(two)[-1]["loss"]
     assert largest_difference(weights(out / "model"), weights(two / "model")) == 0
+
+
+@pytest.mark.slow
+def test_two_processes_go_on_with_the_warm_up_of_the_first(two: Path, tmp_path: Path) -> None:
+    out = stopped_after_two(two, tmp_path / "run")
+    for name in ("warmup/model", "grpo"):
+        shutil.rmtree(out / name)
+    saved = out / "warmup" / "checkpoints" / "step-000002"
+    before = saved.stat().st_mtime_ns
+    done = launched("ddp", "small_run.py", str(out), json.dumps(CHANGES))
+    assert done.returncode == 0, done.stderr
+    assert saved.stat().st_mtime_ns == before  # it was not begun again
+    assert [row["step"] for row in metrics(out)] == [1, 2, 3, 1, 2, 3]
+    assert [row["loss"] for row in metrics(out)] == [row["loss"] for row in metrics(two)]
+    assert largest_difference(weights(out / "warmup" / "model"), weights(two / "warmup" / "model")) == 0
 
 
 SHARDED = {  # by config, what only a model that was shared out leaves in a checkpoint
@@ -188,7 +203,7 @@ def test_a_model_that_is_shared_out_resumes_as_if_never_stopped(config: str, tmp
     shared_out(config, whole, changes=adamw, words=("adamw",))
     out = stopped_after_two(whole, tmp_path / "run")
     shared_out(config, out, changes=adamw, words=("adamw",))
-    assert [row["step"] for row in metrics(out)] == [1, 2, 1, 2, 3]
+    assert [row["step"] for row in metrics(out)] == [1, 2, 3, 1, 2, 3]
     moved = largest_difference(weights(whole / "warmup" / "model"), weights(whole / "model"))
     assert moved > 1e-3
     assert largest_difference(weights(whole / "model"), weights(out / "model")) < 1e-4 * moved

@@ -65,8 +65,9 @@ def assert_equal_runs(one: Path, other: Path) -> None:
     assert rows(one / "metrics.jsonl") == rows(other / "metrics.jsonl")
     for name in ("predictions_before.jsonl", "predictions_after.jsonl"):
         assert (one / name).read_text() == (other / name).read_text()
-    a, b = (Checkpoints(out / "grpo" / "checkpoints", 1).found() for out in (one, other))
-    assert [c.step for c in a] == [c.step for c in b]
+    for stage in ("warmup", "grpo"):
+        a, b = (Checkpoints(out / stage / "checkpoints", 1).found() for out in (one, other))
+        assert [c.step for c in a] == [c.step for c in b]
     for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth"):
         with torch.serialization.safe_globals([*_numpy_types()]):
             x, y = (torch.load(found[-1].path / name, weights_only=True) for found in (a, b))
@@ -105,6 +106,20 @@ def test_the_uninterrupted_run_learns_and_keeps_the_last_checkpoints(uninterrupt
     # The mean reward of steps 3 and 4, as the run logged it.
     assert found[-2].reward == pytest.approx((grpo[2]["reward"] + grpo[3]["reward"]) / 2)
     assert not list(uninterrupted.rglob("training_args.bin"))
+
+
+def test_killed_in_the_warm_up(start: Start, uninterrupted: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    folder = out / "warmup" / "checkpoints"
+    kill_when(start(out), lambda: any(folder.glob(".step-000002.partial/*")))
+    assert Checkpoints(folder, 1).latest() is None
+    kill_when(start(out), (folder / "step-000002").exists)
+    before = (folder / "step-000002").stat().st_mtime_ns
+    kill_when(start(out), lambda: any((out / "warmup").glob(".model.partial/*")))
+    assert not (out / "warmup" / "model").exists()
+    finish(start, out)
+    assert (folder / "step-000002").stat().st_mtime_ns == before  # it was not begun again
+    assert_equal_runs(uninterrupted, out)
 
 
 def kill_when(process: Any, condition: Callable[[], bool], then_wait: float = 0.0) -> None:

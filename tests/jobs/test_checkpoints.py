@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from accelerate import PartialState
 from safetensors.torch import save_file
 
 from grounding.core import UserError
@@ -90,6 +91,19 @@ def test_a_checkpoint_is_gone_on_from_by_as_many_processes(tmp_path: Path) -> No
     checkpoint.check(1)
     with pytest.raises(UserError, match="was saved by 1 processes, and 2 would go on; launch as many"):
         checkpoint.check(2)
+
+
+def test_one_that_trains_alone_waits_for_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forever(self: PartialState) -> None:
+        raise AssertionError("it waits")
+
+    monkeypatch.setattr(PartialState, "num_processes", property(lambda self: 2), raising=False)
+    monkeypatch.setattr(PartialState, "wait_for_everyone", forever)
+    checkpoints = Checkpoints(tmp_path, keep=1, alone=True)
+    save(checkpoints, 1, None)
+    newest = checkpoints.latest()
+    assert newest is not None
+    assert (newest.processes, checkpoints.processes, Checkpoints(tmp_path, keep=1).processes) == (1, 1, 2)
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,20 @@
-"""Supervised warm-up: its schedule, its loss by hand, and that it learns."""
+"""Supervised warm-up: its schedule, its loss by hand, that it learns, and that it goes on where it was stopped."""
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from math import log
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from grounding.core import UserError
+from grounding.jobs.checkpoints import STATE, Checkpoints
 from grounding.policies.policy import Policy
 from grounding.tasks.asking import Asking
 from grounding.tasks.stvg import STVG
@@ -18,10 +22,14 @@ from grounding.tasks.teaching import LESSONS, Lesson
 from grounding.training.lessons import naming_loss
 from grounding.training.talks import completion_tokens
 from grounding.training.warmup import (
+    LEARNT,
     NAMING,
     WarmupPlan,
     exact,
+    go_on,
     make_batch,
+    make_optimizers,
+    save,
     schedule,
     supervised_loss,
     warm_up,
@@ -46,7 +54,7 @@ def test_the_schedule_by_hand() -> None:
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 7, 420])
-def test_every_step_has_a_stage(steps: int) -> None:
+def test_every_step_has_a_lesson(steps: int) -> None:
     assert len(schedule(replace(PLAN, lessons=LESSONS, max_steps=steps))) == steps
 
 
@@ -121,7 +129,7 @@ def test_it_trains_every_part_and_logs_every_step(fresh: Callable[[], Policy]) -
     assert not {name for name in still if not name.endswith(("bias", "patch_embed.proj.weight"))}
 
 
-def test_the_rate_rises_at_the_beginning_of_every_stage_and_falls_at_the_end(
+def test_the_rate_rises_at_the_beginning_of_every_lesson_and_falls_at_the_end(
     fresh: Callable[[], Policy], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = "grounding.training.warmup"
@@ -140,6 +148,75 @@ def test_the_rate_rises_at_the_beginning_of_every_stage_and_falls_at_the_end(
     warm_up(policy, ASKING, plan, lambda _: None)
     # Half at first and half in the last step; the second lesson at half the pace.
     assert rates == [2.0, 4.0, 4.0, 1.0, 2.0, 1.0]
+
+
+def test_it_goes_on_from_the_newest_checkpoint_as_if_never_stopped(fresh: Callable[[], Policy], tmp_path: Path) -> None:
+    lessons = [Lesson(0.5, asks=False), Lesson(0.5)]
+    plan, checkpoints = replace(PLAN, lessons=lessons, max_steps=6, save_steps=2), Checkpoints(tmp_path, 2, alone=True)
+    whole: list[dict[str, float]] = []
+    expected = fresh()
+    warm_up(expected, ASKING, plan, whole.append)
+
+    def stop(figures: dict[str, float]) -> None:
+        if figures["loss"] == whole[4]["loss"]:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        warm_up(fresh(), ASKING, plan, stop, checkpoints)
+    assert [(one.step, one.processes) for one in checkpoints.found()] == [(2, 1), (4, 1)]
+    rest: list[dict[str, float]] = []
+    policy = fresh()
+    warm_up(policy, ASKING, plan, rest.append, checkpoints)
+    assert [(row["lesson"], row["loss"]) for row in rest] == [(row["lesson"], row["loss"]) for row in whole[4:]]
+    weights = expected.model.state_dict()
+    assert all(torch.equal(weights[name], value) for name, value in policy.model.state_dict().items())
+
+
+def learners(width: int = 2) -> list[Any]:
+    model = torch.nn.Linear(width, 2)
+    return [model, *make_optimizers(model, 1e-3)]
+
+
+def test_what_is_saved_is_everything(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path, 1, alone=True)
+    model, *optimizers = learners()
+    model(torch.ones(2)).sum().backward()
+    for optimizer in optimizers:
+        optimizer.step()
+    save([model, *optimizers], checkpoints, 7)
+    newest = checkpoints.latest()
+    assert newest is not None
+    newest.check(1)
+    found = learners()
+    assert go_on(found, checkpoints) == 7
+    assert torch.equal(found[0].weight, model.weight)
+    for mine, other, names in zip(found[1:], optimizers, [["momentum_buffer"], ["exp_avg", "exp_avg_sq"]], strict=True):
+        [kept], [expected] = mine.state.values(), other.state.values()
+        assert all(torch.equal(kept[name], expected[name]) and expected[name].any() for name in names)
+
+
+FOREIGN = {"text": b"no weights", "nothing": b"", "code": pickle.dumps(print)}
+
+
+@pytest.mark.parametrize("content", [*FOREIGN, "cut", "wider", 5, [5, 5, 5], [{}, {}, {}], {"model": 1}], ids=str)
+def test_a_foreign_file_is_one_line(tmp_path: Path, content: Any) -> None:
+    checkpoints = Checkpoints(tmp_path, 1, alone=True)
+    save(learners(3 if content == "wider" else 2), checkpoints, 7)
+    path = tmp_path / "step-000007" / LEARNT
+    if content == "cut":
+        path.write_bytes(path.read_bytes()[:1000])
+    elif content in list(FOREIGN):
+        path.write_bytes(FOREIGN[content])
+    elif content != "wider":
+        torch.save(content, path)
+    with pytest.raises(UserError, match="cannot read the checkpoint .*step-000007: .+; remove it") as caught:
+        go_on(learners(), checkpoints)
+    assert "\n" not in str(caught.value)
+    path.with_name(STATE).write_text("{")
+    newest = checkpoints.latest()
+    assert newest is not None
+    with pytest.raises(UserError, match=f"no longer whole: .*{STATE}"):
+        newest.check(1)
 
 
 @pytest.mark.slow
