@@ -118,7 +118,7 @@ class TrainerConfig:
     max_steps: int = 120
     prompts: int = 16  # prompts (groups) an optimizer step
     groups_per_pass: int = 16  # groups in one forward and backward pass; divides `prompts`, changes memory only
-    save_steps: int = 0  # a checkpoint every so many steps under checkpoints/, to resume from; 0: none
+    save_steps: int = 0  # a checkpoint every so many steps of each stage, to resume from; 0: none
     keep: int = 2  # checkpoints that stay: the last so many, and the one with the highest mean reward of its steps
     eval_batch: int = 64
     gradient_checkpointing: bool = False  # computes activations again in the backward pass: less memory, more time

@@ -304,7 +304,7 @@ def _choose(source: Files, count: int) -> Files:
 
 
 def _drawn(count: int) -> list[int]:
-    """So many numbers from 0, in the order in which samples of that many are evaluated, the same in every run."""
+    """The numbers of all `count` samples, in the order in which they are evaluated, the same in every run."""
     return [int(number) for number in generator("held-out").permutation(count)]
 
 

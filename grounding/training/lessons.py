@@ -23,6 +23,9 @@ from grounding.tasks.asking import Asked, Asking
 from grounding.tasks.teaching import Spot
 from grounding.training.talks import Turn
 
+Says = Callable[[ToyObject | None, Spot], Mapping[str, float]]  # see `grounding.tasks.teaching.Teaching`
+LEAST = 0.25  # share of a visual token's pixels that must be of one object for it to be named; our choice
+
 
 def toy_corpus(asking: Asking) -> list[str]:
     """Texts of the toy world, for the tokenizer of the tiny policy: questions and answers of both levels."""
@@ -79,10 +82,6 @@ def _shown(interval: Interval, pts: np.ndarray) -> bool:
     return bool(interval.start <= pts[0] and pts[-1] < interval.end)
 
 
-Says = Callable[[ToyObject | None, Spot], Mapping[str, float]]
-LEAST = 0.25  # share of a visual token's pixels that must be of one object for it to be named; our choice
-
-
 def naming_loss(
     policy: Policy, features: Sequence[torch.Tensor], prompts: Sequence[VideoPrompt], asked: Sequence[Asked], says: Says
 ) -> torch.Tensor:
@@ -126,7 +125,7 @@ def _part_of(whole: Clip, clip: Clip) -> bool:
 
 
 def _words(policy: Policy, loaded: LoadedSample, grid: tuple[int, int, int], says: Says) -> torch.Tensor:
-    """The same for frames of the sample's clip, whose visual tokens have the shape `grid` (time, rows, columns)."""
+    """`targets_of` frames of the sample's clip, whose visual tokens have the shape `grid` (time, rows, columns)."""
     things = {thing.id: thing for thing in loaded.sample.meta["objects"]}
     tokens: dict[str, list[int]] = {}
     targets = np.zeros((math.prod(grid), policy.model.config.text_config.vocab_size), np.float32)

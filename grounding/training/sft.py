@@ -73,11 +73,12 @@ def unreadable(work: Work) -> frozenset[str]:
     """
     wrong = check_given(work.source, work.asking)
     broken = [sample for sample in work.source.samples if sample.id in wrong] if wrong else []
-    if work.on_broken is None and broken:
+    if work.on_broken:
+        for sample in broken:
+            work.on_broken(sample, wrong[sample.id])
+    elif broken:
         annotations = annotations_of(work.config.data)
         raise UserErrors([problem_of(work.source, one, wrong[one.id], annotations).line() for one in broken])
-    for sample in broken:
-        work.on_broken(sample, wrong[sample.id])  # type: ignore[misc]
     return frozenset(wrong)
 
 

@@ -80,10 +80,10 @@ def chosen(config: Config) -> list[Stage]:
 
 def places(folder: Path, stages: Sequence[Stage]) -> list[Place]:
     """Where each stage of a run keeps what it makes; the last one's policy is the run's."""
-    own = [folder / stage.name for stage in stages]
-    models = [*(one / "model" for one in own[:-1]), folder / "model"][: len(own)]
-    made = zip(own, models, stages, strict=True)
-    return [Place(one, model, stage.alone) for one, model, stage in made]
+    return [
+        Place(folder / stage.name, (folder if stage is stages[-1] else folder / stage.name) / "model", stage.alone)
+        for stage in stages
+    ]
 
 
 def train_stage(stage: Stage, policy: Policy, work: Work, place: Place, log: RunLog) -> None:

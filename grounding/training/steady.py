@@ -24,15 +24,13 @@ from grounding.policies.precision import MOVED, Movement, too_still
 
 MOST_SKIPPED = 5  # steps in a row that may be skipped
 FIGURE = "nonfinite"  # 1 in the figures of a skipped step
+SAY: Callable[[str], None] = logging.getLogger(__name__).warning  # where no console takes the lines
 
 
 def skipped_in_a_row(history: Sequence[Mapping[str, Any]]) -> int:
     """How many of the last logged steps were skipped."""
     steps = [row for row in history if "learning_rate" in row]
     return next((count for count, row in enumerate(reversed(steps)) if not row.get(FIGURE)), len(steps))
-
-
-SAY: Callable[[str], None] = logging.getLogger(__name__).warning  # where no console takes the lines
 
 
 class Steady(Trainer):

@@ -195,7 +195,7 @@ def test_what_is_saved_is_everything(tmp_path: Path) -> None:
         assert all(torch.equal(kept[name], expected[name]) and expected[name].any() for name in names)
 
 
-FOREIGN = {"text": b"no weights", "nothing": b"", "code": pickle.dumps(print)}
+FOREIGN = {"text": b"no weights", "nothing": b"", "code": pickle.dumps(print, protocol=2)}
 
 
 @pytest.mark.parametrize("content", [*FOREIGN, "cut", "wider", 5, [5, 5, 5], [{}, {}, {}], {"model": 1}], ids=str)
@@ -209,7 +209,7 @@ def test_a_foreign_file_is_one_line(tmp_path: Path, content: Any) -> None:
         path.write_bytes(FOREIGN[content])
     elif content != "wider":
         torch.save(content, path)
-    with pytest.raises(UserError, match="cannot read the checkpoint .*step-000007: .+; remove it") as caught:
+    with pytest.raises(UserError, match=r"cannot read the checkpoint .*step-000007: .+; remove it") as caught:
         go_on(learners(), checkpoints)
     assert "\n" not in str(caught.value)
     path.with_name(STATE).write_text("{")
