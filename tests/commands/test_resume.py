@@ -66,11 +66,11 @@ def assert_equal_runs(one: Path, other: Path) -> None:
     for name in ("predictions_before.jsonl", "predictions_after.jsonl"):
         assert (one / name).read_text() == (other / name).read_text()
     for stage in ("warmup", "grpo"):
-        a, b = (Checkpoints(out / stage / "checkpoints", 1).found() for out in (one, other))
-        assert [c.step for c in a] == [c.step for c in b]
+        found = [Checkpoints(out / stage / "checkpoints", 1).found() for out in (one, other)]
+        assert [c.step for c in found[0]] == [c.step for c in found[1]]
     for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth"):
         with torch.serialization.safe_globals([*_numpy_types()]):
-            x, y = (torch.load(found[-1].path / name, weights_only=True) for found in (a, b))
+            x, y = (torch.load(its[-1].path / name, weights_only=True) for its in found)
         assert flat(x) == flat(y), name
 
 
