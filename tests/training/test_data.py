@@ -77,8 +77,8 @@ def test_a_dataset_that_the_task_cannot_use_says_what_it_lacks(name: str) -> Non
     ("name", "lacks"),
     [
         ("charades", "data=charades has no tube or object_id in its truths (interval), which"),
-        ("refytvos", "data=refytvos has no interval in its truths (object_id), which"),
-        ("mevis", "data=mevis has no interval and no tube or object_id in its truths (object_ids), which"),
+        ("refytvos", "data=refytvos has no interval in its truths (object_id, region), which"),
+        ("mevis", "data=mevis has no interval and no tube or object_id in its truths (object_ids, region), which"),
         ("nextgqa", "data=nextgqa has no interval and no tube or object_id in its truths (intervals, choices), which"),
     ],
 )
