@@ -55,6 +55,7 @@ from grounding.core.samples import Answer
 from grounding.datasets.fields import WHICH_AND_WHEN, Box, Needs, read_fields, read_id
 from grounding.datasets.problems import Problem, collecting
 
+_FOREIGN = "for a public dataset in its own files choose data=NAME"
 MAX_LINE = 4 << 20  # bytes; boxes on 50,000 frames stay below
 
 
@@ -166,6 +167,9 @@ def _parse_object(line: bytes) -> dict[str, Any]:
     value = parse_json(line.rstrip(), "the line", finite=True)
     if not isinstance(value, dict):
         raise UserError(f"the line must be a JSON object {{...}}, got {reprlib.repr(value)}")
+    if not value.keys() & {"id", "video"}:
+        keys = reprlib.repr(list(value))
+        raise UserError(f'this is no row of data=jsonl, for it has neither "id" nor "video": {keys}; {_FOREIGN}')
     return {key: entry for key, entry in value.items() if entry is not None}
 
 
