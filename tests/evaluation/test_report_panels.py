@@ -47,6 +47,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (Answer(number=40.0), "40"),
         (Answer(number=-37.25), "-37.25"),
         (Answer(text="a red cup"), "“a red cup”"),
+        (Answer(text="red", also=("scarlet", "crimson")), "“red” or “scarlet” or “crimson”"),
         (Answer(box=(1.0, 2.0, 3.5, 40.0)), "box [1, 2, 3.5, 40]"),
         (Answer(point=(1.0, 2.0)), "point [1, 2]"),
         (Answer(), ""),
