@@ -33,7 +33,7 @@ def in_words(answer: Answer) -> str:
     said += [f"ID {one}" for one in sorted(answer.ids or ())]
     said += ["no ID"] if answer.object_ids == frozenset() else []
     for name, corners in (("box", answer.box), ("point", answer.point)):
-        said += [f"{name} [{', '.join(map(in_digits, corners))}]"] if corners is not None else []
+        said += [f"{name} [{', '.join(in_digits(round(one, 1)) for one in corners)}]"] if corners is not None else []
     said += [f"{one.start:.2f} to {one.end:.2f} s" for one in answer.segments or ()]
     said += ["never"] if answer.segments == () else []
     return ", ".join(said)
