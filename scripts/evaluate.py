@@ -37,14 +37,14 @@ def main() -> None:
         print(__doc__)
         return
     with needs("train"):  # heavy; --help is quick
-        from grounding.commands.evaluate import evaluate_model, figures, read_arguments, table
+        from grounding.commands.evaluate import evaluate_model, figures, left_out, read_arguments, table
         from grounding.commands.outcome import absent, controls_table
 
     plan = read_arguments(arguments)
     notes = Console(stderr=True)
     result, skipped = evaluate_model(plan.config, lambda batches: track(batches, "Evaluating", console=notes))
-    for problem in skipped:
-        notes.print(f"left out: {problem.line()}", markup=False, highlight=False, soft_wrap=True)
+    for line in left_out(skipped):
+        notes.print(line, markup=False, highlight=False, soft_wrap=True)
     title = f"{plan.config.data.name}, {int(result.metrics['count'])} samples"
     show(title, *table(result))
     show(f"{title}, beside the controls", *controls_table(result))

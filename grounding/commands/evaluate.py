@@ -27,6 +27,7 @@ from grounding.policies.policy import load_policy
 from grounding.training.config import GROUPS, SAVED, Config, MarkerConfig, TaskConfig, asking_of, check
 from grounding.training.data import DATA, DataConfig, DatasetConfig, annotations_of, open_held_out, skips
 
+TOLD = 10  # rows left out that are told of
 HINT = "python scripts/train.py --cfg job lists all options; evaluate has model=DIR and out=FILE.json besides"
 
 
@@ -186,6 +187,13 @@ def evaluate_model(
         rule=saved_rule(str(model.path)),
     )
     return result, skipped
+
+
+def left_out(skipped: Sequence[Problem]) -> list[str]:
+    """What to say of the rows that were left out: a line for each of the first 10, and how many there are besides."""
+    lines = [f"left out: {problem.line()}" for problem in skipped[:TOLD]]
+    more = len(skipped) - len(lines)
+    return [*lines, f"left out: {more:,} rows more; out=FILE.json lists all"] if more else lines
 
 
 def figures(config: Config, result: Evaluation, skipped: Sequence[Problem]) -> dict[str, Any]:

@@ -244,8 +244,10 @@ def report(tools: Tools, stages: Sequence[str], after: Evaluation, seconds: floa
             "controls": control_intervals(after),
         },
     }
+    written = ["summary.json", "contact_sheet.png", "showcase.mp4", "model/"]
     if stages:
         curves(folder / METRICS, folder / "curves.png")
+        written.insert(1, "curves.png")
     contact_sheet(after.shown, folder / "contact_sheet.png")
     showcase_video(after.shown, folder / "showcase.mp4")
     write_json(folder / SUMMARY, summary)
@@ -256,7 +258,7 @@ def report(tools: Tools, stages: Sequence[str], after: Evaluation, seconds: floa
         tools.log.say(line)
     if after.ceilings:
         tools.log.table(f"{title}, ceilings", *ceilings_table(after))
-    tools.log.say(f"wrote {folder}: summary.json, curves.png, contact_sheet.png, showcase.mp4, model/")
+    tools.log.say(f"wrote {folder}: {', '.join(written)}")
 
 
 def results_table(

@@ -18,6 +18,7 @@ from grounding.datasets.options import checked_option, lettered
 from grounding.datasets.problems import collecting
 
 _LARGE = 1e9  # neither seconds nor pixels come near
+MAX_NAME = 400  # characters of a path or another name
 MAX_QUERY = 2000  # characters; a sentence has 200, and a model's context holds no book beside the video
 
 # What chat models write their own tokens like, such as <|im_end|>, and the tags of our answers; prompts are lower case.
@@ -28,6 +29,7 @@ Box = tuple[float, float, float, float]
 Needs = Sequence[tuple[str, ...]]  # the parts that a truth must have, of each tuple one, see `Task.needs`
 WHICH_AND_WHEN: Needs = (("interval",), ("object_id", "tube"))
 
+KEPT = ("options", "frame", "segment", "previous", "episode", "completion", "thinking")  # with a sample's meta
 _PARTS = ("interval", "intervals", "object_id", "object_ids", "box", "choices", "number", "text", "also")
 _STILL = ("image", "frame", "time")  # what shows one picture alone
 _BESIDE = {"box": _STILL, "choices": ("options",)}  # of which a row must say one beside a key
@@ -115,9 +117,11 @@ def _read_text(key: str, value: Any) -> str:
 
 
 def _read_line(key: str, value: Any) -> str:
-    """A text for names and paths, which end up in messages and file systems: no control characters."""
+    """A text for names and paths, which end up in messages and file systems: short, no control characters."""
     if not _read_text(key, value).isprintable():
         raise UserError(f'"{key}" holds control characters: {reprlib.repr(value)}; remove them')
+    if len(value) > MAX_NAME:
+        raise UserError(f'"{key}" must have at most {MAX_NAME} characters, got {len(value)}; shorten it')
     return value
 
 
@@ -263,6 +267,8 @@ def _read_corners(name: str, box: Any) -> Box:
 def _read_meta(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UserError(f'"meta" must be an object, got {reprlib.repr(value)}')
+    if taken := [key for key in KEPT if key in value]:
+        raise UserError(f'"meta" holds {taken[0]!r}, which is a key of the row itself; write it beside "meta"')
     return value
 
 

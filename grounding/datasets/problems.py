@@ -14,6 +14,7 @@ from grounding.core.errors import UserError, UserErrors
 from grounding.core.files import write_text
 
 TOLD = 100  # bad rows that are told of when they stop; a file that is no annotations has thousands
+TOLD_OF_ALL = 10  # the same where no row is good, for then one mistake is behind all
 
 
 @dataclass(frozen=True)
@@ -63,17 +64,19 @@ def settle(
         on_error: Whether bad rows stop, or are left out.
 
     Raises:
-        UserErrors: If rows are bad and `on_error` is "stop": a line for each of the first 100, and what can be done.
+        UserErrors: If rows are bad and `on_error` is "stop": a line for each of the first 100, or of the first 10 where
+            no row is good, and what can be done.
         UserError: If no row is good.
     """
     for found in (problems, notes):
         found.sort(key=lambda problem: problem.row)
     summary = f"{file}: {len(problems)} of {rows} rows cannot be used"
     if problems and on_error == "stop":
-        lines = [problem.line() for problem in problems[:TOLD]]
+        lines = [problem.line() for problem in problems[: TOLD if good else TOLD_OF_ALL]]
         if len(problems) == 1:
             raise UserErrors([f"{lines[0]}; or leave the row out with data.on_error=skip"])
-        raise UserErrors([*lines, f"{summary}; mend them, or leave them out with data.on_error=skip"])
+        mend = "mend them, or leave them out with data.on_error=skip" if good else "mend them"
+        raise UserErrors([*lines, f"{summary}; {mend}"])
     if not good:
         raise UserError(f"{summary}, so none is left; the first: {problems[0].line()}")
 

@@ -52,9 +52,10 @@ from grounding.core.errors import UserError
 from grounding.core.intervals import Interval
 from grounding.core.reading import parse_json, regular_file
 from grounding.core.samples import Answer
-from grounding.datasets.fields import WHICH_AND_WHEN, Box, Needs, read_fields, read_id
+from grounding.datasets.fields import KEPT, WHICH_AND_WHEN, Box, Needs, read_fields, read_id
 from grounding.datasets.problems import Problem, collecting
 
+_FOREIGN = "for a public dataset in its own files choose data=NAME"
 MAX_LINE = 4 << 20  # bytes; boxes on 50,000 frames stay below
 
 
@@ -103,10 +104,8 @@ class Row:
     @property
     def kept(self) -> Mapping[str, Any]:
         """`meta`, with what else is given but the truth, by the names of the keys."""
-        segment = None if self.segment is None else (self.segment.start, self.segment.end)
-        given: dict[str, Any] = {"options": self.options, "frame": self.frame, "segment": segment}
-        given |= {"previous": self.previous, "episode": self.episode}
-        given |= {"completion": self.completion, "thinking": self.thinking}
+        given = {name: getattr(self, name) for name in KEPT}
+        given["segment"] = self.segment and (self.segment.start, self.segment.end)
         return {**self.meta, **{name: value for name, value in given.items() if value is not None}}
 
 
@@ -166,6 +165,9 @@ def _parse_object(line: bytes) -> dict[str, Any]:
     value = parse_json(line.rstrip(), "the line", finite=True)
     if not isinstance(value, dict):
         raise UserError(f"the line must be a JSON object {{...}}, got {reprlib.repr(value)}")
+    if not value.keys() & {"id", "video"}:
+        keys = reprlib.repr(list(value))
+        raise UserError(f'this is no row of data=jsonl, for it has neither "id" nor "video": {keys}; {_FOREIGN}')
     return {key: entry for key, entry in value.items() if entry is not None}
 
 

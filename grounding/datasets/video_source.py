@@ -112,6 +112,13 @@ class VideoSource:
             raise UserError(f"no masks of {video} in {folder}; name them {stem(video)}.masklets.json")
         return read_masklets(path, info)
 
+    def has_video(self, video: str) -> bool:
+        """Whether a video is there; it may be none that can be read."""
+        try:
+            return self._media.find(video).exists()
+        except UserError:
+            return False
+
     def annotated(self, sample: Sample) -> Sample:
         """The sample with all that its annotators say of its truth, within the video file; masks are not looked at.
 
@@ -185,10 +192,11 @@ def usable(
         enough: As many good samples are looked for, from the first on, and no more are checked; None checks all.
 
     Raises:
-        UserError: If no row is good.
+        UserError: If no row is good, says its truth, or has its video in the folder of the videos.
         UserErrors: If rows are bad and `on_error` is "stop".
     """
     file, problems = str(opened.file), rejected(opened)
+    _check_any(source, file)
     notes, good = list[Problem](), set[str]()
     masklets_of = lru_cache(maxsize=1)(source.masklets_of)
     for sample in progress(_by_video(source.samples) if enough is None else _until(enough, good, source.samples)):
@@ -207,6 +215,17 @@ def usable(
     settle(problems, notes, good=len(good), rows=opened.rows, file=file, on_error=on_error)
     samples = [sample for sample in source.samples if sample.id in good]
     return replace(source, samples=samples, skipped=problems, notes=notes)
+
+
+def _check_any(source: VideoSource, file: str) -> None:
+    """What is wrong with all rows is a mistake of the options, and said once."""
+    if source.samples and not any(sample.truth.parts for sample in source.samples):
+        raise UserError(f"{file} says the truth of none of its rows; take a split whose truth is public")
+    names = dict.fromkeys(sample.video for sample in source.samples)
+    if names and not any(map(source.has_video, names)):
+        missing = f"{next(iter(names))!r}" + (f" and {len(names) - 1:,} more" if len(names) > 1 else "")
+        where = f"is in data.root={source.videos} or below"
+        raise UserError(f"none of the videos that {file} names ({missing}) {where}; give the folder that holds them")
 
 
 def _by_video(samples: Sequence[Sample]) -> list[Sample]:

@@ -85,7 +85,7 @@ def _decade(number: float) -> float:
 
 def in_digits(number: float) -> str:
     """A number with at most six digits: `4`, `37.5`, `1e+09`."""
-    return f"{number:g}"
+    return f"{number + 0.0:g}"  # -0.0 + 0.0 is 0.0
 
 
 def _bars(

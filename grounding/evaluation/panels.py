@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
-from typing import Any
 
 import numpy as np
 
 from grounding.core import Answer, ParseFailure, Sample
 from grounding.evaluation.bars import LABELS, in_digits, number_line, time_line
 from grounding.evaluation.drawing import PREDICTED, RGB, TRUE, draw_box, paper, paragraph, taller
-
-Said = Answer | ParseFailure
+from grounding.tasks.options import options_of
+from grounding.tasks.task import Said
 
 SWATCH = 6, 56  # pixels (height, width) of the line that shows how an answer is drawn
 GAP = 8  # pixels around an option; its frames lie in it
@@ -29,11 +28,12 @@ def in_words(answer: Answer) -> str:
     """The parts of an answer in one line: `A, ID 3, 0.50 to 2.00 s`; no time at all is `never`, no object `no ID`."""
     said = sorted(answer.choices or ())
     said += [in_digits(answer.number)] if answer.number is not None else []
-    said += [f"“{answer.text}”"] if answer.text is not None else []
+    texts = [] if answer.text is None else [answer.text, *(answer.also or ())]
+    said += [" or ".join(f"“{one}”" for one in texts)] if texts else []
     said += [f"ID {one}" for one in sorted(answer.ids or ())]
     said += ["no ID"] if answer.object_ids == frozenset() else []
     for name, corners in (("box", answer.box), ("point", answer.point)):
-        said += [f"{name} [{', '.join(map(in_digits, corners))}]"] if corners is not None else []
+        said += [f"{name} [{', '.join(in_digits(round(one, 1)) for one in corners)}]"] if corners is not None else []
     said += [f"{one.start:.2f} to {one.end:.2f} s" for one in answer.segments or ()]
     said += ["never"] if answer.segments == () else []
     return ", ".join(said)
@@ -107,7 +107,7 @@ def options(width: int, size: int, sample: Sample, said: Answer) -> np.ndarray:
     true, taken = sample.truth.choices or frozenset(), said.choices or frozenset()
     if not true and not taken:
         return paper(0, width)
-    texts = _texts(sample.meta.get("options"))
+    texts = options_of(sample)
     count = max(len(texts), *(ord(letter) - ord("A") + 1 for letter in true | taken))
     columns = min(count, max(width // OPTION, 2 if count > MANY else 1))
     room, lines = width // columns - 4 * GAP, 1 if count > MANY else 2
@@ -123,11 +123,6 @@ def options(width: int, size: int, sample: Sample, said: Answer) -> np.ndarray:
     rows = [np.concatenate(cells[start : start + columns], axis=1) for start in range(0, len(cells), columns)]
     grid = np.concatenate(rows)
     return np.concatenate([grid, paper(len(grid), width - grid.shape[1])], axis=1)
-
-
-def _texts(said: Any) -> Sequence[str]:
-    """The texts of options; none where they are something else, for anybody may write into `meta`."""
-    return said if isinstance(said, (list, tuple)) and all(isinstance(one, str) for one in said) else ()
 
 
 def _option(words: np.ndarray, true: bool, said: bool) -> np.ndarray:

@@ -76,19 +76,30 @@ class Shown:
             self._mark(picture, float(self.marked.pts[index]), answer, colour, dashed)
         return picture
 
+    def _masks(self, answer: Answer, frame: int, time: float) -> list[tuple[bytes, tuple[int, int]]]:
+        """The masks that an answer has on a source frame, with their sizes; without a tube those of its ids.
+
+        Of an answer with times ids are meant while these last.
+        """
+        mask = [] if answer.mask is None else [(answer.mask.counts, answer.mask.size)]
+        if answer.region is not None:
+            return [*mask, *((counts, answer.region.size) for counts in answer.region.frames[frame])]
+        meant = answer.segments is None or any(one.start <= time < one.end for one in answer.segments)
+        if answer.tube is not None or not meant:
+            return mask
+        masklets = self.loaded.masklets
+        seen = masklets.counts_at(frame)
+        return [*mask, *((seen[one], masklets.size) for one in sorted(answer.ids or ()) if one in seen)]
+
     def _mark(self, picture: np.ndarray, time: float, answer: Answer, colour: RGB, dashed: bool) -> None:
-        """Draw box, tube, mask and point; of objects without a tube the masks, while the answer says they are meant."""
+        """Draw box, tube, masks and point of an answer."""
         masklets, size = self.loaded.masklets, self.marked.size
         frame = masklets.frame_at(time)
         if answer.box is not None:
             draw_box(picture, np.array(answer.box), size, colour, dashed=dashed)
         if answer.tube is not None and frame in answer.tube.frames:
             draw_box(picture, answer.tube.boxes[frame - answer.tube.start_frame], size, colour, dashed=dashed)
-        meant = answer.segments is None or any(one.start <= time < one.end for one in answer.segments)
-        ids = answer.ids if answer.tube is None and meant else None
-        seen = [masklets.tracks[one][frame] for one in sorted(ids or ()) if one in masklets.tracks]
-        regions = [rle.decode(counts, masklets.size) for counts in seen if counts is not None]
-        regions += [rle.decode(answer.mask.counts, answer.mask.size)] if answer.mask is not None else []
+        regions = [rle.decode(counts, of) for counts, of in self._masks(answer, frame, time)]
         for region in regions:
             draw_region(picture, region, colour, dashed=dashed)
         if answer.point is not None:

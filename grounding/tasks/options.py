@@ -9,8 +9,12 @@ from grounding.datasets.options import letter
 
 
 def options_of(sample: Sample) -> Sequence[str]:
-    """The options of a question, the first of which is called A; none for a question without."""
-    return sample.meta.get("options") or ()
+    """The options of a question, the first of which is called A; none for a question without.
+
+    Whatever else a row's own `meta` holds under that name are none.
+    """
+    said = sample.meta.get("options")
+    return said if isinstance(said, list | tuple) and all(isinstance(one, str) for one in said) else ()
 
 
 def shown_options(sample: Sample, between: str = "\n") -> str:

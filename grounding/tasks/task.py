@@ -96,6 +96,7 @@ class Task:
     def asked_of(self, truth: Answer) -> Answer:
         """The parts of a truth that the task asks for; data may know more."""
         asked = {part for need in self.needs for part in need}
+        asked |= {"also"} if "text" in asked else set()
         return Answer(**{part: getattr(truth, part) for part in truth.parts if part in asked})
 
     def check(self, sample: Sample) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from grounding.commands.evaluate import figures, read_arguments, saved_config, table
+from grounding.commands.evaluate import figures, left_out, read_arguments, saved_config, table
 from grounding.core import Answer, Sample, UserError, UserErrors
 from grounding.datasets.problems import Problem
 from grounding.evaluation.evaluate import Evaluation, Prediction
@@ -204,3 +204,16 @@ def test_means_come_with_their_intervals(folder: Path) -> None:
     value = json.loads(json.dumps(figures(read_arguments([f"model={folder}"]).config, result, [])))
     assert value["intervals"]["m_vIoU"] == {"value": 1.0, "low": 1.0, "high": 1.0, "p": None}
     assert value["intervals"].keys() == metrics.keys() - {"count"}
+
+
+def test_of_many_rows_left_out_ten_are_told() -> None:
+    def lines(count: int) -> list[str]:
+        return left_out([Problem("a.jsonl", row, f"s{row}", "no video") for row in range(1, count + 1)])
+
+    assert lines(0) == []
+    assert lines(1) == ["left out: a.jsonl, row 1 (s1): no video"]
+    assert len(lines(10)) == 10
+    assert lines(3714)[9:] == [
+        "left out: a.jsonl, row 10 (s10): no video",
+        "left out: 3,704 rows more; out=FILE.json lists all",
+    ]

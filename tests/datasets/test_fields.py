@@ -192,6 +192,11 @@ def test_a_missing_key_is_named(key: str) -> None:
         ({"object_id": True}, '"object_id" must be a whole number >= 1 (0 is the background), got True'),
         ({"split": 1}, '"split" must be a text that is not empty, got 1'),
         ({"meta": "x"}, "\"meta\" must be an object, got 'x'"),
+        (
+            {"meta": {"a": 1, "options": 3}},
+            '"meta" holds \'options\', which is a key of the row itself; write it beside "meta"',
+        ),
+        ({"video": "x" * 401}, '"video" must have at most 400 characters, got 401; shorten it'),
         ({"quary": "q"}, 'unknown key \'quary\'; did you mean "query"? Otherwise put it into "meta"'),
         ({"zzz": 1}, "unknown key 'zzz'; put it into \"meta\""),
         ({"boxes": {"0": [0, 0, 1, 1]}}, 'the truth must be either "object_id" or "boxes", got object_id and boxes'),

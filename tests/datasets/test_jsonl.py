@@ -36,6 +36,7 @@ BROKEN: dict[str, tuple[Any, str, str]] = {
     "not an object": (b"[]", "must be a JSON object", "{...}"),
     "not UTF-8": (b'{"id": "\xff"}', "not UTF-8 (byte 8)", "save it as UTF-8"),
     "10 MB line": (b'{"id": "' + b"x" * (10 << 20) + b'"}', "longer than 4 MB", "write one JSON object a line"),
+    "another form": (b'{"qid": 1, "vid": "a", "query": "q"}', 'neither "id" nor "video"', "choose data=NAME"),
     "key missing": ({"query": None}, '"query" is missing', "add it"),
     "key misspelt": ({"querry": "q"}, "unknown key 'querry'", 'did you mean "query"'),
     "key unknown": ({"colour": "red"}, "unknown key 'colour'", 'put it into "meta"'),
@@ -128,13 +129,13 @@ def test_all_broken_rows_are_reported_together_in_the_order_of_the_file(annotate
     assert rows == list(range(2, len(changes) + 2))
 
 
-def test_of_very_many_broken_rows_the_first_hundred_are_told(annotate: Annotate) -> None:
-    root = annotate([b"\xff\x00 not JSON"] * 103)
+def test_of_very_many_broken_rows_the_first_hundred_are_told(annotate: Annotate, good_row: dict[str, Any]) -> None:
+    root = annotate([*[b"\xff\x00 not JSON"] * 103, good_row])
     with pytest.raises(UserErrors) as caught:
         open_(root)
     assert len(caught.value.errors) == 101
     assert caught.value.errors[0].startswith("annotations.jsonl, row 1: ")
-    assert caught.value.errors[-1].startswith("annotations.jsonl: 103 of 103 rows cannot be used; mend them, or leave")
+    assert caught.value.errors[-1].startswith("annotations.jsonl: 103 of 104 rows cannot be used; mend them, or leave")
 
 
 def test_skipping_keeps_the_good_rows_and_tells_of_the_bad_ones(annotate: Annotate, good_row, tmp_path: Path) -> None:

@@ -57,9 +57,18 @@ def test_one_bad_row_is_one_line() -> None:
 
 def test_of_many_bad_rows_the_first_hundred_are_told() -> None:
     with pytest.raises(UserErrors) as caught:
-        settle(problems(*range(300, 0, -1)), [], good=0, rows=300, file="a.jsonl", on_error="stop")
+        settle(problems(*range(300, 0, -1)), [], good=1, rows=301, file="a.jsonl", on_error="stop")
     assert len(caught.value.errors) == 101
     assert caught.value.errors[99] == "a.jsonl, row 100: it is bad"
+
+
+def test_where_no_row_is_good_ten_are_told_and_none_can_be_left_out() -> None:
+    with pytest.raises(UserErrors) as caught:
+        settle(problems(*range(1, 301)), [], good=0, rows=300, file="a.jsonl", on_error="stop")
+    assert caught.value.errors[9:] == [
+        "a.jsonl, row 10: it is bad",
+        "a.jsonl: 300 of 300 rows cannot be used; mend them",
+    ]
 
 
 def test_rows_are_left_out_while_a_good_one_stays() -> None:

@@ -36,7 +36,7 @@ def test_rows_keep_their_order_and_line_numbers_over_blank_lines(tmp_path: Path)
 
 
 def test_what_is_given_besides_the_truth_is_kept(tmp_path: Path) -> None:
-    given = {"options": ["A. left", "right"], "segment": [0, 2], "thinking": "hm", "meta": {"k": 1, "options": 3}}
+    given = {"options": ["A. left", "right"], "segment": [0, 2], "thinking": "hm", "meta": {"k": 1}}
     (row,), _ = read(tmp_path, line(**given))
     assert row.kept == {"k": 1, "options": ["left", "right"], "segment": (0.0, 2.0), "thinking": "hm"}
     (row,), _ = read(tmp_path, line(frame=7))

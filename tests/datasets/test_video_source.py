@@ -7,7 +7,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -228,15 +228,38 @@ def test_bad_rows_stop_or_are_left_out(split: Path, bad: str) -> None:
     kept = usable(source, rows, STVG.check, "skip")
     assert [one.id for one in kept.samples] == ["b"]
     assert [(one.row, one.sample_id) for one in kept.skipped] == [(1, "a"), (3, "c")]
+
+
+@pytest.mark.parametrize("bad", sorted(BAD.keys() - {"no video", "no truth"}))
+def test_where_no_row_is_good_nothing_is_left(split: Path, bad: str) -> None:
+    wrong, _ = BAD[bad]
+    rows = opened(wrong, findings=(REJECTED,))
     with pytest.raises(UserError, match=r"train\.json: 2 of 2 rows cannot be used, so none is left; the first: train"):
-        usable(replace(source, samples=[wrong]), opened(wrong, findings=(REJECTED,)), STVG.check, "skip")
+        usable(VideoSource([wrong], split / "videos", split / "masks"), rows, STVG.check, "skip")
+
+
+@pytest.mark.parametrize("on_error", ["stop", "skip"])
+def test_what_is_wrong_with_all_rows_is_said_once(split: Path, on_error: Literal["stop", "skip"]) -> None:
+    def refusal(*samples: Sample) -> str:
+        source = VideoSource(samples, split / "videos", split / "masks")
+        with pytest.raises(UserError) as caught:
+            usable(source, opened(*samples), STVG.check, on_error)
+        return str(caught.value)
+
+    where = f"is in data.root={split / 'videos'} or below; give the folder that holds them"
+    lost = [square_sample(name=f"s{row}", video=f"none{row % 3}.mp4", row=row) for row in range(1, 301)]
+    assert refusal(*lost) == f"none of the videos that train.json names ('none1.mp4' and 2 more) {where}"
+    assert refusal(lost[0]) == f"none of the videos that train.json names ('none1.mp4') {where}"
+    blank = [replace(one, truth=Answer()) for one in lost]
+    assert refusal(*blank) == "train.json says the truth of none of its rows; take a split whose truth is public"
 
 
 def test_of_thousands_of_bad_rows_a_hundred_are_told(split: Path) -> None:
-    rows = opened(*(square_sample(name=f"s{row}", video="none.mp4", row=row) for row in range(1, 301)))
+    bad = [square_sample(name=f"s{row}", video="none.mp4", row=row) for row in range(1, 301)]
+    rows = opened(*bad, square_sample(name="good", row=301))
     with pytest.raises(UserErrors) as caught:
         usable(VideoSource(rows.samples, split / "videos", split / "masks"), rows, STVG.check)
-    assert len(caught.value.errors) == 101 and "300 of 300 rows" in caught.value.errors[-1]
+    assert len(caught.value.errors) == 101 and "300 of 301 rows" in caught.value.errors[-1]
 
 
 @pytest.fixture

@@ -52,6 +52,13 @@ def answer_of(boxes: list[list[float]], start_frame: int, interval: tuple[float,
     return Answer(Interval(*interval), object_id, Tube(start_frame, np.array(boxes)))
 
 
+def square_at(x: int, y: int) -> bytes:
+    """A mask of 10 x 10 pixels on a source frame."""
+    mask = np.zeros((80, 120), bool)
+    mask[y : y + 10, x : x + 10] = True
+    return rle.encode(mask)
+
+
 def colours(picture: np.ndarray) -> set[tuple[int, ...]]:
     return {tuple(colour) for colour in np.unique(picture.reshape(-1, 3), axis=0).tolist()}
 
@@ -119,10 +126,7 @@ class TestPictureByParts:
     ) -> Shown:
         """Masks of 10 x 10 pixels at the given corners (x, y) on all source frames but the first two."""
         shown = make_shown(said)
-        masks = {i: np.zeros((80, 120), bool) for i in tracks or ()}
-        for i, (x, y) in (tracks or {}).items():
-            masks[i][y : y + 10, x : x + 10] = True
-        tracked = {i: (None, None, *[rle.encode(mask)] * 6) for i, mask in masks.items()}
+        tracked = {i: (None, None, *[square_at(x, y)] * 6) for i, (x, y) in (tracks or {}).items()}
         loaded = shown.loaded
         masklets = replace(loaded.masklets, tracks=tracked)
         return replace(shown, loaded=replace(loaded, sample=replace(loaded.sample, truth=truth), masklets=masklets))
@@ -161,10 +165,16 @@ class TestPictureByParts:
         seen = [self.at(shown.picture(index, self.ROOM), 10, 10) for index in range(4)]  # at 0, 0.5, 1 and 1.5 s
         assert seen == [set(), set(), {TRUE}, set()]
 
+    def test_a_region_is_drawn_in_place_of_masklets(self) -> None:
+        shown = self.made(Answer(), Answer(object_ids=frozenset({1})), {1: (40, 10)})
+        true = Masklets((80, 120), 4.0, np.arange(8) / 4, {5: (square_at(10, 10),) * 8, 6: (square_at(70, 10),) * 8})
+        truth = Answer(object_ids=frozenset({1}), region=true.region({5, 6}))
+        loaded = replace(shown.loaded, sample=replace(shown.loaded.sample, truth=truth))
+        picture = replace(shown, loaded=loaded).picture(2, self.ROOM)
+        assert [self.at(picture, x, 10) for x in (10, 40, 70)] == [{TRUE}, {PREDICTED}, {TRUE}]
+
     def test_a_point_and_the_mask_it_should_hit(self) -> None:
-        region = np.zeros((80, 120), bool)
-        region[10:20, 10:20] = True
-        shown = self.made(Answer(mask=Mask((80, 120), rle.encode(region))), Answer(point=(60.0, 40.0)))
+        shown = self.made(Answer(mask=Mask((80, 120), square_at(10, 10))), Answer(point=(60.0, 40.0)))
         picture = shown.picture(0, self.ROOM)
         assert self.at(picture, 10, 10) == {TRUE}
         rows, columns = np.nonzero((picture == PREDICTED).all(axis=-1))

@@ -13,7 +13,7 @@ def test_every_option_has_its_letter() -> None:
 
 
 def test_a_question_without_options_shows_none() -> None:
-    for meta in ({}, {"options": None}, {"options": []}):
+    for meta in ({}, {"options": None}, {"options": []}, {"options": 3}, {"options": ["a", 1]}, {"options": "ab"}):
         sample = Sample("1", "v", "how many?", Answer(), meta)
         assert not options_of(sample)
         assert shown_options(sample) == ""
