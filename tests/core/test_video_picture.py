@@ -51,10 +51,12 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8)).save(whole)
     (tmp_path / "torn.jpg").write_bytes(whole.read_bytes()[:-500])
     (tmp_path / "text.png").write_text("no picture")
+    Image.fromarray(np.full((4, 4), 1000, np.uint16)).save(tmp_path / "depth.png")
     for name, message in (
         ("torn.jpg", "cannot read picture .*torn.jpg as a picture"),
         ("text.png", "is no picture that is read here"),
         ("none.png", "none.png"),
+        ("depth.png", "more than 8 bits a colour, as depth has; save it with 8"),
     ):
         with pytest.raises(UserError, match=message):
             probe_picture(tmp_path / name)
