@@ -15,8 +15,7 @@ from grounding.core.errors import UserError
 from grounding.core.intervals import nearest_frames
 from grounding.core.limits import check_bytes, check_frames
 from grounding.core.video_backends import BACKENDS, torchcodec_decoder
-from grounding.core.video_picture import read_picture
-from grounding.core.video_probe import PICTURE, VideoInfo, frame_times, probe
+from grounding.core.video_probe import VideoInfo, frame_times, probe
 
 __all__ = ["VideoInfo", "frame_times", "probe", "read_clip", "read_frames", "sample_times"]
 
@@ -124,8 +123,6 @@ def shrunk_size(size: tuple[int, int], max_pixels: int | None) -> tuple[int, int
 
 
 def _read(info: VideoInfo, wanted: np.ndarray, size: tuple[int, int], backend: str) -> np.ndarray:
-    if info.container == PICTURE:
-        return _resized(read_picture(info.path), size)[None]
     if backend != "auto":
         return _read_with(backend, info, wanted, size)
     if torchcodec_decoder() is not None:
@@ -147,7 +144,7 @@ def _read_with(backend: str, info: VideoInfo, wanted: np.ndarray, size: tuple[in
         index = int(nearest_frames(info.pts, np.array(time)))
         given[index] = time
         if index in slots:
-            frames[slots[index]] = _resized(picture, size)
+            frames[slots[index]] = resized(picture, size)
     if given.keys() != slots.keys():
         raise _mismatch(backend, info, slots.keys(), given)
     return frames
@@ -164,7 +161,7 @@ def _mismatch(backend: str, info: VideoInfo, asked: Set[int], given: Mapping[int
     )
 
 
-def _resized(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def resized(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """The picture at (height, width) `size`; also where the stream changes its size on the way."""
     if picture.shape[:2] == size:
         return picture

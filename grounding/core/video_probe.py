@@ -20,13 +20,10 @@ from grounding.core.checks import printable
 from grounding.core.errors import UserError
 from grounding.core.limits import check_pixels
 from grounding.core.video_file import DAMAGED, EMPTY, open_video
-from grounding.core.video_picture import is_picture, read_picture
 from grounding.core.video_scan import Packet, flaws, scan
 from grounding.core.video_upright import Upright, upright
 
 _log = logging.getLogger(__name__)
-
-PICTURE = "picture"  # what stands for the container of a picture file
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +32,7 @@ class VideoInfo:
 
     Args:
         path: The file.
-        container: Short name of its format, such as "mov" (also mp4) or "matroska" (also webm); `PICTURE`.
+        container: Short name of its format, such as "mov" (also mp4) or "matroska" (also webm).
         size: (height, width) in pixels as shown (rotation applied).
         upright: What brings a stored frame to how it is shown.
         pts: Presentation time of every frame in seconds from the first frame, strictly ascending, shape (N,), N >= 1.
@@ -69,8 +66,6 @@ class VideoInfo:
 def probe(path: str | Path) -> VideoInfo:
     """Read size, rate and frame times of a video; decodes one frame only (for size, rotation and where it begins).
 
-    A picture file is a video of one frame that lasts a second.
-
     What the file has lost is told in `flaws`, and logged as a warning when it is found first.
 
     Raises:
@@ -78,9 +73,6 @@ def probe(path: str | Path) -> VideoInfo:
             anew on the way.
     """
     path = Path(path)
-    if is_picture(path):
-        size, once = read_picture(path).shape[:2], np.zeros(1, np.int64)
-        return VideoInfo(path, PICTURE, size, Upright(), once.astype(float), once, once, duration=1.0)
     with open_video(path) as video:
         name = video.container.format.name.split(",")[0]
         tick = float(video.stream.time_base)

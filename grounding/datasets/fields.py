@@ -185,6 +185,12 @@ def _read_frame(value: Any) -> int:
     return value
 
 
+def _read_video(value: Any) -> str:
+    if is_picture(path := _read_line("video", value)):
+        raise UserError(f'"video" must be no picture, got {reprlib.repr(path)}; give it as "image"')
+    return path
+
+
 def _read_image(value: Any) -> str:
     if not is_picture(path := _read_line("image", value)):
         raise UserError(
@@ -274,7 +280,7 @@ def _read_meta(value: Any) -> dict[str, Any]:
 
 _READERS: dict[str, Callable[[Any], Any]] = {
     "id": read_id,
-    "video": lambda value: _read_line("video", value),
+    "video": _read_video,
     "image": _read_image,
     "query": lambda value: read_words("query", value),
     "frame": _read_frame,

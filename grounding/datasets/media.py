@@ -15,6 +15,7 @@ from grounding.core.intervals import Interval
 from grounding.core.masklets import Masklets
 from grounding.core.reading import is_file
 from grounding.core.video import VideoInfo, probe, read_clip, read_frames
+from grounding.core.video_picture import is_picture, probe_picture, read_picture
 from grounding.masks import read_masklets
 
 LONGEST = 200  # times as long as wide: the processors of Qwen-VL and GLM-V refuse longer frames
@@ -46,7 +47,9 @@ class ClipOptions:
         return read_clip(path, **vars(self))
 
     def still(self, path: Path, frame: int) -> Clip:
-        """One frame of a video, by its number from 0; errors as `read_frames`."""
+        """One frame of a video, by its number from 0, or a picture; errors as `read_frames` and `read_picture`."""
+        if is_picture(path):
+            return read_picture(path, self.max_pixels)
         return read_frames(path, [frame], max_pixels=self.max_pixels, backend=self.backend)
 
     def of_segment(self, segment: Interval, duration: float) -> ClipOptions:
@@ -90,7 +93,7 @@ class Media:
         return path
 
     def video(self, relative: str) -> VideoInfo:
-        """Frame times and size of a video, without decoding it.
+        """Frame times and size of a video, without decoding it, or of a picture, which is decoded.
 
         Raises:
             UserError: If it is not found or not a video.
@@ -124,7 +127,7 @@ class Media:
         path = self.find(relative)
         if not is_file(path):
             raise UserError(f"{relative!r} in {self.root} is not a file; give a video")
-        info = probe(path)
+        info = probe_picture(path) if is_picture(path) else probe(path)
         height, width = info.size
         if max(height, width) > LONGEST * min(height, width):
             raise UserError(

@@ -54,7 +54,7 @@ BROKEN: dict[str, tuple[Any, str, str]] = {
     "video missing": ({"video": "none.mp4"}, "'none.mp4' not found", "mend the path (relative to data.root)"),
     "video no video": ({"video": "text.mp4"}, "text.mp4", "give a video"),
     "video a folder": ({"video": "video_folder"}, "'video_folder'", "is not a file; give a video"),
-    "video outside": ({"video": "../outside/00000.png"}, "leaves its root", "give a path inside it"),
+    "video outside": ({"video": "../outside/video.mp4"}, "leaves its root", "give a path inside it"),
     "video absolute": ({"video": "/etc/hostname"}, "leaves its root", "give a path inside it"),
     "video a link out": ({"video": "linked.mp4"}, "leaves its root", "give a path inside it"),
     "video a link to itself": ({"video": "circle.mp4"}, "'circle.mp4'", "path"),
