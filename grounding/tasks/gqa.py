@@ -21,7 +21,7 @@ from grounding.tasks.options import options_of, shown_options
 from grounding.tasks.tags import answered
 from grounding.tasks.task import Said, Task
 from grounding.tasks.teaching import SECONDS as NAMES
-from grounding.tasks.teaching import Teaching
+from grounding.tasks.teaching import Lesson, Teaching
 from grounding.tasks.times import write_seconds
 from rewards import Meta, choice_match, exact_match, segments_iou
 from rewards.segments import merged
@@ -130,13 +130,14 @@ def coarse(question: Question, rng: np.random.Generator) -> Answer:
 
 
 def think(question: Question, taught: Answer) -> str:
-    """The colour, its shape and the seconds of both: words that visual tokens say, too. Then the shape and its letter.
+    """The colour and its shape; the colour and every second at which it is seen; the shape and its letter.
 
-    Each is learnt from the word before it, so the letter follows the shape directly.
+    Visual tokens say colour, shape and second, and each word is learnt from the one directly before it.
     """
     thing, seen = question.about, question.truth.segments or ()
     seconds = [second for one in seen for second in NAMES[int(one.start) : int(one.end)]]
-    return " ".join(["in", thing.colour, thing.shape, *seconds, thing.shape, *(question.truth.choices or ())])
+    answer = [thing.shape, *(question.truth.choices or ())]
+    return " ".join(["in", thing.colour, thing.shape, thing.colour, *seconds, *answer])
 
 
 def _read(text: str, loaded: LoadedSample) -> Said:
@@ -167,6 +168,8 @@ GQA = Task(
     oracles=oracles,
     toy=replace(WORLD, ask=ask, make=make),
     teaching=Teaching(
+        steps=800,
+        lessons=(Lesson(0.45, asks=False), Lesson(0.15, pace=0.6), Lesson(0.4, still=False, pace=0.8)),
         label=coarse,
         think=think,
     ),

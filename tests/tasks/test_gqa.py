@@ -204,4 +204,4 @@ def test_the_warm_up_thinks_what_is_seen_and_often_teaches_the_whole_clip() -> N
     whole = [answer for answer in taught if answer.intervals == (Interval(0, 4),)]
     assert 95 < len(whole) < 145 and {answer for answer in taught if answer not in whole} == {one.truth}
     assert all(answer.choices == frozenset("B") for answer in taught)
-    assert think(one, whole[0]) == "in blue square zero two three square B"
+    assert think(one, whole[0]) == "in blue square blue zero two three square B"
