@@ -10,18 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 
 from grounding.core import Answer, Interval, LoadedSample, ParseFailure, Sample, UserError
 from grounding.datasets.options import letter
-from grounding.datasets.toy import SECONDS, SHAPES, WORLD, Question, ToyObject, make_world
+from grounding.datasets.toy import SECONDS, WORLD, Question, ToyObject, make_world
 from grounding.tasks.answers import parse_grounded
 from grounding.tasks.options import options_of, shown_options
 from grounding.tasks.tags import answered
 from grounding.tasks.task import Said, Task
 from grounding.tasks.teaching import SECONDS as NAMES
-from grounding.tasks.teaching import Lesson, Teaching
+from grounding.tasks.teaching import Lesson, Spot, Teaching
 from grounding.tasks.times import write_seconds
 from rewards import Meta, choice_match, exact_match, segments_iou
 from rewards.segments import merged
@@ -109,18 +110,31 @@ def _visits(thing: ToyObject, rng: np.random.Generator) -> list[ToyObject]:
 
 
 def ask(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator) -> list[Question]:
-    """Which shape is in a colour; the evidence is all time at which that colour is seen. Every shape is an option."""
-    colours = dict.fromkeys([target.colour, *(thing.colour for thing in world)])
-    return [_question([thing for thing in world if thing.colour == colour], rng) for colour in colours]
+    """Which of two colours comes first; the evidence is all time at which it is seen. Pairs that come together are out."""
+    colours = dict.fromkeys(thing.colour for thing in world)
+    pairs = [[str(one) for one in rng.permutation(pair)] for pair in combinations(colours, 2)]
+    pairs = [pairs[place] for place in rng.permutation(len(pairs))]
+    pairs.sort(key=lambda pair: target.colour not in pair)
+    asked = [question for pair in pairs if (question := _question(pair, world))]
+    return asked if asked and target.colour in asked[0].meta["options"] else []
 
 
-def _question(alike: Sequence[ToyObject], rng: np.random.Generator) -> Question:
-    """The question about the objects of a colour, which have one shape."""
-    options = [str(shape) for shape in rng.permutation(SHAPES)]
-    chosen = letter(options.index(alike[0].shape))
-    seen = tuple(merged([one.interval for one in alike]))
-    truth = Answer(intervals=seen, choices=frozenset(chosen))
-    return Question(f"which shape is in {alike[0].colour}?", truth, alike[0], {"options": options})
+def _question(options: Sequence[str], world: Sequence[ToyObject]) -> Question | None:
+    """The question about two colours, and the thinking: when each comes, and when the first of them is seen.
+
+    The seconds follow their colour directly, for they are learnt from it; and the end is a copy, as far as it can be.
+    """
+    groups = [[thing for thing in world if thing.colour == colour] for colour in options]
+    comes = [min(thing.interval.start for thing in group) for group in groups]
+    if comes[0] == comes[1]:
+        return None
+    first = int(comes[0] > comes[1])
+    seen = tuple(merged([thing.interval for thing in groups[first]]))
+    words = [f"{letter(place)} {options[place]} {NAMES[int(comes[place])]}" for place in (0, 1)]
+    words += [letter(first), options[first]]
+    words += [second for one in seen for second in NAMES[int(one.start) : int(one.end)]]
+    truth = Answer(intervals=seen, choices=frozenset(letter(first)))
+    return Question("which colour comes first?", truth, groups[first][0], {"options": options}, " ".join(words))
 
 
 def coarse(question: Question, rng: np.random.Generator) -> Answer:
@@ -129,15 +143,9 @@ def coarse(question: Question, rng: np.random.Generator) -> Answer:
     return replace(question.truth, intervals=whole) if rng.random() < COARSE else question.truth
 
 
-def think(question: Question, taught: Answer) -> str:
-    """The colour and its shape; the colour and every second at which it is seen; the shape and its letter.
-
-    Visual tokens say colour, shape and second, and each word is learnt from the one directly before it.
-    """
-    thing, seen = question.about, question.truth.segments or ()
-    seconds = [second for one in seen for second in NAMES[int(one.start) : int(one.end)]]
-    answer = [thing.shape, *(question.truth.choices or ())]
-    return " ".join(["in", thing.colour, thing.shape, thing.colour, *seconds, *answer])
+def says(thing: ToyObject | None, spot: Spot) -> dict[str, float]:
+    """Colour and second, equally; shapes are not asked for."""
+    return {} if thing is None else {thing.colour: 0.5, NAMES[int(spot.at)]: 0.5}
 
 
 def _read(text: str, loaded: LoadedSample) -> Said:
@@ -168,9 +176,8 @@ GQA = Task(
     oracles=oracles,
     toy=replace(WORLD, ask=ask, make=make),
     teaching=Teaching(
-        steps=800,
-        lessons=(Lesson(0.45, asks=False), Lesson(0.15, pace=0.6), Lesson(0.4, still=False, pace=0.8)),
+        lessons=(Lesson(0.3, asks=False), Lesson(0.7, still=False, pace=0.7)),
         label=coarse,
-        think=think,
+        says=says,
     ),
 )
