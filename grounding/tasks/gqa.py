@@ -110,7 +110,7 @@ def _visits(thing: ToyObject, rng: np.random.Generator) -> list[ToyObject]:
 
 
 def ask(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator) -> list[Question]:
-    """Which of two colours comes first; the evidence is all time at which it is seen. Pairs that come together are out."""
+    """Which of two colours comes first; the evidence is all time at which it is seen. None that come together."""
     colours = dict.fromkeys(thing.colour for thing in world)
     pairs = [[str(one) for one in rng.permutation(pair)] for pair in combinations(colours, 2)]
     pairs = [pairs[place] for place in rng.permutation(len(pairs))]
