@@ -49,11 +49,9 @@ def two_frames(loaded: LoadedSample) -> LoadedSample:
     first = int(generator(sample.id, "two frames").choice(starts))
     cut = replace(clip, frames=clip.frames[first : first + 2], pts=clip.pts[first : first + 2])
     now = Interval(floor(cut.pts[0]), floor(cut.pts[-1]) + 1)
-    missed = {thing.id for thing in sample.meta["objects"] if not _shown(thing.interval, cut.pts)}
+    seen = {thing.id for thing in sample.meta["objects"] if _shown(thing.interval, cut.pts)}
     asked = [
-        replace(one, truth=_at(now, one.truth))
-        for one in questions
-        if not missed & {one.about.id, *(one.truth.ids or ())}
+        replace(one, truth=_at(now, one.truth)) for one in questions if {one.about.id, *(one.truth.ids or ())} <= seen
     ]
     return replace(loaded, clip=cut, sample=replace(sample, meta={**sample.meta, "questions": asked}))
 

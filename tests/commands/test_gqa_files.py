@@ -31,11 +31,11 @@ SPANS = {"1": [[0, 1.2]], "2": [[0.0, 1.0], [2.0, 3.0]], "3": [[0, 1]]}
 OPTIONS = ["rest", "eat", "see", "hear"]
 REXTIME = {"qid": "1", "vid": "17", "duration": 3, "question": "Why?", "options": OPTIONS, "span": [0, 1], "ans": "B"}
 WITHOUT = {"qid": "2", "vid": "17", "duration": 3, "query": "Why?", "relevant_windows": [[0, 1]], "ans": "B"}
-GLUED = {"id": "1", "video": "17.mp4", "question": "Why?", "options": ["(A) rest", "(B) eat"], "duration": 3}
-GLUED |= {"glue": [[0, 1], [2, 3]], "answer": "(B)"}
-OWN = {"id": "1", "video": "part/17.mp4", "query": "Why?", "options": ["rest", "eat"], "choices": "B"}
+GLUED: dict[str, Any] = {"id": "1", "video": "17.mp4", "question": "Why?", "options": ["(A) rest", "(B) eat"]}
+GLUED |= {"duration": 3, "glue": [[0, 1], [2, 3]], "answer": "(B)"}
+OWN: dict[str, Any] = {"id": "1", "video": "part/17.mp4", "query": "Why?", "options": ["rest", "eat"], "choices": "B"}
 OWN |= {"intervals": [[0, 1], [2, 3]]}
-SAID = {"id": "2", "video": "part/17.mp4", "query": "Why?", "text": "to eat", "interval": [1, 3]}
+SAID: dict[str, Any] = {"id": "2", "video": "part/17.mp4", "query": "Why?", "text": "to eat", "interval": [1, 3]}
 
 
 def nextgqa(folder: Path, answers: tuple[str, ...], spans: dict[str, Any]) -> Path:

@@ -15,6 +15,7 @@ from grounding.datasets.toy import toy_source
 from grounding.policies.policy import Policy
 from grounding.policies.tiny import build_tokenizer
 from grounding.tasks.asking import Asked, Asking
+from grounding.tasks.gqa import GQA
 from grounding.tasks.stvg import STVG
 from grounding.tasks.teaching import SECONDS, TIME, look_and_second, recite
 from grounding.training.lessons import (
@@ -121,6 +122,14 @@ def test_two_frames_show_the_object_and_drop_those_they_miss(number: int) -> Non
     second = int(still.clip.pts[0])  # both frames are of this second
     assert {one.truth.interval for one in still.sample.meta["questions"]} == {Interval(second, second + 1)}
     assert two_frames(loaded).clip.pts.tolist() == still.clip.pts.tolist()  # the sample decides, nothing else
+
+
+def test_answers_in_several_ranges_say_the_time_of_the_two_frames() -> None:
+    source = toy_source(FIRST, 12, toy=GQA.toy)
+    for sample in source.samples:
+        still = two_frames(source.load(sample))
+        second = int(still.clip.pts[0])
+        assert {one.truth.intervals for one in still.sample.meta["questions"]} == {(Interval(second, second + 1),)}
 
 
 CLIP = 5_000_000
