@@ -77,7 +77,7 @@ class Shown:
         return picture
 
     def _mark(self, picture: np.ndarray, time: float, answer: Answer, colour: RGB, dashed: bool) -> None:
-        """Draw box, tube, mask and point; of objects without a tube the masks, while the answer says they are meant."""
+        """Draw box, tube, region, mask and point; without tube and region an object's masks while it is meant."""
         masklets, size = self.loaded.masklets, self.marked.size
         frame = masklets.frame_at(time)
         if answer.box is not None:
@@ -86,8 +86,8 @@ class Shown:
             draw_box(picture, answer.tube.boxes[frame - answer.tube.start_frame], size, colour, dashed=dashed)
         meant = answer.segments is None or any(one.start <= time < one.end for one in answer.segments)
         ids = answer.ids if answer.tube is None and meant else None
-        seen = [masklets.tracks[one][frame] for one in sorted(ids or ()) if one in masklets.tracks]
-        regions = [rle.decode(counts, masklets.size) for counts in seen if counts is not None]
+        seen = (answer.region or masklets.region(ids or ())).frames[frame]
+        regions = [rle.decode(counts, masklets.size) for counts in seen]
         regions += [rle.decode(answer.mask.counts, answer.mask.size)] if answer.mask is not None else []
         for region in regions:
             draw_region(picture, region, colour, dashed=dashed)
