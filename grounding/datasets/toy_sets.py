@@ -23,7 +23,7 @@ from grounding.datasets.toy import (
 )
 
 MISSING = 0.75  # how often the last of several objects is left out of what is taught; our choice
-MOST = 3  # questions about a clip, beside those about each object alone
+MOST = 2  # questions about a clip, beside those about each object alone
 NUMBERS = ("zero", "one", "two", "three")  # the seconds of a clip
 
 

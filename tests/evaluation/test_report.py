@@ -160,6 +160,12 @@ class TestPictureByParts:
         ]
         assert colours(shown.picture(0, self.ROOM)) == {SHADE}  # nobody is seen on source frame 0
 
+    def test_a_region_is_drawn_by_its_own_masks_which_may_be_others_than_those_shown(self) -> None:
+        elsewhere = self.made(Answer(), Answer(), {5: (70, 10)}).loaded.masklets.region([5])
+        shown = self.made(Answer(object_ids=frozenset({1}), region=elsewhere), Answer(), {1: (10, 10)})
+        picture = shown.picture(2, self.ROOM)
+        assert [self.at(picture, *corner) for corner in ((10, 10), (70, 10))] == [set(), {TRUE}]
+
     def test_one_object_without_a_tube_is_drawn_while_it_is_meant(self) -> None:
         shown = self.made(Answer(Interval(1.0, 1.5), 1), ParseFailure("no"), {1: (10, 10)})
         seen = [self.at(shown.picture(index, self.ROOM), 10, 10) for index in range(4)]  # at 0, 0.5, 1 and 1.5 s

@@ -12,6 +12,7 @@ import torch
 from grounding.core import Answer, Clip, Interval, LoadedSample, Masklets, Sample, rle
 from grounding.datasets import toy
 from grounding.datasets.toy import toy_source
+from grounding.datasets.toy_sets import SETS
 from grounding.policies.policy import Policy
 from grounding.policies.tiny import build_tokenizer
 from grounding.tasks.asking import Asked, Asking
@@ -130,6 +131,17 @@ def test_answers_in_several_ranges_say_the_time_of_the_two_frames() -> None:
         still = two_frames(source.load(sample))
         second = int(still.clip.pts[0])
         assert {one.truth.intervals for one in still.sample.meta["questions"]} == {(Interval(second, second + 1),)}
+
+
+@pytest.mark.parametrize("number", range(FIRST, FIRST + 12))
+def test_two_frames_drop_questions_that_mean_an_object_that_they_miss(number: int) -> None:
+    source = toy_source(number, 1, toy=SETS)
+    still = two_frames(source.load(source.samples[0]))
+    intervals = {thing.id: thing.interval for thing in still.sample.meta["objects"]}
+    start, end = still.clip.pts.tolist()
+    shown = {one for one, interval in intervals.items() if interval.start <= start and end < interval.end}
+    kept = [one.query for one in still.sample.meta["questions"]]
+    assert kept == [q.query for q in source.samples[0].meta["questions"] if q.truth.object_ids <= shown] != []
 
 
 CLIP = 5_000_000
