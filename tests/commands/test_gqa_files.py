@@ -49,7 +49,7 @@ def nextgqa(folder: Path, answers: tuple[str, ...], spans: dict[str, Any]) -> Pa
     return folder / "val.csv"
 
 
-def lines(folder: Path, name: str, *rows: dict[str, Any]) -> Path:
+def lines(folder: Path, name: str, *rows: Any) -> Path:
     (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder / name
 
