@@ -1,6 +1,6 @@
 """The toy world where looks repeat, and questions about all objects of a kind: by shape, colour, motion or time.
 
-Shapes, colours and motions come again in a clip, but no two objects look the same.
+Shapes and motions come again in a clip, at level 2 colours too, but no two objects look the same.
 """
 
 from __future__ import annotations
@@ -22,16 +22,20 @@ from grounding.datasets.toy import (
     paint,
 )
 
-MISSING = 0.75  # how often the last of several objects is left out of what is taught; our choice
+MISSING = 0.6  # how often the last of several objects is left out of what is taught, as by hasty annotators; our choice
 MOST = 2  # questions about a clip, beside those about each object alone
 NUMBERS = ("zero", "one", "two", "three")  # the seconds of a clip
 
 
 def make_alike(rng: np.random.Generator, level: int, objects: int) -> list[ToyObject]:
-    """Objects of three colours, or at level 2 of two, and of three motions."""
-    colours = rng.permutation(list(COLOURS))[: 4 - level]
-    looks = [(str(colour), shape) for colour in colours for shape in SHAPES]
-    picked = [looks[int(place)] for place in rng.permutation(len(looks))[:objects]]
+    """Objects of three motions and of different looks; at level 1 also of different colours, at level 2 of two."""
+    colours = [str(colour) for colour in rng.permutation(list(COLOURS))]
+    picked: list[tuple[str, str]]
+    if level > 1:
+        looks = [(colour, shape) for colour in colours[:2] for shape in SHAPES]
+        picked = [looks[place] for place in rng.permutation(len(looks)).tolist()]
+    else:
+        picked = [(colour, str(rng.choice(SHAPES))) for colour in colours]
     motions = rng.choice(rng.permutation(list(MOTIONS))[:3], objects)
     ids, lanes = rng.permutation(ID_COUNT)[:objects] + 1, rng.permutation(4)
     return [make_object(rng, int(ids[k]), *picked[k], str(motions[k]), int(lanes[k])) for k in range(objects)]
@@ -59,22 +63,24 @@ def _about(thing: ToyObject, world: Sequence[ToyObject], rng: np.random.Generato
     moving = "all that stand still" if way == "still" else f"all that move {way}"
     pair = [thing] if other is thing else [thing, other]
     return [
+        _question(moving, motion, way, rng),
         _question(f"the {thing.shape}{'s' * (len(shape) > 1)}", shape, thing.shape, rng),
         _question(f"everything in {thing.colour}", colour, thing.colour, rng),
-        _question(moving, motion, way, rng),
         _question(f"the shapes that are there at second {NUMBERS[second]}", there, NUMBERS[second], rng),
         _question(" and ".join(f"the {one.name}" for one in pair), pair, "", rng),
     ]
 
 
 def _question(query: str, meant: Sequence[ToyObject], word: str, rng: np.random.Generator) -> Question:
-    """What is taught is thought before: the word of the query that all have in common, or each one's name, and directly
-    after it the IDs."""
-    ordered = sorted(meant, key=lambda one: one.id) if word else meant
+    """A question whose thinking is a word that all have in common, then the colour of each and its ID; or all names.
+
+    What is taught often lacks the last object, as partial annotations do: something is left to reinforcement learning.
+    """
+    ordered = sorted(meant, key=lambda one: (list(COLOURS).index(one.colour), one.shape)) if word else meant
     taught = ordered[: len(ordered) - (rng.random() < MISSING)] or ordered
-    told = (
-        [word, *(str(one.id) for one in taught)] if word else [f"{one.shape} {one.colour} {one.id}" for one in taught]
-    )
+    told = [word] if word else []
+    for one in taught:
+        told += [*([] if word else [one.shape]), *([] if one.colour == word else [one.colour]), str(one.id)]
     truth, label = (Answer(object_ids=frozenset(one.id for one in these)) for these in (meant, taught))
     return Question(query, truth, ordered[0], thinking=" ".join(told), taught=label)
 

@@ -16,7 +16,7 @@ from grounding.masks.segmentation import similarities
 from grounding.tasks.objects import parse_all
 from grounding.tasks.tags import answered
 from grounding.tasks.task import Said, Task
-from grounding.tasks.teaching import SECONDS, Lesson, Spot, Teaching
+from grounding.tasks.teaching import SECONDS, Spot, Teaching
 from rewards import Meta, id_set_f1
 
 PROMPTS = {
@@ -26,7 +26,7 @@ PROMPTS = {
         "Find all objects that the sentence means: one, or several.\n"
         "First think inside <think> </think>: go through what the objects do, and compare them by their IDs. "
         "Then give the IDs of all that are meant, and of no other object, in exactly this form:\n"
-        "<think>your thoughts</think> <answer>N, N</answer>\n"
+        "<think>your thoughts</think> <answer>IDs: N, N</answer>\n"
         "N is a whole number, and there are as many as objects are meant; [] says that none is."
     ),
     # For models too small to read instructions; they learn the form from the warm-up.
@@ -45,7 +45,7 @@ def answer_text(truth: Answer, thinking: str) -> str:
     """
     if truth.ids is None:
         raise UserError("the truth of an rvos sample must have object_ids or an object_id")
-    return answered(", ".join(map(str, sorted(truth.ids))) or "[]", thinking)
+    return answered(f"IDs: {', '.join(map(str, sorted(truth.ids)))}" if truth.ids else "[]", thinking)
 
 
 def decode(answer: Said, masklets: Masklets) -> Said:
@@ -80,18 +80,12 @@ def _read(text: str, loaded: LoadedSample) -> Said:
 
 
 def look_id_motion_and_second(thing: ToyObject | None, spot: Spot) -> dict[str, float]:
-    """The ID that is drawn, above all, shape, colour, motion and second; shares are our choice, IDs are learnt last."""
+    """Shape, colour and the ID that is drawn, mostly, and motion and second; the shares are our choice."""
     if thing is None:
         return {}
-    words = {str(thing.id): 0.4, thing.shape: 0.25, thing.colour: 0.15}
+    words = dict.fromkeys((thing.shape, thing.colour, str(thing.id)), 0.8 / 3)
     return words | {thing.motion.split()[1]: 0.1, SECONDS[floor(spot.at)]: 0.1}
 
-
-LESSONS = (
-    Lesson(0.3, asks=False),
-    Lesson(0.3, pace=0.6),
-    Lesson(0.4, still=False, pace=0.8),
-)
 
 RVOS = Task(
     name="rvos",
@@ -104,5 +98,5 @@ RVOS = Task(
     oracles=oracles,
     marks=True,
     toy=SETS,
-    teaching=Teaching(lessons=LESSONS, says=look_id_motion_and_second, vocabulary=(*SECONDS, *WAYS)),
+    teaching=Teaching(says=look_id_motion_and_second, vocabulary=(*SECONDS, *WAYS)),
 )

@@ -57,8 +57,8 @@ def test_ids_become_the_masks_of_their_objects_on_every_frame() -> None:
 
 
 def test_the_truth_is_said_in_ascending_order() -> None:
-    assert RVOS.say(Answer(object_ids=frozenset({6, 1, 4})), "so") == "<think>so</think> <answer>1, 4, 6</answer>"
-    assert RVOS.say(Answer(object_id=4), "").endswith("<answer>4</answer>")
+    assert RVOS.say(Answer(object_ids=frozenset({6, 1, 4})), "so") == "<think>so</think> <answer>IDs: 1, 4, 6</answer>"
+    assert RVOS.say(Answer(object_id=4), "").endswith("<answer>IDs: 4</answer>")
     assert RVOS.say(Answer(object_ids=frozenset()), "").endswith("<answer>[]</answer>")
     with pytest.raises(UserError, match="must have object_ids or an object_id"):
         RVOS.say(Answer(), "")
