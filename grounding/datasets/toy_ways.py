@@ -41,7 +41,7 @@ def make_ways(rng: np.random.Generator, level: int, objects: int) -> list[ToyObj
     lanes = SIZE * (rng.permutation(objects) + 0.5) / objects
     first, middle, last = range(0, len(PLACES), len(PLACES) // 2)
     goal = int(rng.choice([first, middle, last]))
-    starts = [place for place in (first, last) if place != goal]
+    starts = [edge for edge in (first, last) if edge != goal]
     frames = int(SECONDS * FPS)
     world = []
     for k in range(objects):

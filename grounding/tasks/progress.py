@@ -22,6 +22,8 @@ from grounding.tasks.teaching import SECONDS, Lesson, Spot, Teaching
 from rewards import Meta, progress_nearness, relative_accuracy
 from rewards.answer import PERCENT
 
+LAGS = 0.75  # how often a label that the warm-up teaches lags behind; our choice
+LAG = 20.0  # by how many points; our choice
 PROMPTS = {
     "full": (
         'Goal: "{query}"\n'
@@ -110,10 +112,6 @@ def _fill(sample: Sample) -> dict[str, str]:
     return {"told": "" if sample.previous is None else f" Before: {percent(sample.previous)}%."}
 
 
-LAGS = 0.75  # how often a label lags behind; our choice
-LAG = 20.0  # points; our choice
-
-
 def says(thing: ToyObject | None, spot: Spot) -> dict[str, float]:
     """Shape, colour, second and place on the ruler, equally."""
     if thing is None:
@@ -140,7 +138,7 @@ PROGRESS = Task(
     fill=_fill,
     toy=WAYS,
     teaching=Teaching(
-        steps=900,
+        steps=900,  # of which the last third binds the place to the second
         lessons=(
             Lesson(0.2, asks=False),
             Lesson(0.3, still=False, last=True, pace=0.8),
