@@ -75,7 +75,7 @@ def ask_how_far(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Ge
             f"the {one.name} is level with the {goal.name}",
             Answer(number=come(one, goal)),
             one,
-            thinking=f"{goal.name} {WORDS[place(goal, -1)]} {one.name} three {WORDS[place(one, -1)]}",
+            thinking=f"{goal.name} {WORDS[place(goal, -1)]} three {one.name} {WORDS[place(one, -1)]}",
         )
         for one in world[:-1]
     ]
