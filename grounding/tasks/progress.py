@@ -138,11 +138,11 @@ PROGRESS = Task(
     fill=_fill,
     toy=WAYS,
     teaching=Teaching(
-        steps=900,  # of which the last third binds the place to the second
+        steps=650,
         lessons=(
-            Lesson(0.2, asks=False),
-            Lesson(0.3, still=False, last=True, pace=0.8),
-            Lesson(0.5, still=False, pace=0.8),
+            Lesson(0.28, asks=False),
+            Lesson(0.27, still=False, last=True, pace=0.8),
+            Lesson(0.45, still=False, pace=0.8),
         ),
         label=lagging,
         says=says,
