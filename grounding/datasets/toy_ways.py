@@ -1,8 +1,12 @@
 """A toy world of ways: shapes travel, each in its lane, until they are level with a shape that stands still.
 
-How far a shape has come when the clip ends is drawn for each clip. It stands still in the first and in the last second;
-when it sets out and when it stops in between is drawn too, so that neither its speed nor the length of the clip tells
-how far it came. `TAKES` clips in a row are of one episode: they differ in that alone.
+A way leads from the left edge of the picture to its middle or to the right edge. There are eleven places to stand. From
+both edges to both was too much for the tiny policy: on one of two seeds it took ways to the left for ways to the right.
+
+How far a shape comes is drawn for each clip, and so is when it sets out and when it stops, both in the second second:
+neither its speed nor the length of the clip tells how far it came. In the last two seconds it stands still, for the
+tiny policy learns where something is long before it learns when. `TAKES` clips in a row are of one episode: they differ
+in how far shapes come, and in when, alone.
 
 The ground gets greener to the right: a ruler that the tiny policy can read, for its vision tower knows relative
 positions only. As in the first toy world it goes from blue to red as time goes by.
@@ -19,11 +23,10 @@ from grounding.core import Answer, Interval
 from grounding.datasets.toy import COLOURS, FPS, ID_COUNT, SECONDS, SHAPES, SIZE, Question, Toy, ToyObject
 
 TAKES = 4  # clips of an episode
-STEPS = 10  # a way is come in steps of a tenth
 RADIUS = 9  # of all shapes, in pixels
-EDGES = (RADIUS + 1, SIZE - RADIUS - 1)  # where travellers set out
-SHORTEST = 30  # way, in pixels
-COLUMNS = tuple(f"x{letter}" for letter in "abcdefghijkl")  # words for places on the ruler, from left to right
+PLACES = np.linspace(RADIUS + 1, SIZE - RADIUS - 1, 11)  # where shapes stand still, in pixels from the left
+GOALS = (5, 10)  # the places where a way can end, in the middle or at the edge
+WORDS = tuple(f"x{letter}" for letter in "abcdefghijk")  # what visual tokens call the places
 RULER = 100  # how much greener the right side is
 
 
@@ -38,15 +41,14 @@ def make_ways(rng: np.random.Generator, level: int, objects: int) -> list[ToyObj
         colours[1], shapes[:2] = colours[0], [str(one) for one in rng.permutation(SHAPES)[:2]]
     ids = rng.permutation(ID_COUNT)[:objects] + 1
     lanes = SIZE * (rng.permutation(objects) + 0.5) / objects
-    goal = rng.uniform(*EDGES)
+    goal = int(rng.choice(GOALS))
     frames = int(SECONDS * FPS)
     world = []
-    for place in range(objects):
-        start = float(rng.choice([x for x in EDGES if abs(goal - x) >= SHORTEST])) if place < objects - 1 else goal
-        motion = "stands still" if start == goal else "moves right" if start < goal else "moves left"
-        path = np.stack([np.linspace(start, goal, frames), np.full(frames, lanes[place])], axis=1)
+    for k in range(objects):
+        start, motion = (0, "moves right") if k < objects - 1 else (goal, "stands still")
+        path = np.stack([np.linspace(PLACES[start], PLACES[goal], frames), np.full(frames, lanes[k])], axis=1)
         whole = Interval(0.0, SECONDS)
-        world.append(ToyObject(int(ids[place]), colours[place], shapes[place], motion, RADIUS, path, whole))
+        world.append(ToyObject(int(ids[k]), colours[k], shapes[k], motion, RADIUS, path, whole))
     return world
 
 
@@ -56,9 +58,10 @@ def take(world: list[ToyObject], rng: np.random.Generator) -> list[ToyObject]:
 
 
 def _stopped(thing: ToyObject, rng: np.random.Generator) -> ToyObject:
-    """It moves somewhen between the first second and the last one, for half a second at least."""
-    share = rng.integers(STEPS + 1) / STEPS
-    begin, end = sorted(rng.choice(np.arange(1, SECONDS - 0.75, 0.5), 2, replace=False))
+    """It moves to a place on its way, in the second second, for a quarter of it at least."""
+    places = abs(place(thing, -1) - place(thing, 0))
+    share = rng.integers(places + 1) / places
+    begin, end = sorted(rng.choice(np.arange(1, 2.25, 0.25), 2, replace=False))
     times = np.arange(len(thing.path)) / FPS
     come = share * np.clip((times - begin) / (end - begin), 0, 1)
     return replace(thing, path=thing.path[0] + come[:, None] * (thing.path[-1] - thing.path[0]))
@@ -72,21 +75,21 @@ def ask_how_far(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Ge
             f"the {one.name} is level with the {goal.name}",
             Answer(number=come(one, goal)),
             one,
-            thinking=f"{goal.name} {column(goal, -1)} {one.name} three {column(one, -1)}",
+            thinking=f"{goal.name} {WORDS[place(goal, -1)]} three {one.name} {WORDS[place(one, -1)]}",
         )
         for one in world[:-1]
     ]
 
 
-def column(thing: ToyObject, frame: int) -> str:
-    """The word for where on the ruler an object is on a source frame."""
-    return COLUMNS[int(len(COLUMNS) * thing.path[frame, 0] / SIZE)]
+def place(thing: ToyObject, frame: int) -> int:
+    """Which of `PLACES` an object is next to on a source frame."""
+    return int(np.abs(PLACES - thing.path[frame, 0]).argmin())
 
 
 def come(thing: ToyObject, goal: ToyObject) -> float:
     """Percent of its way that a traveller has come in the end."""
-    start, now, there = thing.path[0, 0], thing.path[-1, 0], goal.path[0, 0]
-    return 100 / STEPS * round(STEPS * float((now - start) / (there - start)))
+    start, now, there = place(thing, 0), place(thing, -1), place(goal, 0)
+    return 100 * abs(now - start) / abs(there - start)
 
 
 def paint_ways(world: Sequence[ToyObject], labels: np.ndarray, every: int, rng: np.random.Generator) -> np.ndarray:

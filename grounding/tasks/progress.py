@@ -14,7 +14,7 @@ import numpy as np
 
 from grounding.core import Answer, LoadedSample, Sample, UserError
 from grounding.datasets.toy import FPS, Question, ToyObject
-from grounding.datasets.toy_ways import COLUMNS, WAYS, column
+from grounding.datasets.toy_ways import WAYS, WORDS, place
 from grounding.tasks.answers import parse_progress
 from grounding.tasks.tags import answered
 from grounding.tasks.task import Said, Task
@@ -22,6 +22,8 @@ from grounding.tasks.teaching import SECONDS, Lesson, Spot, Teaching
 from rewards import Meta, progress_nearness, relative_accuracy
 from rewards.answer import PERCENT
 
+LAGS = 0.75  # how often a label that the warm-up teaches lags behind; our choice
+LAG = 20.0  # by how many points; our choice
 PROMPTS = {
     "full": (
         'Goal: "{query}"\n'
@@ -79,12 +81,12 @@ def gather(said: Sequence[tuple[Sample, Said]]) -> list[dict[str, float]]:
     """
     found = [{"MAE": PERCENT * (1 - measure(one, sample.truth)["nearness"])} for sample, one in said]
     episodes: dict[str, list[int]] = defaultdict(list)
-    for place, (sample, _) in enumerate(said):
-        episodes[str(sample.meta.get("episode", (sample.video, sample.query)))].append(place)
-    for places in episodes.values():
-        true = [_known(said[place][0].truth) for place in places]
+    for number, (sample, _) in enumerate(said):
+        episodes[str(sample.meta.get("episode", (sample.video, sample.query)))].append(number)
+    for numbers in episodes.values():
+        true = [_known(said[number][0].truth) for number in numbers]
         if len(set(true)) > 1:
-            found[places[-1]]["Pearson"] = correlation([said[place][1] for place in places], true)
+            found[numbers[-1]]["Pearson"] = correlation([said[number][1] for number in numbers], true)
     return found
 
 
@@ -110,15 +112,11 @@ def _fill(sample: Sample) -> dict[str, str]:
     return {"told": "" if sample.previous is None else f" Before: {percent(sample.previous)}%."}
 
 
-LAGS = 0.75  # how often a label lags behind; our choice
-LAG = 20.0  # points; our choice
-
-
 def says(thing: ToyObject | None, spot: Spot) -> dict[str, float]:
     """Shape, colour, second and place on the ruler, equally."""
     if thing is None:
         return {}
-    words = (thing.shape, thing.colour, SECONDS[floor(spot.at)], column(thing, int(spot.at * FPS)))
+    words = (thing.shape, thing.colour, SECONDS[floor(spot.at)], WORDS[place(thing, int(spot.at * FPS))])
     return dict.fromkeys(words, 1 / len(words))
 
 
@@ -140,9 +138,14 @@ PROGRESS = Task(
     fill=_fill,
     toy=WAYS,
     teaching=Teaching(
-        lessons=(Lesson(0.35, asks=False), Lesson(0.65, still=False, pace=0.8)),
+        steps=650,
+        lessons=(
+            Lesson(0.28, asks=False),
+            Lesson(0.27, still=False, last=True, pace=0.8),
+            Lesson(0.45, still=False, pace=0.8),
+        ),
         label=lagging,
         says=says,
-        vocabulary=(*SECONDS, *COLUMNS),
+        vocabulary=(*SECONDS, *WORDS),
     ),
 )

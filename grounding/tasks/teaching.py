@@ -47,12 +47,14 @@ class Lesson:
         share: Of all its steps.
         asks: Whether questions are asked; otherwise only words are learnt.
         still: Two frames, and what they show is asked for; otherwise whole clips.
+        last: Of whole clips, the last two frames alone, where these tell the answer.
         pace: Share of the learning rate; slower where questions are asked, for a steadier policy.
     """
 
     share: float
     asks: bool = True
     still: bool = True
+    last: bool = False
     pace: float = 1.0
 
 

@@ -56,6 +56,12 @@ def two_frames(loaded: LoadedSample) -> LoadedSample:
     return replace(loaded, clip=cut, sample=replace(sample, meta={**sample.meta, "questions": asked}))
 
 
+def last_frames(loaded: LoadedSample) -> LoadedSample:
+    """The sample with the last two frames of its clip, those of one visual token."""
+    clip = loaded.clip
+    return replace(loaded, clip=replace(clip, frames=clip.frames[-MERGED:], pts=clip.pts[-MERGED:]))
+
+
 def turns_of(loaded: LoadedSample, asking: Asking, still: bool) -> list[Turn]:
     """The sample's own question first, then the others about its clip, with the answers that are taught.
 

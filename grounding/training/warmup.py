@@ -27,7 +27,7 @@ from grounding.tasks.teaching import Lesson
 from grounding.training.config import Config
 from grounding.training.data import warmup_first_clip
 from grounding.training.learning import Phase, Place, Work
-from grounding.training.lessons import Says, naming_loss, turns_of, two_frames
+from grounding.training.lessons import Says, last_frames, naming_loss, turns_of, two_frames
 from grounding.training.talks import Turn, completion_tokens, pad_answers
 
 _log = logging.getLogger(__name__)
@@ -180,6 +180,8 @@ def make_batch(policy: Policy, asking: Asking, plan: WarmupPlan, lesson: Lesson,
     """The toy clips from `first_clip` on, as they are shown, and questions about all of their objects."""
     source = toy_source(first_clip, plan.batch, toy=asking.task.toy)
     clips = [source.load(sample) for sample in source.samples]
+    if lesson.last:
+        clips = [last_frames(clip) for clip in clips]
     if lesson.still:
         clips = [two_frames(clip) for clip in clips]
     talks = [turns_of(clip, asking, lesson.still) for clip in clips]

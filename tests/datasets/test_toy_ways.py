@@ -9,7 +9,7 @@ import pytest
 
 from grounding.core import UserError
 from grounding.datasets.toy import FPS, MAX_OBJECTS, SIZE, toy_source
-from grounding.datasets.toy_ways import COLUMNS, EDGES, RADIUS, SHORTEST, TAKES, WAYS, column, come
+from grounding.datasets.toy_ways import PLACES, RADIUS, TAKES, WAYS, WORDS, come, place
 
 
 def samples(count: int = 40, **options: int):
@@ -28,19 +28,19 @@ def test_ways_lead_from_an_edge_towards_the_goal_and_no_lanes_touch(number: int)
         assert (goal.path == goal.path[0]).all() and goal.motion == "stands still"
         for thing in travellers:
             x = thing.path[:, 0]
-            assert x[0] in EDGES and abs(goal.path[0, 0] - x[0]) >= SHORTEST
+            assert x[0] == PLACES[0] and goal.path[0, 0] in PLACES[[5, 10]]
             steps = np.diff(x) * np.sign(goal.path[0, 0] - x[0])
             assert (steps >= 0).all() and (thing.path[:, 1] == thing.path[0, 1]).all()
         lanes = sorted(thing.path[0, 1] for thing in objects(one))
         assert min(np.diff(lanes)) >= 2 * RADIUS
 
 
-def test_nothing_moves_in_the_first_and_the_last_second() -> None:
+def test_nothing_moves_but_in_the_second_second() -> None:
     for one in samples():
         for thing in objects(one):
-            still = int(FPS)
-            assert (thing.path[: still + 1] == thing.path[0]).all()
-            assert np.allclose(thing.path[-still:], thing.path[-1])
+            second = int(FPS)
+            assert (thing.path[: second + 1] == thing.path[0]).all()
+            assert np.allclose(thing.path[2 * second :], thing.path[-1])
 
 
 def test_the_truth_is_the_share_of_the_way() -> None:
@@ -58,8 +58,8 @@ def test_clips_of_an_episode_differ_in_how_far_it_comes_alone() -> None:
     for start in range(0, 40, TAKES):
         clips = samples()[start : start + TAKES]
         assert len({one.meta["episode"] for one in clips}) == len({one.query for one in clips}) == 1
-        for place in range(3):
-            same = [objects(one)[place] for one in clips]
+        for k in range(3):
+            same = [objects(one)[k] for one in clips]
             assert len({(thing.id, thing.name, *thing.path[0]) for thing in same}) == 1
     assert len({one.meta["episode"] for one in samples()}) == 40 // TAKES
     assert len({one.truth.number for one in samples()[:TAKES]}) > 1
@@ -98,10 +98,10 @@ def test_the_ground_is_a_ruler_and_a_clock() -> None:
     assert row[-1, :, 0].mean() > row[0, :, 0].mean() + 30 and row[-1, :, 2].mean() < row[0, :, 2].mean() - 30
 
 
-def test_places_on_the_ruler_have_words_from_left_to_right() -> None:
+def test_places_have_words_from_left_to_right() -> None:
     thing = objects(samples(1)[0])[0]
-    words = [column(replace(thing, path=np.full((16, 2), x)), -1) for x in (0.0, 6.9, 7.1, SIZE - 0.1)]
-    assert words == [COLUMNS[0], COLUMNS[0], COLUMNS[1], COLUMNS[-1]]
+    assert [place(replace(thing, path=np.full((16, 2), x)), -1) for x in (0.0, 13, 13.3, SIZE)] == [0, 0, 1, 10]
+    assert len(WORDS) == len(PLACES) == len(set(WORDS))
 
 
 def test_one_shape_has_no_goal() -> None:

@@ -21,6 +21,7 @@ from grounding.tasks.stvg import STVG
 from grounding.tasks.teaching import SECONDS, TIME, look_and_second, recite
 from grounding.training.lessons import (
     LEAST,
+    last_frames,
     naming_loss,
     objects_shown,
     targets_of,
@@ -142,6 +143,14 @@ def test_two_frames_drop_questions_that_mean_an_object_that_they_miss(number: in
     shown = {one for one, interval in intervals.items() if interval.start <= start and end < interval.end}
     kept = [one.query for one in still.sample.meta["questions"]]
     assert kept == [q.query for q in source.samples[0].meta["questions"] if q.truth.object_ids <= shown] != []
+
+
+def test_the_last_two_frames_keep_their_times_and_all_questions() -> None:
+    loaded = loaded_clip(3, FIRST)
+    last = last_frames(loaded)
+    assert last.clip.pts.tolist() == loaded.clip.pts[-2:].tolist() and last.clip.duration == loaded.clip.duration
+    assert np.array_equal(last.clip.frames, loaded.clip.frames[-2:])
+    assert last.sample is loaded.sample
 
 
 CLIP = 5_000_000
