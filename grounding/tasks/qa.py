@@ -14,7 +14,7 @@ from grounding.tasks.options import options_of, shown_options
 from grounding.tasks.tags import answered
 from grounding.tasks.task import Said, Task
 from grounding.tasks.teaching import Lesson, Teaching
-from grounding.tasks.toy_questions import ask_options
+from grounding.tasks.toy_questions import ask_options, colour_and_second
 from rewards import Meta, choice_match, exact_match, mean_relative_accuracy, rouge_l
 
 PROMPTS = {
@@ -26,7 +26,7 @@ PROMPTS = {
         "<think>your thoughts</think> <answer>{example}</answer>"
     ),
     # For models too small to read instructions; they learn the form from the warm-up.
-    "short": "{situation}Question: {query}{options_in_line}",
+    "short": "{situation}{options_in_line}{query}",
 }
 FORMS = {
     "choices": ("the letter of the right option, or the letters of all that are right", "A, C"),
@@ -95,7 +95,7 @@ def _fill(sample: Sample) -> dict[str, str]:
     return {
         "situation": f"{situation}\n" if situation else "",
         "options": shown_options(sample) if kind == "choices" else "",
-        "options_in_line": shown_options(sample, " ") if kind == "choices" else "",
+        "options_in_line": f"{shown_options(sample, ' ')} ".lstrip() if kind == "choices" else "",
         "form": form,
         "example": example,
     }
@@ -111,5 +111,10 @@ QA = Task(
     measure=measure,
     fill=_fill,
     toy=replace(WORLD, ask=ask_options),
-    teaching=Teaching(steps=400, lessons=(Lesson(0.35, asks=False), Lesson(0.65, still=False, pace=0.5))),
+    teaching=Teaching(
+        steps=1000,
+        batch=4,
+        lessons=(Lesson(0.25, asks=False), Lesson(0.75, still=False, pace=0.7)),
+        says=colour_and_second,
+    ),
 )

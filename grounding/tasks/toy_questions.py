@@ -1,38 +1,41 @@
-"""Questions with options about a toy clip: what comes first, what something looks like, how many are there.
+"""Questions with options about a toy clip: what comes first, what is there at a second, and how many of some are.
 
-The thinking recites what is asked for and says what depends on it directly after it. Whether something is there is
-taught from partial annotations, which often miss its first and last second: that is left to reinforcement learning.
+The thinking recites colours, says what is seen of each directly after it, and then the letter if it is an option: so a
+value that is looked for has its letter beside it. It is always true. The letters of what is there and of how many are
+taught from partial annotations, which miss a first and a last second: that is left to reinforcement learning.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import floor
 
 import numpy as np
 
-from grounding.core import Answer
+from grounding.core import Answer, Interval
 from grounding.datasets.options import letter
-from grounding.datasets.toy import COLOURS, SHAPES, Question, ToyObject
-from grounding.tasks.teaching import PARTIAL, SECONDS
+from grounding.datasets.toy import COLOURS, Question, ToyObject
+from grounding.tasks.teaching import SECONDS, Spot
 
 MOST = 4  # options of a question
-TIMES = 2  # how often each kind of question is asked about a clip that is learnt from
+NAMED = 2  # objects of which is asked how many are there
 
 
 def ask_options(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator) -> list[Question]:
-    """Questions of all kinds about the objects of a clip that a name tells from all others, in random order.
-
-    None, where the first one cannot be asked.
-    """
-    names = [thing.name for thing in world]
-    things = [thing for thing in world if names.count(thing.name) == 1]
-    kinds = [kind for _ in range(TIMES) for kind in rng.permutation(len(KINDS))]
-    asked = [KINDS[kind](things, rng) for kind in kinds]
+    """Questions of all kinds about a clip in random order; none, where the first one cannot be asked."""
+    asked = [KINDS[kind](world, rng) for kind in rng.permutation(len(KINDS))]
+    asked += [kind(world, rng) for kind in AGAIN]
     return [one for one in asked if one is not None] if asked[0] else []
 
 
-def order(things: Sequence[ToyObject], rng: np.random.Generator) -> Question | None:
+def colour_and_second(thing: ToyObject | None, spot: Spot) -> dict[str, float]:
+    """What the questions are about, equally."""
+    return {} if thing is None else {thing.colour: 0.5, SECONDS[floor(spot.at)]: 0.5}
+
+
+def order(world: Sequence[ToyObject], rng: np.random.Generator) -> Question | None:
     """Which of two or three comes first, or leaves last; none where two do."""
+    things = _apart(world)
     if len(things) < 2:
         return None
     comes = bool(rng.integers(2))
@@ -41,83 +44,97 @@ def order(things: Sequence[ToyObject], rng: np.random.Generator) -> Question | N
     best = (min if comes else max)(seconds)
     if seconds.count(best) > 1:
         return None
-    right = seconds.index(best)
-    seen = " ".join(f"{one.name} {SECONDS[at]}" for one, at in zip(some, seconds, strict=True))
-    query = "which comes first?" if comes else "which leaves last?"
-    return _question(query, [one.name for one in some], right, some[right], seen)
+    options, right = [one.colour for one in some], seconds.index(best)
+    seen = _listed(options, [SECONDS[at] for at in seconds])
+    query = "which colour comes first?" if comes else "which colour leaves last?"
+    return _question(query, options, right, some[right], f"{seen} {SECONDS[best]}")
 
 
-def look(things: Sequence[ToyObject], rng: np.random.Generator) -> Question | None:
-    """The colour of the only one of its shape, or the shape of the only one of its colour."""
-    known, asked = [("shape", "colour"), ("colour", "shape")][rng.integers(2)]
-    values = [getattr(thing, known) for thing in things]
-    alone = [thing for thing in things if values.count(getattr(thing, known)) == 1]
-    if not alone:
+def _listed(options: Sequence[str], values: Sequence[str]) -> str:
+    """Every option, what is seen of it, and its letter: the letter that follows the right value is the answer."""
+    said = zip(options, values, strict=True)
+    return " ".join(f"{option} {value} {letter(place)}" for place, (option, value) in enumerate(said))
+
+
+def alone(world: Sequence[ToyObject], rng: np.random.Generator) -> Question | None:
+    """The colour of what is there at a second at which nothing else is; the others of the clip stand beside it."""
+    present = [[one for one in world if _is_there(one.interval, at)] for at in range(len(SECONDS))]
+    fitting = [at for at, things in enumerate(present) if len(things) == 1]
+    if not fitting:
         return None
-    thing = alone[rng.integers(len(alone))]
-    given, right = getattr(thing, known), getattr(thing, asked)
-    wrong = [str(one) for one in rng.permutation(list(COLOURS if asked == "colour" else SHAPES)) if one != right]
-    wrong.sort(key=lambda one: one not in {getattr(other, asked) for other in things})  # the clip's own first
-    some = [right, *wrong[: rng.integers(1, min(MOST, len(wrong) + 1))]]
+    at = fitting[rng.integers(len(fitting))]
+    (thing,) = present[at]
+    wrong = [str(colour) for colour in rng.permutation(list(COLOURS)) if colour != thing.colour]
+    wrong.sort(key=lambda colour: colour not in {one.colour for one in world})  # the clip's own first
+    some = [thing.colour, *wrong[: rng.integers(1, MOST)]]
     options = [some[place] for place in rng.permutation(len(some))]
-    query = f"what colour is the {given}?" if asked == "colour" else f"which shape is in {given}?"
-    return _question(query, options, options.index(right), thing, f"{given} {right}")
+    right, second = options.index(thing.colour), SECONDS[at]
+    seen = _listed(options, [second if option == thing.colour else "no" for option in options])
+    return _question(f"what colour is there at second {second}?", options, right, thing, f"{seen} {second}")
 
 
-def there(things: Sequence[ToyObject], rng: np.random.Generator) -> Question | None:
+def there(world: Sequence[ToyObject], rng: np.random.Generator) -> Question | None:
     """Whether something is there at a second."""
-    return _at_a_second(things, 1, rng)
+    return _at_a_second(world, 1, rng)
 
 
-def count(things: Sequence[ToyObject], rng: np.random.Generator) -> Question | None:
-    """How many of two or three are there at a second."""
-    return _at_a_second(things, int(rng.integers(2, MOST)), rng)
+def count(world: Sequence[ToyObject], rng: np.random.Generator) -> Question | None:
+    """How many of some are there at a second."""
+    return _at_a_second(world, NAMED, rng)
 
 
-def _at_a_second(things: Sequence[ToyObject], named: int, rng: np.random.Generator) -> Question | None:
-    """How many of so many named ones are there; each number is as likely, or the question would tell."""
-    many = int(rng.integers(named + 1))
-    at = int(rng.integers(len(SECONDS)))
-    seen = [one for one in things if one.interval.start <= at < one.interval.end]
-    if len(seen) < many or not things:
+def _at_a_second(world: Sequence[ToyObject], named: int, rng: np.random.Generator) -> Question | None:
+    """How many of so many named ones are there; each number is about as likely, or the question would tell."""
+    things, many = _apart(world), int(rng.integers(named + 1))
+    fitting = [at for at in range(len(SECONDS)) if sum(_is_there(one.interval, at) for one in things) >= many]
+    if not fitting or not things:
         return None
-    others = [one.name for one in things if one not in seen]
-    unknown = [f"{form} in {hue}" for hue in COLOURS for form in SHAPES if hue not in {one.colour for one in things}]
-    names: dict[str, ToyObject | None] = {seen[i].name: seen[i] for i in rng.permutation(len(seen))[:many]}
-    while len(names) < named:
-        pool = others if others and rng.integers(2) else unknown
-        names.setdefault(pool[rng.integers(len(pool))], None)
-    listed = [list(names.items())[i] for i in rng.permutation(named)]
-    known = [thing is not None and not (_at_an_end(thing, at) and rng.random() < PARTIAL) for _, thing in listed]
-    thinking = " ".join(
-        f"{name} {SECONDS[at] if is_there else 'no'}" for (name, _), is_there in zip(listed, known, strict=True)
-    )
-    about = next((thing for _, thing in listed if thing is not None), things[0])
-    said = [name for name, _ in listed]
+    at = fitting[rng.integers(len(fitting))]
+    present, absent = ([one for one in things if _is_there(one.interval, at) is seen] for seen in (True, False))
+    listed: dict[str, ToyObject | None] = {present[i].colour: present[i] for i in rng.permutation(len(present))[:many]}
+    unknown = [colour for colour in COLOURS if colour not in {one.colour for one in world}]
+    while len(listed) < named:
+        if absent and rng.integers(2):
+            other = absent[rng.integers(len(absent))]
+            listed[other.colour] = other
+        else:
+            listed[str(rng.choice(unknown))] = None
+    colours = [str(colour) for colour in rng.permutation(list(listed))]
+    there, second = [colour in {one.colour for one in present} for colour in colours], SECONDS[at]
+    seen = " ".join(f"{colour} {second if here else 'no'}" for colour, here in zip(colours, there, strict=True))
+    taught = sum(_is_annotated(thing, at) for colour, thing in listed.items() if thing is not None)
     if named == 1:
-        query, options = f"is there a {said[0]} at second {SECONDS[at]}?", ["no", "yes"]
+        query, options = f"is there at second {second} something {colours[0]}?", ["no", "yes"]
     else:
-        query = f"how many of {', '.join(said[:-1])} and {said[-1]} are there at second {SECONDS[at]}?"
+        query = f"how many are there at second {second} of {' and '.join(colours)}?"
         options = [str(number) for number in range(named + 1)]
-    places = rng.permutation(len(options))
-    shuffled = [options[place] for place in places]
-    right, taught = (shuffled.index(options[number]) for number in (many, sum(known)))
-    return _question(query, shuffled, right, about, f"{thinking} {options[sum(known)]}", taught)
+    about = next((thing for thing in listed.values() if thing is not None), things[0])
+    return _question(query, options, many, about, f"{seen} {options[many]}", taught)
 
 
-def _at_an_end(thing: ToyObject, at: int) -> bool:
-    """Whether a second is the first or the last of an object that stays longer."""
-    interval = thing.interval
-    return interval.duration > 1 and at in (interval.start, interval.end - 1)
+def _apart(world: Sequence[ToyObject]) -> list[ToyObject]:
+    """The objects that no other one has the colour of."""
+    colours = [thing.colour for thing in world]
+    return [thing for thing in world if colours.count(thing.colour) == 1]
+
+
+def _is_there(interval: Interval, at: int) -> bool:
+    return bool(interval.start <= at < interval.end)
+
+
+def _is_annotated(thing: ToyObject, at: int) -> bool:
+    """Whether something is there at a second that is neither the first nor the last of several."""
+    start, end = thing.interval.start, thing.interval.end
+    return _is_there(thing.interval, at) and (end - start == 1 or start < at < end - 1)
 
 
 def _question(
-    query: str, options: list[str], right: int, about: ToyObject, seen: str, taught: int | None = None
+    query: str, options: Sequence[str], right: int, about: ToyObject, seen: str, taught: int | None = None
 ) -> Question:
+    """A question with its right option, the option that is taught, and the thinking that leads to the right one."""
     truth, said = (Answer(choices=frozenset(letter(place))) for place in (right, right if taught is None else taught))
-    return Question(
-        query, truth, about, {"options": options}, f"{seen} {letter(right if taught is None else taught)}", said
-    )
+    return Question(query, truth, about, {"options": list(options)}, f"{seen} {letter(right)}", said)
 
 
-KINDS = (order, look, there, count)
+KINDS = (order, alone, there, count)
+AGAIN = (order, alone)  # asked once more about a clip, for their letters are learnt late

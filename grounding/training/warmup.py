@@ -76,9 +76,10 @@ class Batch:
 
 def run_warmup(policy: Policy, work: Work, place: Place, phase: Phase) -> Policy:
     """Train the tiny policy on the toy world, see `warm_up`."""
-    config, lessons = work.config, work.asking.task.teaching.lessons
+    config, teaching = work.config, work.asking.task.teaching
     steps, first, every = warmup_steps(config), warmup_first_clip(config.seed), config.trainer.save_steps
-    plan = WarmupPlan(lessons, config.warmup.batch, config.warmup.lr, steps, first, every)
+    batch = teaching.batch if config.warmup.batch is None else config.warmup.batch
+    plan = WarmupPlan(teaching.lessons, batch, config.warmup.lr, steps, first, every)
     warm_up(policy, work.asking, plan, phase, place.checkpoints(config.trainer.keep))
     return policy
 

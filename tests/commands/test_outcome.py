@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from grounding.commands.outcome import BEFORE, FITTED, absent, controls_table, fitted_constant, read_before
+from grounding.commands.outcome import BEFORE, FITTED, absent, controls_table, fitted_constant, read_before, rule_of
 from grounding.core import Answer, LoadedSample, Sample, UserError
 from grounding.datasets.toy import ToySource, toy_source
 from grounding.evaluation.controls import Reply
 from grounding.evaluation.evaluate import Evaluation, Prediction
 from grounding.evaluation.metrics import summarise
+from grounding.tasks.qa import QA
 from grounding.tasks.vtg import VTG
 
 SCORES = [
@@ -60,6 +61,18 @@ def test_what_is_damaged_is_one_line(tmp_path: Path, changes: dict[str, Any]) ->
     with pytest.raises(UserError, match=r"is damaged: .*; remove it, and the model is evaluated again") as caught:
         read_before(written(tmp_path, **changes))
     assert "\n" not in str(caught.value)
+
+
+def test_the_rule_for_options_comes_back(tmp_path: Path) -> None:
+    rule = rule_of(QA, toy_source(0, 50, toy=QA.toy))
+    assert rule is not None and read_before(written(tmp_path, question_only=rule.to_json())).rule == rule
+    assert read_before(written(tmp_path)).rule is None
+    with pytest.raises(UserError, match="is damaged: the rule of question_only must have many and counts"):
+        read_before(written(tmp_path, question_only=[]))
+
+
+def test_a_task_without_options_has_no_rule() -> None:
+    assert rule_of(VTG, few(2)) is None
 
 
 def test_a_constant_that_is_no_text_is_named(tmp_path: Path) -> None:
@@ -139,3 +152,11 @@ def test_controls_stand_beside_what_they_are_controls_of() -> None:
     assert header == ["metric", "model", "blind", "constant"]
     assert rows == [["mIoU", "1.000", "0.500", "0.375"], ["parse_rate", "1.000", "1.000", "1.000"]]
     assert absent(result) == ["no control 'other': no sample has another video to be asked about"]
+
+
+def test_a_question_with_options_lacks_its_rule() -> None:
+    own, options = {"accuracy": 1.0, "parse_rate": 1.0}, {"options": ["x", "y"]}
+    sample = Sample("a", "a.mp4", "which?", Answer(choices=frozenset("A")), options)
+    beside = {name: Reply("", Answer(), own) for name in ("blind", "other", "constant")}
+    result = Evaluation([Prediction(sample, "", Answer(), own, {}, None, beside)], {**own, "count": 1.0}, {})
+    assert absent(result) == ["no control 'question_only': no options of training samples are known"]

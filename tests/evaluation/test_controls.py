@@ -18,12 +18,14 @@ from PIL import Image
 from grounding.core import Answer, Clip, Interval, LoadedSample, Masklets, ParseFailure, Sample, UserError, rle
 from grounding.evaluation import controls as module
 from grounding.evaluation import evaluate as evaluation
-from grounding.evaluation.controls import GREY, Partners, best_constant, blanked, unseen
+from grounding.evaluation.controls import GREY, Controls, Partners, best_constant, blanked, unseen
 from grounding.evaluation.evaluate import Evaluation, evaluate
+from grounding.evaluation.question_only import fitted_rule
 from grounding.evaluation.report import contact_sheet
 from grounding.policies.policy import Policy, VideoPrompt, load_policy
 from grounding.policies.tiny import build_tiny
 from grounding.tasks.asking import Asking
+from grounding.tasks.qa import QA
 from grounding.tasks.stvg import STVG
 from grounding.tasks.task import Task
 from grounding.tasks.vtg import VTG
@@ -103,9 +105,9 @@ def shade_of(prompt: VideoPrompt) -> int:
 
 
 def ask(policy: Policy, clips: Sequence[LoadedSample], batch: int = 2, **options: Any) -> Evaluation:
-    source = options.pop("source", None) or Clips(clips)
+    source, task = options.pop("source", None) or Clips(clips), options.pop("task", VTG)
     how = {"max_new_tokens": 6, "batch": batch, "controls": True, **options}
-    return evaluate(policy, source, Asking(VTG, "short", MARKER), **how)
+    return evaluate(policy, source, Asking(task, "short", MARKER), **how)
 
 
 def means(result: Evaluation, metric: str) -> dict[str, float]:
@@ -124,6 +126,39 @@ def test_a_policy_that_only_looks_is_lost_without_the_video(policy: Policy, seei
         VTG.say(FOUR[index].sample.truth, "") for index in (1, 0, 1, 2)
     ]
     assert isinstance(result.predictions[0].controls["blind"].said, ParseFailure)
+
+
+def question(name: str, truth: Answer, **meta: Any) -> LoadedSample:
+    one = loaded(name, 0, 4)
+    return replace(one, sample=Sample(name, name, "what is it?", truth, meta))
+
+
+def test_questions_with_options_are_answered_by_the_rule_too(policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
+    for one in (module, evaluation):
+        monkeypatch.setattr(one, "generate", lambda policy, prompts, tokens: ["<answer>A</answer>"] * len(prompts))
+    a, b = (Answer(choices=frozenset(letter)) for letter in "AB")
+    clips = [
+        question("1", a, options=["cup", "dog"]),
+        question("2", a, options=["dog", "cup"]),
+        question("3", Answer(number=2.0)),
+    ]
+    rule = fitted_rule([question("t", b, options=["dog", "cup"]).sample] * 9)
+    result = ask(policy, clips, task=QA, constant="<answer>B</answer>", rule=rule)
+    texts = [one.controls["question_only"].text for one in result.predictions if "question_only" in one.controls]
+    assert texts == [f"<think></think> <answer>{letter}</answer>" for letter in "AB"]  # the cup; nothing for a number
+    assert [score["accuracy"] for score in result.controls["question_only"]] == [1.0, 0.0]
+    assert "question_only" not in ask(policy, clips, task=QA).controls
+
+
+def test_what_else_is_asked_beside_the_options_comes_from_the_constant() -> None:
+    def say(truth: Answer, thinking: str) -> str:
+        return f"{truth.choices and min(truth.choices)} {truth.interval}"
+
+    task = replace(QA, say=say, read=lambda text, loaded: Answer(Interval(0, 1), choices=frozenset("B")))
+    sample = question("1", Answer(choices=frozenset("A")), options=["cup", "dog"])
+    rule = fitted_rule([sample.sample])
+    beside = Controls(None, Asking(task, "short", MARKER), 6, Partners(lambda video: None), "B 0 to 1", rule)  # type: ignore[arg-type]
+    assert beside._by_rule(sample) == f"A {Interval(0, 1)}"
 
 
 def test_a_policy_that_never_looks_reaches_its_figures_without_the_video(

@@ -22,7 +22,7 @@ def loaded(truth: Answer, **meta: Any) -> LoadedSample:
 def test_options_stand_below_the_question_or_in_its_line() -> None:
     sample = loaded(LETTERS, options=["a red cup", "A dog"]).sample
     assert QA.prompt(sample, "full").startswith('Question: "what is it?"\n(A) a red cup\n(B) A dog\nAnswer')
-    assert QA.prompt(sample, "short") == "Question: what is it? (A) a red cup (B) A dog"
+    assert QA.prompt(sample, "short") == "(A) a red cup (B) A dog what is it?"
 
 
 def test_what_is_asked_for_is_a_letter_a_number_or_words() -> None:
@@ -36,12 +36,12 @@ def test_what_is_asked_for_is_a_letter_a_number_or_words() -> None:
 
 def test_where_somebody_stands_comes_before_the_question() -> None:
     sample = loaded(Answer(text="piano"), situation="I stand by the door.").sample
-    assert QA.prompt(sample, "short") == "I stand by the door.\nQuestion: what is it?"
+    assert QA.prompt(sample, "short") == "I stand by the door.\nwhat is it?"
 
 
 def test_options_are_shown_only_where_one_is_asked_for() -> None:
     sample = loaded(Answer(text="piano"), options=["x", "y"]).sample
-    assert QA.prompt(sample, "short") == "Question: what is it?"
+    assert QA.prompt(sample, "short") == "what is it?"
     with pytest.raises(UserError, match="sample a asks for an option but has none"):
         QA.prompt(loaded(LETTERS).sample, "short")
 
