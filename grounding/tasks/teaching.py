@@ -120,7 +120,6 @@ class Teaching:
 
     Args:
         steps: Of the whole warm-up, unless the configuration says otherwise.
-        batch: Clips a step, likewise; fewer make steps quicker, and steps count more than clips.
         lessons: One after another; their shares add up to 1.
         label: A question and what to draw from -> the answer that is taught; always the same for the question.
         think: A question and the answer that is taught -> what is thought before.
@@ -130,7 +129,6 @@ class Teaching:
     """
 
     steps: int = 600
-    batch: int = 8
     lessons: tuple[Lesson, ...] = LESSONS
     label: Callable[[Question, np.random.Generator], Answer] = partial_times
     think: Callable[[Question, Answer], str] = recite

@@ -1,30 +1,35 @@
-"""Questions with options about a toy clip: what comes first, what is there at a second, and how many of some are.
+"""Questions with options about when the colours of a toy clip come: order, look, count, and yes or no.
 
-The thinking recites colours, says what is seen of each directly after it, and then the letter if it is an option: so a
-value that is looked for has its letter beside it. It is always true. The letters of what is there and of how many are
-taught from partial annotations, which miss a first and a last second: that is left to reinforcement learning.
+The thinking recites each colour that is asked for with the second at which it comes, and its letter where it is an
+option: each word is learnt from the one before it. These are always true. The option at the end is taught from partial
+annotations, in which most objects come a second too late: that is left to reinforcement learning.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import permutations
 from math import floor
 
 import numpy as np
 
-from grounding.core import Answer, Interval
+from grounding.core import Answer
 from grounding.datasets.options import letter
-from grounding.datasets.toy import COLOURS, Question, ToyObject
-from grounding.tasks.teaching import SECONDS, Spot
+from grounding.datasets.toy import Question, ToyObject
+from grounding.tasks.teaching import SECONDS, Spot, partial
 
-MOST = 4  # options of a question
-NAMED = 2  # objects of which is asked how many are there
+MOST = 3  # options that are colours
+ASKED = 3  # questions about a clip
+NUMBERS, WORDS = ["0", "1", "2"], ["no", "yes"]  # options that always have this order
+
+Choose = Callable[[Sequence[int]], int | None]  # the seconds at which some come -> the place of the right option
 
 
 def ask_options(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator) -> list[Question]:
-    """Questions of all kinds about a clip in random order; none, where the first one cannot be asked."""
-    asked = [KINDS[kind](world, rng) for kind in rng.permutation(len(KINDS))]
-    asked += [kind(world, rng) for kind in AGAIN]
+    """Questions of different kinds about a clip, in random order; none, where the first one cannot be asked."""
+    last_first = sorted(world, key=lambda thing: -thing.interval.start)
+    things = list({thing.colour: thing for thing in last_first}.values())  # of each colour what comes first
+    asked = [KINDS[kind](things, rng) for kind in rng.permutation(len(KINDS))[:ASKED]]
     return [one for one in asked if one is not None] if asked[0] else []
 
 
@@ -33,108 +38,99 @@ def colour_and_second(thing: ToyObject | None, spot: Spot) -> dict[str, float]:
     return {} if thing is None else {thing.colour: 0.5, SECONDS[floor(spot.at)]: 0.5}
 
 
-def order(world: Sequence[ToyObject], rng: np.random.Generator) -> Question | None:
-    """Which of two or three comes first, or leaves last; none where two do."""
-    things = _apart(world)
-    if len(things) < 2:
+def order(things: Sequence[ToyObject], rng: np.random.Generator) -> Question | None:
+    """Which of two or three comes first, or last; none where two do."""
+    some, first = _some(things, rng), bool(rng.integers(2))
+
+    def best(starts: Sequence[int]) -> int | None:
+        most = (min if first else max)(starts)
+        return starts.index(most) if starts.count(most) == 1 else None
+
+    return _of_colours(f"which colour comes {'first' if first else 'last'}?", some, best, rng)
+
+
+def look(things: Sequence[ToyObject], rng: np.random.Generator) -> Question | None:
+    """What colour comes at a second, of two or three; none where two do."""
+    some = _some(things, rng)
+    at = int(some[rng.integers(len(some))].interval.start) if some else 0
+
+    def only(starts: Sequence[int]) -> int | None:
+        return starts.index(at) if starts.count(at) == 1 else None
+
+    return _of_colours(f"what colour comes at second {SECONDS[at]}?", some, only, rng)
+
+
+def before(things: Sequence[ToyObject], rng: np.random.Generator) -> Question | None:
+    """Whether one comes before another; none where all come together."""
+    pairs = [pair for pair in permutations(things, 2) if pair[0].interval.start != pair[1].interval.start]
+    if not pairs:
         return None
-    comes = bool(rng.integers(2))
-    some = [things[place] for place in rng.permutation(len(things))[: rng.integers(2, MOST)]]
-    seconds = [int(one.interval.start if comes else one.interval.end - 1) for one in some]
-    best = (min if comes else max)(seconds)
-    if seconds.count(best) > 1:
+    pair = pairs[rng.integers(len(pairs))]
+    query = f"does {pair[0].colour} come before {pair[1].colour}?"
+    return _of_words(query, WORDS, pair, lambda starts: int(starts[0] < starts[1]), rng)
+
+
+def count(things: Sequence[ToyObject], rng: np.random.Generator) -> Question | None:
+    """How many of two come at a second; each number is as likely where all can be asked for."""
+    many = int(rng.integers(len(NUMBERS)))
+    ways = [
+        (pair, at) for pair in permutations(things, 2) for at in range(len(SECONDS)) if _starts(pair).count(at) == many
+    ]
+    if not ways:
         return None
-    options, right = [one.colour for one in some], seconds.index(best)
-    seen = _listed(options, [SECONDS[at] for at in seconds])
-    query = "which colour comes first?" if comes else "which colour leaves last?"
-    return _question(query, options, right, some[right], f"{seen} {SECONDS[best]}")
+    pair, at = ways[rng.integers(len(ways))]
+    query = f"how many of {pair[0].colour} and {pair[1].colour} come at second {SECONDS[at]}?"
+    return _of_words(query, NUMBERS, pair, lambda starts: list(starts).count(at), rng)
 
 
-def _listed(options: Sequence[str], values: Sequence[str]) -> str:
-    """Every option, what is seen of it, and its letter: the letter that follows the right value is the answer."""
-    said = zip(options, values, strict=True)
-    return " ".join(f"{option} {value} {letter(place)}" for place, (option, value) in enumerate(said))
+def _some(things: Sequence[ToyObject], rng: np.random.Generator) -> list[ToyObject]:
+    """Two or three in any order; none where there is only one."""
+    most = min(MOST, len(things))
+    return [] if most < 2 else [things[place] for place in rng.permutation(len(things))[: rng.integers(2, most + 1)]]
 
 
-def alone(world: Sequence[ToyObject], rng: np.random.Generator) -> Question | None:
-    """The colour of what is there at a second at which nothing else is; the others of the clip stand beside it."""
-    present = [[one for one in world if _is_there(one.interval, at)] for at in range(len(SECONDS))]
-    fitting = [at for at, things in enumerate(present) if len(things) == 1]
-    if not fitting:
+def _of_colours(query: str, some: Sequence[ToyObject], choose: Choose, rng: np.random.Generator) -> Question | None:
+    """A question whose options are colours; after all of them the thinking says the second of the right one."""
+    right = choose(_starts(some)) if some else None
+    if right is None:
         return None
-    at = fitting[rng.integers(len(fitting))]
-    (thing,) = present[at]
-    wrong = [str(colour) for colour in rng.permutation(list(COLOURS)) if colour != thing.colour]
-    wrong.sort(key=lambda colour: colour not in {one.colour for one in world})  # the clip's own first
-    some = [thing.colour, *wrong[: rng.integers(1, MOST)]]
-    options = [some[place] for place in rng.permutation(len(some))]
-    right, second = options.index(thing.colour), SECONDS[at]
-    seen = _listed(options, [second if option == thing.colour else "no" for option in options])
-    return _question(f"what colour is there at second {second}?", options, right, thing, f"{seen} {second}")
+    taught = choose(_annotated(some, rng))
+    seen = [f"{one.colour} {_second(one)} {letter(place)}" for place, one in enumerate(some)]
+    options = [one.colour for one in some]
+    return _question(query, options, some, [*seen, _second(some[right])], right, right if taught is None else taught)
 
 
-def there(world: Sequence[ToyObject], rng: np.random.Generator) -> Question | None:
-    """Whether something is there at a second."""
-    return _at_a_second(world, 1, rng)
+def _of_words(
+    query: str,
+    options: list[str],
+    some: Sequence[ToyObject],
+    choose: Callable[[Sequence[int]], int],
+    rng: np.random.Generator,
+) -> Question:
+    """A question whose options are words in a fixed order; the thinking ends with the one that is taught."""
+    right, taught = choose(_starts(some)), choose(_annotated(some, rng))
+    seen = [f"{one.colour} {_second(one)}" for one in some]
+    return _question(query, options, some, [*seen, options[taught]], right, taught)
 
 
-def count(world: Sequence[ToyObject], rng: np.random.Generator) -> Question | None:
-    """How many of some are there at a second."""
-    return _at_a_second(world, NAMED, rng)
+def _second(thing: ToyObject) -> str:
+    return SECONDS[int(thing.interval.start)]
 
 
-def _at_a_second(world: Sequence[ToyObject], named: int, rng: np.random.Generator) -> Question | None:
-    """How many of so many named ones are there; each number is about as likely, or the question would tell."""
-    things, many = _apart(world), int(rng.integers(named + 1))
-    fitting = [at for at in range(len(SECONDS)) if sum(_is_there(one.interval, at) for one in things) >= many]
-    if not fitting or not things:
-        return None
-    at = fitting[rng.integers(len(fitting))]
-    present, absent = ([one for one in things if _is_there(one.interval, at) is seen] for seen in (True, False))
-    listed: dict[str, ToyObject | None] = {present[i].colour: present[i] for i in rng.permutation(len(present))[:many]}
-    unknown = [colour for colour in COLOURS if colour not in {one.colour for one in world}]
-    while len(listed) < named:
-        if absent and rng.integers(2):
-            other = absent[rng.integers(len(absent))]
-            listed[other.colour] = other
-        else:
-            listed[str(rng.choice(unknown))] = None
-    colours = [str(colour) for colour in rng.permutation(list(listed))]
-    there, second = [colour in {one.colour for one in present} for colour in colours], SECONDS[at]
-    seen = " ".join(f"{colour} {second if here else 'no'}" for colour, here in zip(colours, there, strict=True))
-    taught = sum(_is_annotated(thing, at) for colour, thing in listed.items() if thing is not None)
-    if named == 1:
-        query, options = f"is there at second {second} something {colours[0]}?", ["no", "yes"]
-    else:
-        query = f"how many are there at second {second} of {' and '.join(colours)}?"
-        options = [str(number) for number in range(named + 1)]
-    about = next((thing for thing in listed.values() if thing is not None), things[0])
-    return _question(query, options, many, about, f"{seen} {options[many]}", taught)
+def _starts(some: Sequence[ToyObject]) -> list[int]:
+    return [int(one.interval.start) for one in some]
 
 
-def _apart(world: Sequence[ToyObject]) -> list[ToyObject]:
-    """The objects that no other one has the colour of."""
-    colours = [thing.colour for thing in world]
-    return [thing for thing in world if colours.count(thing.colour) == 1]
-
-
-def _is_there(interval: Interval, at: int) -> bool:
-    return bool(interval.start <= at < interval.end)
-
-
-def _is_annotated(thing: ToyObject, at: int) -> bool:
-    """Whether something is there at a second that is neither the first nor the last of several."""
-    start, end = thing.interval.start, thing.interval.end
-    return _is_there(thing.interval, at) and (end - start == 1 or start < at < end - 1)
+def _annotated(some: Sequence[ToyObject], rng: np.random.Generator) -> list[int]:
+    """When each comes by a partial annotation."""
+    return [int(partial(one.interval, rng).start) for one in some]
 
 
 def _question(
-    query: str, options: Sequence[str], right: int, about: ToyObject, seen: str, taught: int | None = None
+    query: str, options: list[str], some: Sequence[ToyObject], seen: Sequence[str], right: int, taught: int
 ) -> Question:
-    """A question with its right option, the option that is taught, and the thinking that leads to the right one."""
-    truth, said = (Answer(choices=frozenset(letter(place))) for place in (right, right if taught is None else taught))
-    return Question(query, truth, about, {"options": list(options)}, f"{seen} {letter(right)}", said)
+    truth, said = (Answer(choices=frozenset(letter(place))) for place in (right, taught))
+    return Question(query, truth, some[0], {"options": options}, " ".join([*seen, letter(taught)]), said)
 
 
-KINDS = (order, alone, there, count)
-AGAIN = (order, alone)  # asked once more about a clip, for their letters are learnt late
+KINDS = (order, look, before, count)

@@ -133,7 +133,7 @@ class WarmupConfig:
     """The stage `warmup` of the tiny policy, see grounding/training/warmup.py; 0 steps leave it out."""
 
     max_steps: int | None = None  # of all lessons together; None: as many as the task's teaching says
-    batch: int | None = None  # clips a step; None: as many as the task's teaching says
+    batch: int = 8
     lr: float = 2e-3
 
 
@@ -297,7 +297,6 @@ def _check_numbers(config: Config) -> list[str]:
     objective, trainer, warmup, sft = config.objective, config.trainer, config.warmup, config.sft
     high = objective.epsilon if objective.epsilon_high is None else objective.epsilon_high
     warmup_steps = 0 if warmup.max_steps is None else warmup.max_steps
-    warmup_batch = 1 if warmup.batch is None else warmup.batch
     rules = [
         ("seed", config.seed, 0 <= config.seed < 2**31, "0 to 2^31 - 1"),
         ("model.lora_rank", config.model.lora_rank, config.model.lora_rank >= 0, "0 (full fine-tuning) or more"),
@@ -323,7 +322,7 @@ def _check_numbers(config: Config) -> list[str]:
         ("objective.clip", objective.clip, objective.clip >= 0, "0 (none) or more"),
         ("warmup.max_steps", warmup_steps, warmup_steps >= 0, "0 (no warm-up) or more"),
         ("warmup.lr", warmup.lr, warmup.lr > 0, "> 0"),
-        ("warmup.batch", warmup_batch, warmup_batch >= 1, "at least 1"),
+        ("warmup.batch", warmup.batch, warmup.batch >= 1, "at least 1"),
         ("sft.max_steps", sft.max_steps, sft.max_steps >= 0, "0 (no such stage) or more"),
         ("sft.videos", sft.videos, sft.videos >= 1, "at least 1"),
         ("sft.questions", sft.questions, sft.questions >= 1, "at least 1"),

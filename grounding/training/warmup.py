@@ -76,10 +76,9 @@ class Batch:
 
 def run_warmup(policy: Policy, work: Work, place: Place, phase: Phase) -> Policy:
     """Train the tiny policy on the toy world, see `warm_up`."""
-    config, teaching = work.config, work.asking.task.teaching
+    config, lessons = work.config, work.asking.task.teaching.lessons
     steps, first, every = warmup_steps(config), warmup_first_clip(config.seed), config.trainer.save_steps
-    batch = teaching.batch if config.warmup.batch is None else config.warmup.batch
-    plan = WarmupPlan(teaching.lessons, batch, config.warmup.lr, steps, first, every)
+    plan = WarmupPlan(lessons, config.warmup.batch, config.warmup.lr, steps, first, every)
     warm_up(policy, work.asking, plan, phase, place.checkpoints(config.trainer.keep))
     return policy
 
