@@ -134,8 +134,9 @@ def on_hostile(read: Callable[[str], Any], repeats: int, longest: int) -> dict[s
 
 
 def _rewarded(name: str, text: str) -> float | None:
-    said = Answer(Interval(1, 2), 3, TRUTH.tube, (Interval(1, 2),), frozenset([3]), (1, 2, 3, 4), (1, 2),
-                  choices=frozenset("B"), text=text, number=40.0)  # fmt: skip
+    where = {"tube": TRUTH.tube, "box": (1, 2, 3, 4), "point": (1, 2)}
+    what = {"object_id": 3, "object_ids": frozenset([3]), "choices": frozenset("B"), "text": text, "number": 40.0}
+    said = Answer(interval=Interval(1, 2), intervals=(Interval(1, 2),), **where, **what)  # type: ignore[arg-type]
     return REWARDS[name](said, TRUTH, meta_of(text))
 
 

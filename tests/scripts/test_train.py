@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
     ("arguments", "named"),
     [
         (["traner.max_steps=1"], "traner"),
-        (["task=rvos"], "Available options in 'task': stvg, vtg"),
+        (["task=tracking"], "Available options in 'task': box, gqa, progress, qa, rvos, stvg, vtg"),
         (["task=stvg", "task.name=vtg"], "'task.name=vtg' is no way to choose a task; give task=NAME"),
         (
             ["task=vtg", "data=scanrefer"],
