@@ -44,14 +44,14 @@ class Answer:
         tube: Where, on the source frames.
         intervals: When, for tasks with several segments or moments, in the order said; () says never.
         object_ids: Which objects, for tasks with several; empty says none.
-        region: Where they are, pixel by pixel, on the source frames.
         box: Where in an image, xyxy pixels.
         point: Where in an image, (x, y) pixels.
         mask: What a point should hit; truths only.
         choices: Letters of the options taken, in capitals.
         text: Free words.
-        also: Other words that are as right as `text`; truths only.
         number: A count, a measure, or a progress in percent.
+        region: Where the objects are, pixel by pixel, on the source frames.
+        also: Other words that are as right as `text`; truths only.
         size: (height, width) in pixels of the image that box and point are in, where it is known; answers with and
             without it are equal.
 
@@ -64,14 +64,14 @@ class Answer:
     tube: Tube | None = None
     intervals: tuple[Interval, ...] | None = None
     object_ids: frozenset[int] | None = None
-    region: Region | None = None
     box: tuple[float, float, float, float] | None = None
     point: tuple[float, float] | None = None
     mask: Mask | None = None
     choices: frozenset[str] | None = None
     text: str | None = None
-    also: tuple[str, ...] | None = None
     number: float | None = None
+    region: Region | None = None
+    also: tuple[str, ...] | None = None
     size: tuple[int, int] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:

@@ -22,6 +22,7 @@ SIZE = 84  # pixels, square frames
 FPS = 4.0  # source frames a second
 RATES = (1.0, 2.0, 4.0)  # what a clip can be sampled at
 SECONDS = 4.0
+NAMES = ("zero", "one", "two", "three")  # what its seconds are called
 STEP = 1.0  # objects come and leave on this grid, in seconds
 MAX_OBJECTS = 4
 ID_COUNT = 9  # ids are drawn from 1..9, so that they say nothing about the object

@@ -14,6 +14,7 @@ from grounding.datasets.toy import (
     COLOURS,
     ID_COUNT,
     MOTIONS,
+    NAMES,
     SHAPES,
     Question,
     Toy,
@@ -24,7 +25,6 @@ from grounding.datasets.toy import (
 
 MISSING = 0.6  # how often the last of several objects is left out of what is taught, as by hasty annotators; our choice
 MOST = 2  # questions about a clip, beside those about each object alone
-NUMBERS = ("zero", "one", "two", "three")  # the seconds of a clip
 
 
 def make_alike(rng: np.random.Generator, level: int, objects: int) -> list[ToyObject]:
@@ -66,7 +66,7 @@ def _about(thing: ToyObject, world: Sequence[ToyObject], rng: np.random.Generato
         _question(moving, motion, way, rng),
         _question(f"the {thing.shape}{'s' * (len(shape) > 1)}", shape, thing.shape, rng),
         _question(f"everything in {thing.colour}", colour, thing.colour, rng),
-        _question(f"the shapes that are there at second {NUMBERS[second]}", there, NUMBERS[second], rng),
+        _question(f"the shapes that are there at second {NAMES[second]}", there, NAMES[second], rng),
         _question(" and ".join(f"the {one.name}" for one in pair), pair, "", rng),
     ]
 

@@ -113,12 +113,16 @@ class Controls:
             return None
 
     def _by_rule(self, loaded: LoadedSample) -> str | None:
-        """The constant answer with the options that the rule takes; None for a question without options."""
+        """The constant answer with the options that the rule takes.
+
+        None for a question without options, and where the task needs more and no constant answer is known.
+        """
         if self.rule is None or loaded.sample.truth.choices is None or not options_of(loaded.sample):
             return None
-        said = None if self.constant is None else self.asking.task.read(self.constant, loaded)
-        known = said if isinstance(said, Answer) else Answer()
-        return self.asking.task.say(replace(known, choices=self.rule(loaded.sample)), "")
+        task = self.asking.task
+        said = None if self.constant is None else task.read(self.constant, loaded)
+        known = replace(said if isinstance(said, Answer) else Answer(), choices=self.rule(loaded.sample))
+        return None if task.lacks(known.parts) else task.say(known, "")
 
     def _encoded(self, turn: UserTurn) -> VideoPrompt:
         return self.policy.encode([turn])[0]

@@ -125,7 +125,7 @@ BOX = Task(
     toy=STILLS,
     teaching=Teaching(
         steps=800,
-        lessons=(Lesson(0.6, asks=False, still=False), Lesson(0.4, still=False, pace=0.7)),
+        lessons=(Lesson(0.6, asks=False, shows="whole"), Lesson(0.4, shows="whole", pace=0.7)),
         label=cut_box,
         think=recite_edges,
         says=look_and_edges,

@@ -16,12 +16,11 @@ import numpy as np
 
 from grounding.core import Answer, Interval, LoadedSample, ParseFailure, Sample, UserError
 from grounding.datasets.options import letter
-from grounding.datasets.toy import SECONDS, WORLD, Question, ToyObject, make_world
+from grounding.datasets.toy import NAMES, SECONDS, WORLD, Question, ToyObject, make_world
 from grounding.tasks.answers import parse_grounded
 from grounding.tasks.options import options_of, shown_options
 from grounding.tasks.tags import answered
 from grounding.tasks.task import Said, Task
-from grounding.tasks.teaching import SECONDS as NAMES
 from grounding.tasks.teaching import Lesson, Spot, Teaching
 from grounding.tasks.times import write_seconds
 from rewards import Meta, choice_match, exact_match, segments_iou
@@ -182,7 +181,7 @@ GQA = Task(
     toy=replace(WORLD, ask=ask, make=make),
     teaching=Teaching(
         steps=500,
-        lessons=(Lesson(0.3, asks=False), Lesson(0.7, still=False, pace=0.7)),
+        lessons=(Lesson(0.3, asks=False), Lesson(0.7, shows="whole", pace=0.7)),
         label=coarse,
         says=says,
     ),

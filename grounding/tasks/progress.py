@@ -13,12 +13,12 @@ from math import floor
 import numpy as np
 
 from grounding.core import Answer, LoadedSample, Sample, UserError
-from grounding.datasets.toy import FPS, Question, ToyObject
+from grounding.datasets.toy import FPS, NAMES, Question, ToyObject
 from grounding.datasets.toy_ways import WAYS, WORDS, place
 from grounding.tasks.answers import parse_progress
 from grounding.tasks.tags import answered
 from grounding.tasks.task import Said, Task
-from grounding.tasks.teaching import SECONDS, Lesson, Spot, Teaching
+from grounding.tasks.teaching import Lesson, Spot, Teaching
 from rewards import Meta, progress_nearness, relative_accuracy
 from rewards.answer import PERCENT
 
@@ -116,7 +116,7 @@ def says(thing: ToyObject | None, spot: Spot) -> dict[str, float]:
     """Shape, colour, second and place on the ruler, equally."""
     if thing is None:
         return {}
-    words = (thing.shape, thing.colour, SECONDS[floor(spot.at)], WORDS[place(thing, int(spot.at * FPS))])
+    words = (thing.shape, thing.colour, NAMES[floor(spot.at)], WORDS[place(thing, int(spot.at * FPS))])
     return dict.fromkeys(words, 1 / len(words))
 
 
@@ -141,11 +141,11 @@ PROGRESS = Task(
         steps=650,
         lessons=(
             Lesson(0.28, asks=False),
-            Lesson(0.27, still=False, last=True, pace=0.8),
-            Lesson(0.45, still=False, pace=0.8),
+            Lesson(0.27, shows="end", pace=0.8),
+            Lesson(0.45, shows="whole", pace=0.8),
         ),
         label=lagging,
         says=says,
-        vocabulary=(*SECONDS, *WORDS),
+        vocabulary=(*NAMES, *WORDS),
     ),
 )

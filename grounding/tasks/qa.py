@@ -112,6 +112,6 @@ QA = Task(
     fill=_fill,
     toy=replace(WORLD, ask=ask_options),
     teaching=Teaching(
-        steps=700, lessons=(Lesson(0.25, asks=False), Lesson(0.75, still=False, pace=0.7)), says=colour_and_second
+        steps=700, lessons=(Lesson(0.25, asks=False), Lesson(0.75, shows="whole", pace=0.7)), says=colour_and_second
     ),
 )

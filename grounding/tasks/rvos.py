@@ -10,13 +10,13 @@ from dataclasses import replace
 from math import floor
 
 from grounding.core import Answer, LoadedSample, Masklets, ParseFailure, UserError
-from grounding.datasets.toy import MOTIONS, ToyObject
+from grounding.datasets.toy import MOTIONS, NAMES, ToyObject
 from grounding.datasets.toy_sets import SETS
 from grounding.masks.segmentation import similarities
 from grounding.tasks.objects import parse_all
 from grounding.tasks.tags import answered
 from grounding.tasks.task import Said, Task
-from grounding.tasks.teaching import SECONDS, Spot, Teaching
+from grounding.tasks.teaching import Spot, Teaching
 from rewards import Meta, id_set_f1
 
 PROMPTS = {
@@ -84,7 +84,7 @@ def look_id_motion_and_second(thing: ToyObject | None, spot: Spot) -> dict[str, 
     if thing is None:
         return {}
     words = dict.fromkeys((thing.shape, thing.colour, str(thing.id)), 0.8 / 3)
-    return words | {thing.motion.split()[1]: 0.1, SECONDS[floor(spot.at)]: 0.1}
+    return words | {thing.motion.split()[1]: 0.1, NAMES[floor(spot.at)]: 0.1}
 
 
 RVOS = Task(
@@ -98,5 +98,5 @@ RVOS = Task(
     oracles=oracles,
     marks=True,
     toy=SETS,
-    teaching=Teaching(says=look_id_motion_and_second, vocabulary=(*SECONDS, *WAYS)),
+    teaching=Teaching(says=look_id_motion_and_second, vocabulary=(*NAMES, *WAYS)),
 )

@@ -12,15 +12,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from math import ceil, floor
+from typing import Literal
 
 import numpy as np
 
 from grounding.core import Answer, Interval
 from grounding.core.samples import normalise_query
-from grounding.datasets.toy import Question, ToyObject
+from grounding.datasets.toy import NAMES, Question, ToyObject
 
 PARTIAL = 0.75  # how often a boundary is annotated a second too far inside; our choice
-SECONDS = ("zero", "one", "two", "three")  # what visual tokens call the seconds of a toy clip
 TIME = 0.15  # share of the second among a visual token's words; with more, IDs were learnt late; our choice
 
 
@@ -46,22 +46,21 @@ class Lesson:
     Args:
         share: Of all its steps.
         asks: Whether questions are asked; otherwise only words are learnt.
-        still: Two frames, and what they show is asked for; otherwise whole clips.
-        last: Of whole clips, the last two frames alone, where these tell the answer.
+        shows: Of each clip: `still`, two frames, and what they show is asked for; `end`, the last two frames, for a
+            task that these answer; `whole`, all of it.
         pace: Share of the learning rate; slower where questions are asked, for a steadier policy.
     """
 
     share: float
     asks: bool = True
-    still: bool = True
-    last: bool = False
+    shows: Literal["still", "end", "whole"] = "still"
     pace: float = 1.0
 
 
 LESSONS = (
     Lesson(0.3, asks=False),
     Lesson(0.2, pace=0.6),
-    Lesson(0.5, still=False, pace=0.8),
+    Lesson(0.5, shows="whole", pace=0.8),
 )
 
 
@@ -69,7 +68,7 @@ def look_and_second(thing: ToyObject | None, spot: Spot) -> dict[str, float]:
     """Shape, colour and second, equally."""
     if thing is None:
         return {}
-    return dict.fromkeys((thing.shape, thing.colour, SECONDS[floor(spot.at)]), 1 / 3)
+    return dict.fromkeys((thing.shape, thing.colour, NAMES[floor(spot.at)]), 1 / 3)
 
 
 def look_id_and_second(thing: ToyObject | None, spot: Spot) -> dict[str, float]:
@@ -77,7 +76,7 @@ def look_id_and_second(thing: ToyObject | None, spot: Spot) -> dict[str, float]:
     if thing is None:
         return {}
     words = dict.fromkeys((thing.shape, thing.colour, str(thing.id)), (1 - TIME) / 3)
-    return words | {SECONDS[floor(spot.at)]: TIME}
+    return words | {NAMES[floor(spot.at)]: TIME}
 
 
 def partial_times(question: Question, rng: np.random.Generator) -> Answer:
@@ -110,7 +109,7 @@ def recite(question: Question, taught: Answer) -> str:
         return question.thinking
     seen = [normalise_query(question.query).removeprefix("the ")]
     seen += [str(one) for one in sorted(taught.ids or ())]
-    seen += [second for one in taught.segments or () for second in SECONDS[floor(one.start) : ceil(one.end)]]
+    seen += [second for one in taught.segments or () for second in NAMES[floor(one.start) : ceil(one.end)]]
     return " ".join(seen)
 
 
@@ -133,4 +132,4 @@ class Teaching:
     label: Callable[[Question, np.random.Generator], Answer] = partial_times
     think: Callable[[Question, Answer], str] = recite
     says: Callable[[ToyObject | None, Spot], Mapping[str, float]] = look_and_second
-    vocabulary: tuple[str, ...] = SECONDS
+    vocabulary: tuple[str, ...] = NAMES

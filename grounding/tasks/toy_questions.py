@@ -15,8 +15,8 @@ import numpy as np
 
 from grounding.core import Answer
 from grounding.datasets.options import letter
-from grounding.datasets.toy import Question, ToyObject
-from grounding.tasks.teaching import SECONDS, Spot, partial
+from grounding.datasets.toy import NAMES, Question, ToyObject
+from grounding.tasks.teaching import Spot, partial
 
 MOST = 3  # options that are colours
 ASKED = 3  # questions about a clip
@@ -35,7 +35,7 @@ def ask_options(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Ge
 
 def colour_and_second(thing: ToyObject | None, spot: Spot) -> dict[str, float]:
     """What the questions are about, equally."""
-    return {} if thing is None else {thing.colour: 0.5, SECONDS[floor(spot.at)]: 0.5}
+    return {} if thing is None else {thing.colour: 0.5, NAMES[floor(spot.at)]: 0.5}
 
 
 def order(things: Sequence[ToyObject], rng: np.random.Generator) -> Question | None:
@@ -57,7 +57,7 @@ def look(things: Sequence[ToyObject], rng: np.random.Generator) -> Question | No
     def only(starts: Sequence[int]) -> int | None:
         return starts.index(at) if starts.count(at) == 1 else None
 
-    return _of_colours(f"what colour comes at second {SECONDS[at]}?", some, only, rng)
+    return _of_colours(f"what colour comes at second {NAMES[at]}?", some, only, rng)
 
 
 def before(things: Sequence[ToyObject], rng: np.random.Generator) -> Question | None:
@@ -74,12 +74,12 @@ def count(things: Sequence[ToyObject], rng: np.random.Generator) -> Question | N
     """How many of two come at a second; each number is as likely where all can be asked for."""
     many = int(rng.integers(len(NUMBERS)))
     ways = [
-        (pair, at) for pair in permutations(things, 2) for at in range(len(SECONDS)) if _starts(pair).count(at) == many
+        (pair, at) for pair in permutations(things, 2) for at in range(len(NAMES)) if _starts(pair).count(at) == many
     ]
     if not ways:
         return None
     pair, at = ways[rng.integers(len(ways))]
-    query = f"how many of {pair[0].colour} and {pair[1].colour} come at second {SECONDS[at]}?"
+    query = f"how many of {pair[0].colour} and {pair[1].colour} come at second {NAMES[at]}?"
     return _of_words(query, NUMBERS, pair, lambda starts: list(starts).count(at), rng)
 
 
@@ -114,7 +114,7 @@ def _of_words(
 
 
 def _second(thing: ToyObject) -> str:
-    return SECONDS[int(thing.interval.start)]
+    return NAMES[int(thing.interval.start)]
 
 
 def _starts(some: Sequence[ToyObject]) -> list[int]:

@@ -69,7 +69,7 @@ def turns_of(loaded: LoadedSample, asking: Asking, still: bool) -> list[Turn]:
     """
     sample, task, turns = loaded.sample, asking.task, list[Turn]()
     for one in sample.meta["questions"]:
-        taught = task.teaching.label(one, generator(sample.id, one.query, "partial"))
+        taught = task.teaching.label(one, generator(sample.id, one.query, *one.meta.get("options", ()), "partial"))
         text = task.say(taught, task.teaching.think(one, taught))
         ends = not (still and turns)
         asked = replace(sample, query=one.query, truth=one.truth, meta={**sample.meta, **one.meta})

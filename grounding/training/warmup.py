@@ -180,11 +180,9 @@ def make_batch(policy: Policy, asking: Asking, plan: WarmupPlan, lesson: Lesson,
     """The toy clips from `first_clip` on, as they are shown, and questions about all of their objects."""
     source = toy_source(first_clip, plan.batch, toy=asking.task.toy)
     clips = [source.load(sample) for sample in source.samples]
-    if lesson.last:
-        clips = [last_frames(clip) for clip in clips]
-    if lesson.still:
-        clips = [two_frames(clip) for clip in clips]
-    talks = [turns_of(clip, asking, lesson.still) for clip in clips]
+    if lesson.shows != "whole":
+        clips = [(two_frames if lesson.shows == "still" else last_frames)(clip) for clip in clips]
+    talks = [turns_of(clip, asking, lesson.shows == "still") for clip in clips]
     asked = [asking(clip) for clip in clips]
     return Batch(asked, talks, policy.encode([one.turn for one in asked]))
 

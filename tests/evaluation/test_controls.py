@@ -154,11 +154,15 @@ def test_what_else_is_asked_beside_the_options_comes_from_the_constant() -> None
     def say(truth: Answer, thinking: str) -> str:
         return f"{truth.choices and min(truth.choices)} {truth.interval}"
 
-    task = replace(QA, say=say, read=lambda text, loaded: Answer(Interval(0, 1), choices=frozenset("B")))
+    def read(text: str, loaded: LoadedSample) -> Answer:
+        return Answer(Interval(0, 1), choices=frozenset("B"))
+
+    task = replace(QA, say=say, read=read, needs=(("choices",), ("interval",)))
     sample = question("1", Answer(choices=frozenset("A")), options=["cup", "dog"])
     rule = fitted_rule([sample.sample])
     beside = Controls(None, Asking(task, "short", MARKER), 6, Partners(lambda video: None), "B 0 to 1", rule)  # type: ignore[arg-type]
     assert beside._by_rule(sample) == f"A {Interval(0, 1)}"
+    assert replace(beside, constant=None)._by_rule(sample) is None  # when is not known, and the task asks for it
 
 
 def test_a_policy_that_never_looks_reaches_its_figures_without_the_video(

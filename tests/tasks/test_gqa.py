@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from grounding.core import Answer, Clip, Interval, LoadedSample, Masklets, ParseFailure, Sample, UserError
-from grounding.datasets.toy import present, toy_source
+from grounding.datasets.toy import NAMES, present, toy_source
 from grounding.evaluation.temporal import best_iop, best_iou
 from grounding.tasks.gqa import GQA, coarse, make, measure, says, share_within
 from grounding.tasks.options import options_of
 from grounding.tasks.task import Said
-from grounding.tasks.teaching import SECONDS, Spot
+from grounding.tasks.teaching import Spot
 from rewards.segments import merged
 
 OTHERS = 7_700_000_000  # clip numbers of no run
@@ -202,7 +202,7 @@ def test_the_warm_up_thinks_when_both_come_and_often_teaches_the_whole_clip() ->
     words = one.thinking.split()
     assert (words[0], words[1], words[3], words[4]) == ("A", options[0], "B", options[1])
     assert words[6:8] == [chosen, options["AB".index(chosen)]]
-    assert words[8] == words[2 + 3 * "AB".index(chosen)] == SECONDS[int(first.start)]
+    assert words[8] == words[2 + 3 * "AB".index(chosen)] == NAMES[int(first.start)]
     taught = [coarse(one, np.random.default_rng(seed)) for seed in range(200)]
     whole = [answer for answer in taught if answer.intervals == (Interval(0, 4),)]
     assert 95 < len(whole) < 145 and {answer for answer in taught if answer not in whole} == {one.truth}

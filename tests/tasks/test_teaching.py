@@ -17,7 +17,6 @@ from grounding.tasks.task import Task
 from grounding.tasks.teaching import (
     LESSONS,
     PARTIAL,
-    SECONDS,
     Spot,
     look_and_second,
     look_id_and_second,
@@ -71,7 +70,7 @@ def test_what_is_thought_by_hand() -> None:
 
 
 def test_every_second_of_a_clip_has_a_word() -> None:
-    assert len(SECONDS) == toy.SECONDS
+    assert len(toy.NAMES) == toy.SECONDS
 
 
 def test_a_question_may_say_what_is_taught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,4 +96,4 @@ def test_lessons_fill_the_warm_up(task: Task) -> None:
 
 
 def test_the_usual_lessons_name_then_ask_about_stills_then_about_whole_clips() -> None:
-    assert [(lesson.asks, lesson.still) for lesson in LESSONS] == [(False, True), (True, True), (True, False)]
+    assert [(lesson.asks, lesson.shows) for lesson in LESSONS] == [(False, "still"), (True, "still"), (True, "whole")]

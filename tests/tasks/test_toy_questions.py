@@ -9,10 +9,9 @@ import pytest
 
 from grounding.core import Sample
 from grounding.datasets.options import letter
-from grounding.datasets.toy import ToyObject, toy_source
+from grounding.datasets.toy import NAMES, ToyObject, toy_source
 from grounding.evaluation.question_only import fitted_rule
 from grounding.tasks.qa import QA
-from grounding.tasks.teaching import SECONDS
 
 FIRST = 5_000_000
 
@@ -32,7 +31,7 @@ def answer(query: str, options: Sequence[str], comes: dict[str, float]) -> str:
         return (min if words[-1] == "first" else max)(options, key=lambda colour: comes[colour])
     if words[0] == "does":
         return "yes" if comes[words[1]] < comes[words[-1]] else "no"
-    at = SECONDS.index(words[-1])
+    at = NAMES.index(words[-1])
     if words[0] == "what":
         (colour,) = (one for one in options if comes[one] == at)
         return colour
@@ -60,7 +59,7 @@ def test_two_or_three_options_of_every_kind_of_question() -> None:
 def test_the_thinking_is_true_and_ends_with_the_letter_that_is_taught() -> None:
     wrong = Counter[bool]()
     for sample in samples(300):
-        comes = {colour: SECONDS[int(start)] for colour, start in starts(sample.meta["objects"]).items()}
+        comes = {colour: NAMES[int(start)] for colour, start in starts(sample.meta["objects"]).items()}
         for one in sample.meta["questions"]:
             words, options = one.thinking.split(), one.meta["options"]
             assert all(words[place + 1] == comes[word] for place, word in enumerate(words) if word in comes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,14 +12,14 @@ import torch
 
 from grounding.core import Answer, Clip, Interval, LoadedSample, Masklets, Sample, rle
 from grounding.datasets import toy
-from grounding.datasets.toy import toy_source
+from grounding.datasets.toy import NAMES, Question, toy_source
 from grounding.datasets.toy_sets import SETS
 from grounding.policies.policy import Policy
 from grounding.policies.tiny import build_tokenizer
 from grounding.tasks.asking import Asked, Asking
 from grounding.tasks.gqa import GQA
 from grounding.tasks.stvg import STVG
-from grounding.tasks.teaching import SECONDS, TIME, look_and_second, recite
+from grounding.tasks.teaching import TIME, look_and_second, recite
 from grounding.training.lessons import (
     LEAST,
     last_frames,
@@ -55,11 +56,30 @@ def test_turns_ask_for_every_object_its_own_id_and_times(monkeypatch: pytest.Mon
     assert all(turn.ends for turn in turns)
 
 
+def test_questions_with_the_same_words_have_labels_of_their_own() -> None:
+    labels: dict[str, list[Answer]] = {}
+    loaded = loaded_clip()
+
+    def label(question: Question, rng: np.random.Generator) -> Answer:
+        labels.setdefault(question.query, []).append(drawn := Answer(number=float(rng.random())))
+        return drawn
+
+    one = loaded.sample.meta["questions"][0]
+    asked = [replace(one, meta={"options": options}) for options in (["red", "blue"], ["red", "white"])]
+    teaching = replace(STVG.teaching, label=label)
+    task = replace(STVG, teaching=teaching, say=lambda truth, thinking: "")
+    sample = replace(loaded.sample, meta={**loaded.sample.meta, "questions": asked})
+    for _ in range(2):
+        turns_of(replace(loaded, sample=sample), replace(ASKING, task=task), still=False)
+    first, second, again, _ = labels[one.query]
+    assert first == again != second
+
+
 def test_words_that_are_said_are_single_tokens() -> None:
     tokenizer = build_tokenizer(toy_corpus(ASKING))
     said = "<think>square in red 7 one two</think> <answer>Target ID: 7, Time range: 1.0 to 3.0</answer>"
-    words = [*said.replace("<think>", "<think> ").replace("</", " </").split(), *SECONDS]
-    assert len(SECONDS) == toy.SECONDS
+    words = [*said.replace("<think>", "<think> ").replace("</", " </").split(), *NAMES]
+    assert len(NAMES) == toy.SECONDS
     assert len(tokenizer(said)["input_ids"]) == 27  # 8 of thinking, " <answer>" in 3, 15 in it, and its end
     assert all(len(tokenizer(f" {word}")["input_ids"]) == 1 for word in words if word.isalpha())
     assert len(tokenizer("square")["input_ids"]) == 1  # right after <think>
@@ -202,7 +222,7 @@ def test_targets_share_the_words_of_the_object_and_the_second(policy: Policy, st
     (asked, prompt), loaded = still, still[0].loaded
     targets = targets_of(policy, prompt, asked, SAYS)
     shown = objects_shown(loaded, (1, 6, 6)).ravel()  # 84 pixels in tokens of 14
-    now = f" {SECONDS[int(loaded.clip.pts[0])]}"
+    now = f" {NAMES[int(loaded.clip.pts[0])]}"
     assert targets.shape == (36, len(policy.tokenizer))
     assert set(shown) > {0}
     for row, object_id in zip(targets, shown.tolist(), strict=True):
@@ -234,7 +254,7 @@ def test_every_patch_has_its_own_second(policy: Policy) -> None:
     assert [ids.any() for ids in shown].count(True) > 1
     for second, (patch, ids) in enumerate(zip(targets, shown, strict=True)):
         named = patch[torch.from_numpy(ids.ravel() > 0)]
-        for other, word in enumerate(SECONDS):
+        for other, word in enumerate(NAMES):
             share = named[:, policy.tokenizer(f" {word}")["input_ids"][0]]
             assert share.tolist() == pytest.approx([TIME if other == second else 0.0] * len(named))
 

@@ -167,7 +167,7 @@ def test_a_resumed_run_reads_float32_weights_beside_a_frozen_tower(
 
 def test_the_warm_up_learns_in_float32(tiny_folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     policy = load_policy(str(tiny_folder), dtype="bfloat16")
-    plan = WarmupPlan([Lesson(1.0, still=True)], batch=2, lr=1e-5, max_steps=1, first_clip=FIRST)
+    plan = WarmupPlan([Lesson(1.0)], batch=2, lr=1e-5, max_steps=1, first_clip=FIRST)
     warm_up(policy, ASKING, plan, lambda figures: None)
     assert {parameter.dtype for parameter in policy.model.parameters()} == {torch.float32}
     assert caplog.records == []

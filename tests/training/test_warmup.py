@@ -39,12 +39,12 @@ from prompting import IdMarker
 ASKING = Asking(STVG, "short", IdMarker("badge", 15.0))
 FIRST = 5_000_000
 SAYS = STVG.teaching.says
-STILL, WHOLE = Lesson(1.0), Lesson(1.0, still=False)
+STILL, WHOLE = Lesson(1.0), Lesson(1.0, shows="whole")
 PLAN = WarmupPlan([STILL], batch=2, lr=1e-3, max_steps=2, first_clip=FIRST)
 
 
 def test_the_schedule_by_hand() -> None:
-    first, second, third = Lesson(0.5, asks=False), Lesson(0.3), Lesson(0.2, still=False)
+    first, second, third = Lesson(0.5, asks=False), Lesson(0.3), Lesson(0.2, shows="whole")
     steps = schedule(replace(PLAN, lessons=[first, second, third], max_steps=10))
     assert steps == [
         *[(1, first, since) for since in range(5)],
