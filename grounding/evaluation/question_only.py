@@ -46,8 +46,8 @@ class QuestionRule:
         """How much likelier than by chance an option is, as a logarithm."""
         text, *asked = _keys(query, option)
         lift = self._lift(text, 1.0)
-        words_lifts = [self._lift(key, lift) / lift for key in asked]
-        return math.log(self._lift(letter(place), 1.0) * lift * math.prod(words_lifts))
+        lifts = [self._lift(letter(place), 1.0), lift, *(self._lift(key, lift) / lift for key in asked)]
+        return sum(map(math.log, lifts))  # their product may be too small for a float
 
     def _lift(self, key: str, usual: float) -> float:
         """How many times as often as by chance such options are right, drawn towards what is usual."""

@@ -34,6 +34,11 @@ def test_words_of_the_question_matter() -> None:
     assert said(training, "is he here at first?", options) == "B"
 
 
+def test_questions_of_many_words_are_answered() -> None:
+    long, options = " ".join(f"w{number}" for number in range(1500)), ["yes", "no"]
+    assert said([asked(long, options, "B")] * 100, long, options) == "B"  # 0.56 to the power of 1500 is no float
+
+
 def test_a_letter_that_is_right_more_often_than_by_chance_is_taken_at_last() -> None:
     # B is right in 6 of 10 questions with 2 options, C in 6 of 8 with 4: 1.2 and 3 times as often as by chance.
     two = [asked("q", ["x", "y"], "B")] * 6 + [asked("q", ["x", "y"], "A")] * 4
