@@ -23,7 +23,7 @@ from grounding.jobs.lock import LOCK, held
 from grounding.jobs.runlog import cut_metrics
 from grounding.training.config import Config, as_yaml
 from grounding.training.learning import Place
-from grounding.training.stages import Stage, places
+from grounding.training.stages import Judge, Stage, places, training
 
 OPTIONS = "config.yaml"
 METRICS = "metrics.jsonl"
@@ -35,7 +35,7 @@ REPORT = ("curves.png", "contact_sheet.png", "showcase.mp4", "predictions_after.
 
 
 @contextmanager
-def open_folder(config: Config, stages: Sequence[Stage]) -> Iterator[Path]:
+def open_folder(config: Config, stages: Sequence[Stage | Judge]) -> Iterator[Path]:
     """The folder of this run, the same for all processes, with its options written down.
 
     The first process holds it for the block, so that no other run can write there; a complete run needs no hold, for
@@ -67,7 +67,7 @@ def forget(folder: Path) -> None:
 
 
 @contextmanager
-def _prepared(folder: Path, config: Config, stages: Sequence[Stage]) -> Iterator[None]:
+def _prepared(folder: Path, config: Config, stages: Sequence[Stage | Judge]) -> Iterator[None]:
     """Hold the folder for the block, made or found again."""
     with ExitStack() as stack:
         try:
@@ -90,7 +90,7 @@ def _check_wanted(folder: Path, config: Config) -> None:
         raise UserError(f"out={folder} exists and is not empty; {how}choose another run folder or remove it")
 
 
-def _begin(folder: Path, config: Config, stages: Sequence[Stage]) -> None:
+def _begin(folder: Path, config: Config, stages: Sequence[Stage | Judge]) -> None:
     if (folder / OPTIONS).is_file():
         _cut_back(folder, config, stages)
     else:
@@ -106,13 +106,14 @@ def _check_same(folder: Path, config: Config) -> None:
         raise UserError(f"resume=latest needs the options that {folder} was begun with: {changes}")
 
 
-def _cut_back(folder: Path, config: Config, stages: Sequence[Stage]) -> None:
+def _cut_back(folder: Path, config: Config, stages: Sequence[Stage | Judge]) -> None:
     """Cut a run back to the points that its stages go on from."""
     if is_complete(folder):  # since a moment ago
         return
-    last = {stage.name: _done(place, config) for stage, place in zip(stages, places(folder, stages), strict=True)}
+    trained = training(stages)
+    last = {stage.name: _done(place, config) for stage, place in zip(trained, places(folder, trained), strict=True)}
     kept = cut_metrics(folder / METRICS, last)
-    for stage in stages:
+    for stage in trained:
         done = min(last[stage.name], stage.steps(config))
         if (lost := int(done) - len(kept.get(stage.name, ()))) > 0:  # of a crash of the machine, or somebody's editor
             told = f"{folder / METRICS} lacks {lost} of the {done} steps of {stage.name} that were done"

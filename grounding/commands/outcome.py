@@ -28,7 +28,7 @@ from grounding.tasks.task import Task
 from grounding.training.config import Config
 from grounding.training.data import Sources, spread
 from grounding.training.learning import Work
-from grounding.training.stages import STAGES
+from grounding.training.stages import Judge, Stage, training
 
 BEFORE = "evaluation_before.json"  # figures of the evaluation before the last stage
 CONSTANT = "constant.txt"  # in the model's folder: the constant answer
@@ -218,9 +218,9 @@ def row_of(prediction: Prediction) -> dict[str, Any]:
     return row | {"controls": controls} if controls else row
 
 
-def report(tools: Tools, stages: Sequence[str], after: Evaluation, seconds: float) -> None:
+def report(tools: Tools, stages: Sequence[Stage | Judge], after: Evaluation, seconds: float) -> None:
     """Write curves, contact sheet, video and, when all is there, the summary; show the table."""
-    config, folder = tools.config, tools.folder
+    config, folder, trained = tools.config, tools.folder, training(stages)
     before = read_before(folder / BEFORE)
     if before.metrics.keys() != after.metrics.keys():
         raise UserError(f"{folder / BEFORE} is damaged: it lacks figures; remove it, and the model is evaluated again")
@@ -231,8 +231,8 @@ def report(tools: Tools, stages: Sequence[str], after: Evaluation, seconds: floa
         "model": config.model.path or config.model.name,
         "data": config.data.name,
         "seed": config.seed,
-        "stages": list(stages),
-        "steps": STAGES[stages[-1]].steps(config) if stages else 0,  # of the last stage
+        "stages": [stage.name for stage in stages],
+        "steps": trained[-1].steps(config) if trained else 0,  # of the last that trains
         "wall_s": round(seconds, 1),
         "skipped": len(tools.skipped.listed()),
         "before": before.metrics,
@@ -245,7 +245,7 @@ def report(tools: Tools, stages: Sequence[str], after: Evaluation, seconds: floa
         },
     }
     written = ["summary.json", "contact_sheet.png", "showcase.mp4", "model/"]
-    if stages:
+    if trained:
         curves(folder / METRICS, folder / "curves.png")
         written.insert(1, "curves.png")
     contact_sheet(after.shown, folder / "contact_sheet.png")

@@ -44,7 +44,7 @@ from grounding.training.config import SAVED, Config, as_yaml, asking_of, check
 from grounding.training.data import annotations_of, open_sources, skips
 from grounding.training.examples import ExampleMaker
 from grounding.training.lessons import toy_corpus
-from grounding.training.stages import Stage, chosen, places, train_stage
+from grounding.training.stages import Judge, Stage, chosen, judged, places, train_stage, training
 
 PACKAGES = ("torch", "transformers", "trl", "accelerate", "peft", "numpy", "opencv-python-headless", "av")
 
@@ -77,7 +77,7 @@ def train(config: Config) -> Path:
     return folder
 
 
-def run_parts(config: Config, stages: list[Stage], folder: Path, log: RunLog) -> None:
+def run_parts(config: Config, stages: list[Stage | Judge], folder: Path, log: RunLog) -> None:
     """The stages, with an evaluation before and after the last of them, and the report; what is done is left out."""
     begin = time.time()
     if (folder / BEFORE).exists():
@@ -105,24 +105,27 @@ def run_parts(config: Config, stages: list[Stage], folder: Path, log: RunLog) ->
     PartialState().wait_for_everyone()
     if PartialState().is_main_process:
         after = evaluated_after(loaded(str(folder / "model"), config), tools)
-        report(tools, [stage.name for stage in stages], after, time.time() - begin)
+        report(tools, stages, after, time.time() - begin)
     PartialState().wait_for_everyone()
 
 
-def train_stages(policy: Policy, stages: list[Stage], tools: Tools) -> None:
-    """Train a policy through all stages, and evaluate it before the last; the trained one is saved as the run's.
+def train_stages(policy: Policy, stages: list[Stage | Judge], tools: Tools) -> None:
+    """Train a policy through all stages, and evaluate it before the last that trains; the trained one is the run's.
 
-    Each stage begins from what the one before saved: the reference of a KL term is read there again.
+    Each begins from what the one before saved: the reference of a KL term is read there again.
     """
-    first = PartialState().is_main_process
-    where = places(tools.folder, stages)
-    for number, (stage, place) in enumerate(zip(stages, where, strict=True), start=1):
-        if number == len(stages) and first:
+    first, work, trained = PartialState().is_main_process, tools.work, training(stages)
+    where = dict(zip(trained, places(tools.folder, trained), strict=True))
+    for stage in stages:
+        if isinstance(stage, Judge):
+            work = judged(stage, policy, work, tools.folder, tools.log)
+            continue
+        if stage is trained[-1] and first:
             evaluated_before(policy, tools)
-        train_stage(stage, policy, tools.work, place, tools.log)
-        if number < len(stages):
-            policy = loaded(str(place.model), tools.config)
-    if not stages and first:  # nothing is to be trained: the run is its two evaluations
+        train_stage(stage, policy, work, where[stage], tools.log)
+        if stage is not trained[-1]:
+            policy = loaded(str(where[stage].model), tools.config)
+    if not trained and first:  # the run is its two evaluations
         evaluated_before(policy, tools)
         if not (tools.folder / "model").is_dir():
             save_policy(policy, tools.folder / "model", {SAVED: as_yaml(tools.config)})

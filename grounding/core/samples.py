@@ -174,6 +174,23 @@ class Source(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """Some samples of a source, perhaps with other truths or more of them known.
+
+    Args:
+        source: Loads them.
+        samples: What is chosen.
+    """
+
+    source: Source
+    samples: Sequence[Sample]
+
+    def load(self, sample: Sample) -> LoadedSample:
+        """As the source does."""
+        return self.source.load(sample)
+
+
 def normalise_query(query: str) -> str:
     """The query as every prompt shows it, in training and in evaluation: lower case, single spaces, no final period."""
     return " ".join(query.lower().split()).rstrip(". ")

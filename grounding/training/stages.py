@@ -1,18 +1,20 @@
-"""Stages: a run is a list of them, each makes a better policy of the one before.
+"""Stages: a run is a list of them. Most make a better policy of the one before; a `Judge` looks at the samples instead.
 
-A stage has a folder of its own in the run folder, where it keeps what it needs to go on after it was stopped. It is
-complete when its policy is saved. A new stage is one function, and one line in `STAGES`.
+A stage that trains has a folder of its own in the run folder, where it keeps what it needs to go on after it was
+stopped. It is complete when its policy is saved. A judge writes its report into the run folder, and later stages train
+on the samples that come out of it. A new stage is one or two functions, and one line in `STAGES`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from accelerate import PartialState
 
-from grounding.core import UserErrors
+from grounding.core import Source, UserError, UserErrors
 from grounding.core.checks import unknown
 from grounding.jobs.runlog import RunLog
 from grounding.policies.policy import Policy, save_policy
@@ -21,6 +23,8 @@ from grounding.training.grpo import check_objective, run_grpo
 from grounding.training.learning import Phase, Place, Work
 from grounding.training.sft import check_completions, run_sft
 from grounding.training.warmup import run_warmup, warmup_steps
+
+Progress = Callable[[Iterable[Any]], Iterator[Any]]  # wraps what is gone through, to show how far it is
 
 
 def no_check(work: Work) -> None:
@@ -48,7 +52,28 @@ class Stage:
     alone: bool = False
 
 
-STAGES: dict[str, Stage] = {
+@dataclass(frozen=True)
+class Judge:
+    """A part of a run that trains nothing: it says something about the training samples that later stages go by.
+
+    Args:
+        name: What `stages=` takes.
+        report: The file in the run folder that is written last; while it is missing, the samples are not judged.
+        look: Judges the samples by the policy as it is now, and writes the report into the run folder; the last
+            argument wraps what it goes through. Only the first process does so. What it found before it was stopped
+            should not be looked for again.
+        samples: What was trained on before, the configuration and the run folder -> what later stages train on.
+        check: Refuses what cannot be judged, before anything trains.
+    """
+
+    name: str
+    report: str
+    look: Callable[[Policy, Work, Path, Progress], None]
+    samples: Callable[[Source, Config, Path], Source]
+    check: Callable[[Work], None] = no_check
+
+
+STAGES: dict[str, Stage | Judge] = {
     stage.name: stage
     for stage in (
         Stage("warmup", warmup_steps, run_warmup, alone=True),
@@ -58,7 +83,7 @@ STAGES: dict[str, Stage] = {
 }
 
 
-def chosen(config: Config) -> list[Stage]:
+def chosen(config: Config) -> list[Stage | Judge]:
     """The stages of a run in their order, without those of 0 steps.
 
     Raises:
@@ -75,11 +100,16 @@ def chosen(config: Config) -> list[Stage]:
         errors.append("stages must not name warmup for a model with a path; the warm-up is for the tiny policy")
     if errors:
         raise UserErrors(errors)
-    return [STAGES[name] for name in wanted if STAGES[name].steps(config)]
+    return [one for one in map(STAGES.__getitem__, wanted) if isinstance(one, Judge) or one.steps(config)]
+
+
+def training(stages: Sequence[Stage | Judge]) -> list[Stage]:
+    """Those stages that make another policy."""
+    return [stage for stage in stages if isinstance(stage, Stage)]
 
 
 def places(folder: Path, stages: Sequence[Stage]) -> list[Place]:
-    """Where each stage of a run keeps what it makes; the last one's policy is the run's."""
+    """Where each training stage of a run keeps what it makes; the last one's policy is the run's."""
     return [
         Place(folder / stage.name, (folder if stage is stages[-1] else folder / stage.name) / "model", stage.alone)
         for stage in stages
@@ -96,3 +126,16 @@ def train_stage(stage: Stage, policy: Policy, work: Work, place: Place, log: Run
         if first and not place.model.is_dir():
             save_policy(policy, place.model, {SAVED: as_yaml(config)})
     PartialState().wait_for_everyone()
+
+
+def judged(judge: Judge, policy: Policy, work: Work, folder: Path, log: RunLog) -> Work:
+    """Judge the samples, unless that is done already; gives what later stages train on."""
+    if PartialState().is_main_process and not (folder / judge.report).exists():
+        with log.phase(judge.name, len(work.source.samples)) as phase:
+            judge.look(policy, work, folder, phase.over)
+    PartialState().wait_for_everyone()
+    source = judge.samples(work.source, work.config, folder)
+    if not source.samples:
+        before = len(work.source.samples)
+        raise UserError(f"{judge.name} leaves none of the {before} training samples; see {folder / judge.report}")
+    return replace(work, source=source)

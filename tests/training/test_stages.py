@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from grounding.core import UserError, UserErrors
+from grounding.commands.train import train
+from grounding.core import Chosen, Source, UserError, UserErrors
 from grounding.curriculum.table import CURRICULA, Curriculum
 from grounding.datasets.toy import toy_source
+from grounding.policies.policy import Policy
 from grounding.training.config import Config, asking_of
-from grounding.training.learning import Work
-from grounding.training.stages import STAGES, Stage, chosen, places
+from grounding.training.learning import Phase, Place, Work
+from grounding.training.stages import STAGES, Judge, Progress, Stage, chosen, places
 
 Make = Callable[..., Config]
 
@@ -62,6 +65,68 @@ def test_the_last_stage_saves_the_policy_of_the_run(tmp_path: Path) -> None:
 def test_one_more_stage_is_one_entry(config: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(STAGES, "nap", Stage("nap", lambda config: 3, lambda policy, work, place, phase: policy))
     assert names(replace(config(), stages=["nap", "grpo"])) == ["nap", "grpo"]
+
+
+class Halving:
+    """A judge that leaves every `every`th sample, and counts how often it looked."""
+
+    def __init__(self, every: int) -> None:
+        self.every, self.looks = every, 0
+        self.judge = Judge("halve", "halve.json", self.look, self.samples)
+
+    def look(self, policy: Policy, work: Work, folder: Path, progress: Progress) -> None:
+        self.looks += 1
+        (folder / "halve.json").write_text(json.dumps([one.id for one in progress(work.source.samples)]))
+
+    def samples(self, source: Source, config: Config, folder: Path) -> Source:
+        assert (folder / "halve.json").exists()
+        return Chosen(source, source.samples[:: self.every])
+
+
+def test_later_stages_train_on_what_a_judge_leaves(
+    config: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    trained: list[list[str]] = []
+
+    def nap(policy: Policy, work: Work, place: Place, phase: Phase) -> Policy:
+        trained.append([one.id for one in work.source.samples])
+        if len(trained) == 2:
+            raise RuntimeError("killed")
+        phase({"loss": 0.0})
+        return policy
+
+    halving = Halving(2)
+    for stage in (halving.judge, Stage("nap", lambda config: 1, nap), Stage("doze", lambda config: 1, nap)):
+        monkeypatch.setitem(STAGES, stage.name, stage)
+    made = replace(config(data={"train_clips": 4}), stages=["nap", "halve", "doze"], out=str(tmp_path / "run"))
+    with pytest.raises(RuntimeError, match="killed"):
+        train(made)
+    out = train(replace(made, resume="latest"))
+    every = [f"toy-1-3-{100_000_000 + number}" for number in range(4)]
+    assert trained == [every, every[::2], every[::2]]  # what is trained already is not trained again
+    assert halving.looks == 1  # and what is judged already is not judged again
+    summary = json.loads((out / "summary.json").read_text())
+    assert (summary["stages"], summary["steps"]) == (["nap", "halve", "doze"], 1)
+    assert not (out / "halve").exists()
+
+
+def test_a_run_may_only_judge(config: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    halving = Halving(2)
+    monkeypatch.setitem(STAGES, "halve", halving.judge)
+    out = train(replace(config(data={"train_clips": 2}), stages=["halve"], out=str(tmp_path / "run")))
+    assert (out / "halve.json").exists() and (out / "model").is_dir()
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["steps"] == 0 and summary["before"] == summary["after"]
+
+
+def test_a_judge_that_leaves_nothing_stops_the_run(
+    config: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    none = replace(Halving(1).judge, samples=lambda source, config, folder: Chosen(source, []))
+    monkeypatch.setitem(STAGES, "halve", none)
+    made = replace(config(data={"train_clips": 2}), stages=["halve", "grpo"], out=str(tmp_path / "run"))
+    with pytest.raises(UserError, match=r"halve leaves none of the 2 training samples; see .*halve\.json"):
+        train(made)
 
 
 def work_of(config: Config) -> Work:
