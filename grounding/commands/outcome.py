@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from grounding.commands.folder import METRICS, SUMMARY
+from grounding.commands.ledger import Cost, ledger
 from grounding.core import Answer, ParseFailure, Source, UserError
 from grounding.core.checks import number
 from grounding.core.files import write_json, write_text
@@ -218,12 +219,13 @@ def row_of(prediction: Prediction) -> dict[str, Any]:
     return row | {"controls": controls} if controls else row
 
 
-def report(tools: Tools, stages: Sequence[Stage | Judge], after: Evaluation, seconds: float) -> None:
+def report(tools: Tools, stages: Sequence[Stage | Judge], after: Evaluation, policy: Policy, seconds: float) -> None:
     """Write curves, contact sheet, video and, when all is there, the summary; show the table."""
     config, folder, trained = tools.config, tools.folder, training(stages)
     before = read_before(folder / BEFORE)
     if before.metrics.keys() != after.metrics.keys():
         raise UserError(f"{folder / BEFORE} is damaged: it lacks figures; remove it, and the model is evaluated again")
+    costs = ledger(folder, config, policy)
     paired = gains(before.scores, after.scores)
     bounds = {"before": intervals(before.scores), "after": intervals(after.scores), "gain": paired}
     summary = {
@@ -234,6 +236,7 @@ def report(tools: Tools, stages: Sequence[Stage | Judge], after: Evaluation, sec
         "stages": [stage.name for stage in stages],
         "steps": trained[-1].steps(config) if trained else 0,  # of the last that trains
         "wall_s": round(seconds, 1),
+        "cost": {part: asdict(cost) for part, cost in costs.items()},
         "skipped": len(tools.skipped.listed()),
         "before": before.metrics,
         "after": after.metrics,
@@ -258,6 +261,7 @@ def report(tools: Tools, stages: Sequence[Stage | Judge], after: Evaluation, sec
         tools.log.say(line)
     if after.ceilings:
         tools.log.table(f"{title}, ceilings", *ceilings_table(after))
+    tools.log.table("cost", *costs_table(costs))
     tools.log.say(f"wrote {folder}: {', '.join(written)}")
 
 
@@ -297,6 +301,15 @@ def absent(result: Evaluation) -> list[str]:
     if any(options_of(one.sample) and one.sample.truth.choices for one in result.predictions):
         why["question_only"] = "no options of training samples are known"
     return [f"no control {name!r}: {because}" for name, because in why.items() if name not in result.controls]
+
+
+def costs_table(costs: Mapping[str, Cost]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: what each part of the run cost."""
+    rows = [
+        [part, f"{one.seconds:.0f}", f"{one.frames:,.0f}", f"{one.tokens:,.0f}", f"{one.operations / 1e12:.3g}"]
+        for part, one in costs.items()
+    ]
+    return ["part", "seconds", "frames encoded", "tokens", "10^12 operations (estimate)"], rows
 
 
 def ceilings_table(after: Evaluation) -> tuple[list[str], list[list[str]]]:

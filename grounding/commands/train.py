@@ -104,8 +104,9 @@ def run_parts(config: Config, stages: list[Stage | Judge], folder: Path, log: Ru
     unset_hf_deepspeed_config()  # ZeRO-3 would wait for all processes to load what the first alone loads now
     PartialState().wait_for_everyone()
     if PartialState().is_main_process:
-        after = evaluated_after(loaded(str(folder / "model"), config), tools)
-        report(tools, stages, after, time.time() - begin)
+        policy = loaded(str(folder / "model"), config)
+        after = evaluated_after(policy, tools)
+        report(tools, stages, after, policy, time.time() - begin)
     PartialState().wait_for_everyone()
 
 

@@ -56,7 +56,7 @@ class Policy:
             less time and memory: its linear layers (`linear`), norms (`rms_norm`) and MLPs (`gated_mlp`), its layers
             over a shared prompt (`text_layers`), and its tower (`vision_tower`).
         processor: Its processor, with a chat template.
-        encoded: What the vision tower was given: counts of clips ("videos") and "frames". Copies share it.
+        encoded: What the vision tower was given: counts of clips ("videos"), "frames" and "patches". Copies share it.
         placing: Where text after a video continues, see `Qwen25VL.place_tokens`.
     """
 
@@ -255,7 +255,10 @@ class Policy:
 
     def encode_together(self, prompts: Sequence[VideoPrompt]) -> list[torch.Tensor]:
         """The same for prompts that differ, in one call of the tower, which is quicker and leaves one graph."""
-        self.encoded.update(videos=sum(len(p.grid) for p in prompts), frames=sum(p.frames for p in prompts))
+        patches = sum(len(p.pixel_values) for p in prompts)
+        self.encoded.update(
+            videos=sum(len(p.grid) for p in prompts), frames=sum(p.frames for p in prompts), patches=patches
+        )
         grids = torch.cat([p.grid for p in prompts]).to(self.model.device)
         clips = iter(self.family.features(self.core, self.patches(*prompts), grids))
         return [torch.cat(list(itertools.islice(clips, len(p.grid))), dim=1) for p in prompts]

@@ -343,7 +343,7 @@ class VideoGRPOTrainer(Steady, GRPOTrainer):
             self._tokens_logged = tokens
             self.seconds.clear()
             if self._unique_frames:  # 1 for a frozen tower, less where its features were kept
-                logs["vision/encoded_frames"] = self.policy.encoded["frames"]
+                logs |= {f"vision/encoded_{what}": self.policy.encoded[what] for what in ("frames", "patches")}
                 logs["vision/encodings_per_frame"] = self.policy.encoded["frames"] / self._unique_frames
                 self.policy.encoded.clear()
                 self._unique_frames = 0
