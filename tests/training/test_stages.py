@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from grounding.core import UserError, UserErrors
-from grounding.curriculum.table import CURRICULA, Curriculum
+from grounding.curriculum.table import SELECTIONS, CurriculumConfig, SelectConfig
 from grounding.datasets.toy import toy_source
 from grounding.training.config import Config, asking_of
 from grounding.training.learning import Work
@@ -76,10 +76,10 @@ def test_only_a_stage_that_rewards_looks_at_rewards(config: Make) -> None:
 
 
 def test_a_curriculum_that_weighs_needs_difficulties_and_samples(config: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(CURRICULA, "hard", Curriculum(lambda difficulty, progress: difficulty))
+    monkeypatch.setitem(SELECTIONS, "hard", lambda config: lambda difficulty, progress: difficulty)
     monkeypatch.setattr("grounding.training.grpo.check_rewards", lambda *_: None)
-    work = work_of(replace(config(), curriculum="hard"))
+    work = work_of(replace(config(), curriculum=CurriculumConfig(SelectConfig("hard"))))
     with pytest.raises(UserError, match="difficulty"):
         STAGES["grpo"].check(work)
-    with pytest.raises(UserError, match="curriculum=hard weighs samples"):
+    with pytest.raises(UserError, match=r"select\.by=hard weighs samples"):
         STAGES["sft"].check(work)
