@@ -102,6 +102,7 @@ def saved_config(path: str) -> DictConfig:
         return OmegaConf.create({group: vars(GROUPS[group]["qwen2_5_vl"]) for group in groups})
     saved = read_options(file)
     saved.pop("defaults", None)  # which groups the run composed; they are resolved already
+    saved.pop("curriculum", None)  # of training alone; older runs have a name there
     if OmegaConf.is_dict(saved.get("model")):
         saved.model.setdefault("positions", "transformers")  # all that there was before the option
     return saved

@@ -1,14 +1,36 @@
-"""The table of curricula. A new one is one line here, or one file with a function and one line here.
+"""The tables of curricula. A selection is one line in `SELECTIONS`; a set of numbers with a name one in `CURRICULA`.
 
 A curriculum says how often each sample is drawn as a run goes on, and what is changed about it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
+from grounding.core.checks import unknown
 from grounding.curriculum.order import Weigh
 from grounding.tasks.asking import Change
+
+
+@dataclass
+class SelectConfig:
+    """Which samples are drawn when."""
+
+    by: str = "uniform"  # which of SELECTIONS
+
+
+@dataclass
+class CurriculumConfig:
+    """Which samples train when, and how they are changed."""
+
+    select: SelectConfig = field(default_factory=SelectConfig)
+
+
+# Numbers -> how they weigh samples, see `Weigh`; None draws each sample once a pass.
+SELECTIONS: dict[str, Callable[[SelectConfig], Weigh | None]] = {"uniform": lambda config: None}
+
+CURRICULA: dict[str, CurriculumConfig] = {"uniform": CurriculumConfig()}  # what `curriculum=` takes
 
 
 @dataclass(frozen=True)
@@ -25,4 +47,11 @@ class Curriculum:
     changes: tuple[Change, ...] = ()
 
 
-CURRICULA: dict[str, Curriculum] = {"uniform": Curriculum()}
+def curriculum_of(config: CurriculumConfig) -> Curriculum:
+    """What the numbers of a configuration amount to."""
+    return Curriculum(SELECTIONS[config.select.by](config.select))
+
+
+def check_curriculum(config: CurriculumConfig) -> list[str]:
+    """What cannot work, a line each."""
+    return [] if config.select.by in SELECTIONS else [unknown("curriculum.select.by", config.select.by, SELECTIONS)]

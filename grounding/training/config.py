@@ -15,7 +15,7 @@ from omegaconf import MISSING, OmegaConf
 
 from grounding.core import UserError, UserErrors
 from grounding.core.checks import LARGEST, plain, unknown
-from grounding.curriculum.table import CURRICULA
+from grounding.curriculum.table import CURRICULA, CurriculumConfig, check_curriculum, curriculum_of
 from grounding.tasks.asking import Asking
 from grounding.tasks.table import TASKS
 from grounding.training.data import DATA, DataConfig, check_data
@@ -164,6 +164,7 @@ class Config:
             {"objective": "${model}"},
             {"trainer": "${model}"},
             {"marker": "${model}"},
+            {"curriculum": "uniform"},
         ]
     )
     task: TaskConfig = MISSING
@@ -176,7 +177,7 @@ class Config:
     marker: MarkerConfig = MISSING
     experiment: str | None = None  # a paper, whose choices come before those of the command line
     stages: list[str] | None = None  # of warmup, sft and grpo; None: warmup and grpo, or grpo for a model with a path
-    curriculum: str = "uniform"  # which samples are drawn when, and how they are changed
+    curriculum: CurriculumConfig = field(default_factory=CurriculumConfig)
     seed: int = 0
     out: str | None = None  # the run folder; None: runs/<task>/<time>
     resume: str | None = None  # latest: go on in `out` where its run was stopped, or start there if it was not begun
@@ -212,6 +213,7 @@ GROUPS: dict[str, dict[str, Any]] = {
         "badge": MarkerConfig(style="badge"),
         "digit": MarkerConfig(style="digit"),
     },
+    "curriculum": {**CURRICULA},
 }
 
 
@@ -250,6 +252,7 @@ def check(config: Config, processes: int = 1, *, shard: bool = False) -> None:
         UserErrors: With every mistake, a line each.
     """
     errors = [*_check_task(config), *_check_numbers(config), *_check_choices(config)]
+    errors += check_curriculum(config.curriculum)
     if config.task.name in TASKS:
         errors += check_data(config.data, TASKS[config.task.name])
     if config.trainer.prompts % processes:  # a group stays in one process
@@ -274,7 +277,7 @@ def check(config: Config, processes: int = 1, *, shard: bool = False) -> None:
 
 def asking_of(config: Config) -> Asking:
     """What a run shows and asks."""
-    marker, changes = IdMarker(config.marker.style, config.marker.size), CURRICULA[config.curriculum].changes
+    marker, changes = IdMarker(config.marker.style, config.marker.size), curriculum_of(config.curriculum).changes
     return Asking(TASKS[config.task.name], config.model.prompt, marker, changes)
 
 
@@ -361,7 +364,6 @@ def _check_choices(config: Config) -> list[str]:
         ("model.dtype", config.model.dtype, ("float32", "bfloat16", "float16")),
         ("model.attention", config.model.attention, ATTENTIONS),
         ("model.positions", config.model.positions, POSITIONS),
-        ("curriculum", config.curriculum, CURRICULA),
         ("objective.loss", config.objective.loss, OBJECTIVES),
         ("objective.rollout", config.objective.rollout, ROLLOUTS),
         ("objective.scheduler", config.objective.scheduler, SCHEDULERS),

@@ -11,7 +11,7 @@ from trl import GRPOConfig
 
 from grounding.core import Answer, Source, UserError
 from grounding.core.checks import number, within
-from grounding.curriculum.table import CURRICULA
+from grounding.curriculum.table import curriculum_of
 from grounding.jobs.runlog import LogCallback
 from grounding.policies.embedding_cache import EmbeddingCache
 from grounding.policies.policy import Policy
@@ -34,7 +34,7 @@ def run_grpo(policy: Policy, work: Work, place: Place, phase: Phase) -> Policy:
     config, source = work.config, work.source
     objective = config.objective
     args = trl_config(config, place.folder)
-    weigh = CURRICULA[config.curriculum].weigh
+    weigh = curriculum_of(config.curriculum).weigh
     draws = draws_of(args, len(source.samples), weigh, difficulties(source) if weigh else None)
     keep = (2 + objective.dynamic_sampling) * config.trainer.prompts
 
@@ -90,7 +90,7 @@ def trl_config(config: Config, folder: Path) -> GRPOConfig:
 def check_objective(work: Work) -> None:
     """Refuse rewards that score no true answer, and a curriculum that the samples say too little for."""
     check_rewards(work.config, work.asking.task, work.source, work.on_broken is not None)
-    if CURRICULA[work.config.curriculum].weigh:
+    if curriculum_of(work.config.curriculum).weigh:
         difficulties(work.source)
 
 

@@ -17,7 +17,7 @@ from transformers import Trainer, TrainingArguments
 
 from grounding.core import UserError, UserErrors
 from grounding.curriculum.order import Draws, Rows
-from grounding.curriculum.table import CURRICULA
+from grounding.curriculum.table import curriculum_of
 from grounding.jobs.runlog import LogCallback
 from grounding.jobs.skipped import problem_of
 from grounding.policies.embedding_cache import EmbeddingCache
@@ -58,10 +58,9 @@ def run_sft(policy: Policy, work: Work, place: Place, phase: Phase) -> Policy:
 def check_completions(work: Work) -> None:
     """Refuse completions that the task cannot read, and a curriculum that weighs samples: videos are drawn here."""
     curriculum = work.config.curriculum
-    if CURRICULA[curriculum].weigh:
-        raise UserError(
-            f"curriculum={curriculum} weighs samples, and the stage sft draws videos; leave one of them out"
-        )
+    if curriculum_of(curriculum).weigh:
+        by = f"curriculum.select.by={curriculum.select.by}"
+        raise UserError(f"{by} weighs samples, and the stage sft draws videos; leave one of them out")
     unreadable(work)
 
 

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 
 from grounding.commands.evaluate import figures, left_out, read_arguments, saved_config, table
 from grounding.core import Answer, Sample, UserError, UserErrors
+from grounding.curriculum.table import CurriculumConfig
 from grounding.datasets.problems import Problem
 from grounding.evaluation.evaluate import Evaluation, Prediction
 from grounding.evaluation.metrics import summarise
@@ -77,6 +78,12 @@ def test_what_cannot_be_an_option_is_one_line(folder: Path, argument: str) -> No
 def test_a_run_older_than_the_option_keeps_its_positions(folder: Path, saved: str, positions: str) -> None:
     (folder / SAVED).write_text(f"model: {{name: tiny{saved}}}")
     assert read_arguments([f"model={folder}"]).config.model.positions == positions
+
+
+@pytest.mark.parametrize("saved", ["uniform", "{select: {by: what a later version has}}"])
+def test_the_curriculum_of_a_run_is_nothing_to_an_evaluation(folder: Path, saved: str) -> None:
+    (folder / SAVED).write_text(f"model: {{name: tiny}}\ncurriculum: {saved}")
+    assert read_arguments([f"model={folder}"]).config.curriculum == CurriculumConfig()
 
 
 def test_a_saved_configuration_takes_in_nothing_of_this_machine(folder: Path) -> None:

@@ -165,6 +165,7 @@ WHOLE = [
         ("data.name=jsonl", ["data.name", "toy", "'jsonl'", "data=NAME"]),
         ("marker.style=star", ["marker", "star"]),
         ("marker.size=0", ["marker", "0"]),
+        ("curriculum.select.by=luck", ["curriculum.select.by", "uniform", "'luck'"]),
         ("task.weights={beauty: 1}", ["beauty", "known rewards"]),
         (
             "task.weights={temporal_iou: 0, id_match: 0, tube_viou: 0, think_answer_format: 0}",

@@ -11,7 +11,7 @@ import pytest
 
 from grounding.commands.train import train
 from grounding.core import Chosen, Source, UserError, UserErrors
-from grounding.curriculum.table import CURRICULA, Curriculum
+from grounding.curriculum.table import SELECTIONS, CurriculumConfig, SelectConfig
 from grounding.datasets.toy import toy_source
 from grounding.policies.policy import Policy
 from grounding.training.config import Config, asking_of
@@ -141,10 +141,10 @@ def test_only_a_stage_that_rewards_looks_at_rewards(config: Make) -> None:
 
 
 def test_a_curriculum_that_weighs_needs_difficulties_and_samples(config: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(CURRICULA, "hard", Curriculum(lambda difficulty, progress: difficulty))
+    monkeypatch.setitem(SELECTIONS, "hard", lambda config: lambda difficulty, progress: difficulty)
     monkeypatch.setattr("grounding.training.grpo.check_rewards", lambda *_: None)
-    work = work_of(replace(config(), curriculum="hard"))
+    work = work_of(replace(config(), curriculum=CurriculumConfig(SelectConfig("hard"))))
     with pytest.raises(UserError, match="difficulty"):
         STAGES["grpo"].check(work)
-    with pytest.raises(UserError, match="curriculum=hard weighs samples"):
+    with pytest.raises(UserError, match=r"select\.by=hard weighs samples"):
         STAGES["sft"].check(work)
