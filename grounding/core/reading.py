@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
@@ -60,6 +61,27 @@ def _mode(path: str | Path) -> int | None:
         return stat.S_IFMT(os.stat(path).st_mode)  # noqa: PTH116 -- as above
     except (OSError, ValueError):
         return None
+
+
+def file_version(path: str | Path) -> str:
+    """Changes when a file changes: its size and the time of its last change; of a folder, those of all that is in it.
+
+    Raises:
+        UserError: If it is not there, or cannot be looked at.
+    """
+    path = Path(path)
+    try:
+        if not is_folder(path):
+            return _stamp("", path.stat())
+        with os.scandir(path) as entries:
+            stamps = sorted(_stamp(entry.name, entry.stat()) for entry in entries)
+        return hashlib.sha256("\n".join(stamps).encode("utf-8", "surrogateescape")).hexdigest()
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _stamp(name: str, seen: os.stat_result) -> str:
+    return f"{name}{seen.st_size}@{seen.st_mtime_ns}"
 
 
 def read_bytes(path: str | Path, what: str = "") -> bytes:

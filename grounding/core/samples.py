@@ -173,6 +173,14 @@ class Source(Protocol):
         """Read or make the video and masks of a sample."""
         ...
 
+    def version(self, sample: Sample) -> str:
+        """Equal as long as `load` would give the same; found without decoding anything.
+
+        Raises:
+            UserError: If a file that `load` reads is not there.
+        """
+        ...
+
 
 @dataclass(frozen=True)
 class Chosen:

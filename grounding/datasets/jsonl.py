@@ -6,7 +6,8 @@ mistakes are known together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -59,14 +60,31 @@ class JsonlSource:
         Raises:
             UserError: Naming file and row, if the video or the masks can no longer be read.
         """
-        row = self.rows[sample.id]
-        try:
+        with self._row(sample) as row:
             if self.marks:
                 masklets = row_masklets(row, self.media, merge_splits=self.merge_splits)
             else:
                 masklets = self.media.no_masklets(row.video)
             loaded = LoadedSample(completed(sample, masklets), self._clip(row), masklets)
             return loaded if row.segment is None else cut(loaded, row.segment)
+
+    def version(self, sample: Sample) -> str:
+        """How the row is read, and the versions of its video and masks.
+
+        Raises:
+            UserError: Naming file and row, if one of them is gone.
+        """
+        with self._row(sample) as row:
+            masks = self.media.version(row.masklets) if self.marks else None
+            followed = row.boxes if self.merge_splits else None  # decide which ids become one
+            return repr((self.clips, row.frame, row.segment, self.media.version(row.video), masks, followed))
+
+    @contextmanager
+    def _row(self, sample: Sample) -> Iterator[Row]:
+        """The row of a sample; file and row are named in what goes wrong in the block."""
+        row = self.rows[sample.id]
+        try:
+            yield row
         except UserError as error:
             raise UserError(Problem(self.file, row.number, row.id, str(error)).line()) from error
 

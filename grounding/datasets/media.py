@@ -13,7 +13,7 @@ from grounding.core.errors import UserError
 from grounding.core.files import inside
 from grounding.core.intervals import Interval
 from grounding.core.masklets import Masklets
-from grounding.core.reading import is_file
+from grounding.core.reading import file_version, is_file
 from grounding.core.video import VideoInfo, probe, read_clip, read_frames
 from grounding.core.video_picture import is_picture, probe_picture, read_picture
 from grounding.masks import read_masklets
@@ -91,6 +91,10 @@ class Media:
         if not found:
             raise UserError(f"{relative!r} not found in {self.root}; mend the path (relative to data.root) or add it")
         return path
+
+    def version(self, relative: str) -> str:
+        """The path and the version of what it leads to; errors as `find`."""
+        return f"{relative} {file_version(self.find(relative))}"
 
     def video(self, relative: str) -> VideoInfo:
         """Frame times and size of a video, without decoding it, or of a picture, which is decoded.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import cv2
@@ -211,6 +212,18 @@ class ToySource:
             frames, pts = frames[[still]], pts[[still]]
         clip = Clip(frames, pts, FPS, (SIZE, SIZE), SECONDS)
         return LoadedSample(completed(sample, masklets), clip, masklets)
+
+    def version(self, sample: Sample) -> str:
+        """What the clip is made from: its number, the settings, and the names of the world's functions."""
+        world = [_named(part) for part in vars(self.toy).values()]
+        return repr((sample.video, sample.meta.get("frame"), self.level, self.objects, self.fps, world))
+
+
+def _named(part: Any) -> str:
+    """A part of a world as a text that is the same in every process."""
+    if isinstance(part, partial):
+        return repr((_named(part.func), part.args, sorted(part.keywords.items())))
+    return f"{part.__module__}.{part.__qualname__}" if hasattr(part, "__qualname__") else repr(part)
 
 
 class ToySamples(Sequence[Sample]):

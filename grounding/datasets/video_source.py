@@ -11,11 +11,12 @@ from typing import Literal
 
 import numpy as np
 
+from grounding.core.checks import within
 from grounding.core.clip import Clip
 from grounding.core.errors import UserError
 from grounding.core.intervals import Interval, frames_within
 from grounding.core.masklets import Masklets
-from grounding.core.reading import is_folder
+from grounding.core.reading import file_version, is_folder
 from grounding.core.samples import Answer, LoadedSample, Sample
 from grounding.datasets.catalog import Opened
 from grounding.datasets.cut import cut, timed, when, within_video
@@ -86,12 +87,25 @@ class VideoSource:
         Raises:
             UserError: Naming the sample, if its video or masks cannot be read, or no mask fits its tube.
         """
-        try:
+        with within(f"sample {sample.id}"):
             whole, masklets = self.whole(sample, self.masklets_of(sample.video))
             loaded = LoadedSample(whole, self._clip(sample), masklets)
             return cut(loaded, Interval(*sample.meta["segment"])) if "segment" in sample.meta else loaded
-        except UserError as error:
-            raise UserError(f"sample {sample.id}: {error}") from error
+
+    def version(self, sample: Sample) -> str:
+        """How the sample is read, and the versions of its video and masks.
+
+        Raises:
+            UserError: Naming the sample, if one of them is gone.
+        """
+        tube = sample.truth.tube if self.merge_splits else None  # decides which ids become one
+        followed = tube and (tube.start_frame, tube.boxes.tolist())
+        folders = ((self.masklets, self._masks), (self.boxes, self._boxes), (self.true_masks, self._true_masks))
+        given = [(folder, found) for folder, found in folders if folder is not None]
+        with within(f"sample {sample.id}"):
+            masks = [file_version(_masks_file(sample.video, folder, found)) for folder, found in given]
+            video = self._media.version(sample.video)
+        return repr((self.clips, sample.meta.get("segment"), self.beyond, followed, video, masks))
 
     def masklets_of(self, video: str) -> Masklets:
         """The masklets of a video; without a folder of masks there are no objects.
@@ -106,11 +120,7 @@ class VideoSource:
     def _masks_of(self, video: str, folder: str | Path, found: Mapping[str, Path]) -> Masklets:
         """The masks of a video in a folder in which some were found by name."""
         info = self._media.video(video)
-        whole = MASKS.removesuffix(".json") in found  # one file for all videos
-        path = Path(folder) if whole else found.get(stem(video))
-        if path is None:
-            raise UserError(f"no masks of {video} in {folder}; name them {stem(video)}.masklets.json")
-        return read_masklets(path, info)
+        return read_masklets(_masks_file(video, folder, found), info)
 
     def has_video(self, video: str) -> bool:
         """Whether a video is there; it may be none that can be read."""
@@ -255,6 +265,19 @@ def _check_seen(truth: Answer, masklets: Masklets) -> None:
         raise UserError("the masks of its video hold no object; track its objects first")
     if np.isnan(masklets.tube(truth.object_id, truth.interval).boxes).all():
         raise UserError(f"object {truth.object_id} is in no mask {when(truth.interval)}; check masks and times")
+
+
+def _masks_file(video: str, folder: str | Path, found: Mapping[str, Path]) -> Path:
+    """Where the masks of a video are in a folder in which some were found by name.
+
+    Raises:
+        UserError: If it has none.
+    """
+    if MASKS.removesuffix(".json") in found:  # one file for all videos
+        return Path(folder)
+    if stem(video) not in found:
+        raise UserError(f"no masks of {video} in {folder}; name them {stem(video)}.masklets.json")
+    return found[stem(video)]
 
 
 def masks_by_name(folder: str | Path) -> dict[str, Path]:

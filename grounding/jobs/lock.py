@@ -6,7 +6,6 @@ The first run holds a folder for as long as it lives; another is told who does.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import socket
 import sys
@@ -18,9 +17,9 @@ from pathlib import Path
 
 from grounding.core import UserError
 from grounding.core.files import parent_of
+from grounding.core.locks import lock
 
 LOCK = ".lock"  # in the folder while a run is at work there; says whose it is
-_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # from a file system that has none
 
 
 @contextmanager
@@ -64,13 +63,11 @@ def _take(folder: Path) -> int:
 
 def _lock(handle: int, folder: Path) -> None:
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        locks = lock(handle, wait=False)
     except BlockingIOError:
         who = os.pread(handle, 200, 0).decode("utf-8", "replace") or "another process"
         raise UserError(f"out={folder} is in use by {who}; wait for its end, or choose another run folder") from None
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:
-            raise
+    if not locks:
         sys.stderr.write(f"{folder} is on a file system without locks; see to it that no other run writes there\n")
 
 

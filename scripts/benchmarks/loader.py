@@ -73,6 +73,10 @@ class CountingSource:
         self.loads += 1
         return self.inner.load(sample)
 
+    def version(self, sample: Sample) -> str:
+        """The source's own."""
+        return self.inner.version(sample)
+
 
 @dataclass(frozen=True)
 class RowByRow:

@@ -105,6 +105,10 @@ class NoiseSource:
         noise = generator("bench", sample.id).integers(0, 256, (self.frames, *size, 3), dtype=np.uint8)
         return LoadedSample(sample, Clip(noise, pts, 1.0, size, float(self.frames)), Masklets(size, 1.0, pts, {}))
 
+    def version(self, sample: Sample) -> str:
+        """What the noise is made from."""
+        return repr((sample.id, self.frames, self.pixels))
+
 
 def noise_source(shape: Shape, patch: int, count: int) -> NoiseSource:
     """Samples whose frames have just the size of a shape."""

@@ -105,6 +105,9 @@ class Few:
             raise UserError(f"{sample.id} has no frames")
         return self.inner.load(sample)
 
+    def version(self, sample: Sample) -> str:
+        return self.inner.version(sample)
+
 
 def few(count: int, broken: Sequence[int] = ()) -> Few:
     return Few(toy_source(0, count, toy=VTG.toy), broken)

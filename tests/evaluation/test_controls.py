@@ -63,6 +63,9 @@ class Clips:
         self.most = max(self.most, self.alive)
         return replace(found, clip=found.clip.with_frames(frames))
 
+    def version(self, sample: Sample) -> str:
+        return sample.id
+
     @property
     def alive(self) -> int:
         return sum(array() is not None for array in self.arrays)

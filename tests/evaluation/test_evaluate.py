@@ -54,6 +54,9 @@ class Watched:
         self.watch(loaded.clip.frames, loaded.masklets)
         return loaded
 
+    def version(self, sample: Sample) -> str:
+        return self.toy.version(sample)
+
     def watch(self, *values: Any) -> None:
         self.arrays += [weakref.ref(value) for value in values]
         self.most = max(self.most, self.alive(np.ndarray))
@@ -248,3 +251,6 @@ class Broken:
         if [one.id for one in self.samples].index(sample.id) % 3 == self.number:
             raise UserError(f"{sample.id} has no frames")
         return replace(self.inner.load(sample), sample=sample)
+
+    def version(self, sample: Sample) -> str:
+        return self.inner.version(sample)

@@ -44,6 +44,9 @@ class Counting:
         self.loads.append(sample.id)
         return self.inner.load(sample)
 
+    def version(self, sample: Sample) -> str:
+        return self.inner.version(sample)
+
 
 @pytest.fixture
 def source() -> Counting:
@@ -221,6 +224,9 @@ def test_when_nothing_can_be_read_the_run_stops(policy: Policy, files: Path) -> 
         def load(self, sample: Sample) -> LoadedSample:
             self.tried += 1
             raise UserError(f"{sample.id}: gone")
+
+        def version(self, sample: Sample) -> str:
+            return sample.id
 
     source = Broken(toy_source(5_000_000, 50).samples)
     with pytest.raises(UserError, match=r"10 samples in a row cannot be used; mend the data, the last: .*: gone"):

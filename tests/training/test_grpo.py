@@ -64,6 +64,9 @@ class Counted:
         self.loaded += 1
         return self.inner.load(sample)
 
+    def version(self, sample: Sample) -> str:
+        return self.inner.version(sample)
+
 
 @pytest.fixture
 def checked(config: Callable[..., Config]) -> Callable[..., None]:

@@ -46,6 +46,9 @@ class Same:
     def load(self, sample: Sample) -> LoadedSample:
         return toy_source(FIRST, 1, fps=1.0).load(sample)
 
+    def version(self, sample: Sample) -> str:
+        return sample.id
+
 
 def same_question(count: int) -> Same:
     return Same([replace(sample, query="the same thing") for sample in toy_source(FIRST, count).samples])

@@ -41,6 +41,9 @@ class Toys:
             raise UserError(f"{sample.id}: the video has no frames")
         return toy_source(FIRST, 4, fps=1.0).load(sample)
 
+    def version(self, sample: Sample) -> str:
+        return sample.id
+
 
 SOURCE = Toys(list(toy_source(FIRST, 4, fps=1.0).samples))
 
