@@ -198,6 +198,10 @@ class Chosen:
         """As the source does."""
         return self.source.load(sample)
 
+    def version(self, sample: Sample) -> str:
+        """As the source says."""
+        return self.source.version(sample)
+
 
 def normalise_query(query: str) -> str:
     """The query as every prompt shows it, in training and in evaluation: lower case, single spaces, no final period."""

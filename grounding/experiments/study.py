@@ -152,18 +152,21 @@ def reached_by(study: Study, folder: Path, arm: str) -> Reached:
         UserError: If one of their summaries is damaged.
     """
     summaries = [read_json(folder / f"{arm}-{seed}" / SUMMARY, "summary") for seed in study.seeds]
-    with within(f"the summaries of {arm} in {folder}"):
+    try:
         before, after = (
             [number(one[part][study.metric], study.metric) for one in summaries] for part in ("before", "after")
         )
         costs = [one["cost"] for one in summaries]
         seconds, operations = (
-            [sum(part[unit] for part in cost.values()) for cost in costs] for unit in ("seconds", "operations")
+            [math.fsum(part[unit] for part in cost.values()) for cost in costs] for unit in ("seconds", "operations")
         )
         mean = {
             part: {unit: statistics.fmean(cost[part][unit] for cost in costs) for unit in costs[0][part]}
             for part in costs[0]
         }
+    except (UserError, KeyError, TypeError, AttributeError) as error:
+        why = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        raise UserError(f"a summary of {arm} in {folder} is damaged: {why}; remove the run's folder") from error
     return Reached(arm, before, after, seconds, operations, mean)
 
 

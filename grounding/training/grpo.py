@@ -90,7 +90,7 @@ def trl_config(config: Config, folder: Path) -> GRPOConfig:
 def check_objective(work: Work) -> None:
     """Refuse rewards that score no true answer, and a curriculum that the samples say too little for."""
     check_rewards(work.config, work.asking.task, work.source, work.on_broken is not None)
-    if curriculum_of(work.config.curriculum).weigh:
+    if curriculum_of(work.config.curriculum).weigh and "difficulty" not in (work.config.stages or ()):
         difficulties(work.source)
 
 

@@ -50,7 +50,7 @@ def test_a_damaged_summary_is_named(tmp_path: Path) -> None:
     written(tmp_path, "one", 0, 0.5, 3.0)
     (tmp_path / "one-1").mkdir()
     (tmp_path / "one-1" / "summary.json").write_text('{"before": {}, "after": {}, "cost": {}}')
-    with pytest.raises(UserError, match=r"summaries of one in .*mIoU"):
+    with pytest.raises(UserError, match=r"a summary of one in .* is damaged: .*mIoU"):
         reached_by(STUDY, tmp_path, "one")
 
 
