@@ -9,8 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from grounding.core.checks import unknown
+from grounding.curriculum.masking import OFF, Masking, MaskingConfig, check_masking
 from grounding.curriculum.order import Weigh
 from grounding.tasks.asking import Change
+from grounding.tasks.task import Task
 
 
 @dataclass
@@ -25,6 +27,7 @@ class CurriculumConfig:
     """Which samples train when, and how they are changed."""
 
     select: SelectConfig = field(default_factory=SelectConfig)
+    mask: MaskingConfig = field(default_factory=MaskingConfig)
 
 
 # Numbers -> how they weigh samples, see `Weigh`; None draws each sample once a pass.
@@ -49,9 +52,12 @@ class Curriculum:
 
 def curriculum_of(config: CurriculumConfig) -> Curriculum:
     """What the numbers of a configuration amount to."""
-    return Curriculum(SELECTIONS[config.select.by](config.select))
+    changes = () if config.mask.shape == OFF else (Masking(config.mask),)
+    return Curriculum(SELECTIONS[config.select.by](config.select), changes)
 
 
-def check_curriculum(config: CurriculumConfig) -> list[str]:
-    """What cannot work, a line each."""
-    return [] if config.select.by in SELECTIONS else [unknown("curriculum.select.by", config.select.by, SELECTIONS)]
+def check_curriculum(config: CurriculumConfig, task: Task) -> list[str]:
+    """What cannot work for a task, a line each."""
+    by = config.select.by
+    errors = [] if by in SELECTIONS else [unknown("curriculum.select.by", by, SELECTIONS)]
+    return errors + check_masking(config.mask, task)

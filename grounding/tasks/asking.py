@@ -21,11 +21,14 @@ class Moment:
         seed: The run's.
         draw: The sample's position in the run's order, from 0; the same for all members of a group and after a resume.
         progress: How much of the run is done, from 0 at the first draw to almost 1 at the last.
+        score: Mean score of the sample's newest group that a draw may know, see `grounding.curriculum.scores`; before
+            its first group, its difficulty; None if nothing is known.
     """
 
     seed: int
     draw: int
     progress: float
+    score: float | None = None
 
     def rng(self, sample_id: str, purpose: str) -> np.random.Generator:
         """What a change draws from: always the same for the seed, the draw, the sample and the purpose."""

@@ -252,9 +252,9 @@ def check(config: Config, processes: int = 1, *, shard: bool = False) -> None:
         UserErrors: With every mistake, a line each.
     """
     errors = [*_check_task(config), *_check_numbers(config), *_check_choices(config)]
-    errors += check_curriculum(config.curriculum)
     if config.task.name in TASKS:
         errors += check_data(config.data, TASKS[config.task.name])
+        errors += check_curriculum(config.curriculum, TASKS[config.task.name])
     if config.trainer.prompts % processes:  # a group stays in one process
         errors.append(
             f"trainer.prompts must be a multiple of the {processes} processes, got {config.trainer.prompts}; "
