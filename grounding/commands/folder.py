@@ -31,7 +31,10 @@ SKIPPED = "skipped.jsonl"
 SUMMARY = "summary.json"  # written last
 EARLY = (OPTIONS, METRICS, SKIPPED, "versions.json", "initial")  # there before any work is done
 FREE = ("out", "resume", "trainer.keep", "trainer.save_steps", "trainer.report_to")  # may change on resume
-REPORT = ("curves.png", "contact_sheet.png", "showcase.mp4", "predictions_after.jsonl")  # made again if not complete
+REPORT = (  # made again if not complete
+    *("curves.png", "contact_sheet.png", "showcase.mp4"),
+    *("predictions_after.jsonl", "leak_after.json"),
+)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from transformers.utils.logging import disable_progress_bar
 
 import grounding
 from grounding.commands.folder import METRICS, SKIPPED, forget, is_complete, open_folder
+from grounding.commands.leaks import probe_leak
 from grounding.commands.memory import COLUMNS, LENGTHS, WAYS, Forecast
 from grounding.commands.outcome import (
     BEFORE,
@@ -106,6 +107,7 @@ def run_parts(config: Config, stages: list[Stage | Judge], folder: Path, log: Ru
     if PartialState().is_main_process:
         policy = loaded(str(folder / "model"), config)
         after = evaluated_after(policy, tools)
+        probe_leak(policy, tools, "after")
         report(tools, stages, after, policy, time.time() - begin)
     PartialState().wait_for_everyone()
 
@@ -123,6 +125,7 @@ def train_stages(policy: Policy, stages: list[Stage | Judge], tools: Tools) -> N
             continue
         if stage is trained[-1] and first:
             evaluated_before(policy, tools)
+            probe_leak(policy, tools, "before")
         train_stage(stage, policy, work, where[stage], tools.log)
         if stage is not trained[-1]:
             policy = loaded(str(where[stage].model), tools.config)

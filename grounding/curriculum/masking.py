@@ -89,7 +89,8 @@ class Masking:
         """Which frames of the clip are hidden, bool, shape (T,); those of a temporal patch are hidden together."""
         rng = generator(seed, loaded.sample.id, "masking")
         before, after = rng.uniform(0, self.config.margin * loaded.clip.duration, 2)
-        free = outside(loaded, before, after)
+        beside = self.config.fill == "freeze"  # or what is true would be seen to last
+        free = outside(loaded, before, after, int(beside))
         if self.config.fill == "window":
             pairs = beyond_window(free, share, rng.random(2))
         else:
@@ -97,7 +98,7 @@ class Masking:
         return np.repeat(pairs, MERGED)[: len(loaded.clip)]
 
 
-def outside(loaded: LoadedSample, before: float, after: float) -> np.ndarray:
+def outside(loaded: LoadedSample, before: float, after: float, beside: int = 0) -> np.ndarray:
     """Which temporal patches of a clip may be hidden.
 
     Their frames are shown at no moment of the truth, and their middle lies beyond its margins.
@@ -106,18 +107,20 @@ def outside(loaded: LoadedSample, before: float, after: float) -> np.ndarray:
         loaded: A sample whose truth has times.
         before: Seconds before a segment of the truth that belong to it too.
         after: And after.
+        beside: How many patches on each side of a segment may not be hidden, however short the margins are.
 
     Returns:
         Bool, shape (patches,).
     """
     clip = loaded.clip
-    starts, last = clip.pts[::MERGED], clip.pts[-1] + 1 / clip.sampled_fps
-    ends = np.append(starts[1:], max(last, clip.duration))
-    middles = (starts + np.append(starts[1:], last)) / 2
+    starts, close = clip.pts[::MERGED], clip.pts[-1] + 1 / clip.sampled_fps
+    ends = np.append(starts[1:], close)
+    middles = (starts + ends) / 2
     free = np.ones(len(starts), bool)
     for one in true_times(loaded):
-        first, last = np.searchsorted(ends, one.start, "right"), np.searchsorted(starts, one.end, "left")
-        free[min(first, len(free) - 1) : max(last, first + 1)] = False
+        first = min(int(np.searchsorted(ends, one.start, "right")), len(free) - 1)
+        last = max(int(np.searchsorted(starts, one.end, "left")), first + 1)
+        free[max(0, first - beside) : last + beside] = False
         free &= (middles < one.start - before) | (middles >= one.end + after)
     return free
 

@@ -104,6 +104,7 @@ def test_what_may_be_hidden_by_hand() -> None:
     assert outside(one, 0.5, 0.5).tolist() == [True, True, False, True, True]  # from 3.5 to 6.5 s; middles 3 and 7
     assert outside(one, 1.5, 0.5).tolist() == [True, False, False, True, True]
     assert outside(one, 0.5, 1.5).tolist() == [True, True, False, False, True]
+    assert outside(one, 0, 0, beside=1).tolist() == [True, False, False, False, True]
     touches = clip_of(10, Answer(Interval(3.9, 6.1)))  # moments of the patches at 2 and 6 s
     assert outside(touches, 0, 0).tolist() == [True, False, False, False, True]
     two = clip_of(10, Answer(intervals=(Interval(0.0, 1.0), Interval(8.5, 9.0))))
@@ -206,6 +207,17 @@ def test_freeze_by_hand() -> None:
     made = FILLS["freeze"](replace(one, masklets=replace(one.masklets, tracks=tracks)), HIDDEN)
     assert reds(made) == [20, 20, 20, 30, 30, 30, 60, 70]
     assert [tracks[1].index(mask) for mask in made.masklets.tracks[1] if mask] == [2, 2, 2, 3, 3, 3, 6, 7]
+
+
+def test_what_is_true_is_not_seen_to_last() -> None:
+    """Object 1 is there in the truth alone; frozen frames must not show it for longer, or the truth would be wrong."""
+    one = clip_of(24, Answer(Interval(10.0, 14.0)))
+    track = tuple(BIT if 10 <= t < 14 else None for t in range(24))
+    one = replace(one, masklets=replace(one.masklets, tracks={1: track}))
+    for seed in range(20):
+        made = Masking(replace(ALL, r0=0.99, fill="freeze"))(one, replace(START, seed=seed))
+        assert seen(made) == [10, 11, 12, 13]
+        assert [red for red in reds(made) if 100 <= red < 140] == [100, 110, 120, 130]
 
 
 def test_drop_by_hand() -> None:
