@@ -33,6 +33,7 @@ from grounding.commands.outcome import (
 )
 from grounding.core import UserError
 from grounding.core.files import write_json
+from grounding.curriculum.masking import check_told
 from grounding.datasets.problems import TOLD
 from grounding.jobs.lock import naming_a_full_disk
 from grounding.jobs.processes import join_processes, stopping_when_told, told_how, told_to_shard
@@ -90,6 +91,7 @@ def run_parts(config: Config, stages: list[Stage | Judge], folder: Path, log: Ru
         sources = open_sources(config.data, asking.task, config.seed, policy.frame_pixels, checking)
         skipped = Skipped(folder / SKIPPED, annotations_of(config.data), allowed=skips(config.data))
         tools = Tools(config, folder, asking, sources, log, skipped)
+        check_told(config.curriculum.mask, policy)
         for stage in stages:
             stage.check(tools.work)
         if PartialState().is_main_process:

@@ -12,13 +12,15 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from grounding.core import Interval, LoadedSample, Sample
+from grounding.core import Interval, LoadedSample, Sample, UserError
 from grounding.core.checks import plain, unknown
 from grounding.core.intervals import frame_midpoints, nearest_frames
 from grounding.core.masklets import Masklets
 from grounding.core.seeds import generator
 from grounding.datasets.cut import cut
+from grounding.datasets.toy import ToySamples
 from grounding.policies.families import MERGED
+from grounding.policies.policy import Policy
 from grounding.tasks.asking import Moment
 from grounding.tasks.task import Task
 
@@ -224,3 +226,33 @@ def check_masking(config: MaskingConfig, task: Task) -> list[str]:
             f"curriculum.mask hides what is outside of true times, and task={task.name} has none; leave it out"
         )
     return errors
+
+
+def check_told(config: MaskingConfig, policy: Policy) -> None:
+    """Refuse a fill that leaves frames at times that the model cannot be told.
+
+    Raises:
+        UserError: If it does.
+    """
+    if config.shape != OFF and config.fill == "drop" and not policy.family.uneven:
+        others = ", ".join(name for name in FILLS if name != "drop")
+        raise UserError(
+            f"curriculum.mask.fill=drop leaves uneven frames, and this model is told one rate a video; choose {others}"
+        )
+
+
+def check_buckets(config: MaskingConfig, samples: Sequence[Sample]) -> None:
+    """Refuse samples none of which would be masked.
+
+    Raises:
+        UserError: If none would be.
+    """
+    if config.shape == OFF or config.buckets is None:
+        return
+    made = isinstance(samples, ToySamples)  # each is made when it is asked for, and none knows how hard it is
+    if made or not any(sample.meta.get("bucket") in config.buckets for sample in samples):
+        names = " or ".join(config.buckets)
+        raise UserError(
+            f"curriculum.mask hides frames of samples whose bucket is {names}, and no sample says so; "
+            "put the stage difficulty before this one, or mask all with curriculum.mask.buckets=null"
+        )

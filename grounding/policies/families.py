@@ -28,6 +28,7 @@ class Qwen25VL:
 
     rounding = 1e-3  # most seconds that a time loses on its way to the model
     adjacent = False  # rotary positions turn numbers that are half a head apart
+    uneven = False  # temporal patches cannot be at any times
 
     def metadata(self, clip: Clip) -> VideoMetadata:
         """What the processor is told of a clip's times."""
@@ -147,6 +148,7 @@ class Qwen3VL(Qwen25VL):
     """Qwen3-VL: times are text before each temporal patch; features of three depths enter the first layers too."""
 
     rounding = 0.051  # to one decimal, of whole milliseconds
+    uneven = True
     stamp = re.compile(r"<(\d+\.\d) seconds><\|vision_start\|><\|video_pad\|>")
 
     def metadata(self, clip: Clip) -> VideoMetadata:

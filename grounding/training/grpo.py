@@ -11,6 +11,7 @@ from trl import GRPOConfig
 
 from grounding.core import Answer, Source, UserError
 from grounding.core.checks import number, within
+from grounding.curriculum.masking import check_buckets
 from grounding.curriculum.table import curriculum_of
 from grounding.jobs.runlog import LogCallback
 from grounding.policies.embedding_cache import EmbeddingCache
@@ -92,6 +93,8 @@ def check_objective(work: Work) -> None:
     check_rewards(work.config, work.asking.task, work.source, work.on_broken is not None)
     if curriculum_of(work.config.curriculum).weigh and "difficulty" not in (work.config.stages or ()):
         difficulties(work.source)
+    if "difficulty" not in (work.config.stages or ()):
+        check_buckets(work.config.curriculum.mask, work.source.samples)
 
 
 def difficulties(source: Source) -> np.ndarray:

@@ -5,24 +5,28 @@ from __future__ import annotations
 import pickle
 from collections.abc import Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grounding.core import Answer, Clip, Interval, LoadedSample, Masklets, Sample, Tube, rle
+from grounding.core import Answer, Clip, Interval, LoadedSample, Masklets, Sample, Tube, UserError, rle
 from grounding.curriculum.masking import (
     FILLS,
     SHAPES,
     Masking,
     MaskingConfig,
     beyond_window,
+    check_buckets,
     check_masking,
+    check_told,
     outside,
     ratio,
 )
 from grounding.datasets.toy import toy_source
+from grounding.policies.families import FAMILIES
 from grounding.tasks.asking import Asking, Moment
 from grounding.tasks.gqa import GQA
 from grounding.tasks.qa import QA
@@ -323,3 +327,21 @@ def test_a_task_without_times_has_nothing_outside_of_them() -> None:
     [line] = check_masking(ALL, QA)
     assert "task=qa has none" in line
     assert check_masking(MaskingConfig(), QA) == []
+
+
+def test_some_sample_must_be_in_the_buckets() -> None:
+    samples = [clip_of(4, Answer(Interval(0.0, 1.0)), bucket=bucket).sample for bucket in ("easy", "hard")]
+    check_buckets(replace(ALL, buckets=["hard"]), samples)
+    check_buckets(ALL, samples[:1])
+    check_buckets(MaskingConfig(), samples[:1])
+    for none in (samples[:1], toy_source(5, 10).samples):
+        with pytest.raises(UserError, match="whose bucket is hard, and no sample says so"):
+            check_buckets(replace(ALL, buckets=["hard"]), none)
+
+
+def test_frames_are_dropped_only_where_the_model_is_told_each_ones_time() -> None:
+    told, untold = (SimpleNamespace(family=FAMILIES[name]) for name in ("qwen3_vl", "qwen2_5_vl"))
+    check_told(replace(ALL, fill="drop"), told)  # type: ignore[arg-type]
+    check_told(ALL, untold)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="told one rate a video; choose blank, freeze, window"):
+        check_told(replace(ALL, fill="drop"), untold)  # type: ignore[arg-type]
