@@ -6,8 +6,6 @@ the video's file: sampling, resizing and drawn IDs are all in them, so that no s
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import os
 import re
@@ -18,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 
 from grounding.core import UserError
 from grounding.core.files import whole_file
+from grounding.policies import fingerprints
+from grounding.policies.fingerprints import digest
 
 Features = dict[str, torch.Tensor]
 
@@ -73,7 +72,7 @@ class EmbeddingCache:
             patches: What the tower reads, shape (N, D), as the processor made them.
             grid: Patches in time, height and width, shape (1, 3).
         """
-        return _digest(self._seed, {"patches": patches, "grid": grid}).hex()
+        return digest(self._seed, {"patches": patches, "grid": grid}).hex()
 
     def features(self, patches: torch.Tensor, grid: torch.Tensor, encode: Callable[[], Features]) -> Features:
         """The features of one video, encoded only where neither memory nor disk holds them.
@@ -122,8 +121,8 @@ class EmbeddingCache:
         path = self.folder / f"{key}.safetensors"
         try:
             features = load(path.read_bytes())  # not mapped: a file cut short under a mapping would end the process
-            digest = features.pop(_DIGEST)
-            right = bytes(digest.tolist()) == _digest(key.encode(), features)
+            told = features.pop(_DIGEST)
+            right = bytes(told.tolist()) == digest(key.encode(), features)
             damage = "" if right else "its content has changed"
         except FileNotFoundError:
             return None
@@ -140,10 +139,10 @@ class EmbeddingCache:
     def _write(self, key: str, features: Features) -> None:
         if self.folder is None or _size(features) > self.disk_bytes:
             return
-        digest = torch.tensor(list(_digest(key.encode(), features)), dtype=torch.uint8)
+        told = torch.tensor(list(digest(key.encode(), features)), dtype=torch.uint8)
         try:
             with whole_file(self.folder / f"{key}.safetensors", overwrite=True) as temporary:
-                save_file({**features, _DIGEST: digest}, temporary)
+                save_file({**features, _DIGEST: told}, temporary)
         except (UserError, SafetensorError) as error:
             if not self._warned:
                 _log.warning("vision features stay in memory only: %s", error)
@@ -170,7 +169,7 @@ class EmbeddingCache:
 
 
 def fingerprint(tower: torch.nn.Module, processor: Any) -> str:
-    """A hash of a vision tower (weights, configuration, code version) and of how its pixels are normalised.
+    """The `fingerprints.fingerprint` of a vision tower and its video processor.
 
     Args:
         tower: The frozen tower.
@@ -181,29 +180,7 @@ def fingerprint(tower: torch.nn.Module, processor: Any) -> str:
     """
     if any(parameter.requires_grad for parameter in tower.parameters()):
         raise UserError("vision features can be kept only of a frozen tower; set model.freeze_vision=true")
-    config = getattr(tower, "config", None)
-    about = {
-        "tower": type(tower).__qualname__,
-        "transformers": transformers.__version__,
-        "config": config.to_dict() if config is not None else {},
-        "attention": getattr(config, "_attn_implementation", None),
-        "processor": processor.to_dict(),
-    }
-    return _digest(json.dumps(about, sort_keys=True, default=str).encode(), tower.state_dict()).hex()
-
-
-def _digest(seed: bytes, tensors: dict[str, torch.Tensor]) -> bytes:
-    """SHA-256 of a seed and of names, types, shapes and values; each part is told from the next by its length."""
-    digest = hashlib.sha256(len(seed).to_bytes(8, "big") + seed)
-    for name, value in sorted(tensors.items()):
-        head = json.dumps([name, str(value.dtype), list(value.shape)]).encode()
-        digest.update(len(head).to_bytes(8, "big") + head)
-        digest.update(_bytes(value))
-    return digest.digest()
-
-
-def _bytes(value: torch.Tensor) -> memoryview:
-    return value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data
+    return fingerprints.fingerprint(tower, processor)
 
 
 def _size(features: Features) -> int:

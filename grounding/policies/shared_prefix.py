@@ -217,6 +217,7 @@ def sample(
     repeats: int,
     how: Sampling,
     features: Sequence[torch.Tensor] | None = None,
+    numbers: torch.Tensor | None = None,
 ) -> list[list[int]]:
     """Draw `repeats` completions for each prompt, those of a prompt one after another.
 
@@ -226,6 +227,8 @@ def sample(
         repeats: Completions of each.
         how: How tokens are drawn.
         features: As for `read_prompts`.
+        numbers: What tokens are drawn by, from [0, 1), float64, shape (prompts, repeats, max_new_tokens): equal ones
+            give equal completions, whatever is drawn beside them. None takes those of torch's own generator.
 
     Returns:
         Tokens of each completion, up to and including its end token where it has one.
@@ -237,7 +240,7 @@ def sample(
     growing = Decoding(kept, prefix.lengths, repeats, how.max_new_tokens)
     turns = _turns(policy, prefix, how.max_new_tokens)
     with torch.inference_mode():
-        drawn = _complete(policy, growing, hidden, turns, how)
+        drawn = _complete(policy, growing, hidden, turns, how, numbers)
     return [_until_end(row, policy.end_tokens) for row in drawn.flatten(0, 1).tolist()]
 
 
@@ -252,7 +255,12 @@ def _turns(policy: Policy, prefix: Prefix, steps: int) -> tuple[torch.Tensor, to
 
 
 def _complete(
-    policy: Policy, growing: Decoding, hidden: torch.Tensor, turns: tuple[torch.Tensor, torch.Tensor], how: Sampling
+    policy: Policy,
+    growing: Decoding,
+    hidden: torch.Tensor,
+    turns: tuple[torch.Tensor, torch.Tensor],
+    how: Sampling,
+    numbers: torch.Tensor | None,
 ) -> torch.Tensor:
     """Draw tokens until all completions have ended, shape (prompts, repeats, steps); after an end they mean nothing.
 
@@ -262,15 +270,18 @@ def _complete(
         hidden: Hidden state of each prompt's last token, a row for each completion.
         turns: What `_turns` returned.
         how: How tokens are drawn.
+        numbers: As for `sample`.
     """
     stops = torch.tensor(policy.end_tokens, device=hidden.device)
     groups = torch.arange(turns[0].shape[1], device=hidden.device)  # prompts with a completion that goes on
     shape = (len(groups), growing.repeats, how.max_new_tokens)
     drawn = torch.full(shape, policy.tokenizer.pad_token_id, device=hidden.device)
+    numbers = None if numbers is None else numbers.to(hidden.device)
     going = torch.ones(shape[:2], dtype=torch.bool, device=hidden.device)
     unit = torch.eye(turns[0].shape[-1], dtype=hidden.dtype, device=hidden.device)
     for step in range(how.max_new_tokens):
-        token = _draw(policy.answer_logits(hidden), how).view(-1, growing.repeats)
+        given = None if numbers is None else numbers[groups, :, step].view(-1, 1)
+        token = _draw(policy.answer_logits(hidden), how, given).view(-1, growing.repeats)
         drawn[groups, :, step] = token
         going &= (token[..., None] != stops).all(-1)
         left = going.any(dim=1)
@@ -305,7 +316,8 @@ def generate(policy: Policy, prompts: Sequence[VideoPrompt], max_new_tokens: int
     return policy.tokenizer.batch_decode(rows, skip_special_tokens=True)
 
 
-def _draw(logits: torch.Tensor, how: Sampling) -> torch.Tensor:
+def _draw(logits: torch.Tensor, how: Sampling, numbers: torch.Tensor | None = None) -> torch.Tensor:
+    """A token of each row; `numbers`, shape (rows, 1), are as for `sample`."""
     if how.temperature == 0:
         return logits.argmax(-1)
     probabilities = torch.softmax(logits.float() / how.temperature, dim=-1)
@@ -315,8 +327,8 @@ def _draw(logits: torch.Tensor, how: Sampling) -> torch.Tensor:
         probabilities = torch.zeros_like(probabilities).scatter(-1, order, ordered)
     # The first token up to which the probabilities reach a number from (0, total]; one of probability 0 never is it.
     reached = probabilities.cumsum(-1, dtype=torch.float64)
-    number = reached[..., -1:] * (1 - torch.rand_like(reached[..., -1:]))
-    return torch.searchsorted(reached, number).squeeze(-1)
+    numbers = torch.rand_like(reached[..., -1:]) if numbers is None else numbers
+    return torch.searchsorted(reached, reached[..., -1:] * (1 - numbers)).squeeze(-1)
 
 
 def _until_end(row: list[int], ends: Sequence[int]) -> list[int]:
