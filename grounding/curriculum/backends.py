@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,12 +40,14 @@ class LocalBackend:
     identity: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.how.temperature < 0 or not 0 < self.how.top_p <= 1 or self.how.max_new_tokens < 1 or self.batch < 1:
+        how = self.how
+        if not (isfinite(how.temperature) and how.temperature >= 0 and 0 < how.top_p <= 1 and how.max_new_tokens >= 1):
             raise UserError(
-                "a policy is asked with temperature >= 0, top_p in (0, 1], max_new_tokens >= 1 and batch >= 1, got "
-                f"{self.how} and batch={self.batch}"
+                f"a policy is asked with temperature >= 0, top_p in (0, 1] and max_new_tokens >= 1, got {how}"
             )
-        object.__setattr__(self, "identity", repr((_version(self.policy), self.how, self.seed)))
+        if self.batch < 1:
+            raise UserError(f"a policy is asked 1 request or more at a time, got {self.batch}")
+        object.__setattr__(self, "identity", repr((_version(self.policy), how, self.seed)))
 
     def ask(self, requests: Sequence[Request], count: int) -> Iterator[tuple[int, Sequence[str]]]:
         """Ask a batch at a time; without temperature all texts of a request are the same."""

@@ -10,7 +10,48 @@ import pytest
 
 from grounding.core import UserError
 from grounding.core.files import write_json
-from grounding.core.reading import is_file, is_folder, parse_json, read_bytes, read_json, read_text, regular_file
+from grounding.core.reading import (
+    file_version,
+    is_file,
+    is_folder,
+    parse_json,
+    read_bytes,
+    read_json,
+    read_text,
+    regular_file,
+)
+
+
+def test_a_version_changes_with_size_and_time(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text("one")
+    os.utime(path, ns=(1, 1))
+    first = file_version(path)
+    path.write_text("two")
+    os.utime(path, ns=(1, 1))
+    assert file_version(path) == first  # it is not read
+    os.utime(path, ns=(1, 2))
+    assert file_version(path) != first
+    path.write_text("three")
+    os.utime(path, ns=(1, 1))
+    assert file_version(path) != first
+
+
+def test_the_version_of_a_folder_is_that_of_what_is_in_it(tmp_path: Path) -> None:
+    for name in ("b", "a"):
+        (tmp_path / name).touch()
+    first = file_version(tmp_path)
+    assert file_version(str(tmp_path)) == first
+    (tmp_path / "a").write_text("more")
+    changed = file_version(tmp_path)
+    (tmp_path / "c").touch()
+    assert len({first, changed, file_version(tmp_path)}) == 3
+
+
+def test_what_is_not_there_has_no_version(tmp_path: Path) -> None:
+    for path in (tmp_path / "none", "a\0b"):
+        with pytest.raises(UserError, match="cannot read"):
+            file_version(path)
 
 
 def test_read_json(tmp_path: Path) -> None:

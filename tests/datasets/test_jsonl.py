@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -314,6 +315,44 @@ def test_a_video_that_vanishes_after_opening_is_named(dataset_root: Path, tmp_pa
     (tmp_path / "video.mp4").unlink()
     with pytest.raises(UserError, match=r"annotations\.jsonl, row 3 \(fine\): 'video\.mp4' not found"):
         source.load(source.samples[0])
+
+
+def test_a_version_changes_with_what_is_loaded(dataset_root: Path, tmp_path: Path, good_row) -> None:
+    shutil.copytree(dataset_root / "masks", tmp_path / "masks")
+    shutil.copy(dataset_root / "video.mp4", tmp_path)
+    shutil.copy(dataset_root / "video.mp4", tmp_path / "other.mp4")
+
+    def version(marks: bool = True, clips: ClipOptions = CLIPS, **changes: Any) -> str:
+        rows = [{**good_row, "id": "first"}, {**good_row, **changes}]
+        write_text(tmp_path / "annotations.jsonl", "\n".join(map(json.dumps, rows)), overwrite=True)
+        source = open_(tmp_path, clips=clips, marks=marks)
+        return source.version(source.samples[1])
+
+    known, unmarked = version(), version(marks=False)
+    assert version(id="renamed", query="another") == known
+    others = [
+        version(video="other.mp4"),
+        version(segment=[0.1, 0.9]),
+        version(clips=replace(CLIPS, max_frames=3)),
+        version(clips=replace(CLIPS, fps=2.0)),
+        unmarked,
+    ]
+    os.utime(tmp_path / "masks" / "00003.png", ns=(1, 1))
+    others.append(version())
+    assert version(marks=False) == unmarked
+    os.utime(tmp_path / "video.mp4", ns=(1, 1))
+    others += [version(), version(marks=False)]
+    assert len({known, *others}) == len(others) + 1
+
+
+def test_a_version_of_what_is_gone_names_the_row(dataset_root: Path, tmp_path: Path, good_row) -> None:
+    shutil.copytree(dataset_root / "masks", tmp_path / "masks")
+    shutil.copy(dataset_root / "video.mp4", tmp_path)
+    write_text(tmp_path / "annotations.jsonl", "\n\n" + json.dumps(good_row))
+    source = open_(tmp_path)
+    shutil.rmtree(tmp_path / "masks")
+    with pytest.raises(UserError, match=r"annotations\.jsonl, row 3 \(fine\): 'masks' not found"):
+        source.version(source.samples[0])
 
 
 def test_only_the_split_asked_for_is_kept(annotate: Annotate, good_row) -> None:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,11 +23,13 @@ from grounding.datasets.toy import (
     SIZE,
     WORLD,
     Question,
+    Toy,
     ToyObject,
     ask_where,
     toy_source,
     true_tube,
 )
+from grounding.datasets.toy_stills import STILLS
 
 KINDS = [(1, 1), (1, 3), (1, 4), (2, 2), (2, 4)]  # level, objects
 CLIPS = 40
@@ -240,6 +244,10 @@ class TestMasks:
             assert ground.max() < 140  # darker than any object's brightest channel
 
 
+def ask_some(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator, share: float) -> list[Question]:
+    return ask_where(target, world, rng)
+
+
 class TestSource:
     def test_the_same_numbers_give_the_same_clips(self) -> None:
         first, again = (toy_source(7, 3, level=2) for _ in range(2))
@@ -258,6 +266,28 @@ class TestSource:
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, env=environment)
         source = toy_source(3, 1, level=2)
         assert done.stdout == source.load(source.samples[0]).clip.frames.tobytes(), done.stderr
+
+    def test_a_version_is_of_all_that_a_clip_is_made_from(self) -> None:
+        def version(number: int = 3, toy: Toy = WORLD, **options: Any) -> str:
+            source = toy_source(number, 1, toy=toy, **options)
+            return source.version(source.samples[0])
+
+        among = toy_source(0, 9)
+        assert version() == among.version(among.samples[3])
+        some = [replace(WORLD, ask=partial(ask_some, share=share)) for share in (0.3, 0.4)]
+        others = [version(4), version(level=2), version(objects=2), version(fps=1.0), version(toy=STILLS)]
+        others += [version(toy=replace(WORLD, takes=2)), *(version(toy=toy) for toy in some)]
+        assert len({version(), *others}) == len(others) + 1
+
+    def test_a_version_is_the_same_in_another_process(self) -> None:
+        code = (
+            "from functools import partial; from grounding.datasets.toy import *; from dataclasses import replace;"
+            "source = toy_source(3, 1, toy=replace(WORLD, make=partial(make_world, one=1, two=(2, 3.5))));"
+            "sample = Sample('a', 'toy:3', 'q', Answer()); print(source.version(sample))"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+        source = toy_source(3, 1, toy=replace(WORLD, make=partial(WORLD.make, two=(2, 3.5), one=1)))
+        assert source.version(Sample("a", "toy:3", "q", Answer())) == done.stdout.strip()
 
     def test_a_clip_does_not_depend_on_what_else_is_in_the_source(self) -> None:
         alone, among = toy_source(9, 1), toy_source(5, 10)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -97,6 +98,40 @@ def test_without_masks_there_are_no_objects(root: Path) -> None:
 def test_boxes_that_fit_no_mask_are_refused() -> None:
     with pytest.raises(UserError, match=r"the boxes overlap no masklet by 0\.3 or more \(none overlaps them\); check"):
         completed(sample(interval=Interval(0, 1), tube=Tube(0, np.array([[40, 0, 48, 4.0]]))), masklets())
+
+
+def test_a_version_changes_with_what_is_loaded(root: Path, tmp_path: Path) -> None:
+    shutil.copytree(root, tmp_path, dirs_exist_ok=True)
+    tube = Tube(2, np.array([SQUARE] * 3))
+    one = sample(interval=Interval(0.2, 0.5), tube=tube)
+    part = replace(one, meta={"segment": (0.2, 0.6)})
+    moved = replace(one, truth=replace(one.truth, tube=Tube(3, tube.boxes)))
+    renamed = replace(one, id="b", query="other")
+
+    def versions() -> list[str]:
+        videos, masks = tmp_path / "videos", tmp_path / "masks"
+        marked, plain = VideoSource([], videos, masks), VideoSource([], videos)
+        coarse, merging = VideoSource([], videos, clips=ClipOptions(1.0)), VideoSource([], videos, merge_splits=True)
+        true = VideoSource([], videos, masks, true_masks=masks)
+        assert marked.version(one) == marked.version(renamed) == marked.version(moved)
+        several = [source.version(one) for source in (marked, plain, coarse, merging, true)]
+        return [*several, plain.version(part), merging.version(moved)]
+
+    first = versions()
+    assert len(set(first)) == len(first)
+    os.utime(tmp_path / "masks" / "deep" / "v.masklets.json", ns=(1, 1))
+    second = versions()
+    assert [one == other for one, other in zip(first, second, strict=True)] == [
+        False,
+        True,
+        True,
+        True,
+        False,
+        True,
+        True,
+    ]
+    os.utime(tmp_path / "videos" / "x" / "v.mp4", ns=(1, 1))
+    assert not set(versions()) & {*first, *second}
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from grounding.core import Clip, UserError
+from grounding.policies import fingerprints
 from grounding.policies.embedding_cache import EmbeddingCache, Features, fingerprint
-from grounding.policies.policy import Policy, load_policy
+from grounding.policies.policy import Policy, load_policy, save_policy
 
 GRID = torch.tensor([[1, 2, 2]])
 
@@ -304,6 +305,15 @@ def test_the_fingerprint_is_of_weights_configuration_and_processor(tiny_folder: 
     with torch.no_grad():
         next(policy.core.visual.parameters()).view(-1)[0] += 1e-6
     assert fingerprint(frozen(policy), other.processor.video_processor) != known
+
+
+def test_the_fingerprint_is_the_same_in_another_folder(tiny_folder: Path, tmp_path: Path) -> None:
+    policy = load_policy(str(tiny_folder))
+    save_policy(policy, tmp_path / "copy")
+    copy = load_policy(str(tmp_path / "copy"))
+    assert fingerprints.fingerprint(copy.model, copy.processor) == fingerprints.fingerprint(
+        policy.model, policy.processor
+    )
 
 
 def test_the_fingerprint_sees_the_towers_configuration(tiny_folder: Path) -> None:

@@ -386,6 +386,19 @@ def test_same_seed_same_completions(sharp: Policy, prompts: list[VideoPrompt]) -
     assert drawn(1) == drawn(1) != drawn(2)
 
 
+def test_given_numbers_draw_the_same_whatever_is_drawn_beside(sharp: Policy, prompts: list[VideoPrompt]) -> None:
+    how, numbers = Sampling(6), torch.rand(3, 2, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    together = sample(sharp, prompts, 2, how, numbers=numbers)
+    assert len({tuple(row) for row in together}) == 6
+    with end_token(sharp, together[0][1]):  # some end early, and the rows of others move up
+        some = sample(sharp, prompts, 2, how, numbers=numbers)
+        assert [row == whole[: len(row)] for row, whole in zip(some, together, strict=True)] == [True] * 6
+        assert len(some[0]) <= 2
+    for place in range(3):
+        alone = sample(sharp, prompts[place : place + 1], 1, how, numbers=numbers[place : place + 1, 1:])
+        assert alone == together[2 * place + 1 : 2 * place + 2]
+
+
 @torch.no_grad()
 def test_first_tokens_follow_the_softmax(sharp: Policy, noise: Noise, full_logits: Logits) -> None:
     prompt = sharp.encode([("x", noise(2))])[0]
@@ -410,8 +423,8 @@ def test_sampled_tokens_have_the_log_probs_they_were_drawn_with(
 ) -> None:
     drawn: list[torch.Tensor] = []
 
-    def spying(logits: torch.Tensor, how: Sampling) -> torch.Tensor:
-        token = _draw(logits, how)
+    def spying(logits: torch.Tensor, how: Sampling, *numbers: torch.Tensor | None) -> torch.Tensor:
+        token = _draw(logits, how, *numbers)
         drawn.append(torch.log_softmax(logits.float() / how.temperature, -1).gather(-1, token[:, None])[:, 0])
         return token
 
@@ -455,6 +468,13 @@ def test_a_token_without_probability_is_never_drawn(number: float, token: int, m
     # Tokens 1 and 3 share the probability; up to which of 0, 1/2, 1/2, 1, 1 is 1 - number reached?
     monkeypatch.setattr(torch, "rand_like", lambda like: torch.full_like(like, number))
     assert _draw(logits_of(0.0, 0.5, 0.0, 0.5, 0.0)[None], Sampling(1)).tolist() == [token]
+
+
+def test_given_numbers_are_those_of_the_rows() -> None:
+    # Up to which token do the probabilities reach 1 - number? 0.5, 0.75, 1.
+    rows = logits_of(0.5, 0.25, 0.25).expand(4, -1)
+    numbers = torch.tensor([[0.0], [0.3], [0.6], [0.9]], dtype=torch.float64)
+    assert _draw(rows, Sampling(1), numbers).tolist() == [2, 1, 0, 0]
 
 
 def test_rows_are_drawn_each_from_its_own_logits() -> None:
