@@ -5,6 +5,7 @@ That is: no connection, a busy or failing server, no reply in time, and a reply 
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Mapping
@@ -64,8 +65,14 @@ class Chat:
     def __init__(self, backend: ServerBackend, key: str | None, count: int, ending: threading.Event) -> None:
         self._backend, self._count, self._ending = backend, count, ending
         self._url, self._key = f"{backend.url.rstrip('/')}/chat/completions", key
+        try:
+            httpx2.URL(self._url)
+        except httpx2.InvalidURL as error:
+            raise UserError(f"the server's URL {backend.url} cannot be used: {error}; mend it") from error
         self._one_by_one = False  # whether the server refuses to give several texts at once
-        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        headers = {"Content-Type": "application/json"}
+        if key is not None:
+            headers["Authorization"] = f"Bearer {key}"
         limits = httpx2.Limits(max_connections=backend.at_once)
         self._http = httpx2.Client(headers=headers, timeout=backend.timeout, limits=limits)
 
@@ -114,7 +121,7 @@ class Chat:
             "max_tokens": backend.max_new_tokens,
         }
         try:
-            with self._http.stream("POST", self._url, json=body) as response:
+            with self._http.stream("POST", self._url, content=json.dumps(body)) as response:
                 text = self._body(response)
         except httpx2.TimeoutException as error:
             raise _late(backend) from error

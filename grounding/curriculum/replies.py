@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -79,7 +79,7 @@ def replies(
     backend: Backend,
     store: str | Path,
     progress: Callable[[int, int], None] = silent,
-) -> Iterator[Texts]:
+) -> Generator[Texts, None, None]:
     """The replies to each request, in the order of the requests; those that are not in the file are asked for.
 
     Each is in the file as soon as it has come, whatever becomes of the run or of other requests.

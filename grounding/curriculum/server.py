@@ -80,7 +80,7 @@ class ServerBackend:
             from grounding.curriculum.chat import Chat
         ending = threading.Event()
         with closing(Chat(self, server_key(), count, ending)) as chat:
-            threads = SideBySide(chat.texts, min(self.at_once, len(requests)), ending)
+            threads = SideBySide(chat.texts, self.at_once, ending)
             yield from threads(request.turn() for request in requests)
 
 
@@ -99,8 +99,8 @@ def server_key() -> str | None:
 def _check_url(url: str) -> None:
     try:
         parts = urlsplit(url)
-        right = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
-    except ValueError:  # a bracket that is not closed, a port that is no number
+        right = parts.scheme in ("http", "https") and (parts.hostname or "").encode("idna") and parts.port != 0
+    except ValueError:  # a bracket that is not closed, a port that is no number, a name that is too long
         right = False
     if not right or not url.isprintable() or " " in url:
         raise UserError(f"a server's URL must be like http://localhost:8000/v1, got {url[:200]!r}")

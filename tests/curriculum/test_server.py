@@ -251,14 +251,31 @@ def test_a_reply_that_cannot_be_unpacked_or_is_endless_is_nonsense(server: Serve
     server.reply = lambda *_: Reply(b"not gzip", headers=packed)
     with pytest.raises(UserError, match="replies what cannot be unpacked"):
         ask(backend(server), "a")
-    server.reply = lambda *_: Reply(gzip.compress(bytes(1 << 25)), headers=packed)
-    with pytest.raises(UserError, match="replies more than 16,777,216 bytes"):
+    bomb = gzip.compress(bytes(1 << 20))
+    monkeypatch.setattr("grounding.curriculum.chat.LONGEST", 50_000)
+    server.reply = lambda *_: Reply(bomb, headers=packed)
+    with pytest.raises(UserError, match="replies more than 50,000 bytes"):
         ask(backend(server), "a")
 
 
 def test_a_text_that_no_file_could_hold_is_mended(server: Server) -> None:
     server.reply = lambda *_: Reply(b'{"choices": [{"message": {"content": "a\\ud800b"}}]}')
     assert ask(backend(server), "a") == {"a": ["a?b"]}
+
+
+def test_a_question_that_no_file_could_hold_is_asked(server: Server) -> None:
+    assert ask(backend(server), "a\ud800") == {"a\ud800": ["a? 0 0"]}
+
+
+def test_without_the_package_it_says_how_to_get_it(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "grounding.curriculum.chat", raising=False)
+    monkeypatch.setitem(sys.modules, "httpx2", None)
+    with pytest.raises(UserError, match=r"httpx2 is not installed; get it with: pip install 'tubelet\[server\]'"):
+        ask(backend(server), "a")
+
+
+def test_nothing_is_asked_where_there_is_nothing_to_ask(server: Server) -> None:
+    assert ask(backend(server)) == {}
 
 
 def test_a_thought_that_was_cut_off_says_what_to_do(server: Server) -> None:
@@ -341,6 +358,11 @@ def test_a_key_that_cannot_be_one_is_not_shown(server: Server, monkeypatch: pyte
 def test_a_url_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(UserError, match="a server's URL must be like http://localhost:8000/v1, got"):
         ServerBackend(url, "m")
+
+
+def test_a_host_that_is_none_is_one_line() -> None:
+    with pytest.raises(UserError, match=r"^the server's URL http://☃/v1 cannot be used: .*; mend it$"):
+        ask(ServerBackend("http://☃/v1", "m"), "a")
 
 
 @pytest.mark.parametrize("url", ["http://me:secret@host/v1", "https://host/v1?key=secret", "https://host/v1#secret"])
@@ -437,6 +459,7 @@ for _ in replies(some, 2, ServerBackend(sys.argv[1], "m", at_once=4), sys.argv[2
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [3, 11, 30])
 def test_a_killed_run_loses_nothing_that_was_answered(server: Server, tmp_path: Path, after: int) -> None:
     file, killed = tmp_path / "r.jsonl", threading.Event()
