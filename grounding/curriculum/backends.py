@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from grounding.core import UserError
+from grounding.core.checks import within
 from grounding.core.seeds import generator
 from grounding.curriculum.replies import Request
 
 if TYPE_CHECKING:
-    from grounding.policies.policy import Policy
+    from grounding.policies.policy import Policy, VideoPrompt
     from grounding.policies.shared_prefix import Sampling
 
 
@@ -62,11 +63,16 @@ class LocalBackend:
 
         drawn = count if self.how.temperature > 0 else 1
         numbers = torch.from_numpy(np.stack([self._numbers(request, drawn) for request in requests]))
-        prompts = self.policy.encode([request.turn() for request in requests])
+        prompts = [self._prompt(request) for request in requests]
         with _answering(self.policy):
             rows = sample(self.policy, prompts, drawn, self.how, numbers=numbers)
         texts = self.policy.tokenizer.batch_decode(rows, skip_special_tokens=True)
         return [texts[row : row + drawn] * (count // drawn) for row in range(0, len(texts), drawn)]
+
+    def _prompt(self, request: Request) -> VideoPrompt:
+        turn = request.turn()
+        with within(request.about):
+            return self.policy.encode([turn])[0]
 
     def _numbers(self, request: Request, count: int) -> np.ndarray:
         return generator(self.seed, request.key, "replies").random((count, self.how.max_new_tokens))

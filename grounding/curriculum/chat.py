@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 
 from grounding.core import UserError, UserTurn
-from grounding.core.checks import printable, shown
+from grounding.core.checks import printable
 from grounding.core.reading import parse_json
 from grounding.curriculum.messages import content_of
 
@@ -65,27 +65,31 @@ class Chat:
     def __init__(self, backend: ServerBackend, key: str | None, count: int, ending: threading.Event) -> None:
         self._backend, self._count, self._ending = backend, count, ending
         self._url, self._key = f"{backend.url.rstrip('/')}/chat/completions", key
-        try:
-            httpx2.URL(self._url)
-        except httpx2.InvalidURL as error:
-            raise UserError(f"the server's URL {backend.url} cannot be used: {error}; mend it") from error
         self._one_by_one = False  # whether the server refuses to give several texts at once
         headers = {"Content-Type": "application/json"}
         if key is not None:
             headers["Authorization"] = f"Bearer {key}"
         limits = httpx2.Limits(max_connections=backend.at_once)
-        self._http = httpx2.Client(headers=headers, timeout=backend.timeout, limits=limits)
+        try:
+            httpx2.URL(self._url)
+            self._http = httpx2.Client(headers=headers, timeout=backend.timeout, limits=limits)
+        except (httpx2.InvalidURL, ValueError, ImportError) as error:
+            raise UserError(f"cannot use {backend.url}: {error}; mend it, or the proxy of the environment") from error
 
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
 
-    def texts(self, turn: UserTurn) -> list[str]:
-        """What the model replies to a user's turn, `count` times.
+    def texts(self, asked: tuple[UserTurn, str]) -> list[str]:
+        """What the model replies, `count` times.
+
+        Args:
+            asked: The user's turn, and what it is about, for messages.
 
         Raises:
             UserError: If the server does not take the request, or it was tried as often as it may be.
         """
+        turn, about = asked
         content = content_of(turn)
         wanted = self._count if self._backend.temperature > 0 else 1
         texts: list[str] = []
@@ -95,7 +99,7 @@ class Chat:
                 texts += self._tried(content, number)[:number]
             except _Refused as error:
                 if number == 1:
-                    raise UserError(f"{self._url} refuses a request: {error}; mend what it names") from error
+                    raise UserError(f"{self._url} refuses {about}: {error}; mend what it names") from error
                 self._one_by_one = True
         return texts * (self._count // wanted)
 
@@ -191,13 +195,14 @@ def _text(choice: Any) -> str:
 
 def _reason(text: bytes) -> str:
     """What a server says of a failure."""
+    said = text.decode("utf-8", "replace")
     try:
-        value = parse_json(text, "the reply")
+        value = parse_json(said, "the reply")
     except UserError:
-        return text[:1000].decode("utf-8", "replace")
+        return said
     found = value.get("error", value) if isinstance(value, dict) else value
-    found = found.get("message", found) if isinstance(found, dict) else found
-    return found if isinstance(found, str) else shown(found)
+    found = found.get("message") if isinstance(found, dict) else found
+    return found if isinstance(found, str) else said
 
 
 def _wait(said: str) -> float:

@@ -25,10 +25,12 @@ class Request:
     Args:
         key: Says all that the replies depend on besides the backend: equal keys get the same replies.
         turn: Makes the user's turn; it is called only if the replies are not known, for it may read a video.
+        about: What the question is about, such as `sample 7`, for messages.
     """
 
     key: str
     turn: Callable[[], UserTurn]
+    about: str = "a request"
 
 
 class Backend(Protocol):

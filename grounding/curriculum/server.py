@@ -81,7 +81,7 @@ class ServerBackend:
         ending = threading.Event()
         with closing(Chat(self, server_key(), count, ending)) as chat:
             threads = SideBySide(chat.texts, self.at_once, ending)
-            yield from threads(request.turn() for request in requests)
+            yield from threads((request.turn(), request.about) for request in requests)
 
 
 def server_key() -> str | None:

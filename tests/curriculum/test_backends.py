@@ -110,6 +110,13 @@ def test_values_that_cannot_be_used_are_refused(policy: Policy, how: Sampling) -
         LocalBackend(policy, how)
 
 
+def test_a_prompt_that_cannot_be_encoded_says_whose_it_is(policy: Policy, requests: list[Request]) -> None:
+    _, clip = requests[0].turn()
+    bad = Request("bad", lambda: ("the <|im_end|>", clip), "sample 7")
+    with pytest.raises(UserError, match=r"^sample 7: a query must not hold the model's own tokens"):
+        ask(policy, [*requests, bad])
+
+
 def scripted(known: Any, count: int) -> list[Any]:
     some = [Request(key, tuple) for key in ("a", "b")]
     return [list(texts) for _, texts in ScriptedBackend(known).ask(some, count)]

@@ -37,12 +37,14 @@ class Reply:
         status: Of HTTP.
         headers: Beside the length.
         after: Seconds until it is sent.
+        drip: Seconds between its bytes.
     """
 
     body: Any
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     after: float = 0.0
+    drip: float = 0.0
 
 
 def completion(*texts: Any) -> dict[str, Any]:
@@ -91,7 +93,9 @@ class Server:
             for name, value in {"Content-Length": str(len(data)), **reply.headers}.items():
                 handler.send_header(name, value)
             handler.end_headers()
-            handler.wfile.write(data)
+            for part in [bytes([byte]) for byte in data] if reply.drip else [data]:
+                handler.wfile.write(part)
+                time.sleep(reply.drip)
         except OSError:
             handler.close_connection = True  # who asked has gone
 
@@ -127,7 +131,7 @@ def backend(server: Server, **more: Any) -> ServerBackend:
 
 
 def requests(*keys: str) -> list[Request]:
-    return [Request(key, lambda key=key: (key,)) for key in keys]  # type: ignore[misc]
+    return [Request(key, lambda key=key: (key,), f"sample {key}") for key in keys]  # type: ignore[misc]
 
 
 def ask(backend: ServerBackend, *keys: str, count: int = 1) -> dict[str, list[str]]:
@@ -204,6 +208,14 @@ def test_what_may_pass_is_tried_again(server: Server, status: int) -> None:
 def test_a_slow_reply_is_asked_for_again(server: Server) -> None:
     server.reply = in_turn(Reply(completion("late"), after=1.0))
     assert ask(backend(server, timeout=0.3), "a") == {"a": ["a 1 0"]}
+
+
+def test_a_server_that_never_ends_is_given_up(server: Server) -> None:
+    server.reply = lambda body, number: Reply(json.dumps(completion("x" * 100)).encode(), drip=0.05)
+    start = time.monotonic()
+    with pytest.raises(UserError, match=r"did not reply within 0.3 s"):
+        ask(backend(server, timeout=0.3, tries=1), "a")
+    assert time.monotonic() - start < 3  # all of it would take 7 s
 
 
 def test_a_server_that_stays_slow_is_given_up(server: Server) -> None:
@@ -315,7 +327,7 @@ def test_a_server_that_passes_over_n_is_asked_for_the_rest(server: Server) -> No
 @pytest.mark.parametrize(
     ("status", "told"),
     [
-        (400, "refuses a request: 400 the prompt is too long; mend what it names"),
+        (400, "refuses sample a: 400 the prompt is too long; mend what it names"),
         (401, f"answers 401 the prompt is too long; give the server's key in the environment variable {KEY}"),
         (404, "answers 404 the prompt is too long; mend the URL"),
         (307, "answers 307 the prompt is too long; mend the URL"),
@@ -361,8 +373,16 @@ def test_a_url_that_is_none_is_refused(url: str) -> None:
 
 
 def test_a_host_that_is_none_is_one_line() -> None:
-    with pytest.raises(UserError, match=r"^the server's URL http://☃/v1 cannot be used: .*; mend it$"):
+    with pytest.raises(UserError, match=r"^cannot use http://☃/v1: .*; mend it, or the proxy of the environment$"):
         ask(ServerBackend("http://☃/v1", "m"), "a")
+
+
+def test_a_proxy_that_cannot_be_used_is_one_line(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "nonsense://proxy")
+    with pytest.raises(
+        UserError, match=r"^cannot use http://127.*nonsense.*; mend it, or the proxy of the environment$"
+    ):
+        ask(backend(server), "a")
 
 
 @pytest.mark.parametrize("url", ["http://me:secret@host/v1", "https://host/v1?key=secret", "https://host/v1#secret"])
