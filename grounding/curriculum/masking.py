@@ -91,8 +91,7 @@ class Masking:
         """Which frames of the clip are hidden, bool, shape (T,); those of a temporal patch are hidden together."""
         rng = generator(seed, loaded.sample.id, "masking")
         before, after = rng.uniform(0, self.config.margin * loaded.clip.duration, 2)
-        beside = self.config.fill == "freeze"  # or what is true would be seen to last
-        free = outside(loaded, before, after, int(beside))
+        free = outside(loaded, before, after)
         if self.config.fill == "window":
             pairs = beyond_window(free, share, rng.random(2))
         else:
@@ -100,16 +99,17 @@ class Masking:
         return np.repeat(pairs, MERGED)[: len(loaded.clip)]
 
 
-def outside(loaded: LoadedSample, before: float, after: float, beside: int = 0) -> np.ndarray:
+def outside(loaded: LoadedSample, before: float, after: float) -> np.ndarray:
     """Which temporal patches of a clip may be hidden.
 
-    Their frames are shown at no moment of the truth, and their middle lies beyond its margins.
+    Their frames are shown at no moment of the truth, and their middle lies beyond its margins. Nor are they the patches
+    before and after those of the truth: or the edge of what is hidden would be the answer, as finely as the model sees,
+    and what is true would be seen to last where the last frame that is shown stays.
 
     Args:
         loaded: A sample whose truth has times.
         before: Seconds before a segment of the truth that belong to it too.
         after: And after.
-        beside: How many patches on each side of a segment may not be hidden, however short the margins are.
 
     Returns:
         Bool, shape (patches,).
@@ -122,7 +122,7 @@ def outside(loaded: LoadedSample, before: float, after: float, beside: int = 0) 
     for one in true_times(loaded):
         first = min(int(np.searchsorted(ends, one.start, "right")), len(free) - 1)
         last = max(int(np.searchsorted(starts, one.end, "left")), first + 1)
-        free[max(0, first - beside) : last + beside] = False
+        free[max(0, first - 1) : last + 1] = False
         free &= (middles < one.start - before) | (middles >= one.end + after)
     return free
 
@@ -208,22 +208,19 @@ def without(loaded: LoadedSample, hidden: np.ndarray, instead: np.ndarray | None
 
 def check_masking(config: MaskingConfig, task: Task) -> list[str]:
     """What cannot work, a line each."""
-    if config.shape == OFF:
-        return []
     choices = [("shape", config.shape, (OFF, *SHAPES)), ("fill", config.fill, FILLS)]
-    errors = [unknown(f"curriculum.mask.{name}", value, known) for name, value, known in choices if value not in known]
     rules = [
-        ("r0", config.r0, 0 < config.r0 < 1, "in (0, 1); curriculum.mask.shape=none hides nothing"),
+        ("r0", config.r0, 0 < config.r0 < 1, f"in (0, 1); curriculum.mask.shape={OFF} hides nothing"),
         ("p_end", config.p_end, 0 < config.p_end <= LATEST, f"in (0, {LATEST:g}]: the last 40 % of a run show all"),
         ("gamma", config.gamma, 0 < config.gamma <= 100, "in (0, 100]"),
         ("margin", config.margin, 0 <= config.margin <= 1, "in [0, 1]"),
     ]
-    errors += [
-        f"curriculum.mask.{n} must be {rule}, got {plain(value)}" for n, value, right, rule in rules if not right
-    ]
-    if not any({"interval", "intervals"} & set(need) for need in task.needs):
+    wrong = [unknown(name, value, known) for name, value, known in choices if value not in known]
+    wrong += [f"{name} must be {rule}, got {plain(value)}" for name, value, right, rule in rules if not right]
+    errors = [f"curriculum.mask.{line}" for line in wrong]
+    if config.shape != OFF and not any({"interval", "intervals"} & set(need) for need in task.needs):
         errors.append(
-            f"curriculum.mask hides what is outside of true times, and task={task.name} has none; leave it out"
+            f"curriculum.mask hides what is outside of true times; task={task.name} has none; leave it out"
         )
     return errors
 

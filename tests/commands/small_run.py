@@ -15,6 +15,8 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedType
 
 from grounding.commands.train import train
+from grounding.curriculum.masking import MaskingConfig
+from grounding.curriculum.table import CurriculumConfig
 from grounding.training import grpo, sft
 from grounding.training.config import (
     Config,
@@ -47,7 +49,7 @@ def small_config(out: Path, **changes: dict[str, Any]) -> Config:
     """
     return Config(
         task=TaskConfig(weights={"temporal_iou": 0.0, "tube_viou": 0.0}),
-        data=ToyConfig(eval_samples=2, fps=1.0, objects=1, **{"train_clips": 3, **changes.get("data", {})}),
+        data=ToyConfig(**{"eval_samples": 2, "fps": 1.0, "objects": 1, "train_clips": 3, **changes.get("data", {})}),
         model=ModelConfig(**{"max_new_tokens": 5, **changes.get("model", {})}),
         objective=ObjectiveConfig(
             **{"generations": 2, "lr": 1e-2, "scheduler": "linear", **changes.get("objective", {})}
@@ -67,6 +69,7 @@ def small_config(out: Path, **changes: dict[str, Any]) -> Config:
         sft=SFTConfig(**{"max_steps": 3, "videos": 4, **changes.get("sft", {})}),
         stages=["sft"] if "sft" in changes else None,
         marker=MarkerConfig(size=15.0),
+        curriculum=CurriculumConfig(mask=MaskingConfig(**changes.get("mask", {}))),
         out=str(out),
         resume="latest",
     )

@@ -174,8 +174,9 @@ def test_killed_twenty_times(start: Start, uninterrupted: Path, tmp_path: Path) 
         {"objective": {"iterations": 2}, "model": {"freeze_vision": True}},
         {"model": {"lora_rank": 2}, "objective": {"beta": 0.04}},
         {"objective": {"beta": 0.04}},
+        {"mask": {"shape": "linear", "buckets": None}, "data": {"fps": 4.0, "eval_samples": 3}},
     ],
-    ids=["two updates a generation", "adapter", "reference"],
+    ids=["two updates a generation", "adapter", "reference", "masked"],
 )
 def test_other_ways_of_training_resume_too(start: Start, tmp_path: Path, changes: Any) -> None:
     changes = {**changes, "warmup": {"max_steps": 0}}

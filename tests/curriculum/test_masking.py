@@ -102,29 +102,31 @@ def test_every_shape_falls_and_leaves_the_end_of_a_run_alone(
 
 
 def test_what_may_be_hidden_by_hand() -> None:
-    """Patches begin at 0, 2, 4, 6, 8 s and have their middle one second later."""
-    one = clip_of(10, Answer(Interval(4.0, 6.0)))
-    assert outside(one, 0, 0).tolist() == [True, True, False, True, True]
-    assert outside(one, 0.5, 0.5).tolist() == [True, True, False, True, True]  # from 3.5 to 6.5 s; middles 3 and 7
-    assert outside(one, 1.5, 0.5).tolist() == [True, False, False, True, True]
-    assert outside(one, 0.5, 1.5).tolist() == [True, True, False, False, True]
-    assert outside(one, 0, 0, beside=1).tolist() == [True, False, False, False, True]
-    touches = clip_of(10, Answer(Interval(3.9, 6.1)))  # moments of the patches at 2 and 6 s
-    assert outside(touches, 0, 0).tolist() == [True, False, False, False, True]
-    two = clip_of(10, Answer(intervals=(Interval(0.0, 1.0), Interval(8.5, 9.0))))
-    assert outside(two, 0, 0).tolist() == [False, True, True, True, False]
-    moment = clip_of(10, Answer(Interval(4.0, 4.0)))
-    assert outside(moment, 0, 0).tolist() == [True, True, False, True, True]
-    late = clip_of(10, Answer(Interval(12.0, 13.0)))  # past the end of the video: its last patch is shown
-    assert outside(late, 0, 0).tolist() == [True, True, True, True, False]
-    odd = clip_of(5, Answer(Interval(0.0, 1.0)))  # the last patch is one frame, from 4 to 5 s
-    assert outside(odd, 0, 3.4).tolist() == [False, False, True]
-    assert outside(odd, 0, 3.6).tolist() == [False, False, False]
+    """Patches begin at 0, 2, ... 14 s and have their middle one second later; those beside the truth's are shown."""
+    one = clip_of(16, Answer(Interval(6.0, 8.0)))
+    assert free(one, 0, 0) == [0, 1, 5, 6, 7]
+    assert free(one, 2.5, 2.5) == [0, 1, 5, 6, 7]  # from 3.5 to 10.5 s; the middles of 1 and 5 are at 3 and 11 s
+    assert free(one, 3.5, 2.5) == [0, 5, 6, 7]
+    assert free(one, 2.5, 3.5) == [0, 1, 6, 7]
+    assert free(clip_of(16, Answer(Interval(5.9, 8.1))), 0, 0) == [0, 6, 7]  # moments of the patches 2 and 4
+    two = clip_of(16, Answer(intervals=(Interval(0.0, 1.0), Interval(14.5, 15.0))))
+    assert free(two, 0, 0) == [2, 3, 4, 5]
+    moment = clip_of(16, Answer(Interval(6.0, 6.0)))
+    assert free(moment, 0, 0) == [0, 1, 5, 6, 7]
+    late = clip_of(16, Answer(Interval(18.0, 19.0)))  # past the end of the video: its last patch is the truth's
+    assert free(late, 0, 0) == [0, 1, 2, 3, 4, 5]
+    odd = clip_of(7, Answer(Interval(0.0, 1.0)))  # the last patch is one frame, from 6 to 7 s
+    assert free(odd, 0, 5.4) == [3]
+    assert free(odd, 0, 5.6) == []
+
+
+def free(loaded: LoadedSample, before: float, after: float) -> list[int]:
+    return np.flatnonzero(outside(loaded, before, after)).tolist()
 
 
 def test_the_frames_of_a_true_tube_are_shown_too() -> None:
-    one = clip_of(10, Answer(Interval(4.0, 6.0), 1, Tube(3, np.tile([0.0, 0, 4, 4], (2, 1)))))
-    assert outside(one, 0, 0).tolist() == [True, False, False, True, True]
+    one = clip_of(16, Answer(Interval(6.0, 8.0), 1, Tube(5, np.tile([0.0, 0, 4, 4], (2, 1)))))  # from 5 to 7 s
+    assert free(one, 0, 0) == [0, 5, 6, 7]
 
 
 @pytest.mark.parametrize(("fill", "task"), [(fill, task) for fill in FILLS for task in ("vtg", "gqa", "stvg")])
@@ -147,7 +149,7 @@ def test_frames_only_come_back_in_whole_patches_and_the_truth_is_shown(
 def test_the_hidden_share_is_the_ratio_on_average() -> None:
     one = clip_of(400, Answer(Interval(0.0, 2.0)))
     hidden = Masking(ALL).hidden(one, 0.7, 0)
-    assert hidden.sum() / 398 == pytest.approx(0.7, abs=0.1)
+    assert hidden.sum() / 396 == pytest.approx(0.7, abs=0.1)
 
 
 def test_who_is_masked() -> None:

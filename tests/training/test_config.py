@@ -165,6 +165,7 @@ WHOLE = [
         ("data.name=jsonl", ["data.name", "toy", "'jsonl'", "data=NAME"]),
         ("marker.style=star", ["marker", "star"]),
         ("marker.size=0", ["marker", "0"]),
+        ("curriculum.mask.p_end=0.8", ["curriculum.mask.p_end", "(0, 0.6]", "0.8"]),
         ("curriculum.select.by=luck", ["curriculum.select.by", "uniform", "'luck'"]),
         ("task.weights={beauty: 1}", ["beauty", "known rewards"]),
         (
