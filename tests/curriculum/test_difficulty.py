@@ -326,7 +326,13 @@ def test_rows_whose_truth_cannot_be_right_are_rejected_or_dead_but_never_hard(tm
     kept = dirty(tmp_path, AS_IT_STANDS)
     assert [one.query for one in kept] == ["a", "b", "c", "d", "g", "e", "f", "g"]
     found = went(tmp_path, Blank(kept), Everywhere({}), DifficultyConfig(replies=6))
-    assert [one.estimate.bucket for one in found] == [*["dead"] * 4, "hard", "dead", "dead", "hard"]  # the good rows differ
+    assert [one.estimate.bucket for one in found] == [
+        *["dead"] * 4,
+        "hard",
+        "dead",
+        "dead",
+        "hard",
+    ]  # the good rows differ
 
 
 @pytest.mark.shared_data
