@@ -240,12 +240,13 @@ def _mean(values: Sequence[float]) -> float:
 
 def _dead_row(one: Tried, config: DifficultyConfig, annotations: str) -> Problem:
     """What to look at in a dead sample, for a truth that is wrong looks hard."""
-    count, sample = len(one.texts), one.asked.loaded.sample
+    count, sample, text = len(one.texts), one.asked.loaded.sample, one.texts[0]
     if one.estimate.parse_rate == 0:
-        why = f"none of {count} answers can be read"
+        why = f"none of {count} answers can be read; one begins {shown(text)}"
     else:
-        why = f"none of {count} answers scores {config.dead:g} or more; check its truth and its video"
-    return Problem(annotations, sample.meta.get("row", 0), sample.id, f"{why}; one says {shown(one.texts[0])}")
+        why = f"none of {count} answers scores {config.dead:g} or more; check its truth and video; "
+        why += f"one ends {shown(text[-40:])}"
+    return Problem(annotations, sample.meta.get("row", 0), sample.id, why)
 
 
 def read_estimates(path: Path) -> list[Estimate]:

@@ -227,10 +227,11 @@ def test_the_report(tmp_path: Path) -> None:
     assert read_estimates(tmp_path / "difficulty.jsonl") == [one.estimate for one in went(tmp_path)]
     d, e = map(json.loads, (tmp_path / "dead.jsonl").read_text().splitlines())
     assert (d["file"], d["row"], d["sample_id"]) == ("rows.jsonl", 4, "d")
-    assert d["message"].startswith(
-        "none of 4 answers scores 0.05 or more; check its truth and its video; one says '<think"
+    assert d["message"] == (
+        "none of 4 answers scores 0.05 or more; check its truth and video; "
+        "one ends 'think>so</think> <answer>7 to 9</answer>'"
     )
-    assert e["message"] == "none of 4 answers can be read; one says 'the dog runs'"
+    assert e["message"] == "none of 4 answers can be read; one begins 'the dog runs'"
 
 
 def test_later_stages_are_told_what_was_found(tmp_path: Path) -> None:
