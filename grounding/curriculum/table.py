@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from grounding.core.checks import unknown
+from grounding.core.checks import plain, unknown
 from grounding.curriculum.masking import OFF, Masking, MaskingConfig, check_masking
 from grounding.curriculum.order import Weigh
+from grounding.curriculum.selection import Gaussian, by_spread
 from grounding.tasks.asking import Change
 from grounding.tasks.task import Task
 
@@ -20,6 +21,9 @@ class SelectConfig:
     """Which samples are drawn when."""
 
     by: str = "uniform"  # which of SELECTIONS
+    mean: float = 0.3  # difficulty that weighs most, for gaussian
+    std: float = 0.2  # how far from it a sample still weighs much, likewise
+    refresh: int = 0  # after so many steps the newest groups' scores are the difficulty; 0: what was known before
 
 
 @dataclass
@@ -31,7 +35,11 @@ class CurriculumConfig:
 
 
 # Numbers -> how they weigh samples, see `Weigh`; None draws each sample once a pass.
-SELECTIONS: dict[str, Callable[[SelectConfig], Weigh | None]] = {"uniform": lambda config: None}
+SELECTIONS: dict[str, Callable[[SelectConfig], Weigh | None]] = {
+    "uniform": lambda config: None,
+    "spread": lambda config: by_spread,
+    "gaussian": lambda config: Gaussian(config.mean, config.std),
+}
 
 CURRICULA: dict[str, CurriculumConfig] = {"uniform": CurriculumConfig()}  # what `curriculum=` takes
 
@@ -58,6 +66,13 @@ def curriculum_of(config: CurriculumConfig) -> Curriculum:
 
 def check_curriculum(config: CurriculumConfig, task: Task) -> list[str]:
     """What cannot work for a task, a line each."""
-    by = config.select.by
-    errors = [] if by in SELECTIONS else [unknown("curriculum.select.by", by, SELECTIONS)]
+    select = config.select
+    errors = [] if select.by in SELECTIONS else [unknown("curriculum.select.by", select.by, SELECTIONS)]
+    rules = [
+        ("mean", select.mean, 0 <= select.mean <= 1, "in [0, 1]"),
+        ("std", select.std, 0 < select.std <= 1, "in (0, 1]"),
+        ("refresh", select.refresh, select.refresh >= 0, "0 (never) or more"),
+    ]
+    wrong = [(name, value, rule) for name, value, right, rule in rules if not right]
+    errors += [f"curriculum.select.{name} must be {rule}, got {plain(value)}" for name, value, rule in wrong]
     return errors + check_masking(config.mask, task)

@@ -29,11 +29,13 @@ from grounding.evaluation.drawing import (
 )
 from grounding.evaluation.metrics import Score
 
-__all__ = ["Shown", "contact_sheet", "curves", "showcase_video"]
+__all__ = ["Shown", "contact_sheet", "curves", "sheet_row", "showcase_video"]
 
 COLUMNS = 8
 TILE = (336, 252)  # pixels (height, width) that a picture of the sheet fits into; 252 is 3 x the toy world's 84
 SPACE = 8  # pixels between pictures
+EDGE = 16  # pixels left and right of a row
+SHEET = COLUMNS * (TILE[1] + SPACE) - SPACE + 2 * EDGE  # pixels that the sheet is wide
 SCREEN = (504, 640)  # pixels (height, width) of the video's picture; 504 is 6 x 84
 STILL = (336, 512)  # the same for a single frame
 STILL_SECONDS = 3.0  # that the video shows a single frame
@@ -136,20 +138,21 @@ def contact_sheet(shown: Sequence[Shown], path: Path, *, overwrite: bool = False
         UserError: If there is nothing to show, the file exists, or it cannot be written.
     """
     _check_any(shown)
-    sheet = np.concatenate([_sheet_row(one) for one in shown])
+    sheet = np.concatenate([sheet_row(one) for one in shown])
     with whole_file(path, overwrite=overwrite) as temporary:
         Image.fromarray(sheet).save(temporary, format="PNG")
 
 
-def _sheet_row(one: Shown) -> np.ndarray:
-    width = COLUMNS * (TILE[1] + SPACE) - SPACE
+def sheet_row(one: Shown) -> np.ndarray:
+    """A sample's row of the contact sheet, shape (height, `SHEET`, 3)."""
+    width = SHEET - 2 * EDGE
     head = one.head(width, (20, 15))
     indices = np.unique(np.linspace(0, len(one.marked) - 1, COLUMNS).round().astype(int))
     bars = one.bars(width, ticks=[] if one.still else one.marked.pts[indices].tolist())
     row = np.concatenate(
         [head, panels.controls(width, 15, one.controls), paper(4, width), _strip(one, indices, width), bars]
     )
-    return np.pad(row, ((12, 12), (16, 16), (0, 0)), constant_values=PAPER[0])
+    return np.pad(row, ((12, 12), (EDGE, EDGE), (0, 0)), constant_values=PAPER[0])
 
 
 def _strip(one: Shown, indices: np.ndarray, width: int) -> np.ndarray:

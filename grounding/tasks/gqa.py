@@ -8,7 +8,7 @@ Grammar: `<answer>B</answer><glue>[(2.0, 6.5), (11.0, 14.2)]</glue>` (VideoChat-
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
@@ -75,6 +75,11 @@ def measure(said: Said, truth: Answer) -> dict[str, float]:
     iop = max((share_within(ranges[0], one) for one in truth.segments), default=0.0) if ranges else 0.0
     iou = max((ranges[0].iou(one) for one in truth.segments), default=0.0) if ranges else 0.0
     return {"Acc@GQA": right * (iop >= SURE), "accuracy": right, "mIoP": iop, "mIoU": iou, "union_IoU": union}
+
+
+def score(figures: Mapping[str, float]) -> float:
+    """The mean of answer and evidence; `Acc@GQA`, which is all or nothing, would not tell a near miss from a guess."""
+    return (figures["accuracy"] + figures["union_IoU"]) / 2
 
 
 def share_within(said: Interval, true: Interval) -> float:
@@ -176,6 +181,7 @@ GQA = Task(
     read=_read,
     say=answer_text,
     measure=measure,
+    score=score,
     fill=_fill,
     oracles=oracles,
     toy=replace(WORLD, ask=ask, make=make),

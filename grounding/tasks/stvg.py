@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -129,6 +130,11 @@ def measure(said: Said, truth: Answer) -> dict[str, float]:
     return figures | {"id_accuracy": float(answer.object_id is not None and answer.object_id == truth.object_id)}
 
 
+def score(figures: Mapping[str, float]) -> float:
+    """The vIoU: the right object at the right time."""
+    return figures["m_vIoU"]
+
+
 def overlap_figures(tious: np.ndarray, vious: np.ndarray) -> dict[str, np.ndarray]:
     """What each sample adds to the figures that papers give; benchmarks are scored by them too.
 
@@ -183,6 +189,7 @@ STVG = Task(
     read=_read,
     say=answer_text,
     measure=measure,
+    score=score,
     oracles=oracles,
     marks=True,
     toy=WORLD,

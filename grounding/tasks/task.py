@@ -32,6 +32,11 @@ def nothing_gathered(said: Sequence[tuple[Sample, Said]]) -> list[dict[str, floa
     return [{} for _ in said]
 
 
+def first_figure(figures: Mapping[str, float]) -> float:
+    """For a task whose first figure says how good an answer is as a whole."""
+    return next(iter(figures.values()))
+
+
 def text_then_clip(text: str, shown: Clip, loaded: LoadedSample) -> UserTurn:
     """The usual user turn."""
     return text, shown
@@ -52,6 +57,7 @@ class Task:
         say: A truth and what to think -> the text of a perfect answer, from which `read` gives the truth again.
         measure: What was said and the truth -> figures by name, each in [0, 1], 1 where all is right. A failure has
             the same names, each 0. A run reports their means over the samples that have them.
+        score: Figures of `measure` -> how good the answer is as a whole, in [0, 1]; it tells how difficult a sample is.
         gather: All samples of an evaluation and what was said about each -> further figures of each, in units of their
             own. A figure of several samples is given to one of them alone. They are reported as those of `measure`.
         fill: A sample -> what else its prompts hold, by name; nothing that tells its answer. It may refuse a sample.
@@ -70,6 +76,7 @@ class Task:
     read: Callable[[str, LoadedSample], Said]
     say: Callable[[Answer, str], str]
     measure: Callable[[Said, Answer], dict[str, float]]
+    score: Callable[[Mapping[str, float]], float] = first_figure
     gather: Callable[[Sequence[tuple[Sample, Said]]], Sequence[Mapping[str, float]]] = nothing_gathered
     fill: Callable[[Sample], Mapping[str, str]] = query_alone
     turn: Callable[[str, Clip, LoadedSample], UserTurn] = text_then_clip
@@ -88,6 +95,10 @@ class Task:
             known = ", ".join(self.prompts)
             raise UserError(f"there is no prompt {kind!r} for task {self.name}; known prompts: {known}")
         return self.prompts[kind].format(query=normalise_query(sample.query), **self.fill(sample))
+
+    def graded(self, said: Said, truth: Answer) -> float:
+        """How good an answer is as a whole, in [0, 1]; what says nothing is worth 0."""
+        return self.score(self.measure(said, truth))
 
     def lacks(self, parts: Collection[str]) -> list[str]:
         """What truths that have only these parts still need."""

@@ -9,7 +9,7 @@ list of them, `3 to 7, 12 to 15.5`, `3-7 12-15.5` (MUSEG) or `[(3, 7), (12, 15.5
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -106,6 +106,11 @@ def pairs(said: Sequence[Interval], true: Sequence[Interval], level: float) -> i
     return sum(place(one, set()) for one in range(len(said)))
 
 
+def score(figures: Mapping[str, float]) -> float:
+    """The IoU; of several segments that of all seconds, for one of them said alone is not all that is asked."""
+    return figures.get("union_IoU", figures["mIoU"])
+
+
 def ask(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator) -> list[Question]:
     """When each object of a toy clip is there, and no more."""
     return [replace(one, truth=Answer(one.truth.interval)) for one in ask_where(target, world, rng)]
@@ -127,6 +132,7 @@ VTG = Task(
     read=_read,
     say=answer_text,
     measure=measure,
+    score=score,
     fill=_fill,
     toy=replace(WORLD, ask=ask),
 )

@@ -346,6 +346,12 @@ def _check_numbers(config: Config) -> list[str]:
         errors.append(
             f"sft.videos_per_pass must divide sft.videos ({plain(sft.videos)}), got {plain(sft.videos_per_pass)}"
         )
+    refresh = config.curriculum.select.refresh
+    if objective.iterations >= 1 and refresh % objective.iterations:
+        errors.append(
+            f"curriculum.select.refresh must be a multiple of objective.iterations ({objective.iterations}), "
+            f"got {plain(refresh)}"
+        )
     if objective.iterations >= 1 and trainer.save_steps % objective.iterations:
         errors.append(  # the samples of a generation are not saved, so a checkpoint lies between two of them
             f"trainer.save_steps must be a multiple of objective.iterations ({objective.iterations}), "

@@ -78,7 +78,8 @@ class ExampleMaker:
         for offset in range(MOST_BROKEN):
             number = (index + offset) % len(self.source.samples)
             try:
-                return replace(self._make(number, now), passed_over=tuple(broken))
+                then = replace(now, score=None) if now and broken else now  # the score is that of another sample
+                return replace(self._make(number, then), passed_over=tuple(broken))
             except UserError as error:
                 broken.append((self.source.samples[number], str(error)))
         raise UserError(f"{MOST_BROKEN} samples in a row cannot be used; mend the data, the last: {broken[-1][1]}")
@@ -116,7 +117,7 @@ class Ahead(Generic[Made]):
         make: Makes what is wanted; can be sent to another process.
         keep: How many stay in memory: those of two batches, the one in use and the one asked for.
         workers: Processes that make them; 0 makes them when they are needed. They are the same.
-        moments: The moment of a draw, for things that depend on it.
+        moments: The moment of a sample's index and a draw, for things that depend on it.
         on_broken: Takes each sample that cannot be used, once.
     """
 
@@ -125,7 +126,7 @@ class Ahead(Generic[Made]):
         make: Callable[[int, Moment | None], Made],
         keep: int,
         workers: int = 0,
-        moments: Callable[[int], Moment] | None = None,
+        moments: Callable[[int, int], Moment] | None = None,
         on_broken: OnBroken | None = None,
     ) -> None:
         self.keep = keep
@@ -139,7 +140,7 @@ class Ahead(Generic[Made]):
         """What a dataset row asks for."""
         index, draw = row["index"], row.get("draw", 0)
         assert isinstance(index, int) and isinstance(draw, int)
-        return index, self._moments(draw) if self._moments else None
+        return index, self._moments(index, draw) if self._moments else None
 
     def ask(self, rows: Sequence[Drawn]) -> Sequence[Drawn]:
         """Have what some rows ask for made ahead; gives the rows as they are."""
@@ -195,7 +196,7 @@ class Collator:
         workers: Processes that make examples ahead; 0 makes them when they are needed. The examples are the same.
         on_broken: Takes each sample that cannot be used, once, and the next one stands in for it; if None, it stops
             the run.
-        moments: The moment of a draw, which the changes of its sample see.
+        moments: The moment of a sample's index and a draw, which its changes see.
     """
 
     def __init__(
@@ -206,7 +207,7 @@ class Collator:
         keep: int,
         workers: int = 0,
         on_broken: OnBroken | None = None,
-        moments: Callable[[int], Moment] | None = None,
+        moments: Callable[[int, int], Moment] | None = None,
     ) -> None:
         self.seconds_waited = 0.0  # for examples, since the start or since somebody set it to 0
         make = ExampleMaker(source, without_weights(policy), asking, on_broken is not None)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 from accelerate import PartialState
 from trl import GRPOConfig
 
 from grounding.core import Answer, Source, UserError
-from grounding.core.checks import number, within
 from grounding.curriculum.masking import check_buckets
+from grounding.curriculum.order import Draws, Weighted
+from grounding.curriculum.scores import Scores
+from grounding.curriculum.selection import check_known, difficulty_of, factors_of
 from grounding.curriculum.table import curriculum_of
 from grounding.jobs.runlog import LogCallback
 from grounding.policies.embedding_cache import EmbeddingCache
@@ -35,8 +36,7 @@ def run_grpo(policy: Policy, work: Work, place: Place, phase: Phase) -> Policy:
     config, source = work.config, work.source
     objective = config.objective
     args = trl_config(config, place.folder)
-    weigh = curriculum_of(config.curriculum).weigh
-    draws = draws_of(args, len(source.samples), weigh, difficulties(source) if weigh else None)
+    draws = ordered(config, source, args)
     keep = (2 + objective.dynamic_sampling) * config.trainer.prompts
 
     def trainer(adapted: Policy, cache: EmbeddingCache | None) -> VideoGRPOTrainer:
@@ -91,23 +91,32 @@ def trl_config(config: Config, folder: Path) -> GRPOConfig:
 def check_objective(work: Work) -> None:
     """Refuse rewards that score no true answer, and a curriculum that the samples say too little for."""
     check_rewards(work.config, work.asking.task, work.source, work.on_broken is not None)
-    if curriculum_of(work.config.curriculum).weigh and "difficulty" not in (work.config.stages or ()):
-        difficulties(work.source)
     if "difficulty" not in (work.config.stages or ()):
-        check_buckets(work.config.curriculum.mask, work.source.samples)
+        weigh, samples = curriculum_of(work.config.curriculum).weigh, work.source.samples
+        if weigh:
+            check_known(samples, difficulty_of(samples), weigh)
+        check_buckets(work.config.curriculum.mask, samples)
 
 
-def difficulties(source: Source) -> np.ndarray:
-    """The `difficulty` of each sample, as its row or an earlier stage says it, float, shape (n,).
+def ordered(config: Config, source: Source, args: GRPOConfig) -> Draws:
+    """The samples in the order in which the curriculum draws them.
 
     Raises:
-        UserError: If a sample has none.
+        UserError: If a sample does not say what the curriculum needs.
     """
-    known = [sample.meta.get("difficulty") for sample in source.samples]
-    for sample, value in zip(source.samples, known, strict=True):
-        with within(f"sample {sample.id}"):
-            number(value, "the difficulty of its row, which the curriculum needs,")
-    return np.array(known, float)
+    curriculum, samples = curriculum_of(config.curriculum), source.samples
+    known, factors = difficulty_of(samples), factors_of(samples)
+    if curriculum.weigh:
+        check_known(samples, known, curriculum.weigh)
+    refresh = config.curriculum.select.refresh // config.objective.iterations
+    scores = Scores(known)
+    weighted = Weighted(curriculum.weigh, scores, factors, refresh)
+    return draws_of(
+        args,
+        len(samples),
+        weighted if curriculum.weigh or (factors != 1).any() else None,
+        scores if curriculum.changes or refresh else None,
+    )
 
 
 def check_rewards(config: Config, task: Task, source: Source, skip_broken: bool) -> None:

@@ -58,9 +58,17 @@ class Steady(Trainer):
     def close(self) -> None:
         """End what works beside the trainer."""
 
+    def keep(self, folder: Path) -> None:
+        """Write into a checkpoint what else is needed to go on from it; only the first process does so."""
+
+    def take_up(self, folder: Path) -> None:
+        """Read what `keep` wrote, in all processes."""
+
     def resume(self) -> int:
         """Train from the newest checkpoint, or from the start where there is none; gives the step begun from."""
         newest = self.checkpoints.latest()
+        if newest:
+            self.take_up(newest.path)
         self.train(resume_from_checkpoint=str(newest.path) if newest else None)
         return newest.step if newest else 0
 
@@ -85,6 +93,7 @@ class Steady(Trainer):
             self.accelerator.wait_for_everyone()
             if self.is_world_process_zero():
                 _move_up(self._saving_to / f"checkpoint-{step}")
+                self.keep(self._saving_to)
         self._saving_to = None
 
     @property

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,8 @@ from trl import GRPOConfig, GRPOTrainer
 from trl.trainer.utils import nanstd
 
 from grounding.core import LoadedSample, ParseFailure
-from grounding.curriculum.order import Draws, Rows, Weigh
+from grounding.curriculum.order import Draws, Rows, Weights
+from grounding.curriculum.scores import Scores
 from grounding.policies.embedding_cache import EmbeddingCache
 from grounding.policies.policy import Policy, VideoPrompt
 from grounding.policies.shared_prefix import Sampling, log_probs, read_prompts, runs
@@ -53,12 +55,15 @@ from rewards import Meta, WeightedSum
 Parts = Mapping[str, float | None]  # what each reward gives a completion, None where it is not scored
 
 
-def draws_of(args: GRPOConfig, samples: int, weigh: Weigh | None = None, difficulty: np.ndarray | None = None) -> Draws:
+SCORES = "scores.jsonl"  # in a checkpoint: what the groups scored so far
+
+
+def draws_of(args: GRPOConfig, samples: int, weights: Weights | None = None, scores: Scores | None = None) -> Draws:
     """The draws of a run with TRL's numbers, of so many samples; see `Draws`."""
     groups = args.generation_batch_size // args.num_generations
     repeats = args.steps_per_generation * args.num_iterations
     generations = -(-args.max_steps * args.gradient_accumulation_steps // repeats)
-    return Draws(samples, groups, generations, args.seed, weigh, difficulty)
+    return Draws(samples, groups, generations, args.seed, weights, scores)
 
 
 class VideoGRPOTrainer(Steady, GRPOTrainer):
@@ -120,6 +125,16 @@ class VideoGRPOTrainer(Steady, GRPOTrainer):
     def close(self) -> None:
         """End the workers that make examples."""
         self.collator.close()
+
+    def keep(self, folder: Path) -> None:
+        """Write what the groups scored, if draws depend on it."""
+        if self.draws.scores is not None:
+            self.draws.scores.save(folder / SCORES)
+
+    def take_up(self, folder: Path) -> None:
+        """Read what `keep` wrote."""
+        if self.draws.scores is not None:
+            self.draws.scores.load(folder / SCORES)
 
     def _get_train_sampler(self, dataset: Any = None) -> Rows:
         repeats = self.args.steps_per_generation * self.num_iterations
@@ -214,6 +229,8 @@ class VideoGRPOTrainer(Steady, GRPOTrainer):
             said = [self.task.read(*one) for one in zip(texts, loaded, strict=True)]
             tokens = [completion_ids_list[row] for row in last]
             parts = [self.parts(*one) for one in zip(texts, tokens, loaded, said, strict=True)]
+            if self.model.training and self.draws.scores is not None:
+                self._keep_scores(self.draws.scores, inputs, dict(zip(last, said, strict=True)))
         parsed = [not isinstance(one, ParseFailure) for one in said]
         empty = [not text.strip() for text in texts]
         metrics = self._metrics["train" if self.model.training else "eval"]
@@ -228,6 +245,19 @@ class VideoGRPOTrainer(Steady, GRPOTrainer):
         sums = super()._calculate_rewards(scored, prompts, completions, completion_ids_list)
         self._rewards = sums[self.accelerator.process_index * len(prompts) :][: len(prompts), 0]
         return sums
+
+    def _keep_scores(self, scores: Scores, inputs: Sequence[dict[str, Any]], said: Mapping[int, Said]) -> None:
+        """Keep what the groups of all processes scored, by what was said in some of the rows of each."""
+        found, size = [], self.num_generations
+        for start in range(0, len(inputs), size):
+            example = inputs[start]["example"]
+            index = (inputs[start]["group"] + len(example.passed_over)) % self.draws.samples
+            rows = [said[row] for row in range(start, start + size) if row in said]
+            values = [self.task.graded(one, example.loaded.sample.truth) for one in rows]
+            found.append([index, np.mean(values), np.std(values)])
+        own = torch.tensor(found, dtype=torch.float64, device=self.accelerator.device)
+        groups = [(int(index), mean, std) for index, mean, std in self.accelerator.gather(own).tolist()]
+        scores.add(self.state.global_step // self.num_iterations, groups)
 
     def parts(self, text: str, ids: Sequence[int], loaded: LoadedSample, said: Said) -> Parts:
         """What each reward gives a completion."""

@@ -71,6 +71,12 @@ def test_a_moment_is_within_a_range_or_not() -> None:
     assert [share_within(Interval(at, at), Interval(1, 2)) for at in (0.5, 1, 1.5, 2, 2.5)] == [0, 1, 1, 1, 0]
 
 
+def test_an_answer_as_a_whole_is_its_letter_and_its_time() -> None:
+    right = truth("A", (0, 4))
+    assert GQA.graded(truth("A", (0, 1)), right) == (1 + 1 / 4) / 2
+    assert GQA.graded(truth("B", (0, 4)), right) == 1 / 2
+
+
 def test_free_words_are_right_if_they_are_the_same() -> None:
     right = truth(None, (0, 2), text="The dog.")
     assert measure(truth(None, (0, 2), text="the dog"), right)["Acc@GQA"] == 1.0

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from grounding.core import Answer, Clip, Interval, LoadedSample, Masklets, ParseFailure, Sample, Tube, UserError
 from grounding.core.rle import encode
-from grounding.tasks.stvg import measure, oracles
+from grounding.tasks.stvg import STVG, measure, oracles
 
 LEFT, HALF_LEFT, RIGHT = (0, 0, 10, 10), (0, 0, 10, 5), (20, 0, 30, 10)
 FAILURE = ParseFailure("no tags")
@@ -77,6 +77,11 @@ def test_thresholds_are_strict(height, above):
     # A box of `height` rows of the true 10: vIoU 0.5 is not above 0.5.
     answer = Answer(TRUTH.interval, 1, still(2, 6, (0, 0, 10, height)))
     assert measure(answer, TRUTH)["vIoU@0.5"] == above
+
+
+def test_an_answer_as_a_whole_is_the_right_object_at_the_right_time():
+    answer = Answer(TRUTH.interval, 2, still(2, 6, (0, 0, 10, 6)))
+    assert STVG.graded(answer, TRUTH) == measure(answer, TRUTH)["m_vIoU"] == pytest.approx(0.6)
 
 
 # Ceilings

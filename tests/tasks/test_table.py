@@ -70,6 +70,7 @@ def test_the_truth_gets_the_most_and_a_failure_nothing(task: Task, number: int) 
     assert best == pytest.approx(dict.fromkeys(best, 1.0))
     assert worst == dict.fromkeys(best, 0.0)
     assert task.measure(Answer(), truth) == worst  # an answer without any part
+    assert (task.graded(truth, truth), task.graded(ParseFailure("no"), truth)) == (pytest.approx(1.0), 0.0)
 
 
 def test_ceilings_replace_what_was_said_by_the_truth(task: Task) -> None:

@@ -43,6 +43,12 @@ def test_several_ranges() -> None:
     )
 
 
+def test_an_answer_as_a_whole() -> None:
+    assert VTG.graded(Answer(Interval(2, 6)), Answer(Interval(4, 8))) == pytest.approx(1 / 3)
+    # One of two segments is 4 of 6 seconds, though its IoU is 1.
+    assert VTG.graded(some((0, 4)), some((0, 4), (6, 8))) == pytest.approx(4 / 6)
+
+
 def test_too_many_cost() -> None:
     # The true one is said, and two that are nowhere: F1 is 2 * 1 / (3 + 1).
     found = measure(some((0, 4), (5, 6), (7, 8)), some((0, 4)))

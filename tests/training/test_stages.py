@@ -141,7 +141,7 @@ def test_only_a_stage_that_rewards_looks_at_rewards(config: Make) -> None:
 
 
 def test_a_curriculum_that_weighs_needs_difficulties_and_samples(config: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(SELECTIONS, "hard", lambda config: lambda difficulty, progress: difficulty)
+    monkeypatch.setitem(SELECTIONS, "hard", lambda config: lambda known, progress: known.mean)
     monkeypatch.setattr("grounding.training.grpo.check_rewards", lambda *_: None)
     work = work_of(replace(config(), curriculum=CurriculumConfig(SelectConfig("hard"))))
     with pytest.raises(UserError, match="difficulty"):
