@@ -40,8 +40,9 @@ PRESETS: dict[str, Mapping[str, float]] = {
     "timezero": {"temporal_iou": 1.0, FORM: 1.0},
     "tvg_r1": {"temporal_iou": 0.9, FORM: 0.1},
     "temporal_r1": {"temporal_iou": 0.9, FORM: 0.1},
-    # No rewards of VideoTG-R1 are public: those of its authors' earlier VideoChat-R1, our default.
-    "videotg_r1": {"temporal_iou": 1.0, FORM: 1.0},
+    # No rewards of VideoTG-R1 are public: those of its authors' earlier VideoChat-R1, our default. Its repaired truths
+    # have several time ranges, so the IoU is that of all of them; of one range it is the same.
+    "videotg_r1": {"segments_iou": 1.0, FORM: 1.0},
     "videochat_r1": {"temporal_iou": 1.0, FORM: 1.0},
     "videochat_r1_gqa": {"choice_match": 1.0, "segments_iou": 1.0, "glue_format": 1.0},
     # Theirs is the mean box IoU on the true frames, which an interval of the whole video gets in full; ours counts all.

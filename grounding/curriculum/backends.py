@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,12 +33,15 @@ class LocalBackend:
         seed: What they are drawn with.
         batch: Requests that are answered together, each as often as it is asked; does not change replies beyond
             floating point.
+        spent: What replies took so far: `patches` that the vision tower encoded, tokens that the language model `read`
+            and `written` ones.
     """
 
     policy: Policy
     how: Sampling
     seed: int = 0
     batch: int = 8
+    spent: Counter[str] = field(default_factory=Counter, repr=False)
     identity: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -66,6 +70,11 @@ class LocalBackend:
         prompts = [self._prompt(request) for request in requests]
         with _answering(self.policy):
             rows = sample(self.policy, prompts, drawn, self.how, numbers=numbers)
+        self.spent.update(
+            patches=sum(len(prompt.pixel_values) for prompt in prompts),
+            read=sum(len(prompt.input_ids) for prompt in prompts),
+            written=sum(map(len, rows)),
+        )
         texts = self.policy.tokenizer.batch_decode(rows, skip_special_tokens=True)
         return [texts[row : row + drawn] * (count // drawn) for row in range(0, len(texts), drawn)]
 
@@ -110,6 +119,7 @@ class ScriptedBackend:
 
     known: Mapping[str, Sequence[str]] | Callable[[Request], Sequence[str]]
     identity: str = "scripted"
+    spent: Mapping[str, float] = field(default_factory=dict)
 
     def ask(self, requests: Sequence[Request], count: int) -> Iterator[tuple[int, Sequence[str]]]:
         """Look each request up.

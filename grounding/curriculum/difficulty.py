@@ -229,7 +229,7 @@ def survey(agent: Agent, found: Iterable[Tried], folder: Path, annotations: str)
         "buckets": {bucket: counts[bucket] for bucket in BUCKETS},
         "mean": _mean([one.mean for one in estimates]),
         "parse_rate": _mean([one.parse_rate for one in estimates]),
-        "cost": {name: round(value, 3) for name, value in agent.cost.items()},
+        "cost": {name: round(value, 3) for name, value in {**agent.cost, **agent.backend.spent}.items()},
         "settings": asdict(agent.config),
     }
 

@@ -41,6 +41,11 @@ class Backend(Protocol):
         """Model, its version, and how replies are drawn: all that they depend on besides the request."""
         ...
 
+    @property
+    def spent(self) -> Mapping[str, float]:
+        """What replies took so far, as far as it is known: `patches`, `read` and `written` tokens."""
+        ...
+
     def ask(self, requests: Sequence[Request], count: int) -> Iterator[tuple[int, Sequence[str]]]:
         """Ask each request `count` times.
 

@@ -66,6 +66,11 @@ class ServerBackend:
                 raise UserError(f"a server's {name} must be {rule}, got {plain(value)}")
 
     @property
+    def spent(self) -> dict[str, float]:
+        """Nothing is known of what goes on in the server."""
+        return {}
+
+    @property
     def identity(self) -> str:
         """Where and who it is, how texts are drawn, and how frames are shown."""
         drawn = [self.temperature, self.top_p, self.max_new_tokens]

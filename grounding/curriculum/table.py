@@ -41,7 +41,10 @@ SELECTIONS: dict[str, Callable[[SelectConfig], Weigh | None]] = {
     "gaussian": lambda config: Gaussian(config.mean, config.std),
 }
 
-CURRICULA: dict[str, CurriculumConfig] = {"uniform": CurriculumConfig()}  # what `curriculum=` takes
+CURRICULA: dict[str, CurriculumConfig] = {  # what `curriculum=` takes
+    "uniform": CurriculumConfig(),
+    "videotg_r1": CurriculumConfig(mask=MaskingConfig("linear")),  # the paper does not say how masks fall
+}
 
 
 @dataclass(frozen=True)

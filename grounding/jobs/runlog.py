@@ -93,6 +93,10 @@ class Phase:
         shown = "  ".join(f"{label} {figures[key]:.3f}" for key, label in SHOWN.items() if figures.get(key) is not None)
         self.bar.update(self.task, completed=self.step, description=shown)
 
+    def at(self, done: int, total: int) -> None:
+        """Move the bar to where so much of all is done."""
+        self.bar.update(self.task, completed=done, total=total)
+
     def over(self, items: Iterable[Any]) -> Iterator[Any]:
         """Yield the items, moving the bar."""
         for item in items:

@@ -15,6 +15,8 @@ from omegaconf import MISSING, OmegaConf
 
 from grounding.core import UserError, UserErrors
 from grounding.core.checks import LARGEST, plain, unknown
+from grounding.curriculum.difficulty import DifficultyConfig, check_difficulty
+from grounding.curriculum.reflection import ReflectionConfig, check_reflection
 from grounding.curriculum.table import CURRICULA, CurriculumConfig, check_curriculum, curriculum_of
 from grounding.tasks.asking import Asking
 from grounding.tasks.table import TASKS
@@ -46,6 +48,7 @@ MOST = {
     "trainer.workers": 256,
     "warmup.max_steps": 10_000_000,
     "warmup.batch": 10_000,
+    "agent.batch": 10_000,
     "sft.max_steps": 10_000_000,
     "sft.videos": 10_000,
     "sft.questions": 10_000,
@@ -152,6 +155,18 @@ class SFTConfig:
 
 
 @dataclass
+class AgentConfig:
+    """Who judges training samples in the stages `reflect` and `difficulty`, and how replies are drawn."""
+
+    url: str | None = None  # of an OpenAI-compatible server; None: the policy itself, as it is at that stage
+    model: str = ""  # its name there
+    temperature: float = 1.0
+    top_p: float = 1.0
+    batch: int = 16  # requests at a time
+    store: str | None = None  # the file that keeps replies, which runs may share; None: replies.jsonl of the run
+
+
+@dataclass
 class Config:
     """A training run."""
 
@@ -174,9 +189,12 @@ class Config:
     trainer: TrainerConfig = MISSING
     warmup: WarmupConfig = field(default_factory=WarmupConfig)
     sft: SFTConfig = field(default_factory=SFTConfig)
+    agent: AgentConfig = field(default_factory=AgentConfig)
+    reflection: ReflectionConfig = field(default_factory=ReflectionConfig)
+    difficulty: DifficultyConfig = field(default_factory=DifficultyConfig)
     marker: MarkerConfig = MISSING
     experiment: str | None = None  # a paper, whose choices come before those of the command line
-    stages: list[str] | None = None  # of warmup, sft and grpo; None: warmup and grpo, or grpo for a model with a path
+    stages: list[str] | None = None  # of warmup, reflect, difficulty, sft and grpo; None: warmup and grpo, or grpo for a model with a path
     curriculum: CurriculumConfig = field(default_factory=CurriculumConfig)
     seed: int = 0
     out: str | None = None  # the run folder; None: runs/<task>/<time>
@@ -252,6 +270,9 @@ def check(config: Config, processes: int = 1, *, shard: bool = False) -> None:
         UserErrors: With every mistake, a line each.
     """
     errors = [*_check_task(config), *_check_numbers(config), *_check_choices(config)]
+    errors += [*check_reflection(config.reflection), *check_difficulty(config.difficulty)]
+    if config.agent.url and not config.agent.model:
+        errors.append("agent.model is missing; a server is asked for one of its models by name")
     if config.task.name in TASKS:
         errors += check_data(config.data, TASKS[config.task.name])
         errors += check_curriculum(config.curriculum, TASKS[config.task.name])
@@ -323,6 +344,9 @@ def _check_numbers(config: Config) -> list[str]:
         ("trainer.keep", trainer.keep, trainer.keep >= 1, "at least 1"),
         ("objective.weight_decay", objective.weight_decay, objective.weight_decay >= 0, "0 (none) or more"),
         ("objective.clip", objective.clip, objective.clip >= 0, "0 (none) or more"),
+        ("agent.temperature", config.agent.temperature, config.agent.temperature >= 0, "0 (the likeliest) or more"),
+        ("agent.top_p", config.agent.top_p, 0 < config.agent.top_p <= 1, "in (0, 1]"),
+        ("agent.batch", config.agent.batch, config.agent.batch >= 1, "at least 1"),
         ("warmup.max_steps", warmup_steps, warmup_steps >= 0, "0 (no warm-up) or more"),
         ("warmup.lr", warmup.lr, warmup.lr > 0, "> 0"),
         ("warmup.batch", warmup.batch, warmup.batch >= 1, "at least 1"),

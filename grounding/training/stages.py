@@ -7,10 +7,9 @@ on the samples that come out of it. A new stage is one or two functions, and one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from accelerate import PartialState
 
@@ -19,17 +18,11 @@ from grounding.core.checks import unknown
 from grounding.jobs.runlog import RunLog
 from grounding.policies.policy import Policy, save_policy
 from grounding.training.config import SAVED, Config, as_yaml
+from grounding.training.judges import DIFFICULTY, REFLECT, Judge
 from grounding.training.grpo import check_objective, run_grpo
-from grounding.training.learning import Phase, Place, Work
+from grounding.training.learning import Phase, Place, Work, no_check
 from grounding.training.sft import check_completions, run_sft
 from grounding.training.warmup import run_warmup, warmup_steps
-
-Progress = Callable[[Iterable[Any]], Iterator[Any]]  # wraps what is gone through, to show how far it is
-
-
-def no_check(work: Work) -> None:
-    """For a stage that can learn from everything that was loaded."""
-
 
 @dataclass(frozen=True)
 class Stage:
@@ -52,31 +45,12 @@ class Stage:
     alone: bool = False
 
 
-@dataclass(frozen=True)
-class Judge:
-    """A part of a run that trains nothing: it says something about the training samples that later stages go by.
-
-    Args:
-        name: What `stages=` takes.
-        report: The file in the run folder that is written last; while it is missing, the samples are not judged.
-        look: Judges the samples by the policy as it is now, and writes the report into the run folder; the last
-            argument wraps what it goes through. Only the first process does so. What it found before it was stopped
-            should not be looked for again.
-        samples: What was trained on before, the configuration and the run folder -> what later stages train on.
-        check: Refuses what cannot be judged, before anything trains.
-    """
-
-    name: str
-    report: str
-    look: Callable[[Policy, Work, Path, Progress], None]
-    samples: Callable[[Source, Config, Path], Source]
-    check: Callable[[Work], None] = no_check
-
-
 STAGES: dict[str, Stage | Judge] = {
     stage.name: stage
     for stage in (
         Stage("warmup", warmup_steps, run_warmup, alone=True),
+        REFLECT,
+        DIFFICULTY,
         Stage("sft", lambda config: config.sft.max_steps, run_sft, check_completions),
         Stage("grpo", lambda config: config.trainer.max_steps, run_grpo, check_objective),
     )
@@ -132,7 +106,7 @@ def judged(judge: Judge, policy: Policy, work: Work, folder: Path, log: RunLog) 
     """Judge the samples, unless that is done already; gives what later stages train on."""
     if PartialState().is_main_process and not (folder / judge.report).exists():
         with log.phase(judge.name, len(work.source.samples)) as phase:
-            judge.look(policy, work, folder, phase.over)
+            judge.look(policy, work, folder, phase)
     PartialState().wait_for_everyone()
     source = judge.samples(work.source, work.config, folder)
     if not source.samples:
