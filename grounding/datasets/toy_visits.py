@@ -1,0 +1,111 @@
+"""The toy world where objects leave and come back, and questions about all times of a thing, also of one that is not
+there; with it clips that are annotated in part or that are hard, as real training data has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from grounding.core import Answer, Interval, LoadedSample, Sample, UserError
+from grounding.core.seeds import generator
+from grounding.datasets.toy import (
+    COLOURS,
+    MAX_OBJECTS,
+    SHAPES,
+    Question,
+    Toy,
+    ToyObject,
+    ToySource,
+    make_query,
+    make_world,
+    paint,
+)
+
+RETURNS = 2 / 3  # how often an object that stays for three seconds or more is away in between
+NEVER = 0.2  # how often a clip's own question is about something that is not there; our choice
+
+
+def make_visits(rng: np.random.Generator, level: int, objects: int) -> list[ToyObject]:
+    """The objects of the usual world, of which some leave and come back: these stand there twice, with one ID."""
+    return [visit for thing in make_world(rng, level, objects) for visit in _visits(thing, rng)]
+
+
+def _visits(thing: ToyObject, rng: np.random.Generator) -> list[ToyObject]:
+    start, end = int(thing.interval.start), int(thing.interval.end)
+    if end - start < 3 or rng.random() >= RETURNS:
+        return [thing]
+    away = int(rng.integers(start + 1, end - 1))
+    return [replace(thing, interval=Interval(*one)) for one in ((start, away), (away + 1, end))]
+
+
+def make_returning(rng: np.random.Generator, level: int, objects: int) -> list[ToyObject]:
+    """As `make_visits`; one object at least comes back."""
+    while len(world := make_visits(rng, level, objects)) == objects:
+        pass
+    return world
+
+
+def ask_all_times(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator) -> list[Question]:
+    """When each object is there, the target first, and when something is that is not; this comes first now and then."""
+    visits: dict[int, list[ToyObject]] = {}
+    for one in world:
+        visits.setdefault(one.id, []).append(one)
+    stays = [replace(own[0], interval=Interval(own[0].interval.start, own[-1].interval.end)) for own in visits.values()]
+    asked = [
+        Question(make_query(one, stays, rng), Answer(intervals=tuple(visit.interval for visit in visits[one.id])), one)
+        for one in sorted(stays, key=lambda one: one.id != target.id)
+    ]
+    absent = _absent(target, world, rng)
+    never = Question(f"the {absent.name}", Answer(intervals=()), absent)
+    return [never, *asked] if rng.random() < NEVER else [*asked, never]
+
+
+def _absent(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator) -> ToyObject:
+    """A thing that is not there, of a colour that nothing has."""
+    colours = sorted(set(COLOURS) - {thing.colour for thing in world})
+    colour, shape = str(rng.choice(colours)), str(rng.choice(SHAPES))
+    return replace(target, id=0, colour=colour, shape=shape, interval=Interval(0, 0))
+
+
+VISITS = Toy(ask_all_times, make_returning, paint)
+
+
+@dataclass(frozen=True)
+class FlawedSource(ToySource):
+    """Toy clips of which some are hard, and some are annotated in part: one of several time ranges is missing.
+
+    Which clips these are follows from their numbers. `meta["hard"]` says whether a clip is hard: it has twins and one
+    object more. `meta["whole_truth"]` is the truth before a range was taken out.
+
+    Args:
+        partial: Share of the clips that are annotated in part; they ask about something that comes twice.
+        hard: Share of the clips that are hard.
+    """
+
+    partial: float = 0.0
+    hard: float = 0.0
+
+    def sample(self, number: int) -> Sample:
+        """As `ToySource.sample`, with its flaws."""
+        hard = bool(generator(number, "hard").random() < self.hard)
+        sample = self._harder.sample(number) if hard else super().sample(number)
+        meta = {**sample.meta, "hard": hard, "whole_truth": sample.truth}
+        if generator(number, "partial").random() >= self.partial:
+            return replace(sample, meta=meta)
+        questions = sorted(sample.meta["questions"], key=lambda one: len(one.truth.segments or ()) < 2)
+        own, whole = questions[0], list(questions[0].truth.segments or ())
+        if len(whole) < 2:
+            raise UserError(f"nothing comes twice in toy clip {number}; leave out data.partial")
+        del whole[int(generator(number, "missing").integers(len(whole)))]
+        meta |= {**own.meta, "questions": questions, "whole_truth": own.truth}
+        return replace(sample, query=own.query, truth=replace(own.truth, intervals=tuple(whole)), meta=meta)
+
+    def load(self, sample: Sample) -> LoadedSample:
+        """As `ToySource.load`."""
+        return self._harder.load(sample) if sample.meta["hard"] else super().load(sample)
+
+    @property
+    def _harder(self) -> ToySource:
+        return ToySource(self.numbers, 2, min(MAX_OBJECTS, self.objects + 1), self.fps, self.toy)
