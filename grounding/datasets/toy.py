@@ -180,7 +180,7 @@ class ToySource:
         own = questions[0]
         name = f"toy-{self.level}-{self.objects}-{number}"
         episode = {"episode": str(number // self.toy.takes)} if self.toy.takes > 1 else {}
-        meta = {**own.meta, **episode, "questions": questions, "objects": world}
+        meta = {**own.meta, **episode, "duration": SECONDS, "questions": questions, "objects": world}
         return Sample(name, f"toy:{number}", own.query, own.truth, meta)
 
     def scene(self, number: int) -> tuple[list[ToyObject], Sequence[Question]]:

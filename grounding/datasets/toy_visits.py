@@ -106,6 +106,10 @@ class FlawedSource(ToySource):
         """As `ToySource.load`."""
         return self._harder.load(sample) if sample.meta["hard"] else super().load(sample)
 
+    def version(self, sample: Sample) -> str:
+        """As `ToySource.version`."""
+        return self._harder.version(sample) if sample.meta["hard"] else super().version(sample)
+
     @property
     def _harder(self) -> ToySource:
         return ToySource(self.numbers, 2, min(MAX_OBJECTS, self.objects + 1), self.fps, self.toy)
