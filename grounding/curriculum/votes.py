@@ -67,7 +67,7 @@ def pieces(annotated: Spans, duration: float, margin: Margin, least: float) -> l
 
 def near(span: Interval, annotated: Spans, margin: Margin) -> bool:
     """Whether a range overlaps an annotated one, or is within its margin."""
-    return any(max(span.start - one.end, one.start - span.end) <= margin.of(one) for one in annotated)
+    return any(max(span.start - one.end, one.start - span.end) < margin.of(one) for one in annotated)
 
 
 def clipped(span: Interval, places: Spans) -> list[Interval]:

@@ -74,10 +74,10 @@ VISITS = Toy(ask_all_times, make_returning, paint)
 
 @dataclass(frozen=True)
 class FlawedSource(ToySource):
-    """Toy clips of which some are hard, and some are annotated in part: one of several time ranges is missing.
+    """Toy clips of which some are hard, and some are annotated in part: only the first of several time ranges is there.
 
     Which clips these are follows from their numbers. `meta["hard"]` says whether a clip is hard: it has twins and one
-    object more. `meta["whole_truth"]` is the truth before a range was taken out.
+    object more. `meta["whole_truth"]` is the truth with all ranges.
 
     Args:
         partial: Share of the clips that are annotated in part; they ask about something that comes twice.
@@ -95,12 +95,11 @@ class FlawedSource(ToySource):
         if generator(number, "partial").random() >= self.partial:
             return replace(sample, meta=meta)
         questions = sorted(sample.meta["questions"], key=lambda one: len(one.truth.segments or ()) < 2)
-        own, whole = questions[0], list(questions[0].truth.segments or ())
-        if len(whole) < 2:
+        own, ranges = questions[0], questions[0].truth.segments or ()
+        if len(ranges) < 2:
             raise UserError(f"nothing comes twice in toy clip {number}; leave out data.partial")
-        del whole[int(generator(number, "missing").integers(len(whole)))]
         meta |= {**own.meta, "questions": questions, "whole_truth": own.truth}
-        return replace(sample, query=own.query, truth=replace(own.truth, intervals=tuple(whole)), meta=meta)
+        return replace(sample, query=own.query, truth=replace(own.truth, intervals=ranges[:1]), meta=meta)
 
     def load(self, sample: Sample) -> LoadedSample:
         """As `ToySource.load`."""

@@ -47,9 +47,9 @@ def test_nowhere_is_looked_where_nothing_is_left(annotated: tuple[tuple[float, f
 
 def test_near_is_what_goes_on_from_the_annotation() -> None:
     annotated, margin = spans((10, 20)), Margin(1, 0)
-    assert [near(one, annotated, margin) for one in spans((20, 25), (21, 25), (21.1, 25), (5, 9), (5, 8.9))] == [
-        *(True, True, False, True, False)
-    ]
+    some = spans((20, 25), (20.9, 25), (21, 25), (5, 9.1), (5, 9))
+    assert [near(one, annotated, margin) for one in some] == [True, True, False, True, False]
+    assert [near(one, annotated, Margin(0, 0)) for one in some[:2] + spans((19.9, 25))] == [False, False, True]
     assert near(Interval(0, 30), annotated, margin) and not near(Interval(0, 30), [], margin)
 
 
