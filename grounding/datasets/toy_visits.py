@@ -13,6 +13,7 @@ from grounding.core.seeds import generator
 from grounding.datasets.toy import (
     COLOURS,
     MAX_OBJECTS,
+    SECONDS,
     SHAPES,
     Question,
     Toy,
@@ -22,29 +23,35 @@ from grounding.datasets.toy import (
     make_world,
     paint,
 )
+from rewards.segments import merged
 
-RETURNS = 2 / 3  # how often an object that stays for three seconds or more is away in between
 NEVER = 0.2  # how often a clip's own question is about something that is not there; our choice
 
 
-def make_visits(rng: np.random.Generator, level: int, objects: int) -> list[ToyObject]:
-    """The objects of the usual world, of which some leave and come back: these stand there twice, with one ID."""
-    return [visit for thing in make_world(rng, level, objects) for visit in _visits(thing, rng)]
+def make_returning(rng: np.random.Generator, level: int, objects: int) -> list[ToyObject]:
+    """Objects of which one at least leaves and comes back: such ones stand there twice, with one ID.
+
+    As for the rest, each object is as likely there in one second as in another, whether or not it was before: the
+    tiny policy took the likeliest second to follow for the one that it saw.
+    """
+    while True:
+        world = [visit for thing in make_world(rng, level, objects, any_stay) for visit in _visits(thing, rng)]
+        if len(world) > objects:
+            return world
+
+
+def any_stay(rng: np.random.Generator) -> tuple[int, int]:
+    """The first and the last of any seconds."""
+    while not len(seconds := np.flatnonzero(rng.integers(0, 2, size=int(SECONDS)))):
+        pass
+    return seconds[0], seconds[-1] + 1
 
 
 def _visits(thing: ToyObject, rng: np.random.Generator) -> list[ToyObject]:
-    start, end = int(thing.interval.start), int(thing.interval.end)
-    if end - start < 3 or rng.random() >= RETURNS:
-        return [thing]
-    away = int(rng.integers(start + 1, end - 1))
-    return [replace(thing, interval=Interval(*one)) for one in ((start, away), (away + 1, end))]
-
-
-def make_returning(rng: np.random.Generator, level: int, objects: int) -> list[ToyObject]:
-    """As `make_visits`; one object at least comes back."""
-    while len(world := make_visits(rng, level, objects)) == objects:
-        pass
-    return world
+    """The object in its first and last second, and in half of those between."""
+    first, last = int(thing.interval.start), int(thing.interval.end) - 1
+    seen = [at for at in range(first, last + 1) if at in (first, last) or rng.integers(2)]
+    return [replace(thing, interval=one) for one in merged([Interval(at, at + 1) for at in seen])]
 
 
 def ask_all_times(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator) -> list[Question]:
@@ -54,19 +61,18 @@ def ask_all_times(target: ToyObject, world: Sequence[ToyObject], rng: np.random.
         visits.setdefault(one.id, []).append(one)
     stays = [replace(own[0], interval=Interval(own[0].interval.start, own[-1].interval.end)) for own in visits.values()]
     asked = [
-        Question(make_query(one, stays, rng), Answer(intervals=tuple(visit.interval for visit in visits[one.id])), one)
-        for one in sorted(stays, key=lambda one: one.id != target.id)
+        Question(make_query(one, stays, rng), Answer(intervals=tuple(visit.interval for visit in own)), own[0])
+        for one, own in zip(stays, visits.values(), strict=True)
     ]
-    absent = _absent(target, world, rng)
-    never = Question(f"the {absent.name}", Answer(intervals=()), absent)
+    asked.sort(key=lambda one: one.about.id != target.id)
+    never = Question(f"the {_absent(world, rng)}", Answer(intervals=()), target)
     return [never, *asked] if rng.random() < NEVER else [*asked, never]
 
 
-def _absent(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator) -> ToyObject:
-    """A thing that is not there, of a colour that nothing has."""
+def _absent(world: Sequence[ToyObject], rng: np.random.Generator) -> str:
+    """The name of a thing that is not there, nor another of its colour."""
     colours = sorted(set(COLOURS) - {thing.colour for thing in world})
-    colour, shape = str(rng.choice(colours)), str(rng.choice(SHAPES))
-    return replace(target, id=0, colour=colour, shape=shape, interval=Interval(0, 0))
+    return f"{rng.choice(SHAPES)} in {rng.choice(colours)}"
 
 
 VISITS = Toy(ask_all_times, make_returning, paint)

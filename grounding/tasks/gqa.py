@@ -16,8 +16,7 @@ import numpy as np
 
 from grounding.core import Answer, Interval, LoadedSample, ParseFailure, Sample, UserError
 from grounding.datasets.options import letter
-from grounding.datasets.toy import NAMES, SECONDS, WORLD, Question, ToyObject
-from grounding.datasets.toy_visits import make_visits
+from grounding.datasets.toy import NAMES, SECONDS, WORLD, Question, ToyObject, make_world
 from grounding.tasks.answers import parse_grounded
 from grounding.tasks.options import options_of, shown_options
 from grounding.tasks.tags import answered
@@ -40,6 +39,7 @@ PROMPTS = {
     "short": "{query}{options_in_line}",
 }
 SURE = 0.5  # share of the first range that must be evidence for an answer to count as grounded, NExT-GQA's
+RETURNS = 2 / 3  # how often an object of the toy world that stays for three seconds or more is away in between
 COARSE = 0.6  # how often the warm-up teaches that the whole clip is the evidence; our choice
 
 
@@ -93,6 +93,19 @@ def oracles(said: Said, loaded: LoadedSample) -> dict[str, Said]:
         "oracle_answer_predicted_time": replace(said, choices=truth.choices, text=truth.text),
         "predicted_answer_oracle_time": replace(said, intervals=truth.segments),
     }
+
+
+def make(rng: np.random.Generator, level: int, objects: int) -> list[ToyObject]:
+    """The objects of the usual world, of which some leave and come back: these stand there twice, with one ID."""
+    return [visit for thing in make_world(rng, level, objects) for visit in _visits(thing, rng)]
+
+
+def _visits(thing: ToyObject, rng: np.random.Generator) -> list[ToyObject]:
+    start, end = int(thing.interval.start), int(thing.interval.end)
+    if end - start < 3 or rng.random() >= RETURNS:
+        return [thing]
+    away = int(rng.integers(start + 1, end - 1))
+    return [replace(thing, interval=Interval(*one)) for one in ((start, away), (away + 1, end))]
 
 
 def ask(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator) -> list[Question]:
@@ -165,7 +178,7 @@ GQA = Task(
     measure=measure,
     fill=_fill,
     oracles=oracles,
-    toy=replace(WORLD, ask=ask, make=make_visits),
+    toy=replace(WORLD, ask=ask, make=make),
     teaching=Teaching(
         steps=500,
         lessons=(Lesson(0.3, asks=False), Lesson(0.7, shows="whole", pace=0.7)),

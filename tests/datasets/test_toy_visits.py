@@ -58,7 +58,8 @@ def test_what_is_asked_is_what_the_frames_show() -> None:
     source, never = toy_source(OTHERS, 60, toy=VISITS), 0
     for sample in source.samples:
         own, tracks = sample.meta["questions"][0], source.load(sample).masklets.tracks
-        shown = tracks.get(own.about.id, [None] * 16)
+        assert own.about in sample.meta["objects"]
+        shown = tracks[own.about.id] if sample.truth.intervals else [None] * 16
         times = [any(one.start <= frame / FPS < one.end for one in sample.truth.intervals) for frame in range(16)]
         assert all(there or not seen for there, seen in zip(times, shown, strict=True))
         assert any(times) == any(shown)

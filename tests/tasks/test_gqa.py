@@ -10,9 +10,8 @@ import pytest
 
 from grounding.core import Answer, Clip, Interval, LoadedSample, Masklets, ParseFailure, Sample, UserError
 from grounding.datasets.toy import NAMES, present, toy_source
-from grounding.datasets.toy_visits import make_visits
 from grounding.evaluation.temporal import best_iop, best_iou
-from grounding.tasks.gqa import GQA, coarse, measure, says, share_within
+from grounding.tasks.gqa import GQA, coarse, make, measure, says, share_within
 from grounding.tasks.options import options_of
 from grounding.tasks.task import Said
 from grounding.tasks.teaching import Spot
@@ -140,7 +139,7 @@ def test_ceilings() -> None:
 def test_some_objects_leave_and_come_back_as_themselves() -> None:
     twice = 0
     for seed in range(100):
-        world = make_visits(np.random.default_rng(seed), 1, 3)
+        world = make(np.random.default_rng(seed), 1, 3)
         visits = Counter(thing.id for thing in world)
         assert len(visits) == 3 and max(visits.values()) <= 2
         for one, other in [(a, b) for a, b in pairwise(world) if a.id == b.id]:
@@ -211,6 +210,6 @@ def test_the_warm_up_thinks_when_both_come_and_often_teaches_the_whole_clip() ->
 
 
 def test_a_visual_token_says_the_colour_and_the_second_that_it_shows() -> None:
-    thing = make_visits(np.random.default_rng(0), 1, 1)[0]
+    thing = make(np.random.default_rng(0), 1, 1)[0]
     assert says(thing, Spot(2.5, 0, 0)) == {thing.colour: 0.5, "two": 0.5}
     assert says(None, Spot(2.5, 0, 0)) == {}
