@@ -1,4 +1,4 @@
-"""VideoTG-R1 (arXiv 2510.23397): an agent that finds partial annotations, one that finds hard samples, and masked videos.
+"""VideoTG-R1 (arXiv 2510.23397): agents that find partial annotations and hard samples, and videos that are masked.
 
 Confirmed by its text:
 - temporal grounding (and grounded question answering), trained with GRPO;

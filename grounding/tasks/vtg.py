@@ -16,8 +16,10 @@ import numpy as np
 
 from grounding.core import Answer, Interval, LoadedSample, ParseFailure, Sample, UserError
 from grounding.datasets.toy import WORLD, Question, ToyObject, ask_where
+from grounding.datasets.toy_visits import VISITS
 from grounding.tasks.tags import answered, block_of
 from grounding.tasks.task import Said, Task
+from grounding.tasks.teaching import Lesson, Teaching, recite
 from grounding.tasks.times import read_range, read_ranges, write_seconds
 from rewards import Meta, segments_iou
 
@@ -38,6 +40,7 @@ SEVERAL = (
     "<think>your thoughts</think> <answer>A to B, A to B</answer>"
 )
 THRESHOLDS = (0.3, 0.5, 0.7)  # of R1@t and F1@t
+HALF = 0.75  # how often the warm-up teaches only the first half of one of several time ranges; our choice
 
 
 def parse(text: str) -> Said:
@@ -116,6 +119,22 @@ def ask(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator)
     return [replace(one, truth=Answer(one.truth.interval)) for one in ask_where(target, world, rng)]
 
 
+def halved(question: Question, rng: np.random.Generator) -> Answer:
+    """The truth, of whose time ranges most end in their middle, as if somebody had stopped too early.
+
+    Something is left to reinforcement learning on purpose. Ranges are only a second long, mostly, and to cut both ends
+    would leave two annotations of the same one nothing in common.
+    """
+    ranges = question.truth.intervals or ()
+    cut = [Interval(one.start, (one.start + one.end) / 2) if rng.random() < HALF else one for one in ranges]
+    return replace(question.truth, intervals=tuple(cut))
+
+
+def recite_truth(question: Question, taught: Answer) -> str:
+    """As `recite`, but every second of the truth, or the policy would not learn to see the others."""
+    return recite(question, question.truth)
+
+
 def _read(text: str, loaded: LoadedSample) -> Said:
     return parse(text) if loaded.sample.truth.intervals is None else parse_segments(text)
 
@@ -135,4 +154,16 @@ VTG = Task(
     score=score,
     fill=_fill,
     toy=replace(WORLD, ask=ask),
+)
+
+# On the toy world where things come again, or never.
+VTG_VISITS = replace(
+    VTG,
+    toy=VISITS,
+    teaching=Teaching(
+        steps=500,
+        lessons=(Lesson(0.3, asks=False), Lesson(0.7, shows="whole", pace=0.7)),
+        label=halved,
+        think=recite_truth,
+    ),
 )

@@ -19,8 +19,9 @@ from grounding.curriculum.difficulty import DifficultyConfig, check_difficulty
 from grounding.curriculum.reflection import ReflectionConfig, check_reflection
 from grounding.curriculum.table import CURRICULA, CurriculumConfig, check_curriculum, curriculum_of
 from grounding.tasks.asking import Asking
-from grounding.tasks.table import TASKS
-from grounding.training.data import DATA, DataConfig, check_data
+from grounding.tasks.table import REPEATING, TASKS
+from grounding.tasks.task import Task
+from grounding.training.data import DATA, DataConfig, ToyConfig, check_data
 from grounding.training.objectives import OBJECTIVES, ROLLOUTS
 from prompting import IdMarker
 from rewards import PRESETS, WeightedSum
@@ -194,7 +195,9 @@ class Config:
     difficulty: DifficultyConfig = field(default_factory=DifficultyConfig)
     marker: MarkerConfig = MISSING
     experiment: str | None = None  # a paper, whose choices come before those of the command line
-    stages: list[str] | None = None  # of warmup, reflect, difficulty, sft and grpo; None: warmup and grpo, or grpo for a model with a path
+    stages: list[str] | None = (
+        None  # of warmup, reflect, difficulty, sft and grpo; None: warmup and grpo, or grpo for a model with a path
+    )
     curriculum: CurriculumConfig = field(default_factory=CurriculumConfig)
     seed: int = 0
     out: str | None = None  # the run folder; None: runs/<task>/<time>
@@ -273,9 +276,7 @@ def check(config: Config, processes: int = 1, *, shard: bool = False) -> None:
     errors += [*check_reflection(config.reflection), *check_difficulty(config.difficulty)]
     if config.agent.url and not config.agent.model:
         errors.append("agent.model is missing; a server is asked for one of its models by name")
-    if config.task.name in TASKS:
-        errors += check_data(config.data, TASKS[config.task.name])
-        errors += check_curriculum(config.curriculum, TASKS[config.task.name])
+    errors += _check_data(config)
     if config.trainer.prompts % processes:  # a group stays in one process
         errors.append(
             f"trainer.prompts must be a multiple of the {processes} processes, got {config.trainer.prompts}; "
@@ -299,7 +300,16 @@ def check(config: Config, processes: int = 1, *, shard: bool = False) -> None:
 def asking_of(config: Config) -> Asking:
     """What a run shows and asks."""
     marker, changes = IdMarker(config.marker.style, config.marker.size), curriculum_of(config.curriculum).changes
-    return Asking(TASKS[config.task.name], config.model.prompt, marker, changes)
+    return Asking(task_of(config), config.model.prompt, marker, changes)
+
+
+def task_of(config: Config) -> Task:
+    """What a run asks, on the toy world that its data chooses."""
+    return (REPEATING if _repeats(config) else TASKS)[config.task.name]
+
+
+def _repeats(config: Config) -> bool:
+    return isinstance(config.data, ToyConfig) and config.data.repeats
 
 
 def _check_task(config: Config) -> list[str]:
@@ -315,6 +325,14 @@ def _check_task(config: Config) -> list[str]:
     except UserError as error:
         return [f"task.weights or marker: {error}"]
     return [] if any(weights.values()) else ["task.weights must leave a reward that weighs more than 0, got none"]
+
+
+def _check_data(config: Config) -> list[str]:
+    if config.task.name not in TASKS:
+        return []
+    if _repeats(config) and config.task.name not in REPEATING:
+        return [f"data.repeats=true is for task={' or '.join(REPEATING)}, got task={config.task.name}; leave it out"]
+    return [*check_data(config.data, task_of(config)), *check_curriculum(config.curriculum, task_of(config))]
 
 
 def _check_numbers(config: Config) -> list[str]:

@@ -6,8 +6,7 @@ twice, so that a stage that was stopped goes on where it was.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 

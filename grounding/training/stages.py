@@ -13,16 +13,17 @@ from pathlib import Path
 
 from accelerate import PartialState
 
-from grounding.core import Source, UserError, UserErrors
+from grounding.core import UserError, UserErrors
 from grounding.core.checks import unknown
 from grounding.jobs.runlog import RunLog
 from grounding.policies.policy import Policy, save_policy
 from grounding.training.config import SAVED, Config, as_yaml
-from grounding.training.judges import DIFFICULTY, REFLECT, Judge
 from grounding.training.grpo import check_objective, run_grpo
+from grounding.training.judges import DIFFICULTY, REFLECT, Judge
 from grounding.training.learning import Phase, Place, Work, no_check
 from grounding.training.sft import check_completions, run_sft
 from grounding.training.warmup import run_warmup, warmup_steps
+
 
 @dataclass(frozen=True)
 class Stage:
