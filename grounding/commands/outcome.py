@@ -303,12 +303,17 @@ def absent(result: Evaluation) -> list[str]:
     return [f"no control {name!r}: {because}" for name, because in why.items() if name not in result.controls]
 
 
+def ops(cost: Cost) -> str:
+    """Operations in 10^12; nothing where they are not known."""
+    return f"{cost.operations / 1e12:.3g}" if cost.operations else ""
+
+
 def costs_table(costs: Mapping[str, Cost]) -> tuple[list[str], list[list[str]]]:
     """Header and rows: what each part of the run cost."""
-    rows = [
-        [part, f"{one.seconds:.0f}", f"{one.frames:,.0f}", f"{one.tokens:,.0f}", f"{one.operations / 1e12:.3g}"]
-        for part, one in costs.items()
-    ]
+    rows = []
+    for part, one in costs.items():
+        counts = [f"{count:,.0f}" if count else "" for count in (one.frames, one.tokens)]
+        rows.append([part, f"{one.seconds:.1f}", *counts, ops(one)])
     return ["part", "seconds", "frames encoded", "tokens", "10^12 operations (estimate)"], rows
 
 

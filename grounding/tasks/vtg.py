@@ -142,7 +142,9 @@ def second_by_second(question: Question, taught: Answer) -> str:
     colour = next(word for word in name.split() if word in COLOURS)
     ranges = question.truth.segments or ()
     there = [any(one.start <= at < one.end for one in ranges) for at in range(len(NAMES))]
-    return " ".join([name, *(f"{second} {colour if seen else 'none'}" for second, seen in zip(NAMES, there, strict=True))])
+    return " ".join(
+        [name, *(f"{second} {colour if seen else 'none'}" for second, seen in zip(NAMES, there, strict=True))]
+    )
 
 
 def _read(text: str, loaded: LoadedSample) -> Said:

@@ -13,10 +13,12 @@ from grounding.commands.train import train
 from grounding.core import Chosen, Source, UserError, UserErrors
 from grounding.curriculum.table import SELECTIONS, CurriculumConfig, SelectConfig
 from grounding.datasets.toy import toy_source
+from grounding.jobs import runlog
 from grounding.policies.policy import Policy
 from grounding.training.config import Config, asking_of
+from grounding.training.judges import Judge
 from grounding.training.learning import Phase, Place, Work
-from grounding.training.stages import STAGES, Judge, Progress, Stage, chosen, places
+from grounding.training.stages import STAGES, Stage, chosen, places
 
 Make = Callable[..., Config]
 
@@ -74,9 +76,9 @@ class Halving:
         self.every, self.looks = every, 0
         self.judge = Judge("halve", "halve.json", self.look, self.samples)
 
-    def look(self, policy: Policy, work: Work, folder: Path, progress: Progress) -> None:
+    def look(self, policy: Policy, work: Work, folder: Path, phase: runlog.Phase) -> None:
         self.looks += 1
-        (folder / "halve.json").write_text(json.dumps([one.id for one in progress(work.source.samples)]))
+        (folder / "halve.json").write_text(json.dumps([one.id for one in phase.over(work.source.samples)]))
 
     def samples(self, source: Source, config: Config, folder: Path) -> Source:
         assert (folder / "halve.json").exists()
