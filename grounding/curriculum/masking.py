@@ -219,9 +219,7 @@ def check_masking(config: MaskingConfig, task: Task) -> list[str]:
     wrong += [f"{name} must be {rule}, got {plain(value)}" for name, value, right, rule in rules if not right]
     errors = [f"curriculum.mask.{line}" for line in wrong]
     if config.shape != OFF and not any({"interval", "intervals"} & set(need) for need in task.needs):
-        errors.append(
-            f"curriculum.mask hides what is outside of true times; task={task.name} has none; leave it out"
-        )
+        errors.append(f"curriculum.mask hides what is outside of true times; task={task.name} has none; leave it out")
     return errors
 
 
