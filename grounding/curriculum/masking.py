@@ -35,7 +35,7 @@ class MaskingConfig:
     """Which frames of which samples are hidden, and how."""
 
     shape: str = OFF  # how the share of hidden frames falls: linear, cosine, step or adaptive; none hides nothing
-    r0: float = 0.9  # share of the frames outside of the truth that are hidden at the beginning
+    r0: float = 0.6  # share of what may be hidden that is at the beginning; our leak probe finds 0.9 to tell too much
     p_end: float = LATEST  # share of the run after which nothing is hidden
     gamma: float = 1.0  # > 1 falls sooner, < 1 later
     margin: float = 0.15  # of the duration: beside the truth, up to so much is never hidden, drawn for each sample

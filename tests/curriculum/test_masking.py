@@ -74,7 +74,7 @@ def seen(loaded: LoadedSample) -> list[int]:
     ],
 )
 def test_ratios_by_hand(shape: str, gamma: float, expected: list[float]) -> None:
-    config = MaskingConfig(shape=shape, gamma=gamma)
+    config = MaskingConfig(shape=shape, r0=0.9, gamma=gamma)
     assert [ratio(config, at(p)) for p in (0.0, 0.15, 0.3, 0.45)] == pytest.approx(expected)
 
 

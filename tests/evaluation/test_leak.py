@@ -73,8 +73,9 @@ def test_what_the_mask_tells_is_measured(policy: Policy, asked: list[str]) -> No
     samples = [sample("a", "the dog"), sample("b", "the cat", 0, 2), sample("c", "the cat")]
     found = leak(policy, Clips(samples), samples, ASKING, MASKING, 0, max_new_tokens=9, batch=2)
     assert found.shown["mIoU"] == 0.25  # 2 of 8 seconds
-    assert found.masked["mIoU"] == 1.0
-    assert found.more["mIoU"].value == 0.75
+    # Of four patches the truth's and those beside it are not hidden: 2 of 6, 4 and 6 seconds.
+    assert found.masked["mIoU"] == pytest.approx((2 / 6 + 2 / 4 + 2 / 6) / 3)
+    assert found.more["mIoU"].value == pytest.approx(found.masked["mIoU"] - 0.25)
     queries = ["dog" if "the dog" in one else "cat" for one in asked]
     assert queries == ["cat", "dog", "dog"] * 2  # never its own
 
