@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -34,6 +34,8 @@ AT_ONCE = 16  # samples whose frames are in memory together
 ESTIMATES = "difficulty.jsonl"  # in the run folder: an `Estimate` a line
 DEAD = "dead.jsonl"  # likewise: dead samples, as `skipped.jsonl` lists rows
 REPORT = "difficulty.json"  # likewise: buckets, how many answers can be read, cost; written last
+
+_UNREAD = "train the model to answer in the task's form first"
 
 OnBroken = Callable[[Sample, str], None]  # takes a sample that cannot be used, and why
 
@@ -150,7 +152,10 @@ class Agent:
                 raise
 
         while keys:
-            requests = [Request(key, partial(self._turn, asked, place)) for place, key in keys.items()]
+            requests = [
+                Request(key, partial(self._turn, asked, place), f"sample {self.source.samples[place].id}")
+                for place, key in keys.items()
+            ]
             coming = replies(requests, self.config.replies, self.backend, self.store, self._count)
             try:
                 for place, texts in zip(list(keys), coming, strict=True):
@@ -214,12 +219,19 @@ def survey(agent: Agent, found: Iterable[Tried], folder: Path, annotations: str)
 
     Returns:
         What `difficulty.json` says of all samples.
+
+    Raises:
+        UserError: If no sample could be used.
     """
     estimates, dead = list[Estimate](), list[Problem]()
     for one in found:
         estimates.append(one.estimate)
         if one.estimate.bucket == "dead":
             dead.append(_dead_row(one, agent.config, annotations))
+    if not estimates:
+        raise UserError(
+            f"none of {len(agent.source.samples)} samples can be used to estimate difficulty; mend the data"
+        )
     for name, rows in ((ESTIMATES, estimates), (DEAD, dead)):
         write_text(folder / name, "".join(json.dumps(asdict(row)) + "\n" for row in rows), overwrite=True)
     counts = Counter(one.bucket for one in estimates)
@@ -227,15 +239,21 @@ def survey(agent: Agent, found: Iterable[Tried], folder: Path, annotations: str)
         "samples": len(estimates),
         "left_out": len(agent.source.samples) - len(estimates),  # they could not be used
         "buckets": {bucket: counts[bucket] for bucket in BUCKETS},
-        "mean": _mean([one.mean for one in estimates]),
-        "parse_rate": _mean([one.parse_rate for one in estimates]),
+        "mean": float(np.mean([one.mean for one in estimates])),
+        "parse_rate": float(np.mean([one.parse_rate for one in estimates])),
         "cost": {name: round(value, 3) for name, value in {**agent.cost, **agent.backend.spent}.items()},
         "settings": asdict(agent.config),
     }
 
 
-def _mean(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if values else 0.0
+def summed_up(report: Mapping[str, Any]) -> str:
+    """What a report says, in a line."""
+    counts, rate = report["buckets"], report["parse_rate"]
+    line = f"difficulty: {', '.join(f'{counts[bucket]} {bucket}' for bucket in BUCKETS)}"
+    if rate == 0:
+        return f"{line}; no answer can be read: {_UNREAD}"
+    look = f"; what is dead may be wrong, see {DEAD}" if counts["dead"] else ""
+    return f"{line}; {rate:.1%} of the answers can be read{look}"
 
 
 def _dead_row(one: Tried, config: DifficultyConfig, annotations: str) -> Problem:
@@ -294,9 +312,7 @@ def estimated(samples: Sequence[Sample], estimates: Sequence[Estimate], keep: Co
 
 def _why_none(estimates: Sequence[Estimate]) -> str:
     if estimates and not any(one.parse_rate for one in estimates):
-        return (
-            f"no answer to the {len(estimates)} samples can be read; train the model to answer in the task's form first"
-        )
+        return f"no answer to the {len(estimates)} samples can be read; {_UNREAD}"
     counts = Counter(one.bucket for one in estimates)
     found = ", ".join(f"{counts[bucket]} {bucket}" for bucket in BUCKETS if counts[bucket])
     return f"of {len(estimates)} samples there are {found or 'none'}; change difficulty.keep or where buckets end"

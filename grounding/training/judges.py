@@ -72,8 +72,7 @@ def try_all(policy: Policy, work: Work, folder: Path, phase: runlog.Phase) -> No
     report = difficulty.survey(agent, found, folder, annotations_of(config.data))
     difficulty_picture(examples, config.difficulty, folder / "difficulty.png", overwrite=True)
     write_json(folder / DIFFICULTY.report, report, overwrite=True)
-    counts = ", ".join(f"{count} {bucket}" for bucket, count in report["buckets"].items())
-    work.say(f"difficulty: {counts}; see {folder / 'difficulty.png'}")
+    work.say(f"{difficulty.summed_up(report)}; examples: {folder / 'difficulty.png'}")
 
 
 def samples_tried(source: Source, config: Config, folder: Path) -> Source:

@@ -86,6 +86,24 @@ def test_two_processes_are_like_one(two: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_two_processes_draw_by_the_scores_of_both(tmp_path: Path) -> None:
+    one, both = tmp_path / "one", tmp_path / "two"
+    select = {"select": {"by": "seen", "refresh": 1}}
+    changes = {**CHANGES, **select, "trainer": {**CHANGES["trainer"], "max_steps": 4}}
+    alone = subprocess.run([sys.executable, RUN, str(one), json.dumps(changes)], capture_output=True, text=True)
+    assert alone.returncode == 0, alone.stderr
+    done = launched("ddp", "small_run.py", str(both), json.dumps(changes))
+    assert done.returncode == 0, done.stderr
+    kept = [out / "grpo" / "checkpoints" / "step-000004" / "scores.jsonl" for out in (one, both)]
+    assert kept[0].read_text() == kept[1].read_text()
+    drawn = [json.loads(line)[:2] for line in kept[0].read_text().splitlines()]
+    first = {sample for generation, sample in drawn if generation == 0}
+    assert len(first) == 4 and {sample for generation, sample in drawn if generation == 2} == first
+    for a, b in zip(metrics(one), metrics(both), strict=True):
+        assert b["loss"] == pytest.approx(a["loss"], rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.slow
 def test_two_processes_learn_answers_as_one_does(tmp_path: Path) -> None:
     one, both = tmp_path / "one", tmp_path / "two"
     changes = {"data": {"train_clips": 50}, "sft": {"lr": 0.5, "clip": 1e9, "videos_per_pass": 2}}

@@ -20,6 +20,7 @@ from grounding.curriculum.difficulty import (
     check_difficulty,
     estimated,
     read_estimates,
+    summed_up,
     survey,
 )
 from grounding.curriculum.replies import Request
@@ -70,6 +71,7 @@ class Script:
     texts: Mapping[str, Sequence[str]]
     identity: str = "script"
     asked: list[str] = field(default_factory=list)
+    spent: Mapping[str, float] = field(default_factory=lambda: {"read": 7})
 
     def ask(self, requests: Sequence[Request], count: int) -> Iterator[tuple[int, Sequence[str]]]:
         for place, request in enumerate(requests):
@@ -217,7 +219,7 @@ def test_the_report(tmp_path: Path) -> None:
         "buckets": {"easy": 1, "medium": 1, "hard": 1, "dead": 2},
         "mean": pytest.approx((0.8125 + 0.375 + 0.125) / 5),
         "parse_rate": pytest.approx(3.5 / 5),
-        "cost": {"known": 0, "requests": 5, "replies": 20, "frames": 15},
+        "cost": {"known": 0, "requests": 5, "replies": 20, "frames": 15, "read": 7},
         "settings": {"replies": 4, "easy": 0.7, "hard": 0.3, "dead": 0.05, "keep": ["easy", "medium", "hard"]},
     }
     again = written(tmp_path)["cost"]
@@ -232,6 +234,33 @@ def test_the_report(tmp_path: Path) -> None:
         "one ends 'think>so</think> <answer>7 to 9</answer>'"
     )
     assert e["message"] == "none of 4 answers can be read; one begins 'the dog runs'"
+
+
+def test_the_report_in_a_line(tmp_path: Path) -> None:
+    report = written(tmp_path)
+    assert summed_up(report) == (
+        "difficulty: 1 easy, 1 medium, 1 hard, 2 dead; 70.0% of the answers can be read; "
+        "what is dead may be wrong, see dead.jsonl"
+    )
+    fine = {**report, "buckets": {**report["buckets"], "dead": 0}, "parse_rate": 1.0}
+    assert summed_up(fine) == "difficulty: 1 easy, 1 medium, 1 hard, 0 dead; 100.0% of the answers can be read"
+
+
+def test_nonsense_everywhere_is_dead_and_one_clear_line(tmp_path: Path) -> None:
+    asked = agent(tmp_path, backend=Script({f"{name} runs": [NONSENSE] * 4 for name in "abcde"}))
+    report = survey(asked, asked.tried(), tmp_path, "rows.jsonl")
+    assert summed_up(report) == (
+        "difficulty: 0 easy, 0 medium, 0 hard, 5 dead; "
+        "no answer can be read: train the model to answer in the task's form first"
+    )
+    with pytest.raises(UserError, match="no answer to the 5 samples can be read; train the model"):
+        estimated(SOURCE.samples, read_estimates(tmp_path / "difficulty.jsonl"), FOUR.keep)
+
+
+def test_no_sample_that_can_be_used_is_one_clear_line(tmp_path: Path) -> None:
+    asked = agent(tmp_path, replace(SOURCE, gone=list("abcde")), on_broken=lambda *_: None)
+    with pytest.raises(UserError, match="none of 5 samples can be used to estimate difficulty; mend the data"):
+        survey(asked, asked.tried(), tmp_path, "rows.jsonl")
 
 
 def test_later_stages_are_told_what_was_found(tmp_path: Path) -> None:

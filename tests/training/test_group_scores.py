@@ -16,7 +16,7 @@ from grounding.curriculum.order import Weighted
 from grounding.curriculum.scores import Difficulty, Scores
 from grounding.datasets.toy import toy_source
 from grounding.policies.policy import Policy
-from grounding.tasks.asking import Asking
+from grounding.tasks.asking import Asking, Moment
 from grounding.tasks.stvg import STVG
 from grounding.training.config import Config
 from grounding.training.examples import Collator
@@ -26,6 +26,14 @@ from prompting import IdMarker
 from rewards import REWARDS
 
 FIRST, SAMPLES, REFRESH = 5_000_000, 4, 2
+
+
+def dimmed(loaded: LoadedSample, now: Moment) -> LoadedSample:
+    """A video as bright as its newest group was good."""
+    bright = 1.0 if now.score is None else now.score
+    return replace(loaded, clip=loaded.clip.with_frames((loaded.clip.frames * bright).astype(np.uint8)))
+
+
 ASKING = Asking(STVG, "short", IdMarker("badge", 15.0))
 
 
@@ -57,14 +65,14 @@ def make(
     """`make(folder)` gives a trainer of six steps of two groups of two, with a checkpoint every two."""
     monkeypatch.setitem(REWARDS, "letters", lambda answer, truth, meta: letters(meta.text))
 
-    def trainer_of(folder: str, source: Any = None, on_broken: Any = None) -> Any:
+    def trainer_of(folder: str, source: Any = None, on_broken: Any = None, changes: Any = (), workers: int = 0) -> Any:
         trainer = {"max_steps": 6, "prompts": 2, "groups_per_pass": 1, "save_steps": 2, "keep": 9}
         args = trl_config(config(trainer=trainer, objective={"lr": 1e-2}), tmp_path / folder)
         policy = fresh()
         scores = Scores(Difficulty(*(np.full(SAMPLES, np.nan) for _ in range(2))))
         draws = draws_of(args, SAMPLES, Weighted(badly, scores, np.ones(SAMPLES), REFRESH), scores)
         source = source or toy_source(FIRST, SAMPLES, fps=1.0)
-        collator = Collator(source, policy, ASKING, keep=4, on_broken=on_broken)
+        collator = Collator(source, policy, replace(ASKING, changes=changes), 4, workers, on_broken, draws.moment)
         return VideoGRPOTrainer(policy, LETTERS, {"letters": 1.0}, collator, draws, args)
 
     return trainer_of
@@ -112,6 +120,19 @@ def test_draws_follow_what_was_scored(make: Make) -> None:
     assert [draws[draw] for draw in range(6)] == [frozen[draw] for draw in range(6)]
     weights = [draws._weights(number, 0.0).round(9).tolist() for number in range(6)]
     assert weights[3] == weights[4] != weights[5]
+
+
+@pytest.mark.slow
+def test_changes_see_the_same_scores_however_early_examples_are_made(make: Make) -> None:
+    learnt = []
+    for workers, changes in ((0, (dimmed,)), (1, (dimmed,)), (0, ())):
+        trainer = make(f"run{workers}{len(changes)}", changes=changes, workers=workers)
+        trainer.train()
+        trainer.close()
+        learnt.append((rows(trainer), [one.detach().clone() for one in trainer.model.parameters()]))
+    (alone, weights), (helped, same), (bright, other) = learnt
+    assert alone == helped and all(map(torch.equal, weights, same))
+    assert alone != bright and not all(map(torch.equal, weights, other))
 
 
 def test_a_checkpoint_without_scores_is_not_gone_on_from(make: Make, tmp_path: Path) -> None:
