@@ -113,7 +113,7 @@ QA = Task(
     toy=replace(WORLD, ask=ask_options),
     teaching=Teaching(
         steps=600,
-        lessons=(Lesson(0.3, asks=False), Lesson(0.7, shows="whole", pace=0.7)),
+        lessons=(Lesson(0.2, asks=False), Lesson(0.8, shows="whole", pace=0.7)),
         label=hasty,
         says=colour_and_second,
     ),

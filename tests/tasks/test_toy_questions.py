@@ -78,9 +78,9 @@ def test_which_comes_first_or_last_is_thought_with_the_second_of_it() -> None:
         ("which colour comes last?", "red", "blue"): "red two A blue zero B two A",
         ("which colour comes last?", "blue", "red"): "blue zero A red two B two B",
     }
-    # Of red and green none is first, and of all three none is last.
-    assert not any({"red", "green"} <= {*words} and "last" in words[0] for words in asked(order, RED, BLUE, GREEN))
-    assert ("which colour comes first?", "red", "green", "blue") in asked(order, RED, BLUE, GREEN)
+    three = asked(order, RED, BLUE, GREEN)  # of which two come last
+    assert {words[0] for words in three} == {"which colour comes first?"} and len(three) == 6
+    assert three["which colour comes first?", "red", "green", "blue"] == "red two A green two B blue zero C zero C"
     assert asked(order, RED, GREEN) == asked(order, RED) == {}
 
 
@@ -92,7 +92,7 @@ def test_what_comes_at_a_second_is_asked_where_only_one_does() -> None:
         ("what colour comes at second zero?", "blue", "red"): "blue zero A red two B zero A",
     }
     assert asked(look, RED, GREEN) == asked(look, RED) == {}
-    three = {words for words in asked(look, RED, BLUE, GREEN) if len(words) == 4}
+    three = asked(look, RED, BLUE, GREEN)
     assert {words[0] for words in three} == {"what colour comes at second zero?"} and len(three) == 6
 
 
@@ -120,7 +120,7 @@ def test_only_the_last_option_is_often_taken_for_the_one_before_it() -> None:
         question = Question("?", Answer(choices=frozenset(right)), RED, {"options": [*options]})
         taught = [hasty(question, np.random.default_rng(seed)) for seed in range(400)]
         wrong = [answer for answer in taught if answer != question.truth]
-        assert (200 < len(wrong) < 280) if other else not wrong  # 0.6 of 400 are 240, 40 are four standard errors
+        assert (265 < len(wrong) < 335) if other else not wrong  # 0.75 of 400 are 300, four standard errors are 35
         assert {*wrong} <= {Answer(choices=frozenset(other or ""))}
 
 
