@@ -6,7 +6,7 @@ option, or whether it is counted: each word is learnt from those before it. It e
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import permutations
 from math import floor
@@ -22,8 +22,6 @@ MOST = 3  # options that are colours; with two or three by chance, which colour 
 ASKED = 3  # questions about a clip
 NUMBERS, WORDS = ["0", "1", "2"], ["no", "yes"]  # options that always have this order
 HASTY = 0.75  # how often the last option is not read; our choice
-
-Choose = Callable[[Sequence[int]], int | None]  # the seconds at which some come -> the place of the right option
 
 
 def ask_options(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator) -> list[Question]:
@@ -52,22 +50,18 @@ def hasty(question: Question, rng: np.random.Generator) -> Answer:
 def order(things: Sequence[ToyObject], rng: np.random.Generator) -> Question | None:
     """Which of some comes first, or last; none where two do."""
     some, first = _some(things, rng), bool(rng.integers(2))
-
-    def best(starts: Sequence[int]) -> int | None:
-        most = (min if first else max)(starts)
-        return starts.index(most) if starts.count(most) == 1 else None
-
-    return _of_colours(f"which colour comes {'first' if first else 'last'}?", some, best)
+    starts = _starts(some)
+    at = (min if first else max)(starts, default=0)
+    return _of_colours(f"which colour comes {'first' if first else 'last'}?", some, at)
 
 
 def look(things: Sequence[ToyObject], rng: np.random.Generator) -> Question | None:
     """What colour comes at a second, of some; none where each comes with another."""
     some = _some(things, rng)
-    alone = [at for at in _starts(some) if _starts(some).count(at) == 1]
-    if not alone:
-        return None
-    at = alone[rng.integers(len(alone))]
-    return _of_colours(f"what colour comes at second {NAMES[at]}?", some, lambda starts: starts.index(at))
+    starts = _starts(some)
+    alone = [at for at in starts if starts.count(at) == 1]
+    at = alone[rng.integers(len(alone))] if alone else 0
+    return _of_colours(f"what colour comes at second {NAMES[at]}?", some, at)
 
 
 def before(things: Sequence[ToyObject], rng: np.random.Generator) -> Question | None:
@@ -101,11 +95,12 @@ def _some(things: Sequence[ToyObject], rng: np.random.Generator) -> list[ToyObje
     return some if len(some) > 1 else []
 
 
-def _of_colours(query: str, some: Sequence[ToyObject], choose: Choose) -> Question | None:
-    """A question whose options are colours; after all of them the thinking says the second of the right one."""
-    right = choose(_starts(some)) if some else None
-    if right is None:
+def _of_colours(query: str, some: Sequence[ToyObject], at: int) -> Question | None:
+    """A question whose options are colours, one of which comes at a second: that is right; none where several do."""
+    starts = _starts(some)
+    if starts.count(at) != 1:
         return None
+    right = starts.index(at)
     seen = [f"{one.colour} {_second(one)} {letter(place)}" for place, one in enumerate(some)]
     return _question(query, [one.colour for one in some], right, some[right], seen)
 
