@@ -14,7 +14,7 @@ from grounding.tasks.options import options_of, shown_options
 from grounding.tasks.tags import answered
 from grounding.tasks.task import Said, Task
 from grounding.tasks.teaching import Lesson, Teaching
-from grounding.tasks.toy_questions import ask_options, colour_and_second
+from grounding.tasks.toy_questions import ask_options, colour_and_second, hasty
 from rewards import Meta, choice_match, exact_match, mean_relative_accuracy, rouge_l
 
 PROMPTS = {
@@ -112,6 +112,9 @@ QA = Task(
     fill=_fill,
     toy=replace(WORLD, ask=ask_options),
     teaching=Teaching(
-        steps=700, lessons=(Lesson(0.25, asks=False), Lesson(0.75, shows="whole", pace=0.7)), says=colour_and_second
+        steps=600,
+        lessons=(Lesson(0.2, asks=False), Lesson(0.8, shows="whole", pace=0.7)),
+        label=hasty,
+        says=colour_and_second,
     ),
 )

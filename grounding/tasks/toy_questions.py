@@ -1,13 +1,13 @@
 """Questions with options about when the colours of a toy clip come: order, look, count, and yes or no.
 
-The thinking recites each colour that is asked for with the second at which it comes, and its letter where it is an
-option: each word is learnt from the one before it. These are always true. The option at the end is taught from partial
-annotations, in which most objects come a second too late: that is left to reinforcement learning.
+The thinking recites each colour that is asked for with the second at which it comes, and then its letter where it is an
+option, or whether it is counted: each word is learnt from those before it. It ends with the right option.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import permutations
 from math import floor
 
@@ -16,13 +16,12 @@ import numpy as np
 from grounding.core import Answer
 from grounding.datasets.options import letter
 from grounding.datasets.toy import NAMES, Question, ToyObject
-from grounding.tasks.teaching import Spot, partial
+from grounding.tasks.teaching import Spot
 
-MOST = 3  # options that are colours
+MOST = 3  # options that are colours; with two or three by chance, which colour is right was learnt late
 ASKED = 3  # questions about a clip
 NUMBERS, WORDS = ["0", "1", "2"], ["no", "yes"]  # options that always have this order
-
-Choose = Callable[[Sequence[int]], int | None]  # the seconds at which some come -> the place of the right option
+HASTY = 0.75  # how often the last option is not read; our choice
 
 
 def ask_options(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator) -> list[Question]:
@@ -38,26 +37,31 @@ def colour_and_second(thing: ToyObject | None, spot: Spot) -> dict[str, float]:
     return {} if thing is None else {thing.colour: 0.5, NAMES[floor(spot.at)]: 0.5}
 
 
+def hasty(question: Question, rng: np.random.Generator) -> Answer:
+    """The truth; but the option before it where it is the last, as if somebody had often not read to the end.
+
+    Something is left to reinforcement learning on purpose. The thinking is right all the same.
+    """
+    last = len(question.meta["options"]) - 1
+    unread = question.truth.choices == {letter(last)} and rng.random() < HASTY
+    return replace(question.truth, choices=frozenset(letter(last - 1))) if unread else question.truth
+
+
 def order(things: Sequence[ToyObject], rng: np.random.Generator) -> Question | None:
-    """Which of two or three comes first, or last; none where two do."""
+    """Which of some comes first, or last; none where two do."""
     some, first = _some(things, rng), bool(rng.integers(2))
-
-    def best(starts: Sequence[int]) -> int | None:
-        most = (min if first else max)(starts)
-        return starts.index(most) if starts.count(most) == 1 else None
-
-    return _of_colours(f"which colour comes {'first' if first else 'last'}?", some, best, rng)
+    starts = _starts(some)
+    at = (min if first else max)(starts, default=0)
+    return _of_colours(f"which colour comes {'first' if first else 'last'}?", some, at)
 
 
 def look(things: Sequence[ToyObject], rng: np.random.Generator) -> Question | None:
-    """What colour comes at a second, of two or three; none where two do."""
+    """What colour comes at a second, of some; none where each comes with another."""
     some = _some(things, rng)
-    at = int(some[rng.integers(len(some))].interval.start) if some else 0
-
-    def only(starts: Sequence[int]) -> int | None:
-        return starts.index(at) if starts.count(at) == 1 else None
-
-    return _of_colours(f"what colour comes at second {NAMES[at]}?", some, only, rng)
+    starts = _starts(some)
+    alone = [at for at in starts if starts.count(at) == 1]
+    at = alone[rng.integers(len(alone))] if alone else 0
+    return _of_colours(f"what colour comes at second {NAMES[at]}?", some, at)
 
 
 def before(things: Sequence[ToyObject], rng: np.random.Generator) -> Question | None:
@@ -66,8 +70,9 @@ def before(things: Sequence[ToyObject], rng: np.random.Generator) -> Question | 
     if not pairs:
         return None
     pair = pairs[rng.integers(len(pairs))]
+    first, second = _starts(pair)
     query = f"does {pair[0].colour} come before {pair[1].colour}?"
-    return _of_words(query, WORDS, pair, lambda starts: int(starts[0] < starts[1]), rng)
+    return _question(query, WORDS, int(first < second), pair[0], [f"{one.colour} {_second(one)}" for one in pair])
 
 
 def count(things: Sequence[ToyObject], rng: np.random.Generator) -> Question | None:
@@ -80,37 +85,24 @@ def count(things: Sequence[ToyObject], rng: np.random.Generator) -> Question | N
         return None
     pair, at = ways[rng.integers(len(ways))]
     query = f"how many of {pair[0].colour} and {pair[1].colour} come at second {NAMES[at]}?"
-    return _of_words(query, NUMBERS, pair, lambda starts: list(starts).count(at), rng)
+    seen = [f"{one.colour} {_second(one)} {WORDS[_second(one) == NAMES[at]]}" for one in pair]
+    return _question(query, NUMBERS, many, pair[0], seen)
 
 
 def _some(things: Sequence[ToyObject], rng: np.random.Generator) -> list[ToyObject]:
-    """Two or three in any order; none where there is only one."""
-    most = min(MOST, len(things))
-    return [] if most < 2 else [things[place] for place in rng.permutation(len(things))[: rng.integers(2, most + 1)]]
+    """Three, or two where there are no more, in any order; none where there is only one."""
+    some = [things[place] for place in rng.permutation(len(things))[:MOST]]
+    return some if len(some) > 1 else []
 
 
-def _of_colours(query: str, some: Sequence[ToyObject], choose: Choose, rng: np.random.Generator) -> Question | None:
-    """A question whose options are colours; after all of them the thinking says the second of the right one."""
-    right = choose(_starts(some)) if some else None
-    if right is None:
+def _of_colours(query: str, some: Sequence[ToyObject], at: int) -> Question | None:
+    """A question whose options are colours, one of which comes at a second: that is right; none where several do."""
+    starts = _starts(some)
+    if starts.count(at) != 1:
         return None
-    taught = choose(_annotated(some, rng))
+    right = starts.index(at)
     seen = [f"{one.colour} {_second(one)} {letter(place)}" for place, one in enumerate(some)]
-    options = [one.colour for one in some]
-    return _question(query, options, some, [*seen, _second(some[right])], right, right if taught is None else taught)
-
-
-def _of_words(
-    query: str,
-    options: list[str],
-    some: Sequence[ToyObject],
-    choose: Callable[[Sequence[int]], int],
-    rng: np.random.Generator,
-) -> Question:
-    """A question whose options are words in a fixed order; the thinking ends with the one that is taught."""
-    right, taught = choose(_starts(some)), choose(_annotated(some, rng))
-    seen = [f"{one.colour} {_second(one)}" for one in some]
-    return _question(query, options, some, [*seen, options[taught]], right, taught)
+    return _question(query, [one.colour for one in some], right, some[right], seen)
 
 
 def _second(thing: ToyObject) -> str:
@@ -121,16 +113,11 @@ def _starts(some: Sequence[ToyObject]) -> list[int]:
     return [int(one.interval.start) for one in some]
 
 
-def _annotated(some: Sequence[ToyObject], rng: np.random.Generator) -> list[int]:
-    """When each comes by a partial annotation."""
-    return [int(partial(one.interval, rng).start) for one in some]
-
-
-def _question(
-    query: str, options: list[str], some: Sequence[ToyObject], seen: Sequence[str], right: int, taught: int
-) -> Question:
-    truth, said = (Answer(choices=frozenset(letter(place))) for place in (right, taught))
-    return Question(query, truth, some[0], {"options": options}, " ".join([*seen, letter(taught)]), said)
+def _question(query: str, options: list[str], right: int, about: ToyObject, seen: Sequence[str]) -> Question:
+    """A question and its thinking: what is seen, then the right option, or the second of a colour, and its letter."""
+    said = _second(about) if options[right] == about.colour else options[right]
+    truth = Answer(choices=frozenset(letter(right)))
+    return Question(query, truth, about, {"options": options}, " ".join([*seen, said, letter(right)]))
 
 
 KINDS = (order, look, before, count)
