@@ -180,7 +180,7 @@ class ToySource:
         own = questions[0]
         name = f"toy-{self.level}-{self.objects}-{number}"
         episode = {"episode": str(number // self.toy.takes)} if self.toy.takes > 1 else {}
-        meta = {**own.meta, **episode, "questions": questions, "objects": world}
+        meta = {**own.meta, **episode, "duration": SECONDS, "questions": questions, "objects": world}
         return Sample(name, f"toy:{number}", own.query, own.truth, meta)
 
     def scene(self, number: int) -> tuple[list[ToyObject], Sequence[Question]]:
@@ -241,7 +241,20 @@ class ToySamples(Sequence[Sample]):
         return self.source.sample(self.source.numbers[index])
 
 
-def make_world(rng: np.random.Generator, level: int, objects: int) -> list[ToyObject]:
+def some_stay(rng: np.random.Generator) -> tuple[int, int]:
+    """When an object comes and leaves, in steps."""
+    while True:
+        start, end = sorted(rng.integers(0, int(SECONDS / STEP) + 1, size=2))
+        if end - start > rng.integers(0, 2):  # half of those that would stay for one step only are drawn anew
+            return start, end
+
+
+def make_world(
+    rng: np.random.Generator,
+    level: int,
+    objects: int,
+    stay: Callable[[np.random.Generator], tuple[int, int]] = some_stay,
+) -> list[ToyObject]:
     """The objects of a clip, in drawing order: later ones hide earlier ones."""
     colours = rng.permutation(list(COLOURS))[:objects]
     picked = [(str(colour), str(rng.choice(SHAPES))) for colour in colours]
@@ -250,17 +263,21 @@ def make_world(rng: np.random.Generator, level: int, objects: int) -> list[ToyOb
     motions = rng.permutation(list(MOTIONS))
     ids = rng.permutation(ID_COUNT)[:objects] + 1
     lanes = rng.permutation(4)  # quarters of the frame, so that objects start apart
-    return [make_object(rng, int(ids[k]), *picked[k], str(motions[k]), int(lanes[k])) for k in range(objects)]
+    return [make_object(rng, int(ids[k]), *picked[k], str(motions[k]), int(lanes[k]), stay) for k in range(objects)]
 
 
-def make_object(rng: np.random.Generator, object_id: int, colour: str, shape: str, motion: str, lane: int) -> ToyObject:
+def make_object(
+    rng: np.random.Generator,
+    object_id: int,
+    colour: str,
+    shape: str,
+    motion: str,
+    lane: int,
+    stay: Callable[[np.random.Generator], tuple[int, int]] = some_stay,
+) -> ToyObject:
     """One object that starts in its quarter of the frame and moves by up to half of the frame."""
     radius = int(rng.integers(10, 14))
-    steps = int(SECONDS / STEP)
-    while True:
-        start, end = sorted(rng.integers(0, steps + 1, size=2))
-        if end - start > rng.integers(0, 2):  # half of those that would stay for one step only are drawn anew
-            break
+    start, end = stay(rng)
     middle = SIZE * (np.array([lane % 2, lane // 2]) * 2 + 1) / 4 + rng.uniform(-6, 6, size=2)
     direction = np.array(MOTIONS[motion], float)
     times = np.arange(int(SECONDS * FPS)) / FPS

@@ -9,6 +9,8 @@ from grounding.tasks.qa import QA
 from grounding.tasks.rvos import RVOS
 from grounding.tasks.stvg import STVG
 from grounding.tasks.task import Task
-from grounding.tasks.vtg import VTG
+from grounding.tasks.vtg import VTG, VTG_VISITS
 
 TASKS: dict[str, Task] = {task.name: task for task in (STVG, VTG, GQA, QA, BOX, PROGRESS, RVOS)}
+
+REPEATING: dict[str, Task] = {task.name: task for task in (VTG_VISITS,)}  # on the toy world where things come again

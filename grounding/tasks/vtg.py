@@ -15,10 +15,14 @@ from dataclasses import replace
 import numpy as np
 
 from grounding.core import Answer, Interval, LoadedSample, ParseFailure, Sample, UserError
-from grounding.datasets.toy import WORLD, Question, ToyObject, ask_where
+from grounding.core.samples import normalise_query
+from grounding.datasets.toy import COLOURS, NAMES, WORLD, Question, ToyObject, ask_where
+from grounding.datasets.toy_visits import VISITS
 from grounding.tasks.tags import answered, block_of
 from grounding.tasks.task import Said, Task
+from grounding.tasks.teaching import Lesson, Teaching
 from grounding.tasks.times import read_range, read_ranges, write_seconds
+from grounding.tasks.toy_questions import colour_and_second
 from rewards import Meta, segments_iou
 
 PROMPTS = {
@@ -38,6 +42,7 @@ SEVERAL = (
     "<think>your thoughts</think> <answer>A to B, A to B</answer>"
 )
 THRESHOLDS = (0.3, 0.5, 0.7)  # of R1@t and F1@t
+HALF = 0.75  # how often the warm-up teaches only the first half of one of several time ranges; our choice
 
 
 def parse(text: str) -> Said:
@@ -111,6 +116,32 @@ def ask(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator)
     return [replace(one, truth=Answer(one.truth.interval)) for one in ask_where(target, world, rng)]
 
 
+def halved(question: Question, rng: np.random.Generator) -> Answer:
+    """The truth, of whose time ranges most end in their middle, as if somebody had stopped too early.
+
+    Something is left to reinforcement learning on purpose. Ranges are only a second long, mostly, and to cut both ends
+    would leave two annotations of the same one nothing in common.
+    """
+    ranges = question.truth.intervals or ()
+    cut = [Interval(one.start, (one.start + one.end) / 2) if rng.random() < HALF else one for one in ranges]
+    return replace(question.truth, intervals=tuple(cut))
+
+
+def second_by_second(question: Question, taught: Answer) -> str:
+    """The words of the query, then for each second of the clip whether the truth holds in it: its colour, or `none`.
+
+    To name only the seconds in which it holds, in their order, was learnt late: what the tiny policy said was the
+    likeliest second to follow. So the truth is thought of, also where only a part of it is taught.
+    """
+    name = normalise_query(question.query).removeprefix("the ")
+    colour = next(word for word in name.split() if word in COLOURS)
+    ranges = question.truth.segments or ()
+    there = [any(one.start <= at < one.end for one in ranges) for at in range(len(NAMES))]
+    return " ".join(
+        [name, *(f"{second} {colour if seen else 'none'}" for second, seen in zip(NAMES, there, strict=True))]
+    )
+
+
 def _read(text: str, loaded: LoadedSample) -> Said:
     return parse(text) if loaded.sample.truth.intervals is None else parse_segments(text)
 
@@ -129,4 +160,17 @@ VTG = Task(
     measure=measure,
     fill=_fill,
     toy=replace(WORLD, ask=ask),
+)
+
+# On the toy world where things come again, or never.
+VTG_VISITS = replace(
+    VTG,
+    toy=VISITS,
+    teaching=Teaching(
+        steps=400,
+        lessons=(Lesson(0.25, asks=False), Lesson(0.15, pace=0.6), Lesson(0.6, shows="whole", pace=0.8)),
+        label=halved,
+        think=second_by_second,
+        says=colour_and_second,
+    ),
 )

@@ -17,8 +17,9 @@ from grounding.core import UserError, UserErrors
 from grounding.core.checks import LARGEST, plain, unknown
 from grounding.curriculum.table import CURRICULA, CurriculumConfig, check_curriculum, curriculum_of
 from grounding.tasks.asking import Asking
-from grounding.tasks.table import TASKS
-from grounding.training.data import DATA, DataConfig, check_data
+from grounding.tasks.table import REPEATING, TASKS
+from grounding.tasks.task import Task
+from grounding.training.data import DATA, DataConfig, ToyConfig, check_data
 from grounding.training.objectives import OBJECTIVES, ROLLOUTS
 from prompting import IdMarker
 from rewards import PRESETS, WeightedSum
@@ -252,9 +253,7 @@ def check(config: Config, processes: int = 1, *, shard: bool = False) -> None:
         UserErrors: With every mistake, a line each.
     """
     errors = [*_check_task(config), *_check_numbers(config), *_check_choices(config)]
-    if config.task.name in TASKS:
-        errors += check_data(config.data, TASKS[config.task.name])
-        errors += check_curriculum(config.curriculum, TASKS[config.task.name])
+    errors += _check_data(config)
     if config.trainer.prompts % processes:  # a group stays in one process
         errors.append(
             f"trainer.prompts must be a multiple of the {processes} processes, got {config.trainer.prompts}; "
@@ -278,7 +277,16 @@ def check(config: Config, processes: int = 1, *, shard: bool = False) -> None:
 def asking_of(config: Config) -> Asking:
     """What a run shows and asks."""
     marker, changes = IdMarker(config.marker.style, config.marker.size), curriculum_of(config.curriculum).changes
-    return Asking(TASKS[config.task.name], config.model.prompt, marker, changes)
+    return Asking(task_of(config), config.model.prompt, marker, changes)
+
+
+def task_of(config: Config) -> Task:
+    """What a run asks, on the toy world that its data chooses."""
+    return (REPEATING if _repeats(config) else TASKS)[config.task.name]
+
+
+def _repeats(config: Config) -> bool:
+    return isinstance(config.data, ToyConfig) and config.data.repeats
 
 
 def _check_task(config: Config) -> list[str]:
@@ -294,6 +302,15 @@ def _check_task(config: Config) -> list[str]:
     except UserError as error:
         return [f"task.weights or marker: {error}"]
     return [] if any(weights.values()) else ["task.weights must leave a reward that weighs more than 0, got none"]
+
+
+def _check_data(config: Config) -> list[str]:
+    if config.task.name not in TASKS:
+        return []
+    if _repeats(config) and config.task.name not in REPEATING:
+        return [f"data.repeats=true is for task={' or '.join(REPEATING)}, got task={config.task.name}; leave it out"]
+    task = task_of(config)
+    return [*check_data(config.data, task), *check_curriculum(config.curriculum, task)]
 
 
 def _check_numbers(config: Config) -> list[str]:

@@ -20,7 +20,8 @@ from grounding.datasets.jsonl import JsonlSource, open_jsonl
 from grounding.datasets.media import ClipOptions
 from grounding.datasets.problems import Problem
 from grounding.datasets.records import Cleaning
-from grounding.datasets.toy import FPS, HELD_OUT, PER_SEED, toy_source
+from grounding.datasets.toy import FPS, HELD_OUT, PER_SEED, ToySource, toy_source
+from grounding.datasets.toy_visits import FlawedSource
 from grounding.datasets.video_source import Progress, VideoSource, usable
 from grounding.tasks.task import Task
 
@@ -47,6 +48,9 @@ class ToyConfig(DataConfig):
     level: int = 1  # 1: all look different; 2: twins, told apart by motion or order
     objects: int = 3
     train_clips: int = 100_000
+    repeats: bool = False  # things come again, or never; a truth is a list of time ranges
+    partial: float = 0.0  # with repeats, share of the training clips whose annotation misses a time range
+    hard: float = 0.0  # share of the training clips that have twins and one object more
 
 
 @dataclass
@@ -178,6 +182,10 @@ def _cannot_use(name: str, task: Task) -> str:
 
 def _check_toy(data: ToyConfig, task: Task) -> list[str]:
     errors = [] if task.toy else [f"data=toy cannot ask what task={task.name} asks; choose other data"]
+    shares = {"partial": data.partial, "hard": data.hard}
+    errors += [f"data.{name} must be 0 to 1, got {plain(one)}" for name, one in shares.items() if not 0 <= one <= 1]
+    if data.partial and not data.repeats:
+        errors.append("data.partial leaves out one of several time ranges; give data.repeats=true, too")
     if not 1 <= data.train_clips <= MOST_CLIPS:
         errors.append(f"data.train_clips must be 1 to {MOST_CLIPS}, got {plain(data.train_clips)}")
     if data.eval_samples > len(HELD_OUT):
@@ -224,6 +232,8 @@ def open_sources(data: DataConfig, task: Task, seed: int, frame_pixels: int, pro
     """
     if isinstance(data, ToyConfig):
         train = _toy(data, task, PER_SEED * (seed + 1), data.train_clips)
+        if data.partial or data.hard:
+            train = FlawedSource(**vars(train), partial=data.partial, hard=data.hard)
         return Sources(train, _toy(data, task, HELD_OUT.start, data.eval_samples), [], [])
     training = _open_split(data, task, "train_split", frame_pixels, progress)
     same = isinstance(data, JsonlConfig) and data.train_split == data.eval_split and not data.merge_splits
@@ -250,7 +260,7 @@ def warmup_first_clip(seed: int) -> int:
     return PER_SEED * (seed + 1) + PER_SEED // 2
 
 
-def _toy(data: ToyConfig, task: Task, first: int, count: int) -> Source:
+def _toy(data: ToyConfig, task: Task, first: int, count: int) -> ToySource:
     return toy_source(first, count, level=data.level, objects=data.objects, fps=data.fps, toy=task.toy)
 
 

@@ -22,9 +22,8 @@ from grounding.policies.policy import Policy, VideoPrompt
 from grounding.policies.precision import Movement, too_still, train_in_float32
 from grounding.policies.shared_prefix import log_probs, read_prompts
 from grounding.tasks.asking import Asked, Asking
-from grounding.tasks.table import TASKS
 from grounding.tasks.teaching import Lesson
-from grounding.training.config import Config
+from grounding.training.config import Config, task_of
 from grounding.training.data import warmup_first_clip
 from grounding.training.learning import Phase, Place, Work
 from grounding.training.lessons import Says, last_frames, naming_loss, turns_of, two_frames
@@ -86,7 +85,7 @@ def run_warmup(policy: Policy, work: Work, place: Place, phase: Phase) -> Policy
 def warmup_steps(config: Config) -> int:
     """As many as the configuration says, else the task."""
     steps = config.warmup.max_steps
-    return TASKS[config.task.name].teaching.steps if steps is None else steps
+    return task_of(config).teaching.steps if steps is None else steps
 
 
 def warm_up(

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from grounding.core import Answer, Clip, Interval, LoadedSample, Masklets, ParseFailure, Sample, UserError
-from grounding.tasks.vtg import VTG, measure, pairs
+from grounding.datasets.toy import Question, toy_source
+from grounding.tasks.vtg import HALF, VTG, VTG_VISITS, halved, measure, pairs
 
 
 def some(*bounds: tuple[float, float]) -> Answer:
@@ -84,3 +85,21 @@ def test_a_truth_without_times_is_an_error() -> None:
     for act in (lambda: measure(some(), Answer()), lambda: VTG.say(Answer(), "")):
         with pytest.raises(UserError, match="an interval or intervals"):
             act()
+
+
+def test_most_ranges_are_taught_up_to_their_middle_and_thought_of_to_their_end() -> None:
+    world = toy_source(7_700_000_000, 1, toy=VTG_VISITS.toy).samples[0].meta["objects"]
+    question = Question("the red circle", some((0, 1), (2, 4)), world[0])
+    taught = [halved(question, np.random.default_rng(seed)) for seed in range(100)]
+    assert {one.intervals for one in taught} == {
+        some(first, second).intervals for first in ((0, 1), (0, 0.5)) for second in ((2, 4), (2, 3))
+    }
+    ends = [one.end for answer in taught for one in answer.intervals or ()]
+    assert 200 * HALF - 25 < sum(end in (0.5, 3) for end in ends) < 200 * HALF + 25
+    assert halved(replace(question, truth=some()), np.random.default_rng(0)) == some()
+    text = VTG_VISITS.say(some((0, 0.5), (2, 3)), VTG_VISITS.teaching.think(question, some((0, 0.5), (2, 3))))
+    assert text == "<think>red circle zero two three</think> <answer>0.0 to 0.5, 2.0 to 3.0</answer>"
+
+
+def test_the_lessons_of_the_world_with_visits_fill_its_warm_up() -> None:
+    assert sum(lesson.share for lesson in VTG_VISITS.teaching.lessons) == pytest.approx(1)

@@ -13,8 +13,9 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from grounding.core import UserErrors
+from grounding.tasks.vtg import VTG, VTG_VISITS
 from grounding.training import config as config_module
-from grounding.training.config import Config, TaskConfig, check, register, weights_of
+from grounding.training.config import Config, TaskConfig, asking_of, check, register, weights_of
 from grounding.training.data import JsonlConfig, ToyConfig
 
 Compose = Callable[..., Config]
@@ -92,6 +93,12 @@ def test_jsonl_root_must_be_a_folder(composed: Compose, tmp_path: Path) -> None:
     assert "data.root must be a folder" in errors[0]
 
 
+def test_the_data_choose_the_toy_world(composed: Compose) -> None:
+    repeats, usual = composed("task=vtg", "data.repeats=true", "data.partial=0.3"), composed("task=vtg")
+    check(repeats)
+    assert (asking_of(repeats).task, asking_of(usual).task) == (VTG_VISITS, VTG)
+
+
 def test_every_mistake_is_told_at_once(composed: Compose) -> None:
     errors = mistakes(
         composed(
@@ -138,6 +145,10 @@ WHOLE = [
         ("objective.lr=inf", ["objective.lr"]),
         ("data.level=3", ["data", "levels 1 and 2", "3"]),
         ("data.objects=9", ["data", "objects", "9"]),
+        ("data.repeats=true", ["data.repeats=true is for task=vtg, got task=stvg; leave it out"]),
+        ("data.partial=0.3", ["data.partial", "data.repeats=true"]),
+        ("data.hard=1.5", ["data.hard must be 0 to 1, got 1.5"]),
+        ("data.hard=nan", ["data.hard must be 0 to 1, got nan"]),
         ("data.fps=30", ["data", "frames a second", "30"]),
         ("data.eval_samples=1000001", ["data.eval_samples", "1000000"]),
         ("data.train_clips=1000001", ["data.train_clips", "1000000"]),

@@ -18,10 +18,11 @@ from grounding.datasets.jsonl import JsonlSource
 from grounding.datasets.records import Cleaning
 from grounding.datasets.toy import HELD_OUT, PER_SEED, ToySource, toy_source
 from grounding.datasets.toy_export import export_toy
+from grounding.datasets.toy_visits import FlawedSource
 from grounding.datasets.video_source import VideoSource
 from grounding.tasks.box import BOX
 from grounding.tasks.stvg import STVG
-from grounding.tasks.vtg import VTG
+from grounding.tasks.vtg import VTG, VTG_VISITS
 from grounding.training.data import (
     DATA,
     CleaningConfig,
@@ -219,6 +220,16 @@ def test_the_toy_world_is_as_configured() -> None:
     for source in (sources.train, sources.held_out):
         assert (source.level, source.objects, source.fps) == (2, 4, 1.0)  # type: ignore[attr-defined]
     assert sources.skipped == []
+
+
+def test_only_training_clips_have_flaws() -> None:
+    toy = ToyConfig(repeats=True, partial=0.3, hard=0.2, train_clips=50)
+    sources = open_sources(toy, VTG_VISITS, 0, PIXELS)
+    assert isinstance(sources.train, FlawedSource) and (sources.train.partial, sources.train.hard) == (0.3, 0.2)
+    assert sources.train.numbers == numbers(
+        open_sources(replace(toy, partial=0.0, hard=0.0), VTG_VISITS, 0, PIXELS).train
+    )
+    assert type(sources.held_out) is ToySource and sources.held_out.toy is VTG_VISITS.toy
 
 
 def test_a_source_nobody_knows_is_our_fault() -> None:
