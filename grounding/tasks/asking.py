@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grounding.core import Clip, LoadedSample, Sample, UserTurn
+from grounding.core import Clip, LoadedSample, Masklets, Sample, UserTurn
 from grounding.core.seeds import generator
 from grounding.tasks.task import Task
 from prompting import IdMarker
@@ -86,3 +86,9 @@ class Asking:
     def ask(self, sample: Sample) -> str:
         """The words of the user's turn about a sample."""
         return self.task.prompt(sample, self.kind)
+
+
+def without_video(sample: Sample) -> LoadedSample:
+    """The sample with a black frame for its video: all that it takes to read an answer to most questions."""
+    clip = Clip(np.zeros((1, 28, 28, 3), np.uint8), np.zeros(1), 1.0, (28, 28), 1.0)
+    return LoadedSample(sample, clip, Masklets((28, 28), 1.0, np.zeros(1), {}))

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from grounding.core import Clip, LoadedSample, Masklets, ParseFailure, Sample, Source, UserError
+from grounding.core import Clip, LoadedSample, ParseFailure, Sample, Source, UserError
 from grounding.core.samples import normalise_query
 from grounding.datasets.toy import ToySource
 from grounding.policies.policy import Policy, VideoPrompt, pad_tokens
-from grounding.tasks.asking import Asked, Asking, Moment
+from grounding.tasks.asking import Asked, Asking, Moment, without_video
 from grounding.training.examples import MOST_BROKEN
 
 
@@ -143,7 +143,7 @@ def check_given(source: Source, asking: Asking) -> dict[str, str]:
         return {}
     wrong: dict[str, str] = {}
     for sample in source.samples:
-        if isinstance(sample.meta.get("completion"), str) and _unreadable(asking, _unseen(sample)):
+        if isinstance(sample.meta.get("completion"), str) and _unreadable(asking, without_video(sample)):
             try:
                 gold_text(asking, source.load(sample))
             except UserError as error:
@@ -153,12 +153,6 @@ def check_given(source: Source, asking: Asking) -> dict[str, str]:
 
 def _unreadable(asking: Asking, loaded: LoadedSample) -> bool:
     return isinstance(asking.task.read(loaded.sample.meta["completion"], loaded), ParseFailure)
-
-
-def _unseen(sample: Sample) -> LoadedSample:
-    """The sample with a black frame for its video."""
-    clip = Clip(np.zeros((1, 28, 28, 3), np.uint8), np.zeros(1), 1.0, (28, 28), 1.0)
-    return LoadedSample(sample, clip, Masklets((28, 28), 1.0, np.zeros(1), {}))
 
 
 @dataclass(frozen=True)
