@@ -25,6 +25,7 @@ import numpy as np
 from grounding.core import Clip, Interval, LoadedSample, ParseFailure, Sample, Source, UserError, UserTurn
 from grounding.core.checks import shown, unknown, within
 from grounding.core.seeds import generator
+from grounding.curriculum.masking import blank
 from grounding.curriculum.replies import Backend, Request, replies, request_key, silent
 from grounding.curriculum.votes import Found, Margin, clipped, near, outside, pieces, voted
 from grounding.datasets.cut import cut
@@ -300,9 +301,5 @@ def with_one_hidden(probe: Probe) -> Probe:
 
 
 def blanked(loaded: LoadedSample, spans: Sequence[Interval]) -> LoadedSample:
-    """The sample with the frames of some time ranges in the clip's mean colour; times stay as they are."""
-    clip = loaded.clip
-    blank = [any(one.start <= at < one.end for one in spans) for at in clip.pts]
-    frames = clip.frames.copy()
-    frames[blank] = np.round(clip.frames.mean(axis=(0, 1, 2))).astype(np.uint8)
-    return replace(loaded, clip=clip.with_frames(frames))
+    """The sample without the frames of some time ranges, see `masking.blank`."""
+    return blank(loaded, np.array([any(one.start <= at < one.end for one in spans) for at in loaded.clip.pts]))

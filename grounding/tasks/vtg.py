@@ -173,7 +173,7 @@ VTG_VISITS = replace(
     VTG,
     toy=VISITS,
     teaching=Teaching(
-        steps=450,
+        steps=400,
         lessons=(Lesson(0.25, asks=False), Lesson(0.15, pace=0.6), Lesson(0.6, shows="whole", pace=0.8)),
         label=halved,
         think=second_by_second,

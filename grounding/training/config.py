@@ -332,7 +332,8 @@ def _check_data(config: Config) -> list[str]:
         return []
     if _repeats(config) and config.task.name not in REPEATING:
         return [f"data.repeats=true is for task={' or '.join(REPEATING)}, got task={config.task.name}; leave it out"]
-    return [*check_data(config.data, task_of(config)), *check_curriculum(config.curriculum, task_of(config))]
+    task = task_of(config)
+    return [*check_data(config.data, task), *check_curriculum(config.curriculum, task)]
 
 
 def _check_numbers(config: Config) -> list[str]:
