@@ -205,7 +205,8 @@ class Agent:
         spans, duration = sample.truth.segments, sample.meta.get("duration")
         if spans is None:
             raise UserError(f"sample {sample.id} says no time, so nothing outside of it can be looked for")
-        length = float(duration) if type(duration) in (int, float) else self.source.load(sample).clip.duration
+        known = isinstance(duration, (int, float)) and not isinstance(duration, bool)
+        length = float(duration) if known else self.source.load(sample).clip.duration
         return Probe(place, sample.id, tuple(merged(spans)), length)
 
     def _looked_at(self, probe: Probe) -> list[Interval]:

@@ -19,8 +19,11 @@ from __future__ import annotations
 
 from grounding.experiments.experiment import Experiment
 
-# Toy clips last four seconds and change each second, so nothing can be left out around a time range.
-TOY = ("data.repeats=true", "reflection.margin=0", "reflection.margin_share=0", "reflection.least=1")
+# Toy clips last four seconds and change each second, so no margin is left around a time range.
+TOY = (
+    *("data.repeats=true", "reflection.margin=0", "reflection.margin_share=0"),
+    *("reflection.least=1", "reflection.found=0.5", "reflection.found_share=0"),
+)
 
 VIDEOTG_R1 = Experiment(
     name="videotg_r1",

@@ -50,7 +50,7 @@ class ToyConfig(DataConfig):
     train_clips: int = 100_000
     repeats: bool = False  # things come again, or never; a truth is a list of time ranges
     partial: float = 0.0  # with repeats, share of the training clips whose annotation misses a time range
-    hard: float = 0.0  # share of the training clips that have twins and one object more
+    hard: float = 0.0  # share of the clips that have twins and one object more, also of the held-out ones
 
 
 @dataclass
@@ -231,9 +231,7 @@ def open_sources(data: DataConfig, task: Task, seed: int, frame_pixels: int, pro
         UserErrors: With every broken row.
     """
     if isinstance(data, ToyConfig):
-        train = _toy(data, task, PER_SEED * (seed + 1), data.train_clips)
-        if data.partial or data.hard:
-            train = FlawedSource(**vars(train), partial=data.partial, hard=data.hard)
+        train = _toy(data, task, PER_SEED * (seed + 1), data.train_clips, data.partial)
         return Sources(train, _toy(data, task, HELD_OUT.start, data.eval_samples), [], [])
     training = _open_split(data, task, "train_split", frame_pixels, progress)
     same = isinstance(data, JsonlConfig) and data.train_split == data.eval_split and not data.merge_splits
@@ -260,8 +258,9 @@ def warmup_first_clip(seed: int) -> int:
     return PER_SEED * (seed + 1) + PER_SEED // 2
 
 
-def _toy(data: ToyConfig, task: Task, first: int, count: int) -> ToySource:
-    return toy_source(first, count, level=data.level, objects=data.objects, fps=data.fps, toy=task.toy)
+def _toy(data: ToyConfig, task: Task, first: int, count: int, partial: float = 0.0) -> ToySource:
+    source = toy_source(first, count, level=data.level, objects=data.objects, fps=data.fps, toy=task.toy)
+    return FlawedSource(**vars(source), partial=partial, hard=data.hard) if partial or data.hard else source
 
 
 def _open_split(
