@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -20,10 +21,12 @@ from grounding.core.masklets import Masklets
 from grounding.core.seeds import generator
 from grounding.datasets.cut import cut
 from grounding.datasets.toy import ToySamples
-from grounding.policies.families import MERGED
-from grounding.policies.policy import Policy
+from grounding.policies.settings import MERGED
 from grounding.tasks.asking import Moment
 from grounding.tasks.task import Task
+
+if TYPE_CHECKING:  # it brings torch, and options must be read quickly
+    from grounding.policies.policy import Policy
 
 OFF = "none"
 LATEST = 0.6  # of a run: the last 40 % of its steps show everything

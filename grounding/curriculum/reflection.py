@@ -223,7 +223,7 @@ class Agent:
         ranges = probe.annotated if self.config.mode == "mask" else (part,)
         done = [self.config.mode, [[float(one.start), float(one.end)] for one in ranges]]
         key = request_key(self.source, self._sample(probe), self.asking, done)
-        return Request(key, partial(self._turn, probe, part))
+        return Request(key, partial(self._turn, probe, part), f"sample {probe.id}")
 
     def _turn(self, probe: Probe, part: Interval) -> UserTurn:
         sample = self._sample(probe)

@@ -16,11 +16,11 @@ import torch
 from transformers.video_utils import VideoMetadata
 
 from grounding.core import Clip
+from grounding.policies.settings import MERGED
 from grounding.tracking.versions import by_video
 
 TEXT, IMAGE, VIDEO = 0, 1, 2  # transformers' types of tokens
 MILLISECONDS = 1000
-MERGED = 2  # sampled frames in a temporal patch
 
 
 class Qwen25VL:

@@ -18,10 +18,10 @@ from transformers import AutoModelForImageTextToText
 from grounding.core import Clip, UserError, UserTurn
 from grounding.core.checks import within
 from grounding.policies import gated_mlp, linear, rms_norm, text_layers, vision_tower
-from grounding.policies.families import FAMILIES, MERGED, Qwen25VL
+from grounding.policies.families import FAMILIES, Qwen25VL
 from grounding.policies.pixels import BYTES, normalize_patches
 from grounding.policies.saving import whole_folder
-from grounding.policies.settings import check_settings
+from grounding.policies.settings import MERGED, check_settings
 from grounding.policies.templates import chat_around, chat_between, filled
 from grounding.tracking.loading import load_model, load_processor, model_errors, reason
 

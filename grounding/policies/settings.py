@@ -9,6 +9,7 @@ from typing import Any
 from grounding.core import UserError
 from grounding.core.checks import shown
 
+MERGED = 2  # sampled frames in a temporal patch, of all families
 POSITIVE = {  # of the language model or the tower, where they have them
     "hidden_size",
     "intermediate_size",

@@ -17,8 +17,8 @@ from torch.nn import functional
 from grounding.core import Answer, Clip, Interval, LoadedSample
 from grounding.core.seeds import generator
 from grounding.datasets.toy import ToyObject, toy_source
-from grounding.policies.families import MERGED
 from grounding.policies.policy import Policy, VideoPrompt
+from grounding.policies.settings import MERGED
 from grounding.tasks.asking import Asked, Asking
 from grounding.tasks.teaching import Spot
 from grounding.training.talks import Turn
