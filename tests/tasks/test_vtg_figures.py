@@ -93,9 +93,9 @@ def test_a_truth_without_times_is_an_error() -> None:
             act()
 
 
-def test_most_ranges_are_taught_up_to_their_middle_and_thought_of_to_their_end() -> None:
+def test_most_ranges_are_taught_up_to_their_middle_and_all_seconds_are_thought_of() -> None:
     world = toy_source(7_700_000_000, 1, toy=VTG_VISITS.toy).samples[0].meta["objects"]
-    question = Question("the red circle", some((0, 1), (2, 4)), world[0])
+    question = Question("The circle in red that moves left.", some((0, 1), (2, 4)), world[0])
     taught = [halved(question, np.random.default_rng(seed)) for seed in range(100)]
     assert {one.intervals for one in taught} == {
         some(first, second).intervals for first in ((0, 1), (0, 0.5)) for second in ((2, 4), (2, 3))
@@ -104,7 +104,12 @@ def test_most_ranges_are_taught_up_to_their_middle_and_thought_of_to_their_end()
     assert 200 * HALF - 25 < sum(end in (0.5, 3) for end in ends) < 200 * HALF + 25
     assert halved(replace(question, truth=some()), np.random.default_rng(0)) == some()
     text = VTG_VISITS.say(some((0, 0.5), (2, 3)), VTG_VISITS.teaching.think(question, some((0, 0.5), (2, 3))))
-    assert text == "<think>red circle zero two three</think> <answer>0.0 to 0.5, 2.0 to 3.0</answer>"
+    assert text == (
+        "<think>circle in red that moves left zero red one none two red three red</think> "
+        "<answer>0.0 to 0.5, 2.0 to 3.0</answer>"
+    )
+    never = replace(question, truth=some())
+    assert VTG_VISITS.teaching.think(never, some()).endswith(" zero none one none two none three none")
 
 
 def test_the_lessons_of_the_world_with_visits_fill_its_warm_up() -> None:
