@@ -13,7 +13,6 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from math import ceil
@@ -196,17 +195,16 @@ class Agent:
         begin, parts = time.perf_counter(), [self._parts(probe) for probe in probes]
         requests = [self._request(probe, part) for probe, own in zip(probes, parts, strict=True) for part in own]
         count = self.config.replies
-        with closing(replies(requests, count, self.backend, self.store, self._told())) as texts:
-            for probe, own in zip(probes, parts, strict=True):
-                yield self._verdict(probe, [(part, next(texts)) for part in own])
+        texts = replies(requests, count, self.backend, self.store, self._told())
+        for probe, own in zip(probes, parts, strict=True):
+            yield self._verdict(probe, [(part, next(texts)) for part in own])
         self.cost["seconds"] += time.perf_counter() - begin
 
     def _probe(self, place: int, sample: Sample) -> Probe:
         spans, duration = sample.truth.segments, sample.meta.get("duration")
         if spans is None:
             raise UserError(f"sample {sample.id} says no time, so nothing outside of it can be looked for")
-        known = isinstance(duration, (int, float)) and not isinstance(duration, bool)
-        length = float(duration) if known else self.source.load(sample).clip.duration
+        length = float(duration) if isinstance(duration, int | float) else self.source.load(sample).clip.duration
         return Probe(place, sample.id, tuple(merged(spans)), length)
 
     def _looked_at(self, probe: Probe) -> list[Interval]:
