@@ -19,6 +19,7 @@ from grounding.core.checks import plain, unknown
 from grounding.core.intervals import frame_midpoints, nearest_frames
 from grounding.core.masklets import Masklets
 from grounding.core.seeds import generator
+from grounding.curriculum.difficulty import BUCKETS
 from grounding.datasets.cut import cut
 from grounding.datasets.toy import ToySamples
 from grounding.policies.settings import MERGED
@@ -213,6 +214,7 @@ def without(loaded: LoadedSample, hidden: np.ndarray, instead: np.ndarray | None
 def check_masking(config: MaskingConfig, task: Task) -> list[str]:
     """What cannot work, a line each."""
     choices = [("shape", config.shape, (OFF, *SHAPES)), ("fill", config.fill, FILLS)]
+    choices += [("buckets", one, BUCKETS) for one in config.buckets or ()]
     rules = [
         ("r0", config.r0, 0 < config.r0 < 1, f"in (0, 1); curriculum.mask.shape={OFF} hides nothing"),
         ("p_end", config.p_end, 0 < config.p_end <= LATEST, f"in (0, {LATEST:g}]: the last 40 % of a run show all"),
