@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ class Seeing:
 
     mistakes: bool = False  # whether it says so of all other seconds instead
     identity: str = "seeing"
+    spent: Mapping[str, float] = field(default_factory=lambda: {"read": 7})
 
     def ask(self, requests: Sequence[Request], count: int) -> Iterator[tuple[int, Sequence[str]]]:
         for place, request in enumerate(requests):
@@ -68,7 +69,7 @@ def test_who_sees_all_finds_what_is_missing(agent: Callable[..., Agent], tmp_pat
     assert report["recall"] >= 0.9 and report["true_recall"] >= 0.8
     assert report["labels"]["partial"] == round(report["true_recall"] * missing)
     assert sum(report["labels"].values()) == 40 and set(report["cost"]) == {
-        *("requests", "known", "replies", "frames", "seconds")
+        *("requests", "known", "replies", "frames", "seconds", "read")
     }
     assert report["settings"]["mode"] == "mask" and report["calibration"]["items"] > 5
     assert said[0].startswith("reflection has a precision of 1.000 and a recall of") and len(said) == 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,7 @@ class Scripted:
     say: Callable[[UserTurn], Sequence[str]]
     identity: str = "script"
     asked: list[UserTurn] = field(default_factory=list)
+    spent: Mapping[str, float] = field(default_factory=dict)
 
     def ask(self, requests: Sequence[Request], count: int) -> Iterator[tuple[int, Sequence[str]]]:
         for place, request in enumerate(requests):

@@ -222,14 +222,16 @@ def test_the_toy_world_is_as_configured() -> None:
     assert sources.skipped == []
 
 
-def test_only_training_clips_have_flaws() -> None:
+def test_only_training_clips_are_annotated_in_part_but_others_are_as_hard() -> None:
     toy = ToyConfig(repeats=True, partial=0.3, hard=0.2, train_clips=50)
     sources = open_sources(toy, VTG_VISITS, 0, PIXELS)
     assert isinstance(sources.train, FlawedSource) and (sources.train.partial, sources.train.hard) == (0.3, 0.2)
     assert sources.train.numbers == numbers(
         open_sources(replace(toy, partial=0.0, hard=0.0), VTG_VISITS, 0, PIXELS).train
     )
-    assert type(sources.held_out) is ToySource and sources.held_out.toy is VTG_VISITS.toy
+    assert isinstance(sources.held_out, FlawedSource) and sources.held_out.toy is VTG_VISITS.toy
+    assert (sources.held_out.partial, sources.held_out.hard) == (0.0, 0.2)
+    assert type(open_sources(replace(toy, hard=0.0), VTG_VISITS, 0, PIXELS).held_out) is ToySource
 
 
 def test_a_source_nobody_knows_is_our_fault() -> None:
