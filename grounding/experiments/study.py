@@ -11,8 +11,9 @@ import multiprocessing
 import os
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from omegaconf import OmegaConf
 from scipy.stats import t as students
@@ -54,13 +55,15 @@ class Run:
 
     Args:
         out: Its folder.
-        options: All of its options but `out` and `resume`.
+        options: All of its options but paths, which may hold signs that an option may not.
         threads: How many it computes with.
+        start: The model that it begins from, if it does not build one.
     """
 
     out: Path
     options: tuple[str, ...]
     threads: int
+    start: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -98,11 +101,7 @@ def run_study(study: Study, folder: Path, jobs: int = 2) -> list[Reached]:
     threads = max(1, (os.cpu_count() or 1) // jobs)
     starts = [Run(start_of(folder, seed), (*options_of(study, seed), *study.start), threads) for seed in study.seeds]
     runs = [
-        Run(
-            folder / f"{arm}-{seed}",
-            (*options_of(study, seed), f"model.path={start_of(folder, seed) / 'model'}", *own),
-            threads,
-        )
+        Run(folder / f"{arm}-{seed}", (*options_of(study, seed), *own), threads, start_of(folder, seed) / "model")
         for seed in study.seeds
         for arm, own in study.arms.items()
     ]
@@ -139,7 +138,10 @@ def go(run: Run) -> UserError | None:
     register()
     try:
         with within(str(run.out)):
-            train(OmegaConf.to_object(composed([*run.options, f"out={run.out}", "resume=latest"], HINT)))  # type: ignore[arg-type]
+            config: Any = OmegaConf.to_object(composed(run.options, HINT))
+            if run.start:
+                config = replace(config, model=replace(config.model, path=str(run.start)))
+            train(replace(config, out=str(run.out), resume="latest"))
     except UserError as error:
         return error
     return None

@@ -19,7 +19,7 @@ STUDY = Study(
     name="try",
     options=SMALL,
     start=("stages=[]",),
-    arms={"one": ("stages=[grpo]", "trainer.max_steps=1"), "two": ("stages=[grpo]", "trainer.max_steps=2")},
+    arms={"one": ("stages=[grpo]", "trainer.max_steps=1"), "two, more": ("stages=[grpo]", "trainer.max_steps=2")},
     seeds=(0, 1),
     metric="mIoU",
 )
@@ -70,14 +70,14 @@ def test_the_table_holds_each_arm_against_the_first() -> None:
 
 @pytest.mark.slow
 def test_a_study_runs_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    wrong = replace(STUDY, arms={**STUDY.arms, "two": ("stages=[grpo]", "trainer.max_steps=-2")}, seeds=(0,))
-    with pytest.raises(UserError, match=r"two-0: .*trainer\.max_steps must be 0 or more, got -2"):
+    wrong = replace(STUDY, arms={**STUDY.arms, "two, more": ("stages=[grpo]", "trainer.max_steps=-2")}, seeds=(0,))
+    with pytest.raises(UserError, match=r"two, more-0: .*trainer\.max_steps must be 0 or more, got -2"):
         run_study(wrong, tmp_path, jobs=1)
     made = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/summary.json")}
     assert {path.parent.name for path in made} == {"start-0", "one-0"}
     reached = run_study(replace(STUDY, seeds=(0,)), tmp_path, jobs=1)
-    assert [one.arm for one in reached] == ["one", "two"]
+    assert [one.arm for one in reached] == ["one", "two, more"]
     assert all(path.stat().st_mtime_ns == then for path, then in made.items())
     assert reached[0].operations[0] < reached[1].operations[0]
-    assert "| two |" in (tmp_path / "table.md").read_text()
+    assert "| two, more |" in (tmp_path / "table.md").read_text()
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
