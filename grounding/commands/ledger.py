@@ -90,6 +90,7 @@ def ledger(folder: Path, config: Config, policy: Policy) -> dict[str, Cost]:
     for part, file in REPORTS.items():
         if (folder / file).exists():
             costs[part] = judged(folder / file, weights)
+    costs["sft"] = supervised(phases.get("sft", {}), config, weights)
     costs |= rollouts_and_updates(phases.get("grpo", {}), config, weights)
     return {part: cost for part, cost in costs.items() if cost != Cost()}
 
@@ -102,6 +103,15 @@ def judged(report: Path, weights: Weights) -> Cost:
         for name in ("seconds", "frames", "patches", "read", "written")
     )
     return Cost(seconds, frames, read + written, _forward(weights, patches, read, written))
+
+
+def supervised(sft: Series, config: Config, weights: Weights) -> Cost:
+    """The stage `sft`, of what its steps logged; each answer is read with its video's prompt."""
+    frames, patches = _sum(sft, "vision/encoded_frames"), _sum(sft, "vision/encoded_patches")
+    read, written = _sum(sft, "prompt_tokens"), _sum(sft, "answer_tokens")
+    back = _forward(weights, 0.0 if config.model.freeze_vision else patches, read, written) * BACKWARD / FORWARD
+    operations = _forward(weights, patches, read, written) + back
+    return Cost(_sum(sft, "seconds/step"), frames, read + written, operations)
 
 
 def rollouts_and_updates(grpo: Series, config: Config, weights: Weights) -> dict[str, Cost]:

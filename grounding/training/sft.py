@@ -6,6 +6,7 @@ passes and processes.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -152,6 +153,7 @@ class SFTTrainer(Steady, AnswerLoss):
     ) -> None:
         self.ahead, self.draws = ahead, draws
         self._figures: dict[str, float] = {}
+        self._since = time.perf_counter()  # the last log
         super().__init__(policy=policy, cache=cache, args=args, train_dataset=draws, data_collator=ahead.ask, **options)
 
     def _get_train_sampler(self, dataset: Any = None) -> Rows:
@@ -171,9 +173,14 @@ class SFTTrainer(Steady, AnswerLoss):
         tokens = sum(int((one["owner"] > 0).sum()) for one in made)
         answers = sum(int(one["owner"].amax(1).sum()) for one in made)
         rows = sum(len(one["prompts"]) for one in made)
-        own = torch.tensor([tokens, answers, rows], device=self.args.device)
-        tokens, answers, rows = self.accelerator.reduce(own, reduction="sum").tolist()
-        self._figures = {"answer_tokens": tokens, "questions_per_row": answers / max(1, rows)}
+        read = sum(len(prompt.input_ids) for one in made for prompt in one["prompts"])
+        own = torch.tensor([tokens, answers, rows, read], device=self.args.device)
+        tokens, answers, rows, read = self.accelerator.reduce(own, reduction="sum").tolist()
+        self._figures = {
+            "answer_tokens": tokens,
+            "prompt_tokens": read,
+            "questions_per_row": answers / max(1, rows),
+        }
         return made, torch.tensor(tokens, device=self.args.device)
 
     def _pass(self, rows: Sequence[Drawn]) -> dict[str, Any]:
@@ -188,7 +195,11 @@ class SFTTrainer(Steady, AnswerLoss):
         }
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Log with the step's tokens and questions."""
+        """Log with the step's tokens, questions and seconds, and with what the tower encoded."""
         if "learning_rate" in logs:
-            logs |= self._figures
+            now, encoded = time.perf_counter(), self.policy.encoded
+            logs |= {**self._figures, "seconds/step": now - self._since}
+            logs |= {f"vision/encoded_{what}": encoded[what] for what in ("frames", "patches")}
+            self._since = now
+            encoded.clear()
         super().log(logs, start_time)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from grounding.commands.ledger import Cost, Weights, judged, rollouts_and_updates
+from grounding.commands.ledger import Cost, Weights, judged, rollouts_and_updates, supervised
 from grounding.core import UserError
 from grounding.training.config import Config, ModelConfig, ObjectiveConfig, TaskConfig, TrainerConfig
 from grounding.training.data import ToyConfig
@@ -68,3 +68,16 @@ def test_a_judge_says_what_it_cost(tmp_path: Path) -> None:
     report.write_text(json.dumps({"cost": {"seconds": "long"}}))
     with pytest.raises(UserError, match=r"seconds in .*difficulty\.json"):
         judged(report, WEIGHTS)
+
+
+def test_supervised_steps_read_and_learn() -> None:
+    steps = {
+        "vision/encoded_frames": [(1, 12.0), (2, 0.0)],
+        "vision/encoded_patches": [(1, 48.0), (2, 0.0)],
+        "prompt_tokens": [(1, 20.0), (2, 20.0)],
+        "answer_tokens": [(1, 30.0), (2, 10.0)],
+        "seconds/step": [(1, 2.0), (2, 1.0)],
+    }
+    # Forward, as above: 96,960 with the tower, 96,000 without; backward takes twice as many.
+    assert supervised(steps, config(), WEIGHTS) == Cost(3.0, 12.0, 80.0, 96_960.0 + 2 * 96_000.0)
+    assert supervised(steps, config(model=ModelConfig()), WEIGHTS).operations == 3 * 96_960.0
