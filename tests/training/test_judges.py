@@ -17,6 +17,7 @@ from grounding.curriculum.difficulty import DifficultyConfig
 from grounding.curriculum.reflection import ReflectionConfig
 from grounding.curriculum.replies import Request
 from grounding.curriculum.server import ServerBackend
+from grounding.datasets.toy import toy_source
 from grounding.policies.policy import Policy
 from grounding.training import judges
 from grounding.training.config import AgentConfig, Config, TaskConfig, check
@@ -123,5 +124,29 @@ def test_who_is_asked(config: Make, policy: Policy) -> None:
     assert (there.model, there.temperature, there.max_new_tokens, there.at_once) == ("some", 0.5, 6, 3)
     with pytest.raises(UserErrors, match=r"agent\.model is missing"):
         check(replace(made, agent=AgentConfig(url="http://localhost:1/v1")))
+    with pytest.raises(UserErrors, match=r"agent\.url: a server's URL must be like .* got 'foo'"):
+        check(replace(made, agent=AgentConfig(url="foo", model="m")))
+    with pytest.raises(UserErrors, match=r"agent\.model is of a server; give agent\.url"):
+        check(replace(made, agent=AgentConfig(model="m")))
     with pytest.raises(UserErrors, match=r"agent\.temperature must be 0 .* got -1"):
         check(replace(made, agent=AgentConfig(temperature=-1.0)))
+
+
+def test_a_task_without_times_is_refused_before_anything_trains(config: Make, tmp_path: Path) -> None:
+    made = replace(config(), task=TaskConfig("qa", "accuracy"), stages=["warmup", "reflect"], out=str(tmp_path / "run"))
+    with pytest.raises(UserError, match=r"reflect asks when, and answers to task=qa say no time"):
+        train(made)
+    assert not (tmp_path / "run" / "warmup").exists()
+
+
+def test_difficulties_that_are_not_all_there_are_named(judged: Callable[..., tuple[Path, list[Any]]]) -> None:
+    script = Script(*["<think>so</think> <answer>3 to 4</answer>"] * 2)
+    settings = DifficultyConfig(replies=2, dead=0.0)
+    folder, _ = judged(script, "difficulty", difficulty=settings)
+    file = folder / "difficulty.jsonl"
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:-3]))
+    source = toy_source(0, 8)
+    with pytest.raises(
+        UserError, match=r"difficulty\.jsonl has 5 lines, and .*difficulty\.json tells of 8; remove both"
+    ):
+        judges.samples_tried(source, Config(difficulty=settings), folder)
