@@ -50,14 +50,17 @@ class Judge:
 
 
 def check_times(work: Work) -> None:
-    """Refuse a task whose answers say no time.
+    """Refuse a task whose answers say no time, or no more than one where truths would get several.
 
     Raises:
         UserError: If it is one.
     """
-    task = work.asking.task
-    if not any({"interval", "intervals"} & set(need) for need in task.needs):
+    task, needed = work.asking.task, {part for need in work.asking.task.needs for part in need}
+    if not {"interval", "intervals"} & needed:
         raise UserError(f"the stage reflect asks when, and answers to task={task.name} say no time; leave it out")
+    if work.config.reflection.action == "extend" and "intervals" not in needed:
+        several = f"reflection.action=extend gives truths several time ranges, and task={task.name} takes one"
+        raise UserError(f"{several}; take drop or downweight")
 
 
 def look_outside(policy: Policy, work: Work, folder: Path, phase: runlog.Phase) -> None:

@@ -19,12 +19,16 @@ from grounding.curriculum.replies import Request
 from grounding.curriculum.server import ServerBackend
 from grounding.datasets.toy import toy_source
 from grounding.policies.policy import Policy
+from grounding.tasks.asking import Asking
+from grounding.tasks.stvg import STVG
+from grounding.tasks.vtg import VTG
 from grounding.training import judges
 from grounding.training.config import AgentConfig, Config, TaskConfig, check
 from grounding.training.data import ToyConfig
 from grounding.training.judges import backend_of
 from grounding.training.learning import Phase, Place, Work
 from grounding.training.stages import STAGES, Stage
+from prompting import IdMarker
 
 Make = Callable[..., Config]
 
@@ -150,3 +154,14 @@ def test_difficulties_that_are_not_all_there_are_named(judged: Callable[..., tup
         UserError, match=r"difficulty\.jsonl has 5 lines, and .*difficulty\.json tells of 8; remove both"
     ):
         judges.samples_tried(source, Config(difficulty=settings), folder)
+
+
+def test_truths_of_one_time_range_are_not_extended() -> None:
+    # A tube has one time range; what only says when may have several.
+    work = Work(
+        Config(reflection=ReflectionConfig(action="extend")), Asking(STVG, "short", IdMarker()), toy_source(0, 1)
+    )
+    with pytest.raises(UserError, match=r"several time ranges, and task=stvg takes one; take drop or downweight"):
+        judges.check_times(work)
+    judges.check_times(replace(work, asking=Asking(VTG, "short", IdMarker())))
+    judges.check_times(replace(work, config=Config()))
