@@ -137,7 +137,7 @@ def test_who_is_asked(config: Make, policy: Policy) -> None:
 
 
 def test_a_task_without_times_is_refused_before_anything_trains(config: Make, tmp_path: Path) -> None:
-    made = replace(config(), task=TaskConfig("qa", "accuracy"), stages=["warmup", "reflect"], out=str(tmp_path / "run"))
+    made = replace(config(), task=TaskConfig("qa", "what"), stages=["warmup", "reflect"], out=str(tmp_path / "run"))
     with pytest.raises(UserError, match=r"reflect asks when, and answers to task=qa say no time"):
         train(made)
     assert not (tmp_path / "run" / "warmup").exists()
