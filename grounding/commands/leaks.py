@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from grounding.commands.outcome import Tools
 from grounding.core.files import write_json
+from grounding.core.samples import normalise_query
 from grounding.curriculum.masking import Masking
 from grounding.evaluation.bootstrap import shown
 from grounding.evaluation.leak import Leak, leak
@@ -23,10 +24,14 @@ def probe_leak(policy: Policy, tools: Tools, when: str) -> None:
     if masking is None or file.exists():
         return
     config, source = tools.config, tools.sources.held_out
+    samples = [source.samples[index] for index in spread(len(source.samples), PROBED)]
+    if len({normalise_query(one.query) for one in samples}) < 2:
+        tools.log.say(f"no leak probe {when} training: all held-out samples ask the same")
+        return
     found = leak(
         policy,
         source,
-        [source.samples[index] for index in spread(len(source.samples), PROBED)],
+        samples,
         tools.asking,
         masking,
         config.seed,

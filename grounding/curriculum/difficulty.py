@@ -21,7 +21,7 @@ from grounding.core import Clip, ParseFailure, Sample, Source, UserError, UserTu
 from grounding.core.checks import shown, unknown, within
 from grounding.core.files import write_text
 from grounding.core.reading import parse_json, read_text
-from grounding.curriculum.replies import Backend, Request, replies, request_key
+from grounding.curriculum.replies import MOST, Backend, Request, replies, request_key
 from grounding.curriculum.selection import share
 from grounding.datasets.problems import Problem
 from grounding.tasks.asking import Asked, Asking
@@ -60,7 +60,7 @@ class DifficultyConfig:
 def check_difficulty(config: DifficultyConfig) -> list[str]:
     """What cannot work, a line each."""
     rules = [
-        ("replies", config.replies, config.replies >= 1, "at least 1"),
+        ("replies", config.replies, 1 <= config.replies <= MOST, f"1 to {MOST}"),
         ("dead", config.dead, 0 <= config.dead <= 1, "in [0, 1]"),
         ("hard", config.hard, 0 <= config.hard <= 1, "in [0, 1]"),
         ("easy", config.easy, config.hard <= config.easy <= 1, f"in [difficulty.hard, 1] = [{config.hard:g}, 1]"),

@@ -25,7 +25,7 @@ from grounding.core import Clip, Interval, LoadedSample, ParseFailure, Sample, S
 from grounding.core.checks import shown, unknown, within
 from grounding.core.seeds import generator
 from grounding.curriculum.masking import blank
-from grounding.curriculum.replies import Backend, Request, replies, request_key, silent
+from grounding.curriculum.replies import MOST, Backend, Request, replies, request_key, silent
 from grounding.curriculum.votes import Found, Margin, clipped, near, outside, pieces, voted
 from grounding.datasets.cut import cut
 from grounding.tasks.asking import Asking, without_video
@@ -70,7 +70,7 @@ def check_reflection(config: ReflectionConfig) -> list[str]:
     seconds = ("margin", "margin_share", "least", "found", "found_share")
     rules = [(name, getattr(config, name), 0 <= getattr(config, name) < 1e9, "0 or more") for name in seconds]
     rules += [
-        ("replies", config.replies, config.replies >= 1, "at least 1"),
+        ("replies", config.replies, 1 <= config.replies <= MOST, f"1 to {MOST}"),
         ("iou", config.iou, 0 < config.iou <= 1, "above 0 and at most 1"),
         ("agreement", config.agreement, 0 < config.agreement <= 1, "above 0 and at most 1"),
         ("precision", config.precision, 0 <= config.precision <= 1, "0 to 1"),

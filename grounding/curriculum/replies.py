@@ -17,6 +17,8 @@ from grounding.core import Sample, Source, UserError, UserTurn
 from grounding.curriculum.store import Texts, open_store
 from grounding.tasks.asking import Asking
 
+MOST = 10_000  # replies to a request that may be asked for: a slip of the keyboard must not ask for all memory
+
 
 @dataclass(frozen=True)
 class Request:

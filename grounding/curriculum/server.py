@@ -51,7 +51,7 @@ class ServerBackend:
     pause: float = 1.0
 
     def __post_init__(self) -> None:
-        _check_url(self.url)
+        check_url(self.url)
         rules = [
             ("temperature", self.temperature, self.temperature >= 0, ">= 0"),
             ("top_p", self.top_p, 0 < self.top_p <= 1, "in (0, 1]"),
@@ -101,7 +101,12 @@ def server_key() -> str | None:
     return key
 
 
-def _check_url(url: str) -> None:
+def check_url(url: str) -> None:
+    """Refuse what is no URL of a server, or holds secrets.
+
+    Raises:
+        UserError: Saying what is wrong.
+    """
     try:
         parts = urlsplit(url)
         right = parts.scheme in ("http", "https") and (parts.hostname or "").encode("idna") and parts.port != 0

@@ -26,6 +26,7 @@ from grounding.core.files import whole_file, write_text
 from grounding.core.reading import read_json
 
 HINT = "the study's file lists its options"
+MOST_JOBS = 256
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,8 @@ def run_study(study: Study, folder: Path, jobs: int = 2) -> list[Reached]:
     Raises:
         UserError: If a run cannot work; those that are complete stay.
     """
+    if not 1 <= jobs <= MOST_JOBS:
+        raise UserError(f"--jobs must be 1 to {MOST_JOBS}, got {jobs}")
     threads = max(1, (os.cpu_count() or 1) // jobs)
     starts = [Run(start_of(folder, seed), (*options_of(study, seed), *study.start), threads) for seed in study.seeds]
     runs = [

@@ -17,6 +17,7 @@ from grounding.core import UserError, UserErrors
 from grounding.core.checks import LARGEST, plain, unknown
 from grounding.curriculum.difficulty import DifficultyConfig, check_difficulty
 from grounding.curriculum.reflection import ReflectionConfig, check_reflection
+from grounding.curriculum.server import check_url
 from grounding.curriculum.table import CURRICULA, CurriculumConfig, check_curriculum, curriculum_of
 from grounding.tasks.asking import Asking
 from grounding.tasks.table import REPEATING, TASKS
@@ -274,8 +275,7 @@ def check(config: Config, processes: int = 1, *, shard: bool = False) -> None:
     """
     errors = [*_check_task(config), *_check_numbers(config), *_check_choices(config)]
     errors += [*check_reflection(config.reflection), *check_difficulty(config.difficulty)]
-    if config.agent.url and not config.agent.model:
-        errors.append("agent.model is missing; a server is asked for one of its models by name")
+    errors += _check_agent(config.agent)
     errors += _check_data(config)
     if config.trainer.prompts % processes:  # a group stays in one process
         errors.append(
@@ -325,6 +325,17 @@ def _check_task(config: Config) -> list[str]:
     except UserError as error:
         return [f"task.weights or marker: {error}"]
     return [] if any(weights.values()) else ["task.weights must leave a reward that weighs more than 0, got none"]
+
+
+def _check_agent(agent: AgentConfig) -> list[str]:
+    if not agent.url:
+        return ["agent.model is of a server; give agent.url, too, or leave it out"] if agent.model else []
+    errors = [] if agent.model else ["agent.model is missing; a server is asked for one of its models by name"]
+    try:
+        check_url(agent.url)
+    except UserError as error:
+        errors.append(f"agent.url: {error}")
+    return errors
 
 
 def _check_data(config: Config) -> list[str]:

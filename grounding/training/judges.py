@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from grounding.core import Chosen, Source
+from grounding.core import Chosen, Source, UserError
 from grounding.core.files import write_json
+from grounding.core.reading import read_json
 from grounding.curriculum import difficulty, reflected, reflection
 from grounding.curriculum.backends import LocalBackend
 from grounding.curriculum.replies import Backend
@@ -48,6 +49,20 @@ class Judge:
     check: Callable[[Work], None] = no_check
 
 
+def check_times(work: Work) -> None:
+    """Refuse a task whose answers say no time, or no more than one where truths would get several.
+
+    Raises:
+        UserError: If it is one.
+    """
+    task, needed = work.asking.task, {part for need in work.asking.task.needs for part in need}
+    if not {"interval", "intervals"} & needed:
+        raise UserError(f"the stage reflect asks when, and answers to task={task.name} say no time; leave it out")
+    if work.config.reflection.action == "extend" and "intervals" not in needed:
+        several = f"reflection.action=extend gives truths several time ranges, and task={task.name} takes one"
+        raise UserError(f"{several}; take drop or downweight")
+
+
 def look_outside(policy: Policy, work: Work, folder: Path, phase: runlog.Phase) -> None:
     """Ask whether sentences also hold where they are not annotated."""
     config = work.config
@@ -76,8 +91,16 @@ def try_all(policy: Policy, work: Work, folder: Path, phase: runlog.Phase) -> No
 
 
 def samples_tried(source: Source, config: Config, folder: Path) -> Source:
-    """The samples of the buckets that are kept, each with its difficulty."""
-    estimates = difficulty.read_estimates(folder / difficulty.ESTIMATES)
+    """The samples of the buckets that are kept, each with its difficulty.
+
+    Raises:
+        UserError: If the estimates cannot be read, are not all there, or are of other samples, or none is kept.
+    """
+    file, report = folder / difficulty.ESTIMATES, folder / DIFFICULTY.report
+    estimates, said = difficulty.read_estimates(file), read_json(report, "report")
+    if len(estimates) != said.get("samples"):
+        lacks = f"{file} has {len(estimates)} lines, and {report} tells of {said.get('samples')}"
+        raise UserError(f"{lacks}; remove both, and the difficulties are written again")
     return Chosen(source, difficulty.estimated(source.samples, estimates, config.difficulty.keep))
 
 
@@ -94,5 +117,5 @@ def store_of(config: Config, folder: Path) -> Path:
     return Path(config.agent.store) if config.agent.store else folder / REPLIES
 
 
-REFLECT = Judge("reflect", reflected.REPORT, look_outside, samples_reflected)
+REFLECT = Judge("reflect", reflected.REPORT, look_outside, samples_reflected, check_times)
 DIFFICULTY = Judge("difficulty", "difficulty.json", try_all, samples_tried)

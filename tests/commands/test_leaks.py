@@ -75,3 +75,11 @@ def test_a_run_that_masks_writes_it_once_and_tells_what_is_high(
 def test_a_run_that_masks_nothing_asks_nothing(tmp_path: Path) -> None:
     leaks.probe_leak(None, tools(tmp_path), "before")  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())
+
+
+def test_samples_that_ask_the_same_are_not_probed(tmp_path: Path) -> None:
+    made = tools(tmp_path, Masking(MaskingConfig("linear")))
+    made.sources.held_out = toy_source(5, 1)
+    leaks.probe_leak(None, made, "before")  # type: ignore[arg-type]
+    assert made.log.lines == ["no leak probe before training: all held-out samples ask the same"]
+    assert not (tmp_path / "leak_before.json").exists()

@@ -315,7 +315,7 @@ def test_a_damaged_file_is_named(tmp_path: Path, change: dict[str, Any], why: st
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"replies": 0}, "difficulty.replies must be at least 1, got 0"),
+        ({"replies": 0}, "difficulty.replies must be 1 to 10000, got 0"),
         ({"easy": 0.2}, r"difficulty.easy must be in [difficulty.hard, 1] = [0.3, 1], got 0.2"),
         ({"hard": -1.0}, "difficulty.hard must be in [0, 1], got -1.0"),
         ({"dead": 1.5}, "difficulty.dead must be in [0, 1], got 1.5"),

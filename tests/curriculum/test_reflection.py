@@ -313,7 +313,7 @@ def test_the_defaults_work() -> None:
     [
         ({"mode": "blur"}, "reflection.mode must be one of mask, cut, got 'blur'"),
         ({"action": "mend"}, "reflection.action must be one of drop, extend, downweight, got 'mend'"),
-        ({"replies": 0}, "reflection.replies must be at least 1, got 0"),
+        ({"replies": 0}, "reflection.replies must be 1 to 10000, got 0"),
         ({"margin": -1.0}, "reflection.margin must be 0 or more, got -1.0"),
         ({"least": float("nan")}, "reflection.least must be 0 or more, got nan"),
         ({"agreement": 0.0}, "reflection.agreement must be above 0 and at most 1, got 0.0"),

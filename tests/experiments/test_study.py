@@ -81,3 +81,9 @@ def test_a_study_runs_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert reached[0].operations[0] < reached[1].operations[0]
     assert "| two, more |" in (tmp_path / "table.md").read_text()
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("jobs", [0, -1, 257])
+def test_jobs_are_a_number_of_runs(jobs: int, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=rf"--jobs must be 1 to 256, got {jobs}"):
+        run_study(STUDY, tmp_path, jobs)

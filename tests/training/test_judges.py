@@ -17,13 +17,18 @@ from grounding.curriculum.difficulty import DifficultyConfig
 from grounding.curriculum.reflection import ReflectionConfig
 from grounding.curriculum.replies import Request
 from grounding.curriculum.server import ServerBackend
+from grounding.datasets.toy import toy_source
 from grounding.policies.policy import Policy
+from grounding.tasks.asking import Asking
+from grounding.tasks.stvg import STVG
+from grounding.tasks.vtg import VTG
 from grounding.training import judges
 from grounding.training.config import AgentConfig, Config, TaskConfig, check
 from grounding.training.data import ToyConfig
 from grounding.training.judges import backend_of
 from grounding.training.learning import Phase, Place, Work
 from grounding.training.stages import STAGES, Stage
+from prompting import IdMarker
 
 Make = Callable[..., Config]
 
@@ -123,5 +128,40 @@ def test_who_is_asked(config: Make, policy: Policy) -> None:
     assert (there.model, there.temperature, there.max_new_tokens, there.at_once) == ("some", 0.5, 6, 3)
     with pytest.raises(UserErrors, match=r"agent\.model is missing"):
         check(replace(made, agent=AgentConfig(url="http://localhost:1/v1")))
+    with pytest.raises(UserErrors, match=r"agent\.url: a server's URL must be like .* got 'foo'"):
+        check(replace(made, agent=AgentConfig(url="foo", model="m")))
+    with pytest.raises(UserErrors, match=r"agent\.model is of a server; give agent\.url"):
+        check(replace(made, agent=AgentConfig(model="m")))
     with pytest.raises(UserErrors, match=r"agent\.temperature must be 0 .* got -1"):
         check(replace(made, agent=AgentConfig(temperature=-1.0)))
+
+
+def test_a_task_without_times_is_refused_before_anything_trains(config: Make, tmp_path: Path) -> None:
+    made = replace(config(), task=TaskConfig("qa", "what"), stages=["warmup", "reflect"], out=str(tmp_path / "run"))
+    with pytest.raises(UserError, match=r"reflect asks when, and answers to task=qa say no time"):
+        train(made)
+    assert not (tmp_path / "run" / "warmup").exists()
+
+
+def test_difficulties_that_are_not_all_there_are_named(judged: Callable[..., tuple[Path, list[Any]]]) -> None:
+    script = Script(*["<think>so</think> <answer>3 to 4</answer>"] * 2)
+    settings = DifficultyConfig(replies=2, dead=0.0)
+    folder, _ = judged(script, "difficulty", difficulty=settings)
+    file = folder / "difficulty.jsonl"
+    file.write_text("".join(file.read_text().splitlines(keepends=True)[:-3]))
+    source = toy_source(0, 8)
+    with pytest.raises(
+        UserError, match=r"difficulty\.jsonl has 5 lines, and .*difficulty\.json tells of 8; remove both"
+    ):
+        judges.samples_tried(source, Config(difficulty=settings), folder)
+
+
+def test_truths_of_one_time_range_are_not_extended() -> None:
+    # A tube has one time range; what only says when may have several.
+    work = Work(
+        Config(reflection=ReflectionConfig(action="extend")), Asking(STVG, "short", IdMarker()), toy_source(0, 1)
+    )
+    with pytest.raises(UserError, match=r"several time ranges, and task=stvg takes one; take drop or downweight"):
+        judges.check_times(work)
+    judges.check_times(replace(work, asking=Asking(VTG, "short", IdMarker())))
+    judges.check_times(replace(work, config=Config()))
