@@ -32,21 +32,13 @@ class Cost:
         seconds: Of wall time.
         frames: That the vision tower encoded.
         tokens: That the language model read or wrote.
-        operations: Floating-point ones, estimated.
+        operations: Floating-point ones, estimated; None where a server's are not known.
     """
 
     seconds: float = 0.0
     frames: float = 0.0
     tokens: float = 0.0
-    operations: float = 0.0
-
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(
-            self.seconds + other.seconds,
-            self.frames + other.frames,
-            self.tokens + other.tokens,
-            self.operations + other.operations,
-        )
+    operations: float | None = 0.0
 
 
 @dataclass(frozen=True)
@@ -102,7 +94,9 @@ def judged(report: Path, weights: Weights) -> Cost:
         number(said.get(name) or 0.0, f"{name} in {report}")
         for name in ("seconds", "frames", "patches", "read", "written")
     )
-    return Cost(seconds, frames, read + written, _forward(weights, patches, read, written))
+    unknown = said.get("requests") and "read" not in said
+    operations = None if unknown else _forward(weights, patches, read, written)
+    return Cost(seconds, frames, read + written, operations)
 
 
 def supervised(sft: Series, config: Config, weights: Weights) -> Cost:

@@ -11,6 +11,8 @@ import multiprocessing
 import os
 import statistics
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -109,11 +111,14 @@ def run_study(study: Study, folder: Path, jobs: int = 2) -> list[Reached]:
         for arm, own in study.arms.items()
     ]
     for some in (starts, runs):
-        # A process of its own for each run, so that none depends on what ran before it.
-        with multiprocessing.get_context("spawn").Pool(jobs, maxtasksperchild=1) as pool:
-            for done in pool.imap_unordered(go, some):
-                if isinstance(done, UserError):
-                    raise done
+        with ThreadPoolExecutor(jobs) as side_by_side:
+            pending = [side_by_side.submit(alone, run) for run in some]
+            try:
+                for one in as_completed(pending):
+                    one.result()
+            except BaseException:
+                side_by_side.shutdown(cancel_futures=True)  # those under way come to their end
+                raise
     reached = [reached_by(study, folder, arm) for arm in study.arms]
     write_text(folder / "table.md", table(study, reached), overwrite=True)
     plot(study, reached, folder / "plot.png")
@@ -128,6 +133,23 @@ def start_of(folder: Path, seed: int) -> Path:
 def options_of(study: Study, seed: int) -> tuple[str, ...]:
     """What all runs of a seed have in common."""
     return (*study.options, f"seed={seed}", "trainer.report_to=[]")
+
+
+def alone(run: Run) -> None:
+    """Make a run in a process of its own, so that it does not depend on what ran before.
+
+    Raises:
+        UserError: If it cannot work, or its process is killed.
+    """
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        try:
+            wrong = process.submit(go, run).result()
+        except BrokenProcessPool as error:
+            raise UserError(
+                f"{run.out}: its process was killed; free some memory, and start the study again"
+            ) from error
+    if wrong:
+        raise wrong
 
 
 def go(run: Run) -> UserError | None:
@@ -163,16 +185,22 @@ def reached_by(study: Study, folder: Path, arm: str) -> Reached:
         )
         costs = [one["cost"] for one in summaries]
         seconds, operations = (
-            [math.fsum(part[unit] for part in cost.values()) for cost in costs] for unit in ("seconds", "operations")
+            [math.fsum(_known(part[unit]) for part in cost.values()) for cost in costs]
+            for unit in ("seconds", "operations")
         )
         mean = {
-            part: {unit: statistics.fmean(cost[part][unit] for cost in costs) for unit in costs[0][part]}
+            part: {unit: statistics.fmean(_known(cost[part][unit]) for cost in costs) for unit in costs[0][part]}
             for part in costs[0]
         }
     except (UserError, KeyError, TypeError, AttributeError) as error:
         why = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
         raise UserError(f"a summary of {arm} in {folder} is damaged: {why}; remove the run's folder") from error
     return Reached(arm, before, after, seconds, operations, mean)
+
+
+def _known(value: float | None) -> float:
+    """A figure of a cost, NaN where it is not known."""
+    return math.nan if value is None else value
 
 
 def interval(values: Sequence[float]) -> str:

@@ -63,7 +63,9 @@ def test_a_judge_says_what_it_cost(tmp_path: Path) -> None:
     said = {"seconds": 3.0, "frames": 12, "patches": 48, "read": 40, "written": 40, "replies": 8}
     report.write_text(json.dumps({"cost": said}))
     assert judged(report, WEIGHTS) == Cost(3.0, 12.0, 80.0, 96_960.0)
-    report.write_text(json.dumps({"cost": {"seconds": 3.0, "read": None}}))  # of a server
+    report.write_text(json.dumps({"cost": {"seconds": 3.0, "requests": 8, "frames": 12}}))  # of a server
+    assert judged(report, WEIGHTS) == Cost(3.0, 12.0, operations=None)
+    report.write_text(json.dumps({"cost": {"seconds": 3.0, "requests": 0, "known": 8}}))  # all was known
     assert judged(report, WEIGHTS) == Cost(3.0)
     report.write_text(json.dumps({"cost": {"seconds": "long"}}))
     with pytest.raises(UserError, match=r"seconds in .*difficulty\.json"):

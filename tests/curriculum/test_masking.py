@@ -310,6 +310,7 @@ def test_a_hidden_frame_shows_no_id() -> None:
             "curriculum.mask.shape must be one of none, linear, cosine, step, adaptive, got 'square'",
         ),
         ({"fill": "noise"}, "curriculum.mask.fill must be one of blank, freeze, drop, window, got 'noise'"),
+        ({"buckets": []}, "curriculum.mask.buckets must be null (all) or some of easy, medium, hard, dead, got []"),
         ({"buckets": ["hart"]}, "curriculum.mask.buckets must be one of easy, medium, hard, dead, got 'hart'"),
         ({"r0": 1.0}, "curriculum.mask.r0 must be in (0, 1)"),
         ({"r0": 0.0}, "curriculum.mask.shape=none hides nothing"),

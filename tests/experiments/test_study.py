@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,6 +45,17 @@ def test_an_arm_is_gathered_from_its_summaries(tmp_path: Path) -> None:
         "rollout": {"seconds": 4.0, "operations": 2.0},
         "update": {"seconds": 1.0, "operations": 6.0},
     }
+
+
+def test_what_a_server_took_is_not_known(tmp_path: Path) -> None:
+    for seed in STUDY.seeds:
+        written(tmp_path, "one", seed, 0.5, 3.0)
+    file = tmp_path / "one-0" / "summary.json"
+    said = json.loads(file.read_text())
+    said["cost"]["rollout"]["operations"] = None
+    file.write_text(json.dumps(said))
+    found = reached_by(STUDY, tmp_path, "one")
+    assert math.isnan(found.operations[0]) and found.operations[1] == 8.0
 
 
 def test_a_damaged_summary_is_named(tmp_path: Path) -> None:
