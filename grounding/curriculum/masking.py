@@ -215,16 +215,16 @@ def check_masking(config: MaskingConfig, task: Task) -> list[str]:
     """What cannot work, a line each."""
     choices = [("shape", config.shape, (OFF, *SHAPES)), ("fill", config.fill, FILLS)]
     choices += [("buckets", one, BUCKETS) for one in config.buckets or ()]
-    named = config.buckets is None or bool(config.buckets)
     rules = [
         ("r0", config.r0, 0 < config.r0 < 1, f"in (0, 1); curriculum.mask.shape={OFF} hides nothing"),
         ("p_end", config.p_end, 0 < config.p_end <= LATEST, f"in (0, {LATEST:g}]: the last 40 % of a run show all"),
         ("gamma", config.gamma, 0 < config.gamma <= 100, "in (0, 100]"),
         ("margin", config.margin, 0 <= config.margin <= 1, "in [0, 1]"),
-        ("buckets", config.buckets, named, "null (all) or some of " + ", ".join(BUCKETS)),
     ]
     wrong = [unknown(name, value, known) for name, value, known in choices if value not in known]
     wrong += [f"{name} must be {rule}, got {plain(value)}" for name, value, right, rule in rules if not right]
+    if config.buckets == []:
+        wrong.append(f"buckets must be null (all) or some of {', '.join(BUCKETS)}, got []")
     errors = [f"curriculum.mask.{line}" for line in wrong]
     if config.shape != OFF and not any({"interval", "intervals"} & set(need) for need in task.needs):
         errors.append(f"curriculum.mask hides what is outside of true times; task={task.name} has none; leave it out")
