@@ -24,6 +24,7 @@ import numpy as np
 from grounding.core import Clip, Interval, LoadedSample, ParseFailure, Sample, Source, UserError, UserTurn
 from grounding.core.checks import shown, unknown, within
 from grounding.core.seeds import generator
+from grounding.curriculum.difficulty import OnBroken
 from grounding.curriculum.masking import blank
 from grounding.curriculum.replies import MOST, Backend, Request, replies, request_key, silent
 from grounding.curriculum.votes import Found, Margin, clipped, near, outside, pieces, voted
@@ -93,7 +94,7 @@ class Verdict:
     Args:
         id: The sample's.
         label: `partial` where enough replies name another event, `boundary_error` where what they name only goes on
-            from an annotated range, `unparsable` where too few can be read, else `complete`.
+            from an annotated range, `unparsable` where too few can be read or the video cannot, else `complete`.
         found: All that was named, what most replies named first.
         readable: How many replies could be read.
     """
@@ -157,6 +158,8 @@ class Agent:
         config: How, and what replies come to.
         store: The file that keeps the replies; what it knows is not asked again.
         told: See `replies`.
+        on_broken: Takes each sample that cannot be used, whose verdict is `unparsable`; if None, the first one stops.
+        broken: What is wrong with those, by their places.
         cost: What was spent: `requests` and `replies`, `known` requests that were not asked again, `frames` shown,
             `seconds`.
     """
@@ -167,6 +170,8 @@ class Agent:
     config: ReflectionConfig
     store: Path
     told: Callable[[int, int], None] = silent
+    on_broken: OnBroken | None = None
+    broken: dict[int, UserError] = field(default_factory=dict)
     cost: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def probes(self) -> list[Probe]:
@@ -190,8 +195,22 @@ class Agent:
         """What comes of each probe, in their order; frames are read when they are asked about.
 
         Raises:
-            UserError: If there will be no replies, or a sample cannot be used.
+            UserError: If there will be no replies, or a sample cannot be used and none may be left out.
         """
+        done = 0
+        while done < len(probes):
+            known = set(self.broken)
+            try:
+                for verdict in self._answered(probes[done:]):
+                    done += 1
+                    yield verdict
+            except UserError:
+                if self.on_broken is None or known == self.broken.keys():
+                    raise
+                for place in self.broken.keys() - known:  # the others are asked about again; replies are in the store
+                    self.on_broken(self.source.samples[place], str(self.broken[place]))
+
+    def _answered(self, probes: Sequence[Probe]) -> Iterator[Verdict]:
         begin, parts = time.perf_counter(), [self._parts(probe) for probe in probes]
         requests = [self._request(probe, part) for probe, own in zip(probes, parts, strict=True) for part in own]
         count = self.config.replies
@@ -204,14 +223,27 @@ class Agent:
         spans, duration = sample.truth.segments, sample.meta.get("duration")
         if spans is None:
             raise UserError(f"sample {sample.id} says no time, so nothing outside of it can be looked for")
-        length = float(duration) if isinstance(duration, int | float) else self.source.load(sample).clip.duration
+        length = float(duration) if isinstance(duration, int | float) else self._length(place, sample)
         return Probe(place, sample.id, tuple(merged(spans)), length)
+
+    def _length(self, place: int, sample: Sample) -> float:
+        """Seconds of a video; 0 where it cannot be read and may be left out."""
+        try:
+            return self.source.load(sample).clip.duration
+        except UserError as error:
+            if self.on_broken is None:
+                raise
+            self.broken[place] = error
+            self.on_broken(sample, str(error))
+            return 0.0
 
     def _looked_at(self, probe: Probe) -> list[Interval]:
         return pieces(probe.annotated, probe.duration, self.config.around, self.config.least)
 
     def _parts(self, probe: Probe) -> list[Interval]:
-        """The parts of the video that are shown one by one; none where there is nowhere to look."""
+        """The parts of the video that are shown one by one; none where there is nowhere to look, or no video."""
+        if probe.place in self.broken:
+            return []
         looked = self._looked_at(probe)
         if self.config.mode == "mask":
             return [Interval(0.0, probe.duration)] if looked else []
@@ -225,10 +257,14 @@ class Agent:
 
     def _turn(self, probe: Probe, part: Interval) -> UserTurn:
         sample = self._sample(probe)
-        loaded = replace(self.source.load(sample), sample=sample)
-        with within(f"sample {sample.id}"):
-            loaded = blanked(loaded, probe.annotated) if self.config.mode == "mask" else cut(loaded, part)
-        turn = self.asking(loaded).turn
+        try:
+            loaded = replace(self.source.load(sample), sample=sample)
+            with within(f"sample {sample.id}"):
+                loaded = blanked(loaded, probe.annotated) if self.config.mode == "mask" else cut(loaded, part)
+            turn = self.asking(loaded).turn
+        except UserError as error:
+            self.broken[probe.place] = error
+            raise
         self.cost["frames"] += sum(len(one) for one in turn if isinstance(one, Clip))
         return turn
 
@@ -254,7 +290,7 @@ class Agent:
     def _verdict(self, probe: Probe, asked: Sequence[tuple[Interval, Sequence[str]]]) -> Verdict:
         """What the replies about each part come to; the first about each are one reply, and so on."""
         if not asked:
-            return Verdict(probe.id, "complete")
+            return Verdict(probe.id, "unparsable" if probe.place in self.broken else "complete")
         config, sample, looked = self.config, self._sample(probe), self._looked_at(probe)
         lengths = [one.duration for one in probe.annotated]
         shortest = max(config.found, config.found_share * median(lengths or [0.0]))

@@ -68,7 +68,7 @@ def look_outside(policy: Policy, work: Work, folder: Path, phase: runlog.Phase) 
     config = work.config
     backend = backend_of(policy, config)
     store = store_of(config, folder)
-    agent = reflection.Agent(work.source, work.asking, backend, config.reflection, store, phase.at)
+    agent = reflection.Agent(work.source, work.asking, backend, config.reflection, store, phase.at, work.on_broken)
     reflected.reflect(agent, folder, work.say)
 
 

@@ -205,6 +205,34 @@ def test_a_backend_that_is_down_stops_but_keeps_what_was_answered(agent: Callabl
     assert (again.cost["requests"], again.cost["known"]) == (1, 1)
 
 
+@dataclass
+class Torn(Still):
+    """Of which some videos cannot be read."""
+
+    broken: Sequence[str] = ("b", "d")
+
+    def load(self, sample: Sample) -> LoadedSample:
+        if sample.id in self.broken:
+            raise UserError(f"{sample.video} is torn")
+        return super().load(sample)
+
+
+@pytest.mark.parametrize("known", [True, False])  # whether the row tells the video's length
+def test_videos_that_cannot_be_read_may_be_left_out(agent: Callable[..., Agent], known: bool) -> None:
+    length = {} if known else {"duration": None}
+    some = [sample((10, 20), name=name, **length) for name in "abcde"]
+    made = replace(agent(some, lambda turn: [text((30, 36))] * 3), source=Torn(some))
+    with pytest.raises(UserError, match=r"b\.mp4 is torn"):
+        list(made.verdicts(made.probes()))
+    told: list[tuple[str, str]] = []
+    made = replace(made, on_broken=lambda one, why: told.append((one.id, why)), broken={})
+    found = list(made.verdicts(made.probes()))
+    assert told == [("b", "b.mp4 is torn"), ("d", "d.mp4 is torn")]
+    labels = {"a": "partial", "b": "unparsable", "c": "partial", "d": "unparsable", "e": "partial"}
+    assert {one.id: one.label for one in found} == labels
+    assert list(made.verdicts(made.probes()))[1] == Verdict("b", "unparsable")  # and nobody is told again
+
+
 def test_a_clip_without_a_frame_in_a_part_is_told_of(agent: Callable[..., Agent]) -> None:
     made = agent([sample((10, 20), (24, 40))], lambda turn: [text()] * 3, mode="cut", margin=0.0, margin_share=0.0)
     made.source.every = 21.0
