@@ -260,7 +260,7 @@ def _complete(
     hidden: torch.Tensor,
     turns: tuple[torch.Tensor, torch.Tensor],
     how: Sampling,
-    numbers: torch.Tensor | None,
+    numbers: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Draw tokens until all completions have ended, shape (prompts, repeats, steps); after an end they mean nothing.
 
