@@ -10,7 +10,7 @@ from typing import Any
 
 from grounding.commands.folder import METRICS, SUMMARY
 from grounding.commands.ledger import Cost, ledger
-from grounding.core import Answer, ParseFailure, Source, UserError
+from grounding.core import Answer, OnBroken, ParseFailure, Source, UserError
 from grounding.core.checks import number
 from grounding.core.files import write_json, write_text
 from grounding.core.reading import read_json
@@ -21,7 +21,7 @@ from grounding.evaluation.metrics import Score, gains, intervals, summarise
 from grounding.evaluation.question_only import QuestionRule, fitted_rule, read_rule
 from grounding.evaluation.report import contact_sheet, curves, showcase_video
 from grounding.jobs.runlog import RunLog
-from grounding.jobs.skipped import OnBroken, Skipped
+from grounding.jobs.skipped import Skipped
 from grounding.policies.policy import Policy
 from grounding.tasks.asking import Asking
 from grounding.tasks.options import options_of

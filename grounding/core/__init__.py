@@ -5,7 +5,7 @@ from grounding.core.errors import UserError, UserErrors
 from grounding.core.intervals import Interval
 from grounding.core.masklets import Masklets, load_masklets, save_masklets
 from grounding.core.regions import Region
-from grounding.core.samples import Answer, Chosen, LoadedSample, Mask, ParseFailure, Sample, Source
+from grounding.core.samples import Answer, Chosen, LoadedSample, Mask, OnBroken, ParseFailure, Sample, Source
 from grounding.core.tubes import Tube
 from grounding.core.video import read_clip
 from grounding.core.video_write import write_video
@@ -18,6 +18,7 @@ __all__ = [
     "LoadedSample",
     "Mask",
     "Masklets",
+    "OnBroken",
     "ParseFailure",
     "Region",
     "Sample",

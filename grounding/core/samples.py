@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Protocol
 
@@ -159,6 +159,9 @@ class LoadedSample:
     sample: Sample
     clip: Clip
     masklets: Masklets
+
+
+OnBroken = Callable[[Sample, str], None]  # takes a sample that cannot be used, and why
 
 
 class Source(Protocol):

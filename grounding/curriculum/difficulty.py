@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from grounding.core import Clip, ParseFailure, Sample, Source, UserError, UserTurn
+from grounding.core import Clip, OnBroken, ParseFailure, Sample, Source, UserError, UserTurn
 from grounding.core.checks import shown, unknown, within
 from grounding.core.files import write_text
 from grounding.core.reading import parse_json, read_text
@@ -36,8 +36,6 @@ DEAD = "dead.jsonl"  # likewise: dead samples, as `skipped.jsonl` lists rows
 REPORT = "difficulty.json"  # likewise: buckets, how many answers can be read, cost; written last
 
 _UNREAD = "train the model to answer in the task's form first"
-
-OnBroken = Callable[[Sample, str], None]  # takes a sample that cannot be used, and why
 
 
 @dataclass

@@ -21,10 +21,9 @@ from statistics import median
 
 import numpy as np
 
-from grounding.core import Clip, Interval, LoadedSample, ParseFailure, Sample, Source, UserError, UserTurn
+from grounding.core import Clip, Interval, LoadedSample, OnBroken, ParseFailure, Sample, Source, UserError, UserTurn
 from grounding.core.checks import shown, unknown, within
 from grounding.core.seeds import generator
-from grounding.curriculum.difficulty import OnBroken
 from grounding.curriculum.masking import blank
 from grounding.curriculum.replies import MOST, Backend, Request, replies, request_key, silent
 from grounding.curriculum.votes import Found, Margin, clipped, near, outside, pieces, voted

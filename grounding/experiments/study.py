@@ -24,6 +24,7 @@ from grounding.commands.folder import SUMMARY
 from grounding.commands.options import composed
 from grounding.core import UserError
 from grounding.core.checks import number, within
+from grounding.core.extras import needs
 from grounding.core.files import whole_file, write_text
 from grounding.core.reading import read_json
 
@@ -240,7 +241,8 @@ def plot(study: Study, reached: Sequence[Reached], path: Path) -> None:
     Raises:
         UserError: If matplotlib is missing, or the file cannot be written.
     """
-    from matplotlib.figure import Figure  # without pyplot there is no display
+    with needs("train"):
+        from matplotlib.figure import Figure  # without pyplot there is no display
 
     figure = Figure(figsize=(7.5, 4.8), dpi=110, layout="constrained")
     axes = figure.add_subplot()

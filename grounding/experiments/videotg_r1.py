@@ -35,6 +35,6 @@ VIDEOTG_R1 = Experiment(
             *TOY,
             *("data.partial=0.3", "data.hard=0.3", "data.train_clips=256", "trainer.max_steps=16"),
         ),
-        "qwen2_5_vl": ("stages=[reflect,difficulty,grpo]", "objective.beta=0.04", "objective.lr=1e-6"),
+        "qwen2_5_vl": ("stages=[reflect,difficulty,grpo]",),
     },
 )

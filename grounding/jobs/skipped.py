@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from grounding.core import Sample, Source, UserError
+from grounding.core import OnBroken, Sample, Source, UserError
 from grounding.core.files import write_text
 from grounding.core.reading import parse_json, read_text
 from grounding.datasets.jsonl import JsonlSource
 from grounding.datasets.problems import Problem
 from grounding.policies.saving import writing
-
-OnBroken = Callable[[Sample, str], None]  # takes a sample that cannot be used, and why
 
 _log = logging.getLogger(__name__)
 

@@ -10,8 +10,7 @@ from functools import cache, partial
 from types import SimpleNamespace
 from typing import Generic, Protocol, TypeVar
 
-from grounding.core import LoadedSample, Sample, Source, UserError
-from grounding.jobs.skipped import OnBroken
+from grounding.core import LoadedSample, OnBroken, Sample, Source, UserError
 from grounding.jobs.workers import Workers
 from grounding.policies.policy import Policy, VideoPrompt
 from grounding.tasks.asking import Asking, Moment

@@ -86,7 +86,7 @@ def try_all(policy: Policy, work: Work, folder: Path, phase: runlog.Phase) -> No
     found = examples.watch(phase.over(agent.tried()))
     report = difficulty.survey(agent, found, folder, annotations_of(config.data))
     difficulty_picture(examples, config.difficulty, folder / "difficulty.png", overwrite=True)
-    write_json(folder / DIFFICULTY.report, report, overwrite=True)
+    write_json(folder / difficulty.REPORT, report, overwrite=True)
     work.say(f"{difficulty.summed_up(report)}; examples: {folder / 'difficulty.png'}")
 
 
@@ -96,7 +96,7 @@ def samples_tried(source: Source, config: Config, folder: Path) -> Source:
     Raises:
         UserError: If the estimates cannot be read, are not all there, or are of other samples, or none is kept.
     """
-    file, report = folder / difficulty.ESTIMATES, folder / DIFFICULTY.report
+    file, report = folder / difficulty.ESTIMATES, folder / difficulty.REPORT
     estimates, said = difficulty.read_estimates(file), read_json(report, "report")
     if len(estimates) != said.get("samples"):
         lacks = f"{file} has {len(estimates)} lines, and {report} tells of {said.get('samples')}"
@@ -118,4 +118,4 @@ def store_of(config: Config, folder: Path) -> Path:
 
 
 REFLECT = Judge("reflect", reflected.REPORT, look_outside, samples_reflected, check_times)
-DIFFICULTY = Judge("difficulty", "difficulty.json", try_all, samples_tried)
+DIFFICULTY = Judge("difficulty", difficulty.REPORT, try_all, samples_tried)

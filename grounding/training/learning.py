@@ -13,10 +13,9 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import PrinterCallback
 
-from grounding.core import Source
+from grounding.core import OnBroken, Source
 from grounding.jobs.checkpoints import Checkpoints, shared_folder
 from grounding.jobs.processes import PATIENCE, told_to_shard, without_gpu
-from grounding.jobs.skipped import OnBroken
 from grounding.policies.embedding_cache import EmbeddingCache, fingerprint
 from grounding.policies.policy import Policy
 from grounding.policies.precision import train_in_float32
