@@ -2,7 +2,7 @@
 
 The estimate counts two operations a weight of a matrix and token in a forward pass and twice as many in a backward
 pass (Kaplan et al. 2020, section 2.1); attention itself is left out. A prompt is read once for all completions of its
-group, as it is here. Where the reply came from a server, its tokens and operations are not known.
+group, as it is here. Tokens and operations of a server are unknown.
 """
 
 from __future__ import annotations

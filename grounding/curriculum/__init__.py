@@ -10,7 +10,7 @@ In reading order. What is drawn and changed:
 What is known of samples before they train:
 
 5. `replies`, `store`: questions about samples, and the file that keeps what was replied.
-6. `backends`, `server`: who is asked. `chat`, `messages` and `side_by_side` are how a server is.
+6. `backends`, `server`: who is asked. `chat`, `messages` and `side_by_side` talk to a server.
 7. `votes`, `reflection`, `reflected`: which annotations are partial.
 8. `difficulty`: which samples are easy, hard or dead.
 """

@@ -1,6 +1,6 @@
 """A study: runs that differ in one choice each, over several seeds, compared by what they reach and what they cost.
 
-Every run has a folder of its own, so that a study that was stopped goes on where it was. What comes out is a table with
+Every run has a folder of its own, so a study that was stopped goes on where it was. It ends with a table of
 means and 95 % intervals over seeds, and a plot of the figure over compute.
 """
 
@@ -78,7 +78,7 @@ class Reached:
         arm: Its name.
         before: The figure before its last stage, of each seed.
         after: After it.
-        seconds: Of the whole run without evaluations, of each seed.
+        seconds: Of the whole run without its evaluations and leak probes, of each seed.
         operations: Floating-point ones, likewise, estimated; NaN where a part is not known.
         costs: Mean of seconds and operations of each part over the seeds.
     """
