@@ -56,8 +56,9 @@ PRESETS: dict[str, Mapping[str, float]] = {
     },
     # Global and local matching and form; its form also asks for the cited times in the thinking, ours does not.
     "museg": {"segments_f1": 1.0, "segments_in_order": 1.0, FORM: 1.0},
-    # Weights are not public; the plain sum is our default. One line for each of its three questions.
-    "scene_r1": {"temporal_iou": 1.0, FORM: 1.0},
+    # Weights are not public; the plain sum is our default. One line for each of its three questions. The IoU scores
+    # 'none', too, with which our model may answer: 1 where nothing fits, else 0. Of one range it is the temporal IoU.
+    "scene_r1": {"segments_iou": 1.0, FORM: 1.0},
     "scene_r1_box": {"box_iou": 1.0, "box_format": 1.0},
     "scene_r1_qa": {"exact_match": 1.0, FORM: 1.0},
     # Its released run leaves the form out.

@@ -45,7 +45,7 @@ MOTIONS = {
     "moves right": (1, 0),
     "moves up": (0, -1),
     "moves down": (0, 1),
-    "stands still": (0, 0),
+    (STILL := "stands still"): (0, 0),
 }
 
 
@@ -76,6 +76,11 @@ class ToyObject:
         """Shape and colour."""
         return f"{self.shape} in {self.colour}"
 
+    def box_at(self, frame: int) -> tuple[float, float, float, float]:
+        """Its whole extent on a source frame of its interval, xyxy, also where something hides it."""
+        x, y = (round(float(middle)) for middle in self.path[frame])
+        return float(x - self.radius), float(y - self.radius), float(x + self.radius + 1), float(y + self.radius + 1)
+
 
 @dataclass(frozen=True)
 class Question:
@@ -98,6 +103,38 @@ class Question:
     taught: Answer | None = None
 
 
+def shape_polygon(thing: ToyObject, frame: int) -> np.ndarray:
+    """Corners of a square or triangle, int32, shape (K, 2)."""
+    x, y = thing.path[frame]
+    r = thing.radius
+    corners = {"square": [(-r, -r), (r, -r), (r, r), (-r, r)], "triangle": [(0, -r), (r, r), (-r, r)]}[thing.shape]
+    return np.round(np.add(corners, (x, y))).astype(np.int32)
+
+
+def present(thing: ToyObject, frame: int) -> bool:
+    """Whether the object is in the picture on a source frame."""
+    return thing.interval.start <= frame / FPS < thing.interval.end
+
+
+def draw_labels(world: Sequence[ToyObject], frame: int) -> np.ndarray:
+    """Id map of a source frame, uint8, shape (SIZE, SIZE); 0 is background."""
+    labels = np.zeros((SIZE, SIZE), np.uint8)
+    for thing in world:
+        if not present(thing, frame):
+            continue
+        if thing.shape == "circle":
+            x, y = np.round(thing.path[frame]).astype(int)
+            cv2.circle(labels, (int(x), int(y)), thing.radius, thing.id, cv2.FILLED)
+        else:
+            cv2.fillPoly(labels, [shape_polygon(thing, frame)], thing.id)
+    return labels
+
+
+def draw_shapes(world: Sequence[ToyObject]) -> np.ndarray:
+    """The id map of every source frame, uint8 (T, SIZE, SIZE)."""
+    return np.stack([draw_labels(world, frame) for frame in range(int(SECONDS * FPS))])
+
+
 def as_made(world: list[ToyObject], rng: np.random.Generator) -> list[ToyObject]:
     """For a world without episodes."""
     return world
@@ -117,6 +154,7 @@ class Toy:
             from -> RGB frames, see `paint`.
         takes: How many clips in a row are of one episode: they show the same objects, and `take` makes the difference.
         take: The objects of an episode, and what to draw from -> those of one of its clips.
+        draw: The objects -> the id map of every source frame, uint8 (T, H, W), 0 for the ground.
     """
 
     ask: Callable[[ToyObject, Sequence[ToyObject], np.random.Generator], Sequence[Question]]
@@ -124,6 +162,7 @@ class Toy:
     paint: Callable[[Sequence[ToyObject], np.ndarray, int, np.random.Generator], np.ndarray]
     takes: int = 1
     take: Callable[[list[ToyObject], np.random.Generator], list[ToyObject]] = as_made
+    draw: Callable[[Sequence[ToyObject]], np.ndarray] = draw_shapes
 
 
 def toy_source(
@@ -203,14 +242,14 @@ class ToySource:
         """Render the clip and its masks; where `meta` names a source `frame`, the clip is that frame alone."""
         number = int(sample.video.removeprefix("toy:"))
         world, _ = self.scene(number)
-        labels = np.stack([draw_labels(world, t) for t in range(int(SECONDS * FPS))])
+        labels = self.toy.draw(world)
         masklets = label_masklets(world, labels)
         still = sample.meta.get("frame")
         every = round(FPS / self.fps) if still is None else 1
         frames, pts = self.toy.paint(world, labels, every, generator(number, "ground")), masklets.pts[::every]
         if still is not None:
             frames, pts = frames[[still]], pts[[still]]
-        clip = Clip(frames, pts, FPS, (SIZE, SIZE), SECONDS)
+        clip = Clip(frames, pts, FPS, masklets.size, SECONDS)
         return LoadedSample(completed(sample, masklets), clip, masklets)
 
     def version(self, sample: Sample) -> str:
@@ -313,33 +352,6 @@ def make_query(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Gen
     return f"the {target.name} that {rng.choice(ways)}"
 
 
-def shape_polygon(thing: ToyObject, frame: int) -> np.ndarray:
-    """Corners of a square or triangle, int32, shape (K, 2)."""
-    x, y = thing.path[frame]
-    r = thing.radius
-    corners = {"square": [(-r, -r), (r, -r), (r, r), (-r, r)], "triangle": [(0, -r), (r, r), (-r, r)]}[thing.shape]
-    return np.round(np.add(corners, (x, y))).astype(np.int32)
-
-
-def present(thing: ToyObject, frame: int) -> bool:
-    """Whether the object is in the picture on a source frame."""
-    return thing.interval.start <= frame / FPS < thing.interval.end
-
-
-def draw_labels(world: Sequence[ToyObject], frame: int) -> np.ndarray:
-    """Id map of a source frame, uint8, shape (SIZE, SIZE); 0 is background."""
-    labels = np.zeros((SIZE, SIZE), np.uint8)
-    for thing in world:
-        if not present(thing, frame):
-            continue
-        if thing.shape == "circle":
-            x, y = np.round(thing.path[frame]).astype(int)
-            cv2.circle(labels, (int(x), int(y)), thing.radius, thing.id, cv2.FILLED)
-        else:
-            cv2.fillPoly(labels, [shape_polygon(thing, frame)], thing.id)
-    return labels
-
-
 def paint(world: Sequence[ToyObject], labels: np.ndarray, every: int, rng: np.random.Generator) -> np.ndarray:
     """Colour the id maps of a whole clip, shape (T, SIZE, SIZE), of which each `every`th frame is wanted.
 
@@ -359,12 +371,12 @@ def paint(world: Sequence[ToyObject], labels: np.ndarray, every: int, rng: np.ra
 
 
 def label_masklets(world: Sequence[ToyObject], labels: np.ndarray) -> Masklets:
-    """Masklets of id maps, shape (T, SIZE, SIZE)."""
+    """Masklets of id maps, shape (T, H, W)."""
     tracks = {
         thing.id: tuple(rle.encode(seen) if (seen := label == thing.id).any() else None for label in labels)
         for thing in world
     }
-    return Masklets((SIZE, SIZE), FPS, np.arange(len(labels)) / FPS, tracks)
+    return Masklets((labels.shape[1], labels.shape[2]), FPS, np.arange(len(labels)) / FPS, tracks)
 
 
 def true_tube(thing: ToyObject) -> Tube:

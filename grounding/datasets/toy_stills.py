@@ -38,7 +38,7 @@ def ask(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator)
     at = int(rng.choice(fair))
     asked = sorted(_told_apart(world, at), key=lambda one: one is not target)
     meta = {"frame": at}
-    return [Question(f"the {one.name}", Answer(box=box_of(one, at), size=(SIZE, SIZE)), one, meta) for one in asked]
+    return [Question(f"the {one.name}", Answer(box=one.box_at(at), size=(SIZE, SIZE)), one, meta) for one in asked]
 
 
 def _told_apart(world: Sequence[ToyObject], at: int) -> list[ToyObject]:
@@ -46,13 +46,6 @@ def _told_apart(world: Sequence[ToyObject], at: int) -> list[ToyObject]:
     seen = [one for one in world if present(one, at)]
     names = [one.name for one in seen]
     return [one for one in seen if names.count(one.name) == 1]
-
-
-def box_of(thing: ToyObject, at: int) -> tuple[float, float, float, float]:
-    """The whole extent of an object on a source frame, also where something hides it."""
-    tube = true_tube(thing)
-    x1, y1, x2, y2 = tube.boxes[at - tube.start_frame].tolist()
-    return x1, y1, x2, y2
 
 
 STILLS = replace(WORLD, ask=ask, paint=paint)

@@ -14,7 +14,7 @@ import numpy as np
 from grounding.core import Answer, LoadedSample, UserError
 from grounding.core.boxes import paired_box_iou
 from grounding.datasets.toy import FPS, Question, ToyObject
-from grounding.datasets.toy_stills import STILLS, box_of
+from grounding.datasets.toy_stills import STILLS
 from grounding.tasks.boxes import parse_box
 from grounding.tasks.tags import answered
 from grounding.tasks.task import Said, Task
@@ -111,7 +111,7 @@ def look_and_edges(thing: ToyObject | None, spot: Spot) -> dict[str, float]:
         left, top = TOKEN * spot.column, TOKEN * spot.row
         return dict.fromkeys(words_of((left, top, left + TOKEN, top + TOKEN)), 1 / 4)
     look = dict.fromkeys((thing.shape, thing.colour), LOOK / 2)
-    return look | dict.fromkeys(words_of(box_of(thing, round(spot.at * FPS))), (1 - LOOK) / 4)
+    return look | dict.fromkeys(words_of(thing.box_at(round(spot.at * FPS))), (1 - LOOK) / 4)
 
 
 BOX = Task(

@@ -9,8 +9,10 @@ from grounding.tasks.qa import QA
 from grounding.tasks.rvos import RVOS
 from grounding.tasks.stvg import STVG
 from grounding.tasks.task import Task
-from grounding.tasks.vtg import VTG, VTG_VISITS
+from grounding.tasks.vtg import VTG, VTG_ROOMS, VTG_VISITS
 
 TASKS: dict[str, Task] = {task.name: task for task in (STVG, VTG, GQA, QA, BOX, PROGRESS, RVOS)}
 
-REPEATING: dict[str, Task] = {task.name: task for task in (VTG_VISITS,)}  # on the toy world where things come again
+# The tasks that other generated worlds ask.
+REPEATING: dict[str, Task] = {task.name: task for task in (VTG_VISITS,)}  # where things come again
+ROOMS: dict[str, Task] = {task.name: task for task in (VTG_ROOMS,)}

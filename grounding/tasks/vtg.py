@@ -4,7 +4,8 @@ Whether a truth is one `interval` or a list of `intervals` decides what is asked
 is measured; how many segments the list has is not told.
 
 Grammar of the answer block, all of it: one time range, as `grounding.tasks.times` reads it; for several segments a
-list of them, `3 to 7, 12 to 15.5`, `3-7 12-15.5` (MUSEG) or `[(3, 7), (12, 15.5)]`, and `[]` for 'never'.
+list of them, `3 to 7, 12 to 15.5`, `3-7 12-15.5` (MUSEG) or `[(3, 7), (12, 15.5)]`. `none`, or `[]`, says that the
+sentence never holds.
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ import numpy as np
 
 from grounding.core import Answer, Interval, LoadedSample, ParseFailure, Sample, UserError
 from grounding.core.samples import normalise_query
+from grounding.datasets.room_queries import ROOMS
 from grounding.datasets.toy import COLOURS, NAMES, WORLD, Question, ToyObject, ask_where
 from grounding.datasets.toy_visits import VISITS
 from grounding.tasks.tags import answered, block_of
 from grounding.tasks.task import Said, Task
-from grounding.tasks.teaching import Lesson, Teaching
+from grounding.tasks.teaching import Lesson, Teaching, partial
 from grounding.tasks.times import read_range, read_ranges, write_seconds
 from grounding.tasks.toy_questions import colour_and_second
 from rewards import Meta, segments_iou
@@ -38,16 +40,20 @@ PROMPTS = {
 }
 ONE = "one time range, in exactly this form:\n<think>your thoughts</think> <answer>A to B</answer>"
 SEVERAL = (
-    "all time ranges in their order, in exactly this form, with as many ranges as there are:\n"
+    "all time ranges in their order, in exactly this form, with as many ranges as there are, "
+    "and the one word none as the answer if there are none:\n"
     "<think>your thoughts</think> <answer>A to B, A to B</answer>"
 )
+NONE = "none"  # says that the sentence never holds
 THRESHOLDS = (0.3, 0.5, 0.7)  # of R1@t and F1@t
 HALF = 0.75  # how often the warm-up teaches only the first half of one of several time ranges; our choice
 
 
 def parse(text: str) -> Said:
-    """Read one time range strictly: never an exception, linear in the text's length."""
+    """Read one time range, or none, strictly: never an exception, linear in the text's length."""
     block = block_of(text)
+    if block == NONE:
+        return Answer(intervals=())
     interval = block if isinstance(block, ParseFailure) else read_range(block)
     return interval if isinstance(interval, ParseFailure) else Answer(interval)
 
@@ -55,6 +61,8 @@ def parse(text: str) -> Said:
 def parse_segments(text: str) -> Said:
     """Read a list of at most 64 time ranges strictly: never an exception, linear in the text's length."""
     block = block_of(text)
+    if block == NONE:
+        return Answer(intervals=())
     intervals = block if isinstance(block, ParseFailure) else read_ranges(block)
     return intervals if isinstance(intervals, ParseFailure) else Answer(intervals=intervals)
 
@@ -68,7 +76,7 @@ def answer_text(truth: Answer, thinking: str) -> str:
     if truth.segments is None:
         raise UserError("the truth of a vtg sample must have an interval or intervals")
     ranges = [f"{write_seconds(one.start)} to {write_seconds(one.end)}" for one in truth.segments]
-    return answered(", ".join(ranges) or "[]", thinking)
+    return answered(", ".join(ranges) or NONE, thinking)
 
 
 def measure(said: Said, truth: Answer) -> dict[str, float]:
@@ -76,7 +84,8 @@ def measure(said: Said, truth: Answer) -> dict[str, float]:
 
     `R1@t` counts an IoU of exactly t, as Charades-STA, ActivityNet and QVHighlights do. `F1@t` pairs ranges said with
     true ones one to one, as many as have an IoU of t or more. `union_IoU` is that of all seconds. Where the truth is
-    'never', saying so gets everything.
+    'never', saying so gets everything. `refusal_precision` is there where 'never' was said, and 1 where that is true;
+    `refusal_recall` where it is true, and 1 where it was said.
 
     Raises:
         UserError: If the truth says no time.
@@ -87,6 +96,10 @@ def measure(said: Said, truth: Answer) -> dict[str, float]:
     never = isinstance(said, Answer) and said.segments == () == truth.segments
     iou = max((answer[0].iou(one) for one in truth.segments), default=0.0) if answer else float(never)
     figures = {"mIoU": iou, **{f"R1@{level}": float(iou >= level) for level in THRESHOLDS}}
+    if isinstance(said, Answer) and said.segments == ():
+        figures["refusal_precision"] = float(never)
+    if truth.segments == ():
+        figures["refusal_recall"] = float(never)
     if truth.intervals is None:
         return figures
     both = max(1, len(answer) + len(truth.intervals))
@@ -130,6 +143,12 @@ def halved(question: Question, rng: np.random.Generator) -> Answer:
     ranges = question.truth.intervals or ()
     cut = [Interval(one.start, (one.start + one.end) / 2) if rng.random() < HALF else one for one in ranges]
     return replace(question.truth, intervals=tuple(cut))
+
+
+def partly(question: Question, rng: np.random.Generator) -> Answer:
+    """The truth, of whose time ranges each end is a second further inside now and then, see `partial`."""
+    ranges = question.truth.intervals or ()
+    return replace(question.truth, intervals=tuple(partial(one, rng) for one in ranges))
 
 
 def second_by_second(question: Question, taught: Answer) -> str:
@@ -180,3 +199,6 @@ VTG_VISITS = replace(
         says=colour_and_second,
     ),
 )
+
+# In rooms: one time range in which a thing is seen, or none.
+VTG_ROOMS = replace(VTG, toy=ROOMS, teaching=replace(VTG_VISITS.teaching, label=partly))

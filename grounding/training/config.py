@@ -6,6 +6,7 @@ and `marker` follow the chosen `model` unless they are named.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
@@ -20,9 +21,9 @@ from grounding.curriculum.reflection import ReflectionConfig, check_reflection
 from grounding.curriculum.server import check_url
 from grounding.curriculum.table import CURRICULA, CurriculumConfig, check_curriculum, curriculum_of
 from grounding.tasks.asking import Asking
-from grounding.tasks.table import REPEATING, TASKS
+from grounding.tasks.table import REPEATING, ROOMS, TASKS
 from grounding.tasks.task import Task
-from grounding.training.data import DATA, DataConfig, ToyConfig, check_data
+from grounding.training.data import DATA, DataConfig, RoomsConfig, ToyConfig, check_data
 from grounding.training.objectives import OBJECTIVES, ROLLOUTS
 from prompting import IdMarker
 from rewards import PRESETS, WeightedSum
@@ -304,12 +305,15 @@ def asking_of(config: Config) -> Asking:
 
 
 def task_of(config: Config) -> Task:
-    """What a run asks, on the toy world that its data chooses."""
-    return (REPEATING if _repeats(config) else TASKS)[config.task.name]
+    """What a run asks, on the generated world that its data chooses, if it does."""
+    return _asked(config.data)[1][config.task.name]
 
 
-def _repeats(config: Config) -> bool:
-    return isinstance(config.data, ToyConfig) and config.data.repeats
+def _asked(data: DataConfig) -> tuple[str, Mapping[str, Task]]:
+    """The tasks that there are for data, and how these are chosen."""
+    if isinstance(data, RoomsConfig):
+        return "data=rooms", ROOMS
+    return ("data.repeats=true", REPEATING) if isinstance(data, ToyConfig) and data.repeats else ("", TASKS)
 
 
 def _check_task(config: Config) -> list[str]:
@@ -341,8 +345,9 @@ def _check_agent(agent: AgentConfig) -> list[str]:
 def _check_data(config: Config) -> list[str]:
     if config.task.name not in TASKS:
         return []
-    if _repeats(config) and config.task.name not in REPEATING:
-        return [f"data.repeats=true is for task={' or '.join(REPEATING)}, got task={config.task.name}; leave it out"]
+    chosen, tasks = _asked(config.data)
+    if config.task.name not in tasks:
+        return [f"{chosen} is for task={' or '.join(tasks)}, got task={config.task.name}; leave it out"]
     task = task_of(config)
     return [*check_data(config.data, task), *check_curriculum(config.curriculum, task)]
 

@@ -41,16 +41,29 @@ class DataConfig:
 
 
 @dataclass
-class ToyConfig(DataConfig):
-    """The generated world of coloured shapes; held-out clips never train."""
+class WorldConfig(DataConfig):
+    """What all generated worlds have; held-out clips never train."""
 
-    name: str = "toy"
-    level: int = 1  # 1: all look different; 2: twins, told apart by motion or order
+    level: int = 1  # 1: all look different; 2: twins, told apart by something else
     objects: int = 3
     train_clips: int = 100_000
+
+
+@dataclass
+class ToyConfig(WorldConfig):
+    """The generated world of coloured shapes; twins are told apart by motion or order."""
+
+    name: str = "toy"
     repeats: bool = False  # things come again, or never; a truth is a list of time ranges
     partial: float = 0.0  # with repeats, share of the training clips whose annotation misses a time range
     hard: float = 0.0  # share of the clips that have twins and one object more, also of the held-out ones
+
+
+@dataclass
+class RoomsConfig(WorldConfig):
+    """Generated rooms that a camera looks around in; twins are told apart by size or by what stands beside them."""
+
+    name: str = "rooms"
 
 
 @dataclass
@@ -96,6 +109,7 @@ class DatasetConfig(FilesConfig):
 
 DATA: dict[str, DataConfig] = {
     "toy": ToyConfig(),
+    "rooms": RoomsConfig(),
     "jsonl": JsonlConfig(),
     **{name: DatasetConfig(name=name) for name in DATASETS},
 }
@@ -122,8 +136,8 @@ def check_data(data: DataConfig, task: Task) -> list[str]:
     errors = [f"data.{name} must be {rule}, got {plain(value)}" for name, value, right, rule in rules if not right]
     if not isinstance(data, DatasetConfig) and data.name != type(data).name:  # a name alone changes no data
         errors.append(f"data.name must be {type(data).name} with its options, got {data.name!r}; choose by data=NAME")
-    if isinstance(data, ToyConfig):
-        return errors + _check_toy(data, task)
+    if isinstance(data, WorldConfig):
+        return errors + _check_world(data, task)
     if isinstance(data, DatasetConfig) and (cannot := _cannot_use(data.name, task)):
         return [cannot]
     return errors + _check_files(data, task) if isinstance(data, FilesConfig) else errors
@@ -180,12 +194,13 @@ def _cannot_use(name: str, task: Task) -> str:
     return f"{says}, which task={task.name} needs; choose one of {', '.join([*able, 'jsonl', 'toy'])}" if lacks else ""
 
 
-def _check_toy(data: ToyConfig, task: Task) -> list[str]:
-    errors = [] if task.toy else [f"data=toy cannot ask what task={task.name} asks; choose other data"]
-    shares = {"partial": data.partial, "hard": data.hard}
-    errors += [f"data.{name} must be 0 to 1, got {plain(one)}" for name, one in shares.items() if not 0 <= one <= 1]
-    if data.partial and not data.repeats:
-        errors.append("data.partial leaves out one of several time ranges; give data.repeats=true, too")
+def _check_world(data: WorldConfig, task: Task) -> list[str]:
+    errors = [] if task.toy else [f"data={data.name} cannot ask what task={task.name} asks; choose other data"]
+    if isinstance(data, ToyConfig):
+        shares = {"partial": data.partial, "hard": data.hard}
+        errors += [f"data.{name} must be 0 to 1, got {plain(one)}" for name, one in shares.items() if not 0 <= one <= 1]
+        if data.partial and not data.repeats:
+            errors.append("data.partial leaves out one of several time ranges; give data.repeats=true, too")
     if not 1 <= data.train_clips <= MOST_CLIPS:
         errors.append(f"data.train_clips must be 1 to {MOST_CLIPS}, got {plain(data.train_clips)}")
     if data.eval_samples > len(HELD_OUT):
@@ -230,9 +245,10 @@ def open_sources(data: DataConfig, task: Task, seed: int, frame_pixels: int, pro
     Raises:
         UserErrors: With every broken row.
     """
-    if isinstance(data, ToyConfig):
-        train = _toy(data, task, PER_SEED * (seed + 1), data.train_clips, data.partial)
-        return Sources(train, _toy(data, task, HELD_OUT.start, data.eval_samples), [], [])
+    if isinstance(data, WorldConfig):
+        partial = data.partial if isinstance(data, ToyConfig) else 0.0
+        train = _generated(data, task, PER_SEED * (seed + 1), data.train_clips, partial)
+        return Sources(train, _generated(data, task, HELD_OUT.start, data.eval_samples), [], [])
     training = _open_split(data, task, "train_split", frame_pixels, progress)
     same = isinstance(data, JsonlConfig) and data.train_split == data.eval_split and not data.merge_splits
     held_out = training if same else _open_split(data, task, "eval_split", frame_pixels, progress)
@@ -247,8 +263,8 @@ def open_held_out(data: DataConfig, task: Task, frame_pixels: int) -> tuple[Sour
     Raises:
         UserErrors: With every broken row.
     """
-    if isinstance(data, ToyConfig):
-        return _toy(data, task, HELD_OUT.start, data.eval_samples), []
+    if isinstance(data, WorldConfig):
+        return _generated(data, task, HELD_OUT.start, data.eval_samples), []
     source = _open_split(data, task, "eval_split", frame_pixels)
     return _choose(source, data.eval_samples), source.skipped
 
@@ -258,9 +274,10 @@ def warmup_first_clip(seed: int) -> int:
     return PER_SEED * (seed + 1) + PER_SEED // 2
 
 
-def _toy(data: ToyConfig, task: Task, first: int, count: int, partial: float = 0.0) -> ToySource:
+def _generated(data: WorldConfig, task: Task, first: int, count: int, partial: float = 0.0) -> ToySource:
     source = toy_source(first, count, level=data.level, objects=data.objects, fps=data.fps, toy=task.toy)
-    return FlawedSource(**vars(source), partial=partial, hard=data.hard) if partial or data.hard else source
+    hard = data.hard if isinstance(data, ToyConfig) else 0.0
+    return FlawedSource(**vars(source), partial=partial, hard=hard) if partial or hard else source
 
 
 def _open_split(

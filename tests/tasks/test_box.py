@@ -9,7 +9,7 @@ import pytest
 
 from grounding.core import Answer, Clip, LoadedSample, Masklets, ParseFailure, Sample, UserError
 from grounding.datasets.toy import FPS, SIZE, Question, toy_source
-from grounding.datasets.toy_stills import STILLS, box_of
+from grounding.datasets.toy_stills import STILLS
 from grounding.tasks import box
 from grounding.tasks.box import BOX, LINES, cut_box, look_and_edges, measure, recite_edges, words_of
 from grounding.tasks.teaching import Spot
@@ -105,5 +105,5 @@ def test_what_visual_tokens_say() -> None:
     question, at = asked()
     thing = question.about
     said = look_and_edges(thing, Spot(at / FPS, 0, 0))
-    assert list(said) == [thing.shape, thing.colour, *words_of(box_of(thing, at))]
+    assert list(said) == [thing.shape, thing.colour, *words_of(thing.box_at(at))]
     assert sum(said.values()) == pytest.approx(1)

@@ -52,7 +52,7 @@ def data(hcstvg: Path) -> DatasetConfig:
 
 
 def test_every_dataset_of_the_catalog_can_be_named() -> None:
-    assert list(DATA) == ["toy", "jsonl", *DATASETS]
+    assert list(DATA) == ["toy", "rooms", "jsonl", *DATASETS]
     assert all(DATA[name].name == name for name in DATA)
 
 
@@ -112,7 +112,7 @@ def test_what_is_missing_is_told_with_all_that_is_needed(name: str) -> None:
         ({"max_pixels": 1}, "data.max_pixels must be at least 784 (28 x 28), got 1"),
         ({"fps": float("nan")}, "data.fps must be > 0, got nan"),
         ({"max_frames": 1}, "data.max_frames must be at least 2, got 1"),
-        ({"name": "hcstgv"}, "data.name must be one of toy, jsonl, hcstvg, vidstg"),
+        ({"name": "hcstgv"}, "data.name must be one of toy, rooms, jsonl, hcstvg, vidstg"),
     ],
 )
 def test_a_single_mistake_is_one_line(data: DatasetConfig, change: dict[str, Any], message: str) -> None:

@@ -1,0 +1,53 @@
+"""What is asked for in rooms: things by their look, by their size, or by what they stand beside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from grounding.core import Answer
+from grounding.datasets.rooms import SHAPES, RoomThing, draw_room, make_room, paint_room, things_of
+from grounding.datasets.toy import COLOURS, Question, Toy, ToyObject
+
+NEVER = 0.2  # how often a clip's own question is about something that is not there; our choice
+
+
+def ask_when(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator) -> list[Question]:
+    """When each thing is seen, the target first, and when one is that is not there; this comes first now and then."""
+    things = sorted(things_of(world), key=lambda one: one is not target)
+    named = [(refer(one, things, rng), one) for one in things]
+    if not named[0][0]:
+        return []
+    asked = [Question(f"the {name}", Answer(intervals=(one.interval,)), one) for name, one in named if name]
+    never = Question(f"the {absent(things, rng)}", Answer(intervals=()), target)
+    return [never, *asked] if rng.random() < NEVER else [*asked, never]
+
+
+def refer(target: RoomThing, things: Sequence[RoomThing], rng: np.random.Generator) -> str:
+    """Words that fit one thing of a room alone: its look, its size, or what it stands beside; "" where none do."""
+    twins = [one for one in things if one is not target and one.name == target.name]
+    if not twins:
+        return target.name
+    ways = [f"{target.size} {target.name}"] if all(one.size != target.size for one in twins) else []
+    for other in things:
+        place = side(target, other)
+        if place and other.name != target.name and all(side(one, other) != place for one in twins):
+            ways.append(f"{target.name} {place} of the {other.name}")
+    return str(rng.choice(ways)) if ways else ""
+
+
+def side(one: RoomThing, other: RoomThing) -> str:
+    """On which side of another thing one stands, `left` or `right`, where the camera sees both together; else ""."""
+    if abs(one.column - other.column) != 1 or not one.interval.shared(other.interval):
+        return ""
+    return "left" if one.column > other.column else "right"
+
+
+def absent(things: Sequence[ToyObject], rng: np.random.Generator) -> str:
+    """The name of a thing that is not there, nor another of its colour."""
+    colours = sorted(set(COLOURS) - {thing.colour for thing in things})
+    return f"{rng.choice(colours)} {rng.choice(SHAPES)}"
+
+
+ROOMS = Toy(ask_when, make_room, paint_room, draw=draw_room)
