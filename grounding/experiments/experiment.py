@@ -17,29 +17,31 @@ class Experiment:
 
     Args:
         name: What `experiment=` takes.
-        options: For every model, as `key=value` or `group=choice`.
-        models: Further ones by the choice of `model`, which is the first of them unless the command line names one.
+        options: In every case, as `key=value` or `group=choice`.
+        by: Further ones by what is chosen in a group, such as `model` or `task`: group -> choice -> options. The first
+            choice is taken unless the command line names another.
     """
 
     name: str
     options: tuple[str, ...]
-    models: Mapping[str, tuple[str, ...]]
+    by: Mapping[str, Mapping[str, tuple[str, ...]]]
 
     def before(self, overrides: Sequence[str]) -> list[str]:
         """The experiment's options and then those of the command line, each key once.
 
         Raises:
-            UserError: If the command line names a model that the experiment has no numbers for.
+            UserError: If the command line chooses what the experiment has no numbers for.
         """
-        said = [one.partition("=") for one in overrides]
-        named = [value for key, _, value in said if key == "model"]
-        model = named[-1] if named else next(iter(self.models))
-        if model not in self.models:
-            known = ", ".join(self.models)
-            raise UserError(f"experiment={self.name} has numbers for model={known}, got model={model}; choose one")
-        keys = {key for key, _, _ in said}
-        own = [*self.options, f"model={model}", *self.models[model]]
-        return [*(one for one in own if one.partition("=")[0] not in keys), *overrides]
+        said = dict(one.partition("=")[::2] for one in overrides)
+        own = list(self.options)
+        for group, choices in self.by.items():
+            chosen = said.get(group, next(iter(choices)))
+            if chosen not in choices:
+                known = ", ".join(choices)
+                has = f"experiment={self.name} has numbers for {group}={known}"
+                raise UserError(f"{has}, got {group}={chosen}; choose one")
+            own += [f"{group}={chosen}", *choices[chosen]]
+        return [*(one for one in own if one.partition("=")[0] not in said), *overrides]
 
 
 def expanded(overrides: Sequence[str], known: Mapping[str, Experiment]) -> list[str]:

@@ -21,8 +21,10 @@ from grounding.experiments.experiment import Experiment
 STVG_R1 = Experiment(
     name="stvg_r1",
     options=("task=stvg", "task.rewards=stvg_r1", "curriculum=uniform", "objective.loss=grpo"),
-    models={
-        "tiny": ("stages=[warmup,grpo]",),
-        "qwen2_5_vl": ("stages=[grpo]", "objective=stvg_r1", "marker=digit", "seed=42"),
+    by={
+        "model": {
+            "tiny": ("stages=[warmup,grpo]",),
+            "qwen2_5_vl": ("stages=[grpo]", "objective=stvg_r1", "marker=digit", "seed=42"),
+        }
     },
 )

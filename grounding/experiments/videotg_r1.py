@@ -29,12 +29,14 @@ TOY = (
 VIDEOTG_R1 = Experiment(
     name="videotg_r1",
     options=("task=vtg", "task.rewards=videotg_r1", "curriculum=videotg_r1", "objective.loss=grpo"),
-    models={
-        "tiny": (
-            "stages=[warmup,reflect,difficulty,grpo]",
-            *TOY,
-            *("data.partial=0.3", "data.hard=0.3", "data.train_clips=256", "trainer.max_steps=16"),
-        ),
-        "qwen2_5_vl": ("stages=[reflect,difficulty,grpo]",),
+    by={
+        "model": {
+            "tiny": (
+                "stages=[warmup,reflect,difficulty,grpo]",
+                *TOY,
+                *("data.partial=0.3", "data.hard=0.3", "data.train_clips=256", "trainer.max_steps=16"),
+            ),
+            "qwen2_5_vl": ("stages=[reflect,difficulty,grpo]",),
+        }
     },
 )

@@ -7,7 +7,9 @@ import pytest
 from grounding.core import UserError
 from grounding.experiments.experiment import Experiment, expanded
 
-ONE = Experiment("one", ("task=stvg", "seed=7"), {"small": ("objective.beta=0.0",), "large": ("stages=[grpo]",)})
+MODELS = {"small": ("objective.beta=0.0",), "large": ("stages=[grpo]",)}
+ONE = Experiment("one", ("task=stvg", "seed=7"), {"model": MODELS})
+TWO = Experiment("two", (), {"task": {"vtg": ("task.rewards=a",), "box": ("task.rewards=b",)}, "model": MODELS})
 KNOWN = {"one": ONE}
 
 
@@ -23,6 +25,13 @@ def test_its_options_come_first_with_those_of_its_first_model() -> None:
 def test_another_model_brings_its_own() -> None:
     expected = ["task=stvg", "seed=7", "stages=[grpo]", "experiment=one", "model=large"]
     assert expanded(["experiment=one", "model=large"], KNOWN) == expected
+
+
+def test_each_group_brings_the_options_of_its_choice() -> None:
+    expected = ["task=vtg", "task.rewards=a", "model=small", "objective.beta=0.0"]
+    assert TWO.before([]) == expected
+    expected = ["task.rewards=b", "stages=[grpo]", "model=large", "task=box"]
+    assert TWO.before(["model=large", "task=box"]) == expected
 
 
 def test_what_the_command_line_says_takes_the_place_of_the_experiments() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 
 from grounding.commands.options import composed
@@ -21,10 +23,12 @@ def config_of(*overrides: str) -> Config:
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_it_can_run(name: str) -> None:
-    for model in EXPERIMENTS[name].models:
-        config = config_of(f"experiment={name}", f"model={model}")
+    by = EXPERIMENTS[name].by
+    for chosen in product(*by.values()):
+        config = config_of(f"experiment={name}", *map("=".join, zip(by, chosen, strict=True)))
         check(config)
-        assert (config.experiment, config.model.name) == (name, model)
+        assert config.experiment == name
+        assert all(getattr(config, group).name == choice for group, choice in zip(by, chosen, strict=True))
 
 
 def test_stvg_r1_takes_the_papers_numbers() -> None:
@@ -41,3 +45,11 @@ def test_stvg_r1_takes_the_papers_numbers() -> None:
 def test_the_command_line_wins() -> None:
     config = config_of("experiment=stvg_r1", "model=qwen2_5_vl", "seed=3", "objective.beta=0.0")
     assert (config.seed, config.objective.beta, config.objective.lr) == (3, 0.0, 1e-6)
+
+
+@pytest.mark.parametrize(("task", "rewards"), [("vtg", "scene_r1"), ("box", "scene_r1_box"), ("qa", "scene_r1_qa")])
+def test_scene_r1_rewards_each_question_as_it_should(task: str, rewards: str) -> None:
+    config = config_of("experiment=scene_r1", f"task={task}")
+    assert (config.task.name, config.task.rewards, config.data.name) == (task, rewards, "rooms")
+    large = config_of("experiment=scene_r1", f"task={task}", "model=qwen2_5_vl")
+    assert (large.task.rewards, large.objective.generations, large.model.max_new_tokens) == (rewards, 8, 1024)
