@@ -52,7 +52,7 @@ HALF = 0.75  # how often the warm-up teaches only the first half of one of sever
 def parse(text: str) -> Said:
     """Read one time range, or none, strictly: never an exception, linear in the text's length."""
     block = block_of(text)
-    if block == NONE:
+    if _says_none(block):
         return Answer(intervals=())
     interval = block if isinstance(block, ParseFailure) else read_range(block)
     return interval if isinstance(interval, ParseFailure) else Answer(interval)
@@ -61,10 +61,14 @@ def parse(text: str) -> Said:
 def parse_segments(text: str) -> Said:
     """Read a list of at most 64 time ranges strictly: never an exception, linear in the text's length."""
     block = block_of(text)
-    if block == NONE:
+    if _says_none(block):
         return Answer(intervals=())
     intervals = block if isinstance(block, ParseFailure) else read_ranges(block)
     return intervals if isinstance(intervals, ParseFailure) else Answer(intervals=intervals)
+
+
+def _says_none(block: str | ParseFailure) -> bool:
+    return isinstance(block, str) and block.removesuffix(".").rstrip().lower() == NONE
 
 
 def answer_text(truth: Answer, thinking: str) -> str:

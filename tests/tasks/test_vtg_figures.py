@@ -9,7 +9,7 @@ import pytest
 
 from grounding.core import Answer, Clip, Interval, LoadedSample, Masklets, ParseFailure, Sample, UserError
 from grounding.datasets.toy import Question, toy_source
-from grounding.tasks.vtg import HALF, VTG, VTG_VISITS, halved, measure, pairs
+from grounding.tasks.vtg import HALF, VTG, VTG_ROOMS, VTG_VISITS, halved, measure, pairs, partly
 
 
 def some(*bounds: tuple[float, float]) -> Answer:
@@ -63,6 +63,31 @@ def test_never() -> None:
     assert set(measure(ParseFailure("no"), some()).values()) == {0.0}
 
 
+def test_refusals_count_where_one_was_made_or_due() -> None:
+    """Precision is a mean over those that said never, recall over those of which it is true."""
+    cases = [(some(), some()), (some(), some((0, 1))), (some((0, 1)), some()), (some((0, 1)), some((0, 1)))]
+    figures = [measure(said, truth) for said, truth in cases]
+    assert [one.get("refusal_precision") for one in figures] == [1.0, 0.0, None, None]
+    assert [one.get("refusal_recall") for one in figures] == [1.0, None, 0.0, None]
+    assert measure(ParseFailure("no"), some())["refusal_recall"] == 0.0
+    assert "refusal_precision" not in measure(ParseFailure("no"), some())
+    one_asked_for = Answer(Interval(0, 1))
+    assert measure(some(), one_asked_for)["refusal_precision"] == 0.0
+
+
+@pytest.mark.parametrize("truth", [some(), some((0, 1)), Answer(Interval(0, 1))])
+def test_none_is_read_whatever_is_true(truth: Answer) -> None:
+    for word in ("none", "None", " NONE. "):
+        assert VTG.read(f"<think>so</think><answer>{word}</answer>", loaded(truth)) == some(), word
+    for text in ("none of it", "none, 0 to 1", "no", "nothing"):
+        assert isinstance(VTG.read(f"<answer>{text}</answer>", loaded(truth)), ParseFailure)
+
+
+def test_never_is_said_with_a_word() -> None:
+    assert VTG.say(some(), "so") == "<think>so</think> <answer>none</answer>"
+    assert "none" in VTG.prompt(loaded(some()).sample, "full")
+
+
 def test_a_range_is_in_one_pair_only() -> None:
     # Both said ones fit the first true one, and only the first of them also fits the second.
     said, true = [Interval(0, 10), Interval(0, 9)], [Interval(0, 10), Interval(1, 11)]
@@ -114,3 +139,13 @@ def test_most_ranges_are_taught_up_to_their_middle_and_all_seconds_are_thought_o
 
 def test_the_lessons_of_the_world_with_visits_fill_its_warm_up() -> None:
     assert sum(lesson.share for lesson in VTG_VISITS.teaching.lessons) == pytest.approx(1)
+
+
+def test_in_rooms_ends_are_taught_too_far_inside_and_never_stays() -> None:
+    (sample,) = toy_source(7_700_000_000, 1, toy=VTG_ROOMS.toy).samples
+    question = replace(sample.meta["questions"][0], query="The red box.", truth=some((0, 4)))
+    taught = {partly(question, np.random.default_rng(seed)).intervals for seed in range(100)}
+    assert taught == {some(ends).intervals for ends in ((0, 4), (1, 4), (0, 3), (1, 3))}
+    assert partly(replace(question, truth=some()), np.random.default_rng(0)) == some()
+    text = VTG_ROOMS.say(some((1, 3)), VTG_ROOMS.teaching.think(replace(question, truth=some((1, 4))), some((1, 3))))
+    assert text == "<think>red box zero none one red two red three red</think> <answer>1.0 to 3.0</answer>"
