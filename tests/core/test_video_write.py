@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from grounding.core import UserError, read_clip, write_video
+from grounding.core.video import probe
+from grounding.core.video_write import write_timed_video
 
 Numbered = Callable[[np.ndarray], int]
 
@@ -41,6 +43,27 @@ def test_odd_sizes_repeat_the_edge(tmp_path: Path, size: tuple[int, int], padded
     clip = read_clip(path, fps=5)
     assert clip.size == padded
     assert abs(int(clip.frames[1, -1, -1, 0]) - 16) <= 3  # the grey of frame 1, not black
+
+
+@pytest.mark.parametrize("codecs", [None, {"mpeg4"}])
+def test_frames_keep_times_of_their_own(
+    tmp_path: Path, numbered: Numbered, monkeypatch: pytest.MonkeyPatch, codecs: set[str] | None
+) -> None:
+    if codecs:
+        monkeypatch.setattr(av, "codecs_available", codecs)
+    path, times = tmp_path / "v.mp4", [0, 1 / 30, 0.5, 0.533, 2, 2.04, 5, 9]
+    write_timed_video(path, zip(times, greys(8), strict=True), fps=2.5)
+    found = probe(path)
+    np.testing.assert_allclose(found.pts, times, atol=1e-4)
+    assert found.duration == pytest.approx(9.4)  # the last frame stays for 1 / 2.5 s
+    assert [numbered(frame) for frame in read_clip(path, fps=100).frames] == list(range(8))
+
+
+@pytest.mark.parametrize("times", [[1.0, 2.0], [0.0, 0.0], [0.0, 2.0, 1.0]])
+def test_times_that_do_not_ascend_from_0_are_refused(tmp_path: Path, times: list[float]) -> None:
+    with pytest.raises(UserError, match="times must begin at 0"):
+        write_timed_video(tmp_path / "v.mp4", zip(times, greys(len(times)), strict=True), fps=2)
+    assert not list(tmp_path.iterdir())
 
 
 def test_players_can_show_it(tmp_path: Path) -> None:
