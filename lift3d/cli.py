@@ -87,7 +87,7 @@ def export(
     opened = replace(opened, problems=(*opened.problems, *doubts))
     _doubt(opened.problems[len(known) :])
     lifted = lift(opened, source, settings, _progress, untracked=untracked)
-    write_export(out, Result(_name(scene), lifted, named, _progress), formats)
+    write_export(out, Result(scene_name(scene), lifted, named, _progress), formats)
     _say(lifted, out)
 
 
@@ -194,7 +194,7 @@ def _with_surface(scene: Scene, surface: str, settings: Settings) -> Scene:
     return tsdf_mesh(bare, settings.voxel, _progress)
 
 
-def _name(folder: Path) -> str:
+def scene_name(folder: Path) -> str:
     """What files are named after: the scene's folder, without what a file's name may not hold or has no room for."""
     plain = "".join(char if char.isprintable() else "_" for char in "_".join(folder.resolve().name.split()))
     return plain.encode()[:MOST_NAME].decode(errors="ignore") or "scene"

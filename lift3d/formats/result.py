@@ -51,8 +51,8 @@ class Result:
         return scene.colours if scene.colours is not None else np.full((len(self.lifted.points), 3), 160, np.uint8)
 
 
-def read_labels(path: str | Path | None) -> dict[int, str | int]:
-    """The name or class number of ids, from a JSON object.
+def read_labels(path: str | Path | None, least: int = 1) -> dict[int, str | int]:
+    """The name or class number of ids of `least` or more, from a JSON object.
 
     Raises:
         UserError: If it is something else, or names an id twice.
@@ -65,7 +65,7 @@ def read_labels(path: str | Path | None) -> dict[int, str | int]:
     found: dict[int, str | int] = {}
     with within(f"labels {path}"):
         for key, label in value.items():
-            number = whole_text(key, "an id", 1)
+            number = whole_text(key, "an id", least)
             if number in found:
                 raise UserError(f"id {number} stands there twice; remove one of the two")
             if not isinstance(label, str) and whole(label, f"the name or class number of id {number}") > MOST_CLASS:
