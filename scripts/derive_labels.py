@@ -51,9 +51,9 @@ def main(
         boxes: Most rows with a box, of one object, 1 to 1000; their frames are spread over its interval.
     """
     check_free(out, folder=True)
+    names = read_labels(labels, least=0 if masks is None else 1)
     opened = open_scene(scene, layout, masks is None)
     _note(f"doubtful: {problem}" for problem in opened.problems)
-    names = read_labels(labels, least=0 if masks is None else 1)
     objects: Objects = instances(scene, opened, names) if masks is None else masked(read_masks(masks, opened), names)
     made = export_labels(opened, objects, out, scene_name(scene)[:100], fps, boxes, _progress)
     _note(f"not used: {line}" for line in by_reason(made.frames_left_out, "frame"))

@@ -126,3 +126,54 @@ def hcstvg(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_hcstvg(root, train=["a", "b", "c"], val=["d", "e"], part=["f", "gone"])
     (root / "videos" / "part1" / "gone.mp4").unlink()
     return root
+
+
+BOARDS = {
+    # objectId: label, columns and rows of the depth image
+    0: ("board", (20, 40), (30, 50)),
+    1: ("chair", (60, 70), (60, 70)),
+    2: (" Chair", (90, 100), (60, 70)),
+    3: ("speck", (120, 127), (60, 67)),  # 49 pixels
+    4: ("lost", (0, 0), (0, 0)),  # no vertices
+    5: ("<answer>", (120, 130), (90, 100)),
+}
+
+
+def write_boards(folder: Path, shown: str = "VVhhhVhhhhVV") -> Path:
+    """A ScanNet folder: boards on a wall 2 m before a camera that stands still, a vertex on each pixel.
+
+    Frames are named 0, 10, 20, ...: thirds of a second. In those with "h" something 1 m away hides all, in those with
+    "V" nothing does. Depth is 160 x 120, colour twice that; the colour of frame k is 20 * k.
+    """
+    import numpy as np
+    from PIL import Image
+
+    for name in ("depth", "color", "pose", "intrinsic"):
+        (folder / name).mkdir(parents=True)
+    (folder / "intrinsic" / "intrinsic_depth.txt").write_text("100 0 80 0\n0 100 60 0\n0 0 1 0\n0 0 0 1\n")
+    for frame, view in enumerate(shown):
+        name = str(10 * frame)
+        depth = np.full((120, 160), 2000 if view == "V" else 1000, np.uint16)
+        Image.fromarray(depth).save(folder / "depth" / f"{name}.png")
+        Image.new("RGB", (320, 240), (20 * frame,) * 3).save(folder / "color" / f"{name}.jpg")
+        (folder / "pose" / f"{name}.txt").write_text("1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n")
+    owners = np.full((120, 160), 1000)  # the wall that the boards hang on is of no object
+    for number, (_, columns, rows) in BOARDS.items():
+        owners[slice(*rows), slice(*columns)] = number
+    vertices = [f"{(u - 80) * 0.02:.4f} {(v - 60) * 0.02:.4f} 2" for v in range(120) for u in range(160)]
+    segments = owners.ravel().tolist()
+    header = ["ply", "format ascii 1.0", f"element vertex {len(vertices)}", *(f"property float {a}" for a in "xyz")]
+    groups = [{"objectId": number, "label": board[0], "segments": [number]} for number, board in BOARDS.items()]
+    for ending, text in {
+        "_vh_clean_2.ply": "\n".join([*header, "end_header", *vertices]) + "\n",
+        "_vh_clean_2.0.010000.segs.json": json.dumps({"segIndices": segments}),
+        ".aggregation.json": json.dumps({"segGroups": groups}),
+    }.items():
+        (folder / f"{folder.name}{ending}").write_text(text)
+    return folder
+
+
+@pytest.fixture
+def boards(tmp_path: Path) -> Path:
+    """The scene of `write_boards`."""
+    return write_boards(tmp_path / "scene0000_00")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 
 from grounding.core import UserError
@@ -18,6 +19,7 @@ from lift3d.visibility import Points, Tolerance, visible
 from lift3d.wording import by_reason
 
 FPS = 30.0  # ScanNet's
+REACH = 0.03  # metres from a vertex; those of ScanNet's meshes lie about 2 cm apart
 PERCENTILES = (1, 99)  # of the pixels' columns and rows, between which a box lies; our default
 
 Look = Callable[[Frame], tuple[np.ndarray, np.ndarray]]  # ids and flat pixels of the depth image, (M,) each
@@ -120,19 +122,32 @@ def masks_of(frame: Frame) -> tuple[np.ndarray, np.ndarray]:
 
 
 def vertices_of(points: np.ndarray, owner: np.ndarray) -> Look:
-    """A `Look` for the pixels on which vertices fall that a view sees (`lift3d.visibility`).
+    """A `Look` for the pixels on the vertices of objects.
+
+    A pixel is of the vertex that is nearest to it in the picture, among those that the view sees (`lift3d.visibility`),
+    if the two are on one surface and at most `REACH` apart: the vertices of a mesh leave most pixels between them.
 
     Args:
         points: Vertices of the scene's mesh, (N, 3), metres.
         owner: Id of the object of each, (N,), -1 = none.
     """
-    owned = owner >= 0
-    ready, numbers, tolerance = Points.of(points[owned]), owner[owned], Tolerance()
+    ready, tolerance = Points.of(points), Tolerance()
 
     def look(frame: Frame) -> tuple[np.ndarray, np.ndarray]:
         seen = visible(ready, frame.view, frame.depth, tolerance)
-        pairs = np.unique(np.stack([numbers[seen.points], seen.pixels]), axis=1)
-        return pairs[0], pairs[1]
+        if not len(seen.points):
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        away = np.ones(frame.depth.shape, np.uint8)
+        away.ravel()[seen.pixels] = 0
+        apart, cell = cv2.distanceTransformWithLabels(away, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+        at = cell.ravel()[seen.pixels]
+        owners, depths = np.full(cell.max() + 1, -1), np.zeros(cell.max() + 1, np.float32)
+        owners[at], depths[at] = owner[seen.points], seen.depths
+        nearest = depths[cell]
+        reached = apart * nearest <= REACH * np.float32(frame.view.intrinsics[0, 0])
+        level = np.abs(frame.depth - nearest) <= np.maximum(tolerance.absolute, tolerance.relative * nearest)
+        pixels = np.flatnonzero((owners[cell] >= 0) & reached & level & (frame.depth > 0))
+        return owners[cell.ravel()[pixels]], pixels
 
     return look
 
