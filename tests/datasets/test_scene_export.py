@@ -115,7 +115,7 @@ def test_frames_that_cannot_be_used_are_reported(boards: Path, tmp_path: Path) -
 @pytest.mark.parametrize("gone", ["*.aggregation.json", "*.segs.json", "*_2.ply"])
 def test_without_instances_masks_are_asked_for(boards: Path, tmp_path: Path, gone: str) -> None:
     next(boards.glob(gone)).unlink()
-    with pytest.raises(UserError, match="must hold one <scene>.aggregation.json .* for other scenes give --masks"):
+    with pytest.raises(UserError, match=r"must hold one <scene>\.aggregation\.json .* for other scenes give --masks"):
         derived(boards, tmp_path / "out")
 
 

@@ -162,7 +162,11 @@ def test_a_scan_without_alignment_stays_as_it_is(score, tmp_path):
         (".aggregation.json", "[]", '"segGroups" must be a list of objects'),
         (".aggregation.json", '{"segGroups": [{"objectId": 0}]}', '"segments" is missing'),
         (".aggregation.json", '{"segGroups": [{"objectId": 0, "segments": 7}]}', '"segments" must be a list'),
-        (".aggregation.json", '{"segGroups": [{"objectId": 5, "segments": [7]}]}', "has no object 0"),
+        (
+            ".aggregation.json",
+            '{"segGroups": [{"objectId": 5, "segments": [7]}]}',
+            "there is no box of object 0 of scene0011_00",
+        ),
         ("_vh_clean_2.ply", None, "must hold *_vh_clean_2.ply"),
         ("_vh_clean_2.0.010000.segs.json", '{"segIndices": [7]}', "a segment for each vertex"),
     ],
