@@ -18,7 +18,7 @@ from lift3d.scene import View
 from lift3d.visibility import Points, Tolerance, visible
 from lift3d.wording import by_reason
 
-FPS = 30.0  # ScanNet's
+SPARSEST = 1000  # frames of a capture for each one that was kept, at most; ScanNet's subsets keep every 100th
 REACH = 0.03  # metres from a vertex; those of ScanNet's meshes lie about 2 cm apart
 PERCENTILES = (1, 99)  # of the pixels' columns and rows, between which a box lies; our default
 
@@ -156,13 +156,14 @@ def view_times(views: Sequence[View], fps: float) -> tuple[np.ndarray, str]:
     """The time of each view in seconds, (V,), strictly ascending, and in words where it comes from.
 
     It is the view's own time; without a clock the number in its name, or else its place in the scene, divided by `fps`.
+    A clock that stands still or goes back is none.
     """
     clock = np.array([np.nan if view.time is None else view.time for view in views])
     if _ascends(clock):
         return clock, "the clock of the scene"
     numbers = [[part for part, _ in natural(view.name) if part >= 0] for view in views]
     counted = np.array([one[0] if len(one) == 1 else np.nan for one in numbers], float)
-    if _ascends(counted):
+    if _ascends(counted) and counted[-1] - counted[0] <= SPARSEST * len(views):  # nanoseconds count no frames
         return counted / fps, f"the numbers of the frames, {fps:g} a second"
     return np.arange(len(views)) / fps, f"the order of the frames, {fps:g} a second"
 

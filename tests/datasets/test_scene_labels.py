@@ -85,7 +85,15 @@ def test_the_last_frame_stays_until_the_end_of_the_video() -> None:
 
 def test_objects_without_rows_are_named() -> None:
     shown = watched(o1=[60], o2=[60], o3=[49], o5=[60], o6=[60], o7=[60], o8=[60])
-    names = {1: "office  chair", 2: "Office chair", 3: "speck", 4: "gone", 5: 12, 6: "a <answer>", 8: ""}
+    names: dict[int, str | int] = {
+        1: "office  chair",
+        2: "Office chair",
+        3: "speck",
+        4: "gone",
+        5: 12,
+        6: "a <answer>",
+        8: "",
+    }
     found = rows(shown, names)
     assert not found.vtg and not found.box
     assert found.left_out == {

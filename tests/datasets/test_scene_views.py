@@ -108,6 +108,11 @@ def test_nothing_can_be_used() -> None:
         ([view("3", 0.0), view("4", 0.0)], [0.3, 0.4], "the numbers of the frames, 10 a second"),  # a clock that stands
         ([view("3", 0.0), view("4")], [0.3, 0.4], "the numbers of the frames, 10 a second"),
         ([view("x"), view("a")], [0.0, 0.1], "the order of the frames, 10 a second"),
+        (
+            [view("1305031453359684000"), view("1305031453393684000")],
+            [0.0, 0.1],
+            "the order of the frames, 10 a second",
+        ),
         ([view("1_2"), view("1_3")], [0.0, 0.1], "the order of the frames, 10 a second"),
     ],
 )

@@ -190,7 +190,9 @@ def gaps(truths: Sequence[Truth]) -> list[str]:
     which = "" if without == len(truths) else f" for {without} of {len(truths)} rows"
     told = [f"unique and multiple are not in the file{which}; put ScanNet's {LABELS} beside it"] if without else []
     if around:
-        told.append(f"true boxes that were turned into the aligned scene, and so are larger than their objects: {around}")
+        told.append(
+            f"true boxes that were turned into the aligned scene, and so are larger than their objects: {around}"
+        )
     return told
 
 

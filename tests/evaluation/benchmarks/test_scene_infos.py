@@ -20,7 +20,7 @@ MMDET, VLM, LABELS = "scannet_infos_val.json", "scenes_train_val_info.json", "sc
 OBJECTS = {0: ("wall", "wall"), 1: ("office chair", "chair"), 2: ("table", "table"), 3: ("vase", "otherprop")}
 OBJECTS |= {4: ("trash can", "otherfurniture")}
 CLASSES = [2, 4, 17]
-BOXES = [[0.5, 0.5, 0.5, 1, 1, 1], [2, 0.5, 0.5, 2, 1, 1], [9, 9, 9, 1, 1, 1]]
+BOXES: list[list[float]] = [[0.5, 0.5, 0.5, 1, 1, 1], [2, 0.5, 0.5, 2, 1, 1], [9, 9, 9, 1, 1, 1]]
 # (x, y, z) becomes (-y, x, z + 1)
 TURN = [[0, -1, 0, 0], [1, 0, 0, 0], [0, 0, 1, 1], [0, 0, 0, 1]]
 
@@ -97,7 +97,9 @@ def test_boxes_that_are_not_aligned_are_turned(score: Any, beside: Path, name: s
     # The table: x 1..3, y 0..1, z 0..1 becomes x -1..0, y 1..3, z 1..2.
     result = score("scanrefer", [row(2)], [row(2, [-0.5, 2, 1.5, 1, 2, 1])], strict=True)
     assert result["Acc@0.5"] == 1.0
-    assert result["gaps"] == ["true boxes that were turned into the aligned scene, and so are larger than their objects: 1"]
+    assert result["gaps"] == [
+        "true boxes that were turned into the aligned scene, and so are larger than their objects: 1"
+    ]
 
 
 def test_a_turned_box_is_the_one_around_its_corners(score: Any, beside: Path) -> None:
@@ -125,7 +127,12 @@ def test_mmdet3d_needs_to_know_which_objects_it_kept(score: Any, tmp_path: Path)
     [
         (MMDET, mmdet_old(), 3, "no box of object 3 .*leaves those of most classes out"),
         (VLM, vlm(), 3, "no box of object 3"),
-        (MMDET, mmdet_old(**{"class": [2, 4, 16]}), 1, "the scene info has 3 objects, .* has 3 .* must be the same"),
+        (
+            MMDET,
+            old(**{"gt_num": 3, "gt_boxes_upright_depth": BOXES, "class": [2, 4, 16]}),
+            1,
+            "the scene info has 3 objects, .* has 3 .* must be the same",
+        ),
         (MMDET, old(gt_num=0), 1, "the scene info has 0 objects"),
         (MMDET, mmdet_old("x"), 1, f'{SCENE}: "gt_boxes_upright_depth" is missing'),
         (MMDET, mmdet_old("x", location=[[0, 0, 0]], dimensions=[]), 1, "must be as many, got 1 and 0"),
