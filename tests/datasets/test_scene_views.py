@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -91,6 +91,20 @@ def test_only_frames_that_can_be_used_are_in_the_video() -> None:
         "c": "its picture is 8 x 6 pixels, those before are 8 x 8",
     }
     assert watched.sights == {5: {0: Sight(16, (0, 0, 8, 8)), 1: Sight(16, (0, 0, 8, 8))}}
+
+
+def test_frames_pass_one_at_a_time() -> None:
+    taken: list[int] = []
+
+    def frames() -> Iterator[Frame]:
+        for index in range(5):
+            taken.append(index)
+            yield frame(index, view(str(index)), [np.ones((4, 4), np.uint16)])
+
+    given = Watched().watch(frames(), np.arange(5.0), masks_of)
+    for expected in ([0], [0, 1]):
+        next(given)
+        assert taken == expected
 
 
 def test_nothing_can_be_used() -> None:
