@@ -38,6 +38,8 @@ def main(
     Writes the scene's pictures as a video, vtg.jsonl, box.jsonl and report.json. Train on them with: python
     scripts/train.py task=vtg data=jsonl data.root=OUT data.annotations=vtg.jsonl
 
+    A model learns to answer "none" from rows of your own beside them, about what is not there: "intervals": [].
+
     Args:
         scene: Folder of the scene; `lift3d inspect` says what is in it.
         out: Folder to write; it must be new or empty.

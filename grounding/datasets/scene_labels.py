@@ -25,7 +25,7 @@ class Labels:
     """The rows of a scene, and what became of its objects.
 
     Attributes:
-        vtg: Rows with an interval, one an object.
+        vtg: Rows with an interval, one an object, in a list: rows about what is not there, with [], may stand beside.
         box: Rows with a frame and a box, some an object.
         objects: For the report: id, label, interval and more of each object that has rows.
         left_out: Id of each object without rows -> reason.
@@ -67,7 +67,7 @@ def label(watched: Watched, duration: float, names: Mapping[int, str | int], sce
         chosen = spread(run, boxes)
         interval = [round(watched.times[run[0]], 4), round(ends[run[-1]], 4)]
         row = {"id": f"{scene}_{number}", "video": f"{scene}.mp4", "query": query}
-        made.vtg.append({**row, "interval": interval, "meta": {"object": number}})
+        made.vtg.append({**row, "intervals": [interval], "meta": {"object": number}})
         for frame in chosen:
             box = [round(side, 2) for side in watched.sights[number][frame].box]
             made.box.append(

@@ -37,7 +37,7 @@ def test_rows_of_scannets_instances(boards: Path, tmp_path: Path) -> None:
     video = {"video": "scene0000_00.mp4", "query": "board", "meta": {"object": 0}}
     # Seen in frames 0, 1, 5, 10 and 11. Three frames without it last a second, four last longer: 0 to 5 is one run,
     # until frame 6 comes at 2 s. Columns 20 to 39 and rows 30 to 49 of the depth are twice that in the picture.
-    assert lines(tmp_path / "out" / "vtg.jsonl") == [{"id": "scene0000_00_0", **video, "interval": [0, 2]}]
+    assert lines(tmp_path / "out" / "vtg.jsonl") == [{"id": "scene0000_00_0", **video, "intervals": [[0, 2]]}]
     assert lines(tmp_path / "out" / "box.jsonl") == [
         {"id": f"scene0000_00_0_{frame}", **video, "frame": frame, "box": [40, 60, 80, 100]} for frame in (0, 1, 5)
     ]
@@ -66,7 +66,7 @@ def test_the_rows_read_back_for_both_tasks(boards: Path, tmp_path: Path) -> None
     out = tmp_path / "out"
     derived(boards, out)
     clips = ClipOptions(fps=3)
-    found = open_jsonl(out, "vtg.jsonl", clips, needs=[("interval",)], marks=False)
+    found = open_jsonl(out, "vtg.jsonl", clips, needs=[("interval", "intervals")], marks=False)
     clip = found.load(found.samples[0]).clip
     np.testing.assert_allclose(clip.pts, np.arange(12) / 3, atol=1e-3)
     assert clip.duration == pytest.approx(4, abs=1e-3)
@@ -88,7 +88,7 @@ def test_masks(boards: Path, tmp_path: Path) -> None:
     made = export_labels(scene, masked(read_masks(masks, scene), {7: "it"}), tmp_path / "out", "s", 30, 1)
     # The third frame has no masks: it is left out, and the one before stays until 4 / 3 s.
     assert made.frames_left_out == {"30": "no masks"} and made.frames == 11
-    assert made.labels.vtg[0]["interval"] == [0.6667, 1.3333]
+    assert made.labels.vtg[0]["intervals"] == [[0.6667, 1.3333]]
     assert made.labels.box[0]["box"] == [40, 60, 80, 100] and made.labels.box[0]["frame"] == 2
     times = probe(tmp_path / "out" / "s.mp4").pts
     np.testing.assert_allclose(times, np.delete(np.arange(12), 3) / 3, atol=1e-3)
@@ -109,7 +109,7 @@ def test_frames_that_cannot_be_used_are_reported(boards: Path, tmp_path: Path) -
     assert json.loads((tmp_path / "out" / "report.json").read_text())["frames_left_out"] == made.frames_left_out
     # Frame 40 is the first one of the video; 50, the only one of its run, is shown from 1/3 to 2/3 s; 100 and 110 are
     # shown from 2 s to 2 2/3 s, which is longer.
-    assert made.labels.vtg[0]["interval"] == [2, 2.6667]
+    assert made.labels.vtg[0]["intervals"] == [[2, 2.6667]]
 
 
 @pytest.mark.parametrize("gone", ["*.aggregation.json", "*.segs.json", "*_2.ply"])

@@ -67,7 +67,7 @@ def test_frames_of_boxes_are_spread() -> None:
 def test_rows_of_an_object() -> None:
     found = rows(watched(o3=[0, 100, 100, 20, 100]), {3: "the lamp"}, boxes=2)
     assert found.vtg == [
-        {"id": "s_3", "video": "s.mp4", "query": "the lamp", "interval": [0.3333, 1.6667], "meta": {"object": 3}}
+        {"id": "s_3", "video": "s.mp4", "query": "the lamp", "intervals": [[0.3333, 1.6667]], "meta": {"object": 3}}
     ]
     assert [(row["id"], row["frame"], row["box"], row["query"]) for row in found.box] == [
         ("s_3_1", 1, [10, 20, 30.13, 40], "the lamp"),
@@ -80,7 +80,7 @@ def test_rows_of_an_object() -> None:
 
 
 def test_the_last_frame_stays_until_the_end_of_the_video() -> None:
-    assert rows(watched(o1=[0] * 10 + [60, 60]), {1: "x"}).vtg[0]["interval"] == [3.3333, 4.0]
+    assert rows(watched(o1=[0] * 10 + [60, 60]), {1: "x"}).vtg[0]["intervals"] == [[3.3333, 4.0]]
 
 
 def test_objects_without_rows_are_named() -> None:
