@@ -7,7 +7,7 @@ claims it in at least half of the views that see it; what lies far from the bulk
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -61,6 +61,7 @@ class Lifted:
         frames: How many frames were used.
         rejected: Name of each frame that was not used -> reason, those that the scene left out first.
         problems: What is doubtful about the whole, a line each.
+        seen: Which points any of the frames used sees, bool (N,); (0,) where nobody counted.
     """
 
     scene: Scene
@@ -71,6 +72,7 @@ class Lifted:
     frames: int
     rejected: Mapping[str, str]
     problems: tuple[str, ...] = ()
+    seen: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
 
     @property
     def total(self) -> int:
@@ -118,12 +120,14 @@ def lift(
     assigned = assign(counted.votes.sums(), counted.votes.seen, settings.min_ratio, settings.min_hits)
     if settings.superpoints and scene.superpoints is not None:
         assigned = by_superpoints(assigned, scene.superpoints, counted.votes.seen > 0)
+    seen = counted.votes.seen > 0
     if cloud is None:
-        return _lifted(scene, assigned, counted, settings, np.ones(len(scene.points)), doubts)
+        return replace(_lifted(scene, assigned, counted, settings, np.ones(len(scene.points)), doubts), seen=seen)
     kept = ~counted.floating()
     cloud = cloud.at(kept)
     doubts = (*cloud.problems, *doubts)
-    return _lifted(_with(scene, cloud), assigned.at(kept), counted, settings, cloud.pixels, doubts)
+    lifted = _lifted(_with(scene, cloud), assigned.at(kept), counted, settings, cloud.pixels, doubts)
+    return replace(lifted, seen=seen[kept])
 
 
 def _cloud(scene: Scene, settings: Settings, progress: Progress) -> Cloud:

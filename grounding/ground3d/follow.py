@@ -1,0 +1,157 @@
+"""The object followed from one view to others, and which of its masks cannot be right.
+
+The rules are our defaults; the paper gives none. A mask is left out if it is smaller than `SMALLEST` of the picture
+(100 pixels of 640 x 480, and as large a share of other sizes), or than `SHARE` of the mask that it was followed from;
+if no depth lies under it; or if its median depth differs by more than `JUMP` metres from those of both neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from grounding.core import UserError, rle
+from grounding.ground3d.footage import Footage
+from grounding.ground3d.seeds import Asked
+from grounding.ground3d.steps import Box
+from grounding.tracking.interfaces import Tracker
+from lift3d.labels import resized
+
+SMALLEST = 100 / (640 * 480)  # of the picture
+SHARE = 0.02  # of the area of the mask on the seed
+JUMP = 0.5  # metres
+NOT_SEEN = "the tracker does not see the object"
+NO_DEPTH = "no depth under the mask"
+
+
+@dataclass(frozen=True)
+class TrackedMasks:
+    """`Steps.masks` made of a tracker: from the box forwards to the last view, then backwards to the first.
+
+    Args:
+        tracker: Any; it is reset for each direction.
+        patience: Seconds without the object after which a direction ends, which bounds the reach; our default.
+    """
+
+    tracker: Tracker
+    patience: float = 2.0
+
+    def __call__(self, footage: Footage, view: int, box: Box) -> Iterator[tuple[int, np.ndarray]]:
+        """Masks of the object; views whose picture cannot be read are passed over.
+
+        Raises:
+            UserError: If the picture of the box cannot be read.
+        """
+        mask = self._start(footage, view, box, None)
+        yield view, mask
+        if mask.any():
+            yield from self._onwards(footage, view, range(view + 1, len(footage)))
+            self._start(footage, view, box, mask, reverse=True)
+            yield from self._onwards(footage, view, range(view - 1, -1, -1))
+        self.tracker.reset()
+
+    def _start(
+        self, footage: Footage, view: int, box: Box, mask: np.ndarray | None, *, reverse: bool = False
+    ) -> np.ndarray:
+        self.tracker.reset()
+        self.tracker.show(view, footage.picture(view), reverse=reverse)
+        return self.tracker.start(1, np.array(box), mask)
+
+    def _onwards(self, footage: Footage, start: int, views: range) -> Iterator[tuple[int, np.ndarray]]:
+        last = start
+        for view in views:
+            if abs(footage.times[view] - footage.times[last]) > self.patience and view - views.step != last:
+                return
+            try:
+                picture = footage.picture(view)
+            except UserError:
+                continue
+            self.tracker.show(view, picture, reverse=views.step < 0)
+            (mask,) = self.tracker.follow([1])
+            yield view, mask
+            if mask.any():
+                last = view
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """Where an object is, as followed from one view or joined from several.
+
+    Args:
+        size: (height, width) of the masks.
+        masks: By view, compressed (`grounding.core.rle`).
+        rejected: By view, why its mask was left out.
+        seeds: From where it was followed, the heaviest first.
+        votes: The views asked whose boxes agree with it.
+    """
+
+    size: tuple[int, int]
+    masks: dict[int, bytes]
+    rejected: dict[int, str] = field(default_factory=dict)
+    seeds: tuple[Asked, ...] = ()
+    votes: tuple[Asked, ...] = ()
+
+
+def follow(
+    footage: Footage, seed: Asked, masks: Callable[[Footage, int, Box], Iterable[tuple[int, np.ndarray]]]
+) -> Track:
+    """Follow the object in the box of a seed, and leave out the masks that cannot be right.
+
+    Raises:
+        UserError: As `masks`.
+    """
+    assert seed.box is not None
+    kept: dict[int, bytes] = {}
+    rejected: dict[int, str] = {}
+    depths: dict[int, float] = {}
+    seed_area = 0
+    for view, mask in masks(footage, seed.view, seed.box):
+        area = int(np.count_nonzero(mask))
+        seed_area = area if view == seed.view else seed_area
+        reason = _too_small(area, seed_area, footage.size)
+        if not reason:
+            depths[view], reason = _median_depth(footage, view, mask)
+        if reason:
+            rejected[view] = reason
+        else:
+            kept[view] = rle.encode(mask)
+    for view, reason in _jumps({view: depths[view] for view in sorted(kept)}).items():
+        del kept[view]
+        rejected[view] = reason
+    return Track(footage.size, dict(sorted(kept.items())), dict(sorted(rejected.items())), (seed,))
+
+
+def _too_small(area: int, seed_area: int, size: tuple[int, int]) -> str:
+    least = SMALLEST * size[0] * size[1]
+    if area == 0:
+        return NOT_SEEN
+    if area < least:
+        return f"the mask has {area} pixels, fewer than {least:.0f}"
+    if area < SHARE * seed_area:
+        return f"the mask has {area} pixels, fewer than {SHARE:.0%} of the {seed_area} on the seed"
+    return ""
+
+
+def _median_depth(footage: Footage, view: int, mask: np.ndarray) -> tuple[float, str]:
+    """Metres, and why there are none, or ""."""
+    try:
+        depth = footage.depth(view)
+        under = depth[resized(mask.astype(np.uint16), (depth.shape[0], depth.shape[1])) > 0]
+    except UserError as error:
+        return 0.0, str(error)
+    under = under[under > 0]
+    return (float(np.median(under)), "") if len(under) else (0.0, NO_DEPTH)
+
+
+def _jumps(depths: dict[int, float]) -> dict[int, str]:
+    """Views whose depth is far from those of the views before and after, and what to say of them."""
+    views, metres = list(depths), np.array(list(depths.values()))
+    steps = np.abs(np.diff(metres))
+    found = {}
+    for place in range(1, len(views) - 1):
+        if min(steps[place - 1], steps[place]) > JUMP:
+            beside = f"{metres[place - 1]:.2f} and {metres[place + 1]:.2f} m on the views beside it"
+            found[views[place]] = f"the mask is {metres[place]:.2f} m away, {beside}"
+    return found
