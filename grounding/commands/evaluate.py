@@ -108,6 +108,18 @@ def saved_config(path: str) -> DictConfig:
     return saved
 
 
+def model_config(path: str) -> Config:
+    """The whole configuration of a model folder, as `saved_config`; nothing of it is checked but names and types.
+
+    Raises:
+        UserError: If the file cannot be read or is no configuration of a run.
+    """
+    with clear_option_errors(HINT):
+        config = _merged(saved_config(path), OmegaConf.create({}))
+    config.model.path = path
+    return config
+
+
 def saved_constant(path: str) -> str | None:
     """The constant answer that the run of a model folder fitted on its training samples; None if it holds none.
 

@@ -16,6 +16,7 @@ from grounding.core.video import VideoInfo, resized, sample_times, shrunk_size
 from grounding.core.video_upright import Upright
 from lift3d.frames import usable
 from lift3d.scene import Scene
+from lift3d.scenes.raw import NoFrames
 
 FPS = 30.0  # views a second where the layout has no clock; our default, that of most sensors
 
@@ -43,7 +44,8 @@ class Footage:
         A clock that stands still or runs backwards is none.
 
         Raises:
-            UserError: If `fps` is no rate, or no view has a picture that can be read.
+            UserError: If `fps` is no rate.
+            NoFrames: If no view has a picture that can be read.
         """
         if not (math.isfinite(fps) and fps > 0):
             raise UserError(f"fps must be a finite number > 0, got {fps!r}")
@@ -129,4 +131,4 @@ def _size(scene: Scene, name: str) -> tuple[int, int]:
         except UserError:
             continue
         return height, width
-    raise UserError(f"{name}: none of its {len(scene.views)} views has a colour picture that can be read")
+    raise NoFrames(f"{name}: none of its {len(scene.views)} views has a colour picture that can be read")

@@ -19,6 +19,10 @@ FOCAL = 0.1, 1e6  # pixels, of any lens
 SHAPE = 0.02  # sides of images of one camera may differ by this, for sizes are rounded
 
 
+class NoFrames(UserError):
+    """A scene of a known layout has no frame that can be used."""
+
+
 @dataclass(frozen=True, eq=False)
 class Frame:
     """One frame as a layout describes it; nothing is opened yet.
@@ -87,7 +91,8 @@ def assemble(layout: str, raw: RawScene, surface: bool = True) -> Scene:
         surface: Whether to read the mesh, if there is one.
 
     Raises:
-        UserError: If no frame is left, or mesh or superpoints cannot be read.
+        NoFrames: If no frame is left.
+        UserError: If mesh or superpoints cannot be read.
     """
     views: list[View] = []
     left_out: dict[str, str] = {}
@@ -102,7 +107,7 @@ def assemble(layout: str, raw: RawScene, surface: bool = True) -> Scene:
         doubts += [(frame.name, doubt) for doubt in found]
     if not views:
         gone = "; ".join(by_reason(left_out, "frame")[:3])
-        raise UserError(f"no usable frame among {len(raw.frames)} of layout {layout}: {gone or 'none'}")
+        raise NoFrames(f"no usable frame among {len(raw.frames)} of layout {layout}: {gone or 'none'}")
     mesh = raw.mesh() if surface and raw.mesh else Mesh()
     superpoints = raw.superpoints() if mesh.points is not None and raw.superpoints else None
     if mesh.points is not None and superpoints is not None and len(superpoints) != len(mesh.points):
