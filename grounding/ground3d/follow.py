@@ -7,7 +7,7 @@ if no depth lies under it; or if its median depth differs by more than `JUMP` me
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from grounding.core import UserError, rle
 from grounding.ground3d.footage import Footage
 from grounding.ground3d.seeds import Asked
-from grounding.ground3d.steps import Box
+from grounding.ground3d.steps import Box, Masks
 from grounding.tracking.interfaces import Tracker
 from lift3d.labels import resized
 
@@ -23,7 +23,8 @@ SMALLEST = 100 / (640 * 480)  # of the picture
 SHARE = 0.02  # of the area of the mask on the seed
 JUMP = 0.5  # metres
 NOT_SEEN = "the tracker does not see the object"
-NO_DEPTH = "no depth under the mask"
+UNREADABLE = "the picture cannot be read"
+NO_DEPTH = "no depth under the mask"  # begins the reason
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,20 @@ class TrackedMasks:
     Args:
         tracker: Any; it is reset for each direction.
         patience: Seconds without the object after which a direction ends, which bounds the reach; our default.
+
+    Raises:
+        UserError: If `patience` is no number of seconds.
     """
 
     tracker: Tracker
     patience: float = 2.0
 
-    def __call__(self, footage: Footage, view: int, box: Box) -> Iterator[tuple[int, np.ndarray]]:
-        """Masks of the object; views whose picture cannot be read are passed over.
+    def __post_init__(self) -> None:
+        if not self.patience >= 0:
+            raise UserError(f"patience must be 0 or more seconds, got {self.patience}")
+
+    def __call__(self, footage: Footage, view: int, box: Box) -> Iterator[tuple[int, np.ndarray | None]]:
+        """Masks of the object, one at a time; None for a picture that cannot be read.
 
         Raises:
             UserError: If the picture of the box cannot be read.
@@ -59,14 +67,15 @@ class TrackedMasks:
         self.tracker.show(view, footage.picture(view), reverse=reverse)
         return self.tracker.start(1, np.array(box), mask)
 
-    def _onwards(self, footage: Footage, start: int, views: range) -> Iterator[tuple[int, np.ndarray]]:
-        last = start
+    def _onwards(self, footage: Footage, last: int, views: range) -> Iterator[tuple[int, np.ndarray | None]]:
+        """From where the object was seen `last`, until it was not for too long; the next view is always looked at."""
         for view in views:
             if abs(footage.times[view] - footage.times[last]) > self.patience and view - views.step != last:
                 return
             try:
                 picture = footage.picture(view)
             except UserError:
+                yield view, None
                 continue
             self.tracker.show(view, picture, reverse=views.step < 0)
             (mask,) = self.tracker.follow([1])
@@ -81,10 +90,10 @@ class Track:
 
     Args:
         size: (height, width) of the masks.
-        masks: By view, compressed (`grounding.core.rle`).
-        rejected: By view, why its mask was left out.
-        seeds: From where it was followed, the heaviest first.
-        votes: The views asked whose boxes agree with it.
+        masks: By view in their order, compressed (`grounding.core.rle`).
+        rejected: By view in their order, why its mask was left out.
+        seeds: The boxes that it was followed from.
+        votes: The boxes that agree with it, those of the seeds included.
     """
 
     size: tuple[int, int]
@@ -94,9 +103,7 @@ class Track:
     votes: tuple[Asked, ...] = ()
 
 
-def follow(
-    footage: Footage, seed: Asked, masks: Callable[[Footage, int, Box], Iterable[tuple[int, np.ndarray]]]
-) -> Track:
+def follow(footage: Footage, seed: Asked, masks: Masks) -> Track:
     """Follow the object in the box of a seed, and leave out the masks that cannot be right.
 
     Raises:
@@ -108,6 +115,9 @@ def follow(
     depths: dict[int, float] = {}
     seed_area = 0
     for view, mask in masks(footage, seed.view, seed.box):
+        if mask is None:
+            rejected[view] = UNREADABLE
+            continue
         area = int(np.count_nonzero(mask))
         seed_area = area if view == seed.view else seed_area
         reason = _too_small(area, seed_area, footage.size)
@@ -137,12 +147,21 @@ def _too_small(area: int, seed_area: int, size: tuple[int, int]) -> str:
 def _median_depth(footage: Footage, view: int, mask: np.ndarray) -> tuple[float, str]:
     """Metres, and why there are none, or ""."""
     try:
-        depth = footage.depth(view)
-        under = depth[resized(mask.astype(np.uint16), (depth.shape[0], depth.shape[1])) > 0]
+        depth = depth_under(footage, view, mask)
     except UserError as error:
-        return 0.0, str(error)
-    under = under[under > 0]
-    return (float(np.median(under)), "") if len(under) else (0.0, NO_DEPTH)
+        return 0.0, f"{NO_DEPTH}: {error}"
+    depth = depth[depth > 0]
+    return (float(np.median(depth)), "") if len(depth) else (0.0, NO_DEPTH)
+
+
+def depth_under(footage: Footage, view: int, mask: np.ndarray) -> np.ndarray:
+    """The depth of a view, metres, 0 where the mask is not.
+
+    Raises:
+        UserError: If it cannot be read, or has another shape of picture than the mask.
+    """
+    depth = footage.depth(view)
+    return depth * (resized(mask.astype(np.uint16), (depth.shape[0], depth.shape[1])) > 0)
 
 
 def _jumps(depths: dict[int, float]) -> dict[int, str]:

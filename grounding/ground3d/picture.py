@@ -93,8 +93,9 @@ def time_line(found: Grounded, footage: Footage) -> np.ndarray:
     for row, one in enumerate(rows):
         bar(row, f"snippet {row + 1}", [(one.interval.start, one.interval.end, PREDICTED)])
     last, shown = len(rows), 1 / footage.rate
-    times = [(float(footage.times[one.view]), PREDICTED if one.box else LEFT_OUT) for one in found.asked]
-    bar(last, "asked", [(at, at + max(shown, footage.duration / 300), colour) for at, colour in times])
+    middles = [(float(footage.times[one.view]) + shown / 2, PREDICTED if one.box else LEFT_OUT) for one in found.asked]
+    thin = footage.duration / 400
+    bar(last, "asked", [(middle - thin, middle + thin, colour) for middle, colour in middles])
     track = found.track or Track(footage.size, {})
     spans = [(view, LEFT_OUT) for view in track.rejected] + [(view, TRUE) for view in track.masks]
     bar(last + 1, "masks", [(float(footage.times[v]), float(footage.times[v]) + shown, colour) for v, colour in spans])
@@ -141,8 +142,12 @@ def _spread(views: list[int]) -> list[int]:
 
 def _paint_mask(picture: np.ndarray, mask: np.ndarray) -> None:
     inside = cv2.resize(mask.astype(np.uint8), picture.shape[1::-1], interpolation=cv2.INTER_NEAREST) > 0
-    picture[inside] = (0.6 * picture[inside] + 0.4 * np.array(TRUE)).astype(np.uint8)
+    _tint(picture, inside)
     draw_region(picture, mask, TRUE, dashed=False)
+
+
+def _tint(picture: np.ndarray, where: np.ndarray) -> None:
+    picture[where] = (0.6 * picture[where] + 0.4 * np.array(TRUE)).astype(np.uint8)
 
 
 def _object_title(found: Grounded) -> str:
@@ -155,11 +160,10 @@ def _object_title(found: Grounded) -> str:
 
 
 def _object(found: Grounded, footage: Footage, lifted: Lifted) -> np.ndarray:
-    """Points and box on the view that it was followed from, and on the last one, and the scene from above."""
+    """Points and box on some views, the one that it was followed from among them, and the scene from above."""
     assert found.track is not None
-    seed, last = found.track.seeds[0].view, max(found.track.masks)
-    one = lifted.instances[0]
-    views = dict.fromkeys([seed, min(found.track.masks), last])
+    one, kept = lifted.instances[0], list(found.track.masks)
+    views = sorted(list(dict.fromkeys([found.track.seeds[0].view, kept[0], kept[-1], kept[len(kept) // 2]]))[:3])
 
     def projected(view: int) -> Callable[[np.ndarray], None]:
         return lambda picture: _project(picture, footage, view, lifted, one)
@@ -179,9 +183,10 @@ def _project(picture: np.ndarray, footage: Footage, view: int, lifted: Lifted, o
         return
     scale = picture.shape[1] / size[1]
     seen = in_image(Points.of(lifted.points[one.points]), shown, (size[0], size[1]))
-    rows, columns = np.divmod(seen.pixels, size[1])
-    for x, y in zip((columns * scale).astype(int).tolist(), (rows * scale).astype(int).tolist(), strict=True):
-        picture[max(y - 1, 0) : y + 1, max(x - 1, 0) : x + 1] = TRUE
+    hit = np.zeros(size, np.uint8)
+    hit.ravel()[seen.pixels] = 1
+    dots = cv2.dilate(hit, np.ones((3, 3), np.uint8))
+    _tint(picture, cv2.resize(dots, picture.shape[1::-1], interpolation=cv2.INTER_NEAREST) > 0)
     edges = corners(one.boxes.obb)
     alignment = lifted.scene.axis_alignment
     if one.boxes.frame == "aligned" and alignment is not None:

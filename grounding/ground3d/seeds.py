@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -10,7 +10,7 @@ import numpy as np
 
 from grounding.core import Answer, ParseFailure, UserError
 from grounding.ground3d.footage import Footage
-from grounding.ground3d.steps import Box
+from grounding.ground3d.steps import Box, BoxOf
 from grounding.tasks.task import Said
 
 LOOKED_AT = 5  # views of each part of a snippet that are compared; our default
@@ -70,13 +70,7 @@ def _worth(footage: Footage, view: int) -> tuple[bool, float] | None:
     return deep, float(cv2.Laplacian(grey, cv2.CV_64F).var())
 
 
-def ask(
-    query: str,
-    footage: Footage,
-    snippets: Sequence[range],
-    count: int,
-    box: Callable[[str, Footage, int], Said],
-) -> list[Asked]:
+def ask(query: str, footage: Footage, snippets: Sequence[range], count: int, box: BoxOf) -> list[Asked]:
     """Ask `count` views of each snippet for the object's box; a view of several snippets is asked once."""
     asked: dict[int, Asked] = {}
     for number, views in enumerate(snippets):

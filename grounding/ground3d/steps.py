@@ -11,6 +11,9 @@ from grounding.ground3d.footage import Footage
 from grounding.tasks.task import Said
 
 Box = tuple[float, float, float, float]  # xyxy, pixels of `Footage.size`
+Snippets = Callable[[str, Footage], Sequence[Said]]
+BoxOf = Callable[[str, Footage, int], Said]
+Masks = Callable[[Footage, int, Box], Iterable[tuple[int, np.ndarray | None]]]
 
 
 @dataclass(frozen=True)
@@ -22,12 +25,12 @@ class Steps:
             decides whether there is such an object at all: `Answer(intervals=())` is "none".
         box: A query and a view -> an answer of task box, in pixels of `Footage.size`.
         masks: A view and a box on it -> views and the object's masks on them, bool (H, W) of `Footage.size`: the view
-            itself first, then others in any order, each at most once. An empty mask says that the object is not seen.
-            Views that nobody looked at are not given.
+            itself first, then others in any order, each at most once. An empty mask says that the object is not seen,
+            None that the view cannot be read. Views that nobody looked at are not given.
 
     All three raise `UserError` for what they cannot work on; the query is then not answered, and the reason is told.
     """
 
-    snippets: Callable[[str, Footage], Sequence[Said]]
-    box: Callable[[str, Footage, int], Said]
-    masks: Callable[[Footage, int, Box], Iterable[tuple[int, np.ndarray]]]
+    snippets: Snippets
+    box: BoxOf
+    masks: Masks
