@@ -10,6 +10,7 @@ from grounding.commands.evaluate import model_config
 from grounding.core import UserErrors
 from grounding.core.checks import plain, unknown
 from grounding.core.limits import Limits
+from grounding.datasets.rooms import SIZE as ROOM
 from grounding.ground3d.follow import TrackedMasks
 from grounding.ground3d.policies import Asker, PolicySteps
 from grounding.ground3d.steps import Steps
@@ -19,6 +20,7 @@ from grounding.tasks.task import Task
 from grounding.tracking.loading import place
 from grounding.tracking.models import TrackerName
 from grounding.training.config import MOST, SAVED, Config
+from grounding.training.data import RoomsConfig
 
 
 def load_steps(
@@ -64,7 +66,8 @@ def load_asker(path: str, task: Task, device: str) -> Asker:
     policy = load_policy(path, dtype=model.dtype, attention=model.attention, positions=model.positions)
     policy.model.to(where).eval()
     pixels = getattr(data, "max_pixels", None) or policy.frame_pixels
-    return Asker(policy, model.prompt, model.max_new_tokens, data.fps, data.max_frames, pixels)
+    size = ROOM if isinstance(data, RoomsConfig) else None  # what it learnt on; a scan's pictures have another shape
+    return Asker(policy, model.prompt, model.max_new_tokens, data.fps, data.max_frames, pixels, size)
 
 
 def _errors(config: Config, task: Task) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 from grounding.core import Clip, Interval, UserError
 from grounding.core.intervals import frames_within, nearest_frames
 from grounding.core.limits import check_bytes
-from grounding.core.video import VideoInfo, resized, sample_times, shrunk_size
+from grounding.core.video import VideoInfo, resized, sample_times
 from grounding.core.video_upright import Upright
 from lift3d.frames import usable
 from lift3d.scene import Scene
@@ -84,15 +84,19 @@ class Footage:
         """The depth of a view, float32 metres, 0 = of no use, of the depth's own size; errors as `picture`."""
         return usable(self.scene.views[view].read_depth())
 
-    def clip(self, fps: float, max_frames: int, max_pixels: int | None) -> Clip:
+    def clip(self, fps: float, max_frames: int, size: tuple[int, int]) -> Clip:
         """Views sampled evenly in time, as `grounding.core.read_clip` samples a video; unreadable ones are left out.
+
+        Args:
+            fps: Views a second.
+            max_frames: Most of them.
+            size: (height, width) that they are brought to.
 
         Raises:
             UserError: If none of them can be read.
         """
         info = self._info()
         wanted = np.unique(nearest_frames(self.times, sample_times(info, fps, max_frames)))
-        size = shrunk_size(self.size, max_pixels)
         check_bytes(len(wanted) * size[0] * size[1] * 3, f"a clip of {len(wanted)} views of {self.name}")
         read = [(view, resized(picture, size)) for view, picture in self._readable(wanted.tolist())]
         if not read:
@@ -100,10 +104,9 @@ class Footage:
         views, pictures = zip(*read, strict=True)
         return Clip(np.stack(pictures), self.times[list(views)], self.rate, self.size, self.duration)
 
-    def still(self, view: int, max_pixels: int | None) -> Clip:
-        """One view as a clip of one frame; errors as `picture`."""
-        picture = resized(self.picture(view), shrunk_size(self.size, max_pixels))
-        return Clip(picture[None], np.zeros(1), 1.0, self.size, 1.0)
+    def still(self, view: int, size: tuple[int, int]) -> Clip:
+        """One view as a clip of one frame, brought to a size; errors as `picture`."""
+        return Clip(resized(self.picture(view), size)[None], np.zeros(1), 1.0, self.size, 1.0)
 
     def _readable(self, views: list[int]) -> Iterator[tuple[int, np.ndarray]]:
         for view in views:

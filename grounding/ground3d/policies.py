@@ -9,6 +9,7 @@ import torch
 
 from grounding.core import Answer, Clip, Interval, LoadedSample, Masklets, Sample, UserError
 from grounding.core.seeds import generator
+from grounding.core.video import shrunk_size
 from grounding.ground3d.footage import Footage
 from grounding.policies.policy import Policy
 from grounding.policies.shared_prefix import Sampling, sample
@@ -30,6 +31,7 @@ class Asker:
         fps: Views a second that it is shown.
         max_frames: Most of them.
         max_pixels: Most pixels of each.
+        size: (height, width) that they are brought to, whatever their shape; None keeps the shape.
     """
 
     policy: Policy
@@ -38,14 +40,18 @@ class Asker:
     fps: float
     max_frames: int
     max_pixels: int
+    size: tuple[int, int] | None = None
 
     def clip(self, footage: Footage) -> Clip:
         """The views of a whole scene that the policy is shown."""
-        return footage.clip(self.fps, self.max_frames, self.max_pixels)
+        return footage.clip(self.fps, self.max_frames, self._size(footage))
 
     def still(self, footage: Footage, view: int) -> Clip:
         """One view as the policy is shown it."""
-        return footage.still(view, self.max_pixels)
+        return footage.still(view, self._size(footage))
+
+    def _size(self, footage: Footage) -> tuple[int, int]:
+        return self.size or shrunk_size(footage.size, self.max_pixels)
 
     @torch.no_grad()
     def ask(self, task: Task, about: LoadedSample, answers: int, seed: int) -> list[Said]:
