@@ -22,6 +22,7 @@ from lift3d.labels import resized
 SMALLEST = 100 / (640 * 480)  # of the picture
 SHARE = 0.02  # of the area of the mask on the seed
 JUMP = 0.5  # metres
+ROUNDING = 1e-9  # seconds
 NOT_SEEN = "the tracker does not see the object"
 UNREADABLE = "the picture cannot be read"
 NO_DEPTH = "no depth under the mask"  # begins the reason
@@ -70,7 +71,8 @@ class TrackedMasks:
     def _onwards(self, footage: Footage, last: int, views: range) -> Iterator[tuple[int, np.ndarray | None]]:
         """From where the object was seen `last`, until it was not for too long; the next view is always looked at."""
         for view in views:
-            if abs(footage.times[view] - footage.times[last]) > self.patience and view - views.step != last:
+            away = abs(float(footage.times[view] - footage.times[last]))
+            if away > self.patience + ROUNDING and view - views.step != last:
                 return
             try:
                 picture = footage.picture(view)
