@@ -89,7 +89,7 @@ def main(
 
 
 def _answer(asked: Sequence[Query], todo: Sequence[Query], job: SceneJob, make: Callable[[], Steps]) -> None:
-    ends: Counter[str] = Counter(skipped=len(asked) - len(todo))
+    ends: Counter[str] = Counter({"answered before": len(asked) - len(todo)})
     for one, found in ground(todo, job, make, _progress):
         ends[found.outcome] += 1
         print(printable(f"{one.out}: {found.outcome}{_detail(found)}"))

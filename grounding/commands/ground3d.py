@@ -150,7 +150,7 @@ def ground(
     Args:
         queries: Those that are `left`.
         job: About what.
-        make: Loads the models; called once, and not at all if the scene cannot be used.
+        make: Loads the models; called once, and not at all if the scene cannot be used or no query is left.
         progress: Shows the views that are lifted.
 
     Yields:
@@ -159,6 +159,8 @@ def ground(
     Raises:
         UserError: If the folder is no scene, or candidates, models or a folder to write cannot be used.
     """
+    if not queries:
+        return
     check_formats(job.formats)
     try:
         footage = _open(job)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -95,8 +96,6 @@ def test_a_line_is_cut_at_the_camera(wall: Callable) -> None:
 
 def test_the_box_of_an_aligned_scene_is_drawn_where_the_object_is(footage: Footage, truth: Callable) -> None:
     """A turn by 90 degrees and a shift change the box's frame, and nothing in the picture of a view."""
-    from dataclasses import replace
-
     alignment = np.array([[0.0, -1, 0, 3], [1, 0, 0, -2], [0, 0, 1, 1], [0, 0, 0, 1]])
     turned = replace(footage, scene=replace(footage.scene, axis_alignment=alignment))
     pictures = []
