@@ -2,7 +2,8 @@
 
 The rules are our defaults; the paper gives none. A mask is left out if it is smaller than `SMALLEST` of the picture
 (100 pixels of 640 x 480, and as large a share of other sizes), or than `SHARE` of the mask that it was followed from;
-if no depth lies under it; or if its median depth differs by more than `JUMP` metres from those of both neighbours.
+if no depth lies under it; or if its median depth differs by more than `JUMP` metres from those of both neighbours, the
+camera's own way from one view to the next taken out.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ def follow(footage: Footage, seed: Asked, masks: Masks) -> Track:
     assert seed.box is not None
     kept: dict[int, bytes] = {}
     rejected: dict[int, str] = {}
-    depths: dict[int, float] = {}
+    middles: dict[int, np.ndarray] = {}
     seed_area = 0
     for view, mask in masks(footage, seed.view, seed.box):
         if mask is None:
@@ -124,12 +125,12 @@ def follow(footage: Footage, seed: Asked, masks: Masks) -> Track:
         seed_area = area if view == seed.view else seed_area
         reason = _too_small(area, seed_area, footage.size)
         if not reason:
-            depths[view], reason = _median_depth(footage, view, mask)
+            middles[view], reason = _middle(footage, view, mask)
         if reason:
             rejected[view] = reason
         else:
             kept[view] = rle.encode(mask)
-    for view, reason in _jumps({view: depths[view] for view in sorted(kept)}).items():
+    for view, reason in _jumps(footage, {view: middles[view] for view in sorted(kept)}).items():
         del kept[view]
         rejected[view] = reason
     return Track(footage.size, dict(sorted(kept.items())), dict(sorted(rejected.items())), (seed,))
@@ -146,14 +147,17 @@ def _too_small(area: int, seed_area: int, size: tuple[int, int]) -> str:
     return ""
 
 
-def _median_depth(footage: Footage, view: int, mask: np.ndarray) -> tuple[float, str]:
-    """Metres, and why there are none, or ""."""
+def _middle(footage: Footage, view: int, mask: np.ndarray) -> tuple[np.ndarray, str]:
+    """The middle of a mask at its median depth, in metres before the camera, (3,); and why there is none, or ""."""
     try:
         depth = depth_under(footage, view, mask)
     except UserError as error:
-        return 0.0, f"{NO_DEPTH}: {error}"
-    depth = depth[depth > 0]
-    return (float(np.median(depth)), "") if len(depth) else (0.0, NO_DEPTH)
+        return np.zeros(3), f"{NO_DEPTH}: {error}"
+    rows, columns = np.nonzero(depth)
+    if not len(rows):
+        return np.zeros(3), NO_DEPTH
+    ray = np.linalg.solve(footage.scene.views[view].intrinsics, [columns.mean(), rows.mean(), 1.0])
+    return ray * float(np.median(depth[rows, columns])), ""
 
 
 def depth_under(footage: Footage, view: int, mask: np.ndarray) -> np.ndarray:
@@ -166,13 +170,20 @@ def depth_under(footage: Footage, view: int, mask: np.ndarray) -> np.ndarray:
     return depth * (resized(mask.astype(np.uint16), (depth.shape[0], depth.shape[1])) > 0)
 
 
-def _jumps(depths: dict[int, float]) -> dict[int, str]:
-    """Views whose depth is far from those of the views before and after, and what to say of them."""
-    views, metres = list(depths), np.array(list(depths.values()))
-    steps = np.abs(np.diff(metres))
-    found = {}
-    for place in range(1, len(views) - 1):
-        if min(steps[place - 1], steps[place]) > JUMP:
-            beside = f"{metres[place - 1]:.2f} and {metres[place + 1]:.2f} m on the views beside it"
-            found[views[place]] = f"the mask is {metres[place]:.2f} m away, {beside}"
+def _jumps(footage: Footage, middles: dict[int, np.ndarray]) -> dict[int, str]:
+    """Views whose depth is far from that of the masks before and after, and what to say of them."""
+    views, found = list(middles), {}
+    for before, view, after in zip(views, views[1:], views[2:], strict=False):
+        own = float(middles[view][2])
+        beside = [_depth_from(footage, view, other, middles[other]) for other in (before, after)]
+        if min(abs(own - one) for one in beside) > JUMP:
+            told = " and ".join(f"{one:.2f}" for one in beside)
+            found[view] = f"the mask is {own:.2f} m away; by the views beside it, it should be {told} m"
     return found
+
+
+def _depth_from(footage: Footage, view: int, other: int, middle: np.ndarray) -> float:
+    """How far from one view is what another one has at a place before its camera, (3,); metres."""
+    poses = [footage.scene.views[one].pose for one in (view, other)]
+    placed = poses[1][:3, :3] @ middle + poses[1][:3, 3]
+    return float(np.linalg.inv(poses[0])[2, :3] @ placed + np.linalg.inv(poses[0])[2, 3])

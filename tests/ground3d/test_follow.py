@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -137,13 +137,24 @@ def test_depths_that_jump_against_both_neighbours(wall: Callable) -> None:
     deep = {0: 2.0, 1: 2.4, 2: 3.0, 3: 2.4, 4: 2.4, 5: 1.0}
     footage = wall(6, size=LARGE, deep=deep).footage
     track = follow(footage, SEED, masks_of(dict.fromkeys(range(6), 400)))
-    assert track.rejected == {2: "the mask is 3.00 m away, 2.40 and 2.40 m on the views beside it"}
+    assert track.rejected == {2: "the mask is 3.00 m away; by the views beside it, it should be 2.40 and 2.40 m"}
     assert 5 in track.masks  # the last has one neighbour only
 
 
 def test_a_step_in_depth_is_no_jump(wall: Callable) -> None:
     footage = wall(6, size=LARGE, deep={0: 2.0, 1: 2.0, 2: 2.0, 3: 3.0, 4: 3.0, 5: 3.0}).footage
     assert not follow(footage, SEED, masks_of(dict.fromkeys(range(6), 400))).rejected
+
+
+def test_a_camera_that_goes_back_and_forth_is_no_jump(wall: Callable) -> None:
+    """View 2 is taken from 1 m further back, and sees the wall at 3 m; with the wall at 2 m there, it is off by 1 m."""
+    masks, away = masks_of(dict.fromkeys(range(6), 400)), np.eye(4)
+    away[2, 3] = -1
+    for depth, rejected in ((3.0, []), (2.0, [2])):
+        footage = wall(6, size=LARGE, deep={2: depth}).footage
+        views = [replace(one, pose=away) if n == 2 else one for n, one in enumerate(footage.scene.views)]
+        moved = replace(footage, scene=replace(footage.scene, views=views))
+        assert list(follow(moved, SEED, masks).rejected) == rejected
 
 
 def test_masks_come_in_the_order_of_views(wall: Callable) -> None:

@@ -114,8 +114,8 @@ def test_mistakes(script: Any, scene: Path, tmp_path: Path, changes: dict[str, A
     ("yaml", "message"),
     [
         ("model: {prompt: long}", "model.prompt must be one of full, short, got 'long'"),
-        ("data: {name: toy, fps: 0.0}", "data.fps must be a number > 0, got 0.0"),
-        ("data: {name: toy, max_frames: 0}", "data.max_frames must be 1 to 1000000, got 0"),
+        ("model: {name: tiny}\ndata: {name: toy, fps: 0.0}", "data.fps must be a number > 0, got 0.0"),
+        ("model: {name: tiny}\ndata: {name: toy, max_frames: 0}", "data.max_frames must be 1 to 1000000, got 0"),
         ("model: {max_new_tokens: 0}", "model.max_new_tokens must be 1 to 1000000, got 0"),
     ],
 )
