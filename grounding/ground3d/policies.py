@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from grounding.core import Answer, Clip, Interval, LoadedSample, Masklets, Sample, UserError
+from grounding.core import Answer, Clip, LoadedSample, Masklets, Sample, UserError
 from grounding.core.seeds import generator
 from grounding.core.video import shrunk_size
 from grounding.ground3d.footage import Footage
@@ -100,7 +100,7 @@ class PolicySteps:
 
     def snippets(self, query: str, footage: Footage) -> list[Said]:
         """Answers about when, the likeliest first; whether there is such an object is for that one to say."""
-        truth = Answer(Interval(0.0, footage.duration))  # not known; it tells the task that one range is asked for
+        truth = Answer(intervals=())  # not known; as a list, it tells the task that "none" is an answer, too
         about = _about(query, footage, self.when.clip(footage), truth)
         return self.when.ask(VTG, about, self.answers, self.seed)
 

@@ -52,10 +52,18 @@ def test_the_likeliest_answer_comes_first(policy: Policy, wall: Callable, words:
     calls = words("<answer>0.1 to 0.2</answer>", "<answer>none</answer>", "so")
     steps = PolicySteps(asker(policy), asker(policy), answers=3)
     said = steps.snippets("The Box.", wall(60).footage)
-    assert said[:2] == [Answer(Interval(0.1, 0.2)), Answer(intervals=())] and isinstance(said[2], ParseFailure)
+    assert said[:2] == [Answer(intervals=(Interval(0.1, 0.2),)), Answer(intervals=())]
+    assert isinstance(said[2], ParseFailure)
     assert [call[1:3] for call in calls] == [(1, 0.0), (2, 1.0)]
     assert "When: the box" in calls[0][0]
     assert calls[1][3].shape == (1, 2, 8)
+
+
+def test_a_model_that_reads_instructions_is_told_of_none(policy: Policy, wall: Callable, words: Callable) -> None:
+    calls = words("<answer>none</answer>")
+    full = asker(policy, kind="full")
+    assert PolicySteps(full, full, answers=1).snippets("The Box.", wall(60).footage) == [Answer(intervals=())]
+    assert "the one word none" in calls[0][0]
 
 
 def test_what_is_drawn_depends_on_seed_and_query(policy: Policy, wall: Callable, words: Callable) -> None:
