@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from grounding.core import Answer
-from grounding.datasets.rooms import SHAPES, RoomThing, draw_room, make_room, paint_room, things_of
-from grounding.datasets.toy import COLOURS, Question, Toy, ToyObject
+from grounding.datasets.rooms import SHAPES, SIZE, RoomThing, draw_room, make_room, paint_room, things_of
+from grounding.datasets.toy import COLOURS, Question, Toy, ToyObject, present
 
 NEVER = 0.2  # how often a clip's own question is about something that is not there; our choice
+WELL = 49  # pixels of a thing that can be asked for in a picture: a quarter of what a visual token shows; our choice
 
 
 def ask_when(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator) -> list[Question]:
@@ -22,6 +24,25 @@ def ask_when(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Gener
     asked = [Question(f"the {name}", Answer(intervals=(one.interval,)), one) for name, one in named if name]
     never = Question(f"the {absent(things, rng)}", Answer(intervals=()), target)
     return [never, *asked] if rng.random() < NEVER else [*asked, never]
+
+
+def ask_where(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator) -> list[Question]:
+    """Where each thing is on a random frame that shows the target well, and another one if there is such a frame."""
+    things = sorted(things_of(world), key=lambda one: one is not target)
+    seen = [[one for one in things if shown_well(one, at)] for at in range(len(things[0].boxes))]
+    shows = [at for at, some in enumerate(seen) if target in some]
+    fair = [at for at in shows if len(seen[at]) > 1] or shows
+    if not fair or not refer(things[0], things, rng):
+        return []
+    at = int(rng.choice(fair))
+    named = [(refer(one, things, rng), one) for one in seen[at]]
+    meta = {"frame": at}
+    return [Question(f"the {name}", Answer(box=one.box_at(at), size=SIZE), one, meta) for name, one in named if name]
+
+
+def shown_well(thing: RoomThing, frame: int) -> bool:
+    """Whether a source frame of the seconds in which the thing is seen shows `WELL` pixels of it or more."""
+    return present(thing, frame) and int((thing.footage.labels[frame] == thing.id).sum()) >= WELL
 
 
 def refer(target: RoomThing, things: Sequence[RoomThing], rng: np.random.Generator) -> str:
@@ -51,3 +72,4 @@ def absent(things: Sequence[ToyObject], rng: np.random.Generator) -> str:
 
 
 ROOMS = Toy(ask_when, make_room, paint_room, draw=draw_room)
+STILLS = replace(ROOMS, ask=ask_where)  # one frame of a room
