@@ -107,23 +107,21 @@ class Lines:
 
     def _cut(self, truth: Answer, cut: np.ndarray) -> Answer:
         assert truth.box is not None
-        inside = cut * np.array([1, 1, -1, -1])
-        x1, y1, x2, y2 = (float(self.cell * line) for line in self._nearest(truth.box) + inside)
+        lines = self._nearest(truth.box)
+        wide = np.tile(lines[2:] - lines[:2] > 2, 2)  # so that something is left
+        x1, y1, x2, y2 = (self.cell * (lines + (cut & wide) * np.array([1, 1, -1, -1]))).tolist()
         return replace(truth, box=(x1, y1, x2, y2))
 
     def recite_taught(self, question: Question, taught: Answer) -> str:
-        """What the object looks like, and each of its edges directly after its colour.
+        """What the object looks like, and each edge that is taught directly after its colour.
 
         An edge that followed another one was often that of an object whose other edge is the same.
         """
-        assert taught.box is not None
-        name, colour = question.about.name, question.about.colour
-        return name.removesuffix(colour) + " ".join(f"{colour} {word}" for word in self.words_of(taught.box))
+        return self._recite(question.about, taught)
 
     def recite_true(self, question: Question, taught: Answer) -> str:
-        """As `recite_taught`, of the true box, also where another one is taught."""
-        r = self.recite_taught(question, question.truth)
-        return r if question.about.name.endswith(question.about.colour) else r.replace(question.about.shape, question.about.shape + " ", 1)
+        """As `recite_taught`, but the true edges, also where others are taught."""
+        return self._recite(question.about, question.truth)
 
     def look_and_edges(self, thing: ToyObject | None, spot: Spot) -> dict[str, float]:
         """Shape, colour and edges of the object; of the ground the edges of the token itself, in row and column."""
@@ -132,6 +130,11 @@ class Lines:
             return dict.fromkeys(self.words_of((left, top, left + TOKEN, top + TOKEN)), 1 / 4)
         look = dict.fromkeys((thing.shape, thing.colour), LOOK / 2)
         return look | dict.fromkeys(self.words_of(thing.box_at(round(spot.at * FPS))), (1 - LOOK) / 4)
+
+    def _recite(self, thing: ToyObject, answer: Answer) -> str:
+        assert answer.box is not None
+        look = thing.name.removesuffix(thing.colour).split()
+        return " ".join([*look, *(f"{thing.colour} {word}" for word in self.words_of(answer.box))])
 
     def _nearest(self, box: Sequence[float]) -> np.ndarray:
         return np.round(np.array(box) / self.cell).astype(int)
