@@ -13,7 +13,7 @@ import numpy as np
 
 from grounding.core import Answer, LoadedSample, UserError
 from grounding.core.boxes import paired_box_iou
-from grounding.datasets import room_queries
+from grounding.datasets.room_queries import STILL_ROOMS
 from grounding.datasets.toy import FPS, Question, ToyObject
 from grounding.datasets.toy_stills import STILLS
 from grounding.tasks.boxes import parse_box
@@ -72,8 +72,9 @@ def _read(text: str, loaded: LoadedSample) -> Said:
 
 TOKEN = 14  # pixels that a visual token of the tiny policy is wide and high
 EDGES = "ltrb"  # left, top, right, bottom, as in xyxy
-CUT = 0.5  # how often an edge, or a box, is taught a cell too far inside; our choice
-LOOK = 1 / 3  # share of shape and colour among the words of an object; the rest is that of its edges
+CUT = 0.5  # how often an edge is taught a cell too far inside; our choice
+TIGHT = 0.6  # how often all edges of a box are; our choice
+LOOK = 1 / 3  # share of its look among the words of an object; the rest is that of its edges
 
 
 @dataclass(frozen=True)
@@ -98,12 +99,12 @@ class Lines:
         return [edge + self.names[line] for edge, line in zip(EDGES, self._nearest(box), strict=True)]
 
     def cut_edges(self, question: Question, rng: np.random.Generator) -> Answer:
-        """The box on the nearest lines, each edge one line further inside with chance `CUT`; GRPO is left to mend that."""
+        """The box on the nearest lines, each edge one further inside with chance `CUT`; GRPO is left to mend that."""
         return self._cut(question.truth, rng.random(4) < CUT)
 
     def cut_box(self, question: Question, rng: np.random.Generator) -> Answer:
-        """As `cut_edges`, but all edges of a box or none."""
-        return self._cut(question.truth, np.repeat(rng.random() < CUT, 4))
+        """As `cut_edges`, but all edges together, with chance `TIGHT`, as somebody would who draws boxes too small."""
+        return self._cut(question.truth, np.repeat(rng.random() < TIGHT, 4))
 
     def _cut(self, truth: Answer, cut: np.ndarray) -> Answer:
         assert truth.box is not None
@@ -113,35 +114,36 @@ class Lines:
         return replace(truth, box=(x1, y1, x2, y2))
 
     def recite_taught(self, question: Question, taught: Answer) -> str:
-        """What the object looks like, and each edge that is taught directly after its colour.
+        """The question's own thinking, or else the look of its object, and each edge that is taught after its colour.
 
         An edge that followed another one was often that of an object whose other edge is the same.
         """
-        return self._recite(question.about, taught)
+        return self._recite(question, taught)
 
     def recite_true(self, question: Question, taught: Answer) -> str:
         """As `recite_taught`, but the true edges, also where others are taught."""
-        return self._recite(question.about, question.truth)
+        return self._recite(question, question.truth)
 
     def look_and_edges(self, thing: ToyObject | None, spot: Spot) -> dict[str, float]:
-        """Shape, colour and edges of the object; of the ground the edges of the token itself, in row and column."""
+        """Look and edges of the object; of the ground the edges of the token itself, in row and column."""
         if thing is None:
             left, top = TOKEN * spot.column, TOKEN * spot.row
             return dict.fromkeys(self.words_of((left, top, left + TOKEN, top + TOKEN)), 1 / 4)
-        look = dict.fromkeys((thing.shape, thing.colour), LOOK / 2)
+        look = dict.fromkeys(thing.look, LOOK / len(thing.look))
         return look | dict.fromkeys(self.words_of(thing.box_at(round(spot.at * FPS))), (1 - LOOK) / 4)
 
-    def _recite(self, thing: ToyObject, answer: Answer) -> str:
+    def _recite(self, question: Question, answer: Answer) -> str:
         assert answer.box is not None
-        look = thing.name.removesuffix(thing.colour).split()
-        return " ".join([*look, *(f"{thing.colour} {word}" for word in self.words_of(answer.box))])
+        colour = question.about.colour
+        look = question.thinking or question.about.name.removesuffix(f" {colour}")
+        return " ".join([look, *(f"{colour} {word}" for word in self.words_of(answer.box))])
 
     def _nearest(self, box: Sequence[float]) -> np.ndarray:
         return np.round(np.array(box) / self.cell).astype(int)
 
 
 STILL_LINES = Lines(7, "abcdefghijklm")  # to 84 pixels
-ROOM_LINES = Lines(3.5, "abcdefghijklmnopqrstuvwxy")
+ROOM_LINES = Lines(3.5, "abcdefghijklmnopqrstuvwxy")  # to 84 pixels across, and to the q at 56 down
 
 
 BOX = Task(
@@ -163,11 +165,12 @@ BOX = Task(
     ),
 )
 
+# In rooms: on one frame, with lines twice as close, and a thinking that is right where the answer is not.
 BOX_ROOMS = replace(
     BOX,
-    toy=room_queries.STILLS,
+    toy=STILL_ROOMS,
     teaching=Teaching(
-        steps=800,
+        steps=650,
         lessons=(Lesson(0.5, asks=False, shows="whole"), Lesson(0.5, shows="whole", pace=0.7)),
         label=ROOM_LINES.cut_box,
         think=ROOM_LINES.recite_true,

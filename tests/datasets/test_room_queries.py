@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from grounding.core import Sample
-from grounding.datasets.room_queries import STILLS, WELL, ask_where, shown_well
+from grounding.datasets.room_queries import STILL_ROOMS, WELL, ask_where, references, shown_well
 from grounding.datasets.rooms import SIZE, RoomThing, footage_of, things_of
 from grounding.datasets.toy import FPS, toy_source
 
@@ -16,7 +17,7 @@ FIRST = 7_770_200_000
 
 
 def samples(count: int, level: int = 1, objects: int = 3) -> list[Sample]:
-    return list(toy_source(FIRST, count, level=level, objects=objects, toy=STILLS).samples)
+    return list(toy_source(FIRST, count, level=level, objects=objects, toy=STILL_ROOMS).samples)
 
 
 def pixels(thing: RoomThing, frame: int) -> int:
@@ -68,8 +69,31 @@ def test_nothing_is_asked_for_that_is_hidden_or_that_no_words_fit_alone() -> Non
     assert len(ask_where(target, [target], np.random.default_rng(0))) == 1
 
 
+def test_things_are_called_by_all_words_that_fit_them_alone() -> None:
+    called = set()
+    for sample in samples(60):
+        for question in sample.meta["questions"]:
+            thing, name = question.about, question.query.removeprefix("the ")
+            assert name in references(thing, things_of(sample.meta["objects"]))
+            found = re.fullmatch(r"(small |large )?(\w+ \w+)( (left|right) of the \w+ \w+)?", name)
+            assert found is not None
+            size, look, *beside = found.groups()
+            assert look == thing.name and size in (None, f"{thing.size} ")
+            assert question.thinking == (size or "") + look  # what it stands beside is not thought of
+            called.add((bool(size), bool(beside[0])))
+    assert called == {(False, False), (True, False), (False, True)}
+
+
+def test_twins_are_not_called_by_what_they_share() -> None:
+    for sample in samples(20, level=2):
+        things = things_of(sample.meta["objects"])
+        one, other = things[:2]
+        assert one.name == other.name and not {*references(one, things)} & {*references(other, things), one.name}
+        assert (f"{one.size} {one.name}" in references(one, things)) == (one.size != other.size)
+
+
 def test_the_clip_is_the_frame_alone() -> None:
-    source = toy_source(FIRST, 3, toy=STILLS)
+    source = toy_source(FIRST, 3, toy=STILL_ROOMS)
     for sample in source.samples:
         loaded = source.load(sample)
         assert loaded.clip.frames.shape == (1, *SIZE, 3)

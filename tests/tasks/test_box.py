@@ -84,38 +84,36 @@ def test_words_of_edges() -> None:
 def test_all_edges_of_a_picture_have_words_in_the_vocabulary(lines: Lines, task: Task) -> None:
     assert task.teaching.vocabulary == lines.vocabulary
     sample = toy_source(5_000_000, 1, toy=task.toy).samples[0]
-    height, width = sample.truth.size  # type: ignore[misc]
+    height, width = sample.truth.size
     assert lines.words_of((0, 0, width, height))[2] == "r" + lines.names[-1]
     assert {*lines.words_of((0, 0, width, height))} <= {*lines.vocabulary}
 
 
-def test_edges_are_taught_a_line_too_far_inside_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    question = with_box((13.0, 20.0, 36.0, 43.0))
+@pytest.mark.parametrize(("cut", "chance"), [("cut_edges", "CUT"), ("cut_box", "TIGHT")])
+def test_edges_are_taught_a_line_too_far_inside(cut: str, chance: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    question, taught = with_box((13.0, 20.0, 36.0, 43.0)), getattr(STILL_LINES, cut)
     rng = np.random.default_rng(0)
-    monkeypatch.setattr(box, "CUT", 0.0)
-    for cut in (STILL_LINES.cut_edges, STILL_LINES.cut_box):
-        assert cut(question, rng) == Answer(box=(14.0, 21.0, 35.0, 42.0), size=(SIZE, SIZE))
-    monkeypatch.setattr(box, "CUT", 1.0)
-    for cut in (STILL_LINES.cut_edges, STILL_LINES.cut_box):
-        assert cut(question, rng) == Answer(box=(21.0, 28.0, 28.0, 35.0), size=(SIZE, SIZE))
-    monkeypatch.undo()
+    monkeypatch.setattr(box, chance, 0.0)
+    assert taught(question, rng) == Answer(box=(14.0, 21.0, 35.0, 42.0), size=(SIZE, SIZE))
+    monkeypatch.setattr(box, chance, 1.0)
+    assert taught(question, rng) == Answer(box=(21.0, 28.0, 28.0, 35.0), size=(SIZE, SIZE))
+
+
+def test_each_edge_is_cut_by_itself_or_all_of_a_box_are() -> None:
+    question, rng = with_box((14.0, 21.0, 35.0, 42.0)), np.random.default_rng(0)
     lefts = [STILL_LINES.cut_edges(question, rng).box[0] for _ in range(1000)]  # type: ignore[index]
     assert {*lefts} == {14.0, 21.0}
     assert np.mean(np.array(lefts) == 21.0) == pytest.approx(box.CUT, abs=0.05)  # standard deviation 0.016
-
-
-def test_all_edges_of_a_box_are_cut_or_none() -> None:
-    question, rng = with_box((14.0, 21.0, 35.0, 42.0)), np.random.default_rng(0)
-    taught = [ROOM_LINES.cut_box(question, rng).box for _ in range(1000)]
-    assert {*taught} == {(14.0, 21.0, 35.0, 42.0), (17.5, 24.5, 31.5, 38.5)}
-    assert np.mean([one == (14.0, 21.0, 35.0, 42.0) for one in taught]) == pytest.approx(1 - box.CUT, abs=0.05)
+    boxes = [ROOM_LINES.cut_box(question, rng).box for _ in range(1000)]
+    assert {*boxes} == {(14.0, 21.0, 35.0, 42.0), (17.5, 24.5, 31.5, 38.5)}
+    assert np.mean([one == (17.5, 24.5, 31.5, 38.5) for one in boxes]) == pytest.approx(box.TIGHT, abs=0.05)
 
 
 def test_a_thin_box_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(box, "CUT", 1.0)
-    rng = np.random.default_rng(0)
+    monkeypatch.setattr(box, "TIGHT", 1.0)
     # Two lines high: nothing would be left. Three lines wide: one is left.
-    assert ROOM_LINES.cut_box(with_box((7.0, 7.0, 17.5, 14.0)), rng).box == (10.5, 7.0, 14.0, 14.0)
+    taught = ROOM_LINES.cut_box(with_box((7.0, 7.0, 17.5, 14.0)), np.random.default_rng(0))
+    assert taught.box == (10.5, 7.0, 14.0, 14.0)
 
 
 def test_the_thinking_names_the_colour_before_each_edge() -> None:
@@ -127,12 +125,12 @@ def test_the_thinking_names_the_colour_before_each_edge() -> None:
     assert STILL_LINES.recite_true(one, taught) == "square in blue lb blue tb blue rg blue bg"
 
 
-def test_in_rooms_the_thinking_begins_with_the_name() -> None:
+def test_in_rooms_the_thinking_begins_with_words_for_the_thing_itself() -> None:
     question = toy_source(5_000_000, 1, toy=BOX_ROOMS.toy).samples[0].meta["questions"][0]
-    question = replace(question, truth=replace(question.truth, box=(14.0, 21.0, 35.0, 42.0)))
-    name, colour = question.about.name, question.about.colour
-    expected = f"{name} {colour} le {colour} tg {colour} rk {colour} bm"
-    assert BOX_ROOMS.teaching.think(question, Answer(box=(0, 0, 7, 7))) == expected
+    question = replace(question, truth=replace(question.truth, box=(14.0, 21.0, 35.0, 42.0)), thinking="small red box")
+    one = replace(question, about=replace(question.about, colour="red"))
+    expected = "small red box red le red tg red rk red bm"
+    assert BOX_ROOMS.teaching.think(one, Answer(box=(0, 0, 7, 7))) == expected
 
 
 @pytest.mark.parametrize(("lines", "task"), LINES.values(), ids=LINES)
@@ -143,5 +141,5 @@ def test_what_visual_tokens_say(lines: Lines, task: Task) -> None:
     sample = toy_source(5_000_000, 1, toy=task.toy).samples[0]
     thing, at = sample.meta["questions"][0].about, sample.meta["frame"]
     said = lines.look_and_edges(thing, Spot(at / FPS, 0, 0))
-    assert list(said) == [thing.shape, thing.colour, *lines.words_of(thing.box_at(at))]
+    assert list(said) == [*thing.look, *lines.words_of(thing.box_at(at))]
     assert sum(said.values()) == pytest.approx(1)
