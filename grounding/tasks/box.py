@@ -7,7 +7,8 @@ pixels of the picture itself. Grammar of the answer block: that of `grounding.ta
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from enum import Enum
 
 import numpy as np
 
@@ -77,17 +78,21 @@ TIGHT = 0.6  # how often all edges of a box are; our choice
 LOOK = 1 / 3  # share of its look among the words of an object; the rest is that of its edges
 
 
-@dataclass(frozen=True)
-class Lines:
+class Lines(Enum):
     """Lines across a picture and down it, and words for the edges of boxes.
 
-    Args:
+    An enum, for then what a member does is the same in every process to which it is sent.
+
+    Attributes:
         cell: Pixels between two of them.
         names: What they are called, from the first, which is the left or upper side of the picture.
     """
 
-    cell: float
-    names: str
+    STILLS = 7, "abcdefghijklm"  # to 84 pixels
+    ROOMS = 3.5, "abcdefghijklmnopqrstuvwxy"  # to 84 pixels across, and to the q at 56 down
+
+    def __init__(self, cell: float, names: str) -> None:
+        self.cell, self.names = cell, names
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
@@ -142,10 +147,6 @@ class Lines:
         return np.round(np.array(box) / self.cell).astype(int)
 
 
-STILL_LINES = Lines(7, "abcdefghijklm")  # to 84 pixels
-ROOM_LINES = Lines(3.5, "abcdefghijklmnopqrstuvwxy")  # to 84 pixels across, and to the q at 56 down
-
-
 BOX = Task(
     name="box",
     needs=(("box",),),
@@ -158,10 +159,10 @@ BOX = Task(
     teaching=Teaching(
         steps=800,
         lessons=(Lesson(0.6, asks=False, shows="whole"), Lesson(0.4, shows="whole", pace=0.7)),
-        label=STILL_LINES.cut_edges,
-        think=STILL_LINES.recite_taught,
-        says=STILL_LINES.look_and_edges,
-        vocabulary=STILL_LINES.vocabulary,
+        label=Lines.STILLS.cut_edges,
+        think=Lines.STILLS.recite_taught,
+        says=Lines.STILLS.look_and_edges,
+        vocabulary=Lines.STILLS.vocabulary,
     ),
 )
 
@@ -172,9 +173,9 @@ BOX_ROOMS = replace(
     teaching=Teaching(
         steps=650,
         lessons=(Lesson(0.5, asks=False, shows="whole"), Lesson(0.5, shows="whole", pace=0.7)),
-        label=ROOM_LINES.cut_box,
-        think=ROOM_LINES.recite_true,
-        says=ROOM_LINES.look_and_edges,
-        vocabulary=ROOM_LINES.vocabulary,
+        label=Lines.ROOMS.cut_box,
+        think=Lines.ROOMS.recite_true,
+        says=Lines.ROOMS.look_and_edges,
+        vocabulary=Lines.ROOMS.vocabulary,
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from grounding.core import Answer, Clip, LoadedSample, Masklets, ParseFailure, Sample, UserError
 from grounding.datasets.toy import FPS, SIZE, Question, toy_source
 from grounding.tasks import box
-from grounding.tasks.box import BOX, BOX_ROOMS, ROOM_LINES, STILL_LINES, Lines, measure
+from grounding.tasks.box import BOX, BOX_ROOMS, Lines, measure
 from grounding.tasks.task import Task
 from grounding.tasks.teaching import Spot
 
@@ -71,13 +72,13 @@ def test_a_failure_gets_nothing_and_a_truth_without_a_box_is_an_error() -> None:
         measure(truth, Answer())
 
 
-LINES = {"still": (STILL_LINES, BOX), "room": (ROOM_LINES, BOX_ROOMS)}
+LINES = {"stills": (Lines.STILLS, BOX), "rooms": (Lines.ROOMS, BOX_ROOMS)}
 
 
 def test_words_of_edges() -> None:
-    assert STILL_LINES.words_of((0, 7, 84, 77.4)) == ["la", "tb", "rm", "bl"]
-    assert STILL_LINES.words_of((3.4, 3.6, 10.6, 31.6)) == ["la", "tb", "rc", "bf"]  # nearest: 0, 7, 14, 35 pixels
-    assert ROOM_LINES.words_of((1.8, 7, 84, 56)) == ["lb", "tc", "ry", "bq"]  # 3.5, 7, 84, 56 pixels
+    assert Lines.STILLS.words_of((0, 7, 84, 77.4)) == ["la", "tb", "rm", "bl"]
+    assert Lines.STILLS.words_of((3.4, 3.6, 10.6, 31.6)) == ["la", "tb", "rc", "bf"]  # nearest: 0, 7, 14, 35 pixels
+    assert Lines.ROOMS.words_of((1.8, 7, 84, 56)) == ["lb", "tc", "ry", "bq"]  # 3.5, 7, 84, 56 pixels
 
 
 @pytest.mark.parametrize(("lines", "task"), LINES.values(), ids=LINES)
@@ -91,7 +92,7 @@ def test_all_edges_of_a_picture_have_words_in_the_vocabulary(lines: Lines, task:
 
 @pytest.mark.parametrize(("cut", "chance"), [("cut_edges", "CUT"), ("cut_box", "TIGHT")])
 def test_edges_are_taught_a_line_too_far_inside(cut: str, chance: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    question, taught = with_box((13.0, 20.0, 36.0, 43.0)), getattr(STILL_LINES, cut)
+    question, taught = with_box((13.0, 20.0, 36.0, 43.0)), getattr(Lines.STILLS, cut)
     rng = np.random.default_rng(0)
     monkeypatch.setattr(box, chance, 0.0)
     assert taught(question, rng) == Answer(box=(14.0, 21.0, 35.0, 42.0), size=(SIZE, SIZE))
@@ -101,10 +102,10 @@ def test_edges_are_taught_a_line_too_far_inside(cut: str, chance: str, monkeypat
 
 def test_each_edge_is_cut_by_itself_or_all_of_a_box_are() -> None:
     question, rng = with_box((14.0, 21.0, 35.0, 42.0)), np.random.default_rng(0)
-    lefts = [STILL_LINES.cut_edges(question, rng).box[0] for _ in range(1000)]  # type: ignore[index]
+    lefts = [Lines.STILLS.cut_edges(question, rng).box[0] for _ in range(1000)]  # type: ignore[index]
     assert {*lefts} == {14.0, 21.0}
     assert np.mean(np.array(lefts) == 21.0) == pytest.approx(box.CUT, abs=0.05)  # standard deviation 0.016
-    boxes = [ROOM_LINES.cut_box(question, rng).box for _ in range(1000)]
+    boxes = [Lines.ROOMS.cut_box(question, rng).box for _ in range(1000)]
     assert {*boxes} == {(14.0, 21.0, 35.0, 42.0), (17.5, 24.5, 31.5, 38.5)}
     assert np.mean([one == (17.5, 24.5, 31.5, 38.5) for one in boxes]) == pytest.approx(box.TIGHT, abs=0.05)
 
@@ -112,7 +113,7 @@ def test_each_edge_is_cut_by_itself_or_all_of_a_box_are() -> None:
 def test_a_thin_box_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(box, "TIGHT", 1.0)
     # Two lines high: nothing would be left. Three lines wide: one is left.
-    taught = ROOM_LINES.cut_box(with_box((7.0, 7.0, 17.5, 14.0)), np.random.default_rng(0))
+    taught = Lines.ROOMS.cut_box(with_box((7.0, 7.0, 17.5, 14.0)), np.random.default_rng(0))
     assert taught.box == (10.5, 7.0, 14.0, 14.0)
 
 
@@ -121,8 +122,8 @@ def test_the_thinking_names_the_colour_before_each_edge() -> None:
     thing = replace(question.about, shape="square", colour="blue")
     taught = Answer(box=(14.0, 21.0, 35.0, 42.0), size=(SIZE, SIZE))
     one = replace(question, about=thing)
-    assert STILL_LINES.recite_taught(one, taught) == "square in blue lc blue td blue rf blue bg"
-    assert STILL_LINES.recite_true(one, taught) == "square in blue lb blue tb blue rg blue bg"
+    assert Lines.STILLS.recite_taught(one, taught) == "square in blue lc blue td blue rf blue bg"
+    assert Lines.STILLS.recite_true(one, taught) == "square in blue lb blue tb blue rg blue bg"
 
 
 def test_in_rooms_the_thinking_begins_with_words_for_the_thing_itself() -> None:
@@ -133,10 +134,16 @@ def test_in_rooms_the_thinking_begins_with_words_for_the_thing_itself() -> None:
     assert BOX_ROOMS.teaching.think(one, Answer(box=(0, 0, 7, 7))) == expected
 
 
+def test_the_task_in_rooms_can_be_sent_to_another_process() -> None:
+    assert pickle.loads(pickle.dumps(BOX_ROOMS)) == BOX_ROOMS
+
+
 @pytest.mark.parametrize(("lines", "task"), LINES.values(), ids=LINES)
 def test_what_visual_tokens_say(lines: Lines, task: Task) -> None:
     # The token in row 2 and column 3 is 14 pixels wide and high, from (42, 28).
-    ground = {"still": ["lg", "te", "ri", "bg"], "room": ["lm", "ti", "rq", "bm"]}["still" if task is BOX else "room"]
+    ground = {"stills": ["lg", "te", "ri", "bg"], "rooms": ["lm", "ti", "rq", "bm"]}[
+        "stills" if task is BOX else "rooms"
+    ]
     assert lines.look_and_edges(None, Spot(0.0, 2, 3)) == dict.fromkeys(ground, 0.25)
     sample = toy_source(5_000_000, 1, toy=task.toy).samples[0]
     thing, at = sample.meta["questions"][0].about, sample.meta["frame"]
