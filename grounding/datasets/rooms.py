@@ -124,6 +124,11 @@ class RoomThing(ToyObject):
         """Colour and shape."""
         return f"{self.colour} {self.shape}"
 
+    @property
+    def look(self) -> tuple[str, ...]:
+        """Shape, colour and size."""
+        return self.shape, self.colour, self.size
+
     def box_at(self, frame: int) -> tuple[float, float, float, float]:
         """Around its visible pixels on a source frame, xyxy."""
         x1, y1, x2, y2 = self.boxes[frame].tolist()

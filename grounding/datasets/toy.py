@@ -76,6 +76,11 @@ class ToyObject:
         """Shape and colour."""
         return f"{self.shape} in {self.colour}"
 
+    @property
+    def look(self) -> tuple[str, ...]:
+        """Words for what is seen of it at once."""
+        return self.shape, self.colour
+
     def box_at(self, frame: int) -> tuple[float, float, float, float]:
         """Its whole extent on a source frame of its interval, xyxy, also where something hides it."""
         x, y = (round(float(middle)) for middle in self.path[frame])
