@@ -2,6 +2,7 @@
 
 python scripts/ground3d.py --scene DIR --query "the small red box" --model RUN/model --out DIR
 python scripts/ground3d.py --scene DIR --queries FILE --model RUN/model --box-model OTHER/model --out DIR
+python scripts/ground3d.py --toy 50 --oracle snippet,box,masks --out DIR
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from rich.console import Console
 from rich.progress import track
 
 from grounding.commands.ground3d import Query, SceneJob, ground, left, one_query, read_queries
-from grounding.core import UserError
+from grounding.commands.ground3d_toy import ToyModels, ToyRooms, ground_rooms
+from grounding.core import Sample, UserError
 from grounding.core.checks import printable
 from grounding.core.extras import needs
 from grounding.ground3d.chain import Grounded, Options
@@ -28,19 +30,20 @@ from grounding.ground3d.steps import Steps
 from grounding.tracking.models import TrackerName
 from lift3d.frames import Frame
 
-TRACKER, OPTIONS = TrackerName(), Options()
+TRACKER, OPTIONS, ROOMS = TrackerName(), Options(), ToyRooms()
 
 
 def main(
     *,
-    scene: Path,
     out: Path,
-    model: str,
+    scene: Path | None = None,
+    model: str | None = None,
     query: str | None = None,
     queries: Path | None = None,
     box_model: str | None = None,
     tracker: Annotated[TrackerName, tyro.conf.arg(name="")] = TRACKER,
     options: Annotated[Options, tyro.conf.arg(name="")] = OPTIONS,
+    rooms: Annotated[ToyRooms, tyro.conf.arg(name="")] = ROOMS,
     snippets: int = 4,
     patience: float = 2.0,
     candidates: Path | None = None,
@@ -54,9 +57,12 @@ def main(
     Each query has a folder: trace.json and trace.png say how it ended and show every step; if an object was found, its
     points and boxes lie beside them. Queries that have a folder already are passed over.
 
+    With --toy N the questions of N held-out rooms of the toy world are asked instead, and scores.json says how well they
+    were answered, and which step loses those that were not.
+
     Args:
-        scene: Folder of the scene; `lift3d inspect` says what is in it.
         out: Folder to write; with --queries it holds a folder for each.
+        scene: Folder of the scene; `lift3d inspect` says what is in it.
         model: Policy that knows task vtg, and box unless --box-model is given: a folder such as RUN/model, or a name on
             the hub.
         query: What to look for, in words.
@@ -64,6 +70,7 @@ def main(
         box_model: Policy that knows task box.
         tracker: Which tracker.
         options: How thoroughly objects are looked for.
+        rooms: Generated rooms, whose truth is known, in place of a scene.
         snippets: Answers about when: the likeliest one, and others that are drawn.
         patience: Seconds that an object out of sight is still looked for by the tracker.
         candidates: File .npz with pred_masks (points, masks) of the scene's mesh; the best one is taken if it fits.
@@ -72,6 +79,14 @@ def main(
         format: One or more of ply, glb, npz, scannet, json and coco, separated by commas.
         seed: What answers are drawn with.
     """
+    if rooms.toy:
+        if scene is not None or query is not None or queries is not None:
+            raise UserError("--toy brings its own scenes and queries; leave --scene, --query and --queries out")
+        models = ToyModels(model, box_model, snippets, patience, seed, tracker.device)
+        print(ground_rooms(rooms, models, out, options, _rooms), end="")
+        return
+    if scene is None or model is None:
+        raise UserError("give --scene DIR and --model DIR; or --toy N for generated rooms")
     if (query is None) == (queries is None):
         raise UserError("give --query WORDS or --queries FILE, one of the two")
     asked = one_query(query, out) if query is not None else read_queries(queries or Path(), out)
@@ -105,6 +120,10 @@ def _detail(found: Grounded) -> str:
 
 def _progress(frames: Iterable[Frame], title: str) -> Iterable[Frame]:
     return track(frames, title, console=Console(stderr=True))
+
+
+def _rooms(samples: Sequence[Sample]) -> Iterable[Sample]:
+    return track(samples, "Rooms", console=Console(stderr=True))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -68,11 +69,10 @@ class Truth:
         return np.zeros(labels.shape, bool) if self.thing is None else labels == self.thing
 
 
-def with_truth(steps: Steps, truth: Truth, oracles: Collection[str]) -> Steps:
-    """The steps with the truth in place of some."""
-    steps = replace(steps, snippets=truth.snippets) if "snippet" in oracles else steps
-    steps = replace(steps, box=truth.box) if "box" in oracles else steps
-    return replace(steps, masks=truth.masks) if "masks" in oracles else steps
+def steps_of(truth: Truth, guesses: Mapping[str, Callable[..., Any]], oracles: Collection[str]) -> Steps:
+    """The truth for the oracles, guesses for the other steps; both by the names of `ORACLES`."""
+    exact: dict[str, Callable[..., Any]] = {"snippet": truth.snippets, "box": truth.box, "masks": truth.masks}
+    return Steps(*(exact[name] if name in oracles else guesses[name] for name in ORACLES))
 
 
 def ladder(oracles: Collection[str]) -> Sequence[frozenset[str]]:

@@ -18,8 +18,7 @@ from grounding.datasets.toy import Question
 from grounding.evaluation.scenes import box3d_iou
 from grounding.ground3d.chain import Grounded, Options, run
 from grounding.ground3d.footage import Footage
-from grounding.ground3d.oracles import ORACLES, Truth, ladder, with_truth
-from grounding.ground3d.steps import Steps
+from grounding.ground3d.oracles import ORACLES, Truth, ladder, steps_of
 
 LOW, HIGH = 0.25, 0.5  # IoU of boxes from which a query counts as answered; it fails below the second
 LOSERS = (*ORACLES, "lift")
@@ -77,7 +76,7 @@ def judged(truth: Truth, found: Grounded, oracles: Collection[str]) -> Result:
 
 def climb(
     sample: Sample,
-    make: Callable[[RoomScene], Steps],
+    guesses: Callable[[RoomScene], Mapping[str, Callable[..., Any]]],
     oracles: Collection[str],
     options: Options,
     size: tuple[int, int],
@@ -86,8 +85,8 @@ def climb(
 
     Args:
         sample: Of a `ToySource` of rooms.
-        make: The steps that are not the truth.
-        oracles: Those that are from the start.
+        guesses: A room -> those of the steps `ORACLES`, by name, that are not the truth.
+        oracles: The steps that are the truth from the start.
         options: Of the chain.
         size: (height, width) of the room's pictures.
 
@@ -96,11 +95,11 @@ def climb(
     """
     room = room_scene(sample, FPS, size)
     question: Question = sample.meta["questions"][0]
-    truth, footage, steps = Truth(room, question), Footage.of(room.scene, name=sample.id), make(room)
+    truth, footage, made = Truth(room, question), Footage.of(room.scene, name=sample.id), guesses(room)
     first: Grounded | None = None
     results = []
     for rung in ladder(oracles):
-        found = run(question.query, footage, with_truth(steps, truth, rung), options)
+        found = run(question.query, footage, steps_of(truth, made, rung), options)
         first = first or found
         results.append(judged(truth, found, rung))
     assert first is not None
