@@ -30,6 +30,7 @@ from lift3d.scene import Scene
 
 LAYOUTS = ("scannet", "folder")
 ROWS = "ScanRefer_filtered_val.json"
+FASTEST = 1000  # views a second
 QUALITY = 95  # of the JPEGs
 MOST = 10_000  # rooms; one takes 20 MB and ten seconds
 _VERTEX = [("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("red", "u1"), ("green", "u1"), ("blue", "u1")]
@@ -54,8 +55,11 @@ def export_rooms(
         progress: Wraps the samples on their way, to show how far the work is.
 
     Raises:
-        UserError: If the layout is another, there are too many rooms, or the folder is not empty or cannot be written.
+        UserError: If the layout is another, the rate is out of range, there are too many rooms, or the folder is not
+            empty or cannot be written.
     """
+    if not 1 <= fps <= FASTEST:
+        raise UserError(f"fps must be 1 to {FASTEST:,}, got {fps:g}")
     if layout not in LAYOUTS:
         raise UserError(f"unknown layout {layout!r}; choose one of {', '.join(LAYOUTS)}")
     if len(samples) > MOST:
