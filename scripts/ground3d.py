@@ -57,7 +57,7 @@ def main(
     Each query has a folder: trace.json and trace.png say how it ended and show every step; if an object was found, its
     points and boxes lie beside them. Queries that have a folder already are passed over.
 
-    With --toy N the questions of N held-out rooms of the toy world are asked instead, and scores.json says how well they
+    With --toy N the questions of N held-out rooms of the toy world are asked instead; scores.json says how well they
     were answered, and which step loses those that were not.
 
     Args:

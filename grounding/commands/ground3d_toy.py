@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ class ToyRooms:
     oracle: str = ""
     level: int = 1
     objects: int = 3
-    flaws: Flaws = Flaws()
+    flaws: Flaws = field(default_factory=Flaws)
 
     def samples(self) -> Sequence[Sample]:
         """The first held-out rooms; errors as `toy_source`."""

@@ -1,14 +1,14 @@
 """Rooms on disk: scenes as ScanNet's exporter lays them out, or in the plain layout, with all that is true of them.
 
-    scans/NAME/                     color/N.jpg, depth/N.png (millimetres), pose/N.txt
-                                    scannet: intrinsic/, and NAME_vh_clean_2.ply, NAME_vh_clean_2.0.010000.segs.json,
-                                             NAME.aggregation.json, NAME.txt (axis alignment)
-                                    folder:  scene.json, mesh.ply
-    scans/NAME/instance/N.png       true id maps; ScanNet's objectId is the id less 1
-    scans/NAME/labels.json          what the thing of each id is called
-    scans/NAME/queries.jsonl        what is asked, and the interval, id and box that are true; null where nothing fits
-    truth/NAME.txt                  1000 + id of each point of the scan, 0 = the room: for score --benchmark scannet_*
-    ScanRefer_filtered_val.json     rows for score --benchmark scanrefer, whose boxes are those of the scans
+scans/NAME/                     color/N.jpg, depth/N.png (millimetres), pose/N.txt
+                                scannet: intrinsic/, and NAME_vh_clean_2.ply, NAME_vh_clean_2.0.010000.segs.json,
+                                         NAME.aggregation.json, NAME.txt (axis alignment)
+                                folder:  scene.json, mesh.ply
+scans/NAME/instance/N.png       true id maps; ScanNet's objectId is the id less 1
+scans/NAME/labels.json          what the thing of each id is called
+scans/NAME/queries.jsonl        what is asked, and the interval, id and box that are true; null where nothing fits
+truth/NAME.txt                  1000 + id of each point of the scan, 0 = the room: for score --benchmark scannet_*
+ScanRefer_filtered_val.json     rows for score --benchmark scanrefer, whose boxes are those of the scans
 """
 
 from __future__ import annotations

@@ -161,9 +161,7 @@ def _scan(film: Film) -> tuple[Cloud, np.ndarray]:
             clouds.setdefault(number, VoxelCloud(VOXEL)).add(points[own], colours[own])
     parts = {number: clouds[number].result() for number in sorted(clouds)}
     owners = np.repeat(list(parts), [len(part.points) for part in parts.values()])
-    points, colours, pixels = (
-        np.concatenate([part[column] for part in parts.values()]) for column in range(3)
-    )
+    points, colours, pixels = (np.concatenate([part[column] for part in parts.values()]) for column in range(3))
     return Cloud(points, colours, pixels), owners
 
 

@@ -70,7 +70,7 @@ class ScriptedTracker:
         self._frame, self._shown = frame, self.labels(frame)
 
     def start(self, key: int, box: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
-        """The mask of the thing that a box or a mask means, which is followed from here; of nothing if it means none."""
+        """The mask of the thing that a box or a mask means, which is followed from here; empty if it means none."""
         self._followed[key] = _most(self._shown[mask]) if mask is not None else _in_box(self._shown, box)
         return self._mask(self._followed[key])
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -114,7 +115,7 @@ def lost_at(results: Sequence[Result]) -> str | None:
     """
     if results[0].right:
         return None
-    for before, after in zip(results, results[1:], strict=False):
+    for before, after in pairwise(results):
         if after.right:
             (step,) = set(after.oracles) - set(before.oracles)
             return step

@@ -90,7 +90,7 @@ def test_drop_outs_are_a_share_of_the_frames_and_the_same_each_time() -> None:
 
 def test_one_thing_looks_the_same_and_two_do_not() -> None:
     tracker = at(0)
-    third, seventh = (tracker.embedding(FIRST == number) for number in (3, 7))
+    third, seventh = (tracker.embedding(number == FIRST) for number in (3, 7))
     tracker.show(1, PICTURE)
     assert third @ tracker.embedding(SECOND == 3) == 1 and third @ seventh == 0
 
