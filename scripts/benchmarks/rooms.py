@@ -1,4 +1,4 @@
-"""Rooms of boxes and spheres, ray-cast: RGB-D views, masks and surface points whose true owners are known."""
+"""Rooms of many boxes and spheres that a camera goes around, and surface points whose true owners are known."""
 
 from __future__ import annotations
 
@@ -6,24 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from grounding.datasets.room_views import WALLS, Solid, lens, looking, render
 from lift3d.scene import Scene, View
-
-HALF_ROOM = np.array([3.0, 3.0, 1.4])  # metres; the room's middle is at (0, 0, 1.4), its floor at z = 0
 
 
 @dataclass(frozen=True)
-class Thing:
-    """A box or ball that stands in the room.
-
-    Args:
-        centre: Metres.
-        half: Half of the box's sides, metres; the ball's radius three times.
-        round: Whether it is a ball.
-    """
-
-    centre: tuple[float, float, float]
-    half: tuple[float, float, float]
-    round: bool = False
+class Thing(Solid):
+    """A box or ball that stands in the room, along its walls."""
 
     @property
     def aabb(self) -> np.ndarray:
@@ -58,17 +47,10 @@ def things(count: int, seed: int = 0) -> tuple[Thing, ...]:
     for place in rng.permutation(side * side)[:count]:
         x, y = (np.array(divmod(int(place), side)) + 0.5) * cell - 2.0
         half = rng.uniform(0.25, 0.4, 3) * cell
-        round_ = len(made) % 3 == 2
-        half = np.full(3, half.min()) if round_ else half
-        made.append(Thing((float(x), float(y), float(half[2])), tuple(half.tolist()), round_))
+        shape = "sphere" if len(made) % 3 == 2 else "box"
+        half = np.full(3, half.min()) if shape == "sphere" else half
+        made.append(Thing(shape, "grey", (float(x), float(y), float(half[2])), tuple(half.tolist())))
     return tuple(made)
-
-
-def lens(size: tuple[int, int]) -> np.ndarray:
-    """K of a camera that sees 60 degrees across."""
-    height, width = size
-    focal = width / 2 / np.tan(np.radians(30))
-    return np.array([[focal, 0, width / 2 - 0.5], [0, focal, height / 2 - 0.5], [0, 0, 1]])
 
 
 def orbit(count: int, radius: float = 2.8) -> list[np.ndarray]:
@@ -77,56 +59,13 @@ def orbit(count: int, radius: float = 2.8) -> list[np.ndarray]:
     for turn in range(count):
         angle = 2 * np.pi * turn / count
         eye = np.array([radius * np.cos(angle), radius * np.sin(angle), 1.6 + 0.6 * np.sin(2.4 * turn)])
-        poses.append(looking(eye, np.array([0.0, 0.0, 0.3])))
+        poses.append(looking(eye, angle + np.pi, np.arctan2(eye[2] - 0.3, radius)))  # at (0, 0, 0.3)
     return poses
-
-
-def looking(eye: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """The pose of a camera at `eye` that looks at `at`, upright."""
-    z = (at - eye) / np.linalg.norm(at - eye)
-    x = np.cross(z, [0.0, 0.0, 1.0])
-    x /= np.linalg.norm(x)
-    pose = np.eye(4)
-    pose[:3, :3], pose[:3, 3] = np.column_stack([x, np.cross(z, x), z]), eye
-    return pose
-
-
-def cast(made: tuple[Thing, ...], pose: np.ndarray, k: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, ...]:
-    """Depth, float32 (H, W) metres, and label map, uint16 (H, W), of one view."""
-    rows, columns = np.indices(size)
-    pixels = np.stack([columns.ravel(), rows.ravel(), np.ones(rows.size)])
-    rays = (pose[:3, :3] @ np.linalg.inv(k) @ pixels).astype(np.float32)  # z of the camera is the length along them
-    eye = pose[:3, 3].astype(np.float32)
-    with np.errstate(divide="ignore"):
-        inverse = 1 / rays
-    depth = _slabs(inverse, eye, np.array([0, 0, HALF_ROOM[2]]), HALF_ROOM)[1]
-    label = np.zeros(rows.size, np.uint16)
-    for number, thing in enumerate(made, start=1):
-        centre, half = np.array(thing.centre), np.array(thing.half)
-        near, far = _ball(rays, eye, centre, half[0]) if thing.round else _slabs(inverse, eye, centre, half)
-        hit = (near < far) & (near > 0) & (near < depth)
-        depth, label = np.where(hit, near, depth), np.where(hit, np.uint16(number), label)
-    return depth.astype(np.float32).reshape(size), label.reshape(size)
-
-
-def _slabs(inverse: np.ndarray, eye: np.ndarray, centre: np.ndarray, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where each ray enters and leaves a box."""
-    sides = [((centre + sign * half - eye).astype(np.float32)[:, None]) * inverse for sign in (-1, 1)]
-    return np.minimum(*sides).max(axis=0), np.maximum(*sides).min(axis=0)
-
-
-def _ball(rays: np.ndarray, eye: np.ndarray, centre: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray]:
-    """Where each ray enters and leaves a ball; entering after leaving where it misses."""
-    to = (centre - eye).astype(np.float32)
-    a, b = (rays**2).sum(axis=0), to @ rays
-    root = b**2 - a * (to @ to - radius**2)
-    half = np.where(root > 0, np.sqrt(np.maximum(root, 0)), -1) / a
-    return b / a - half, b / a + half
 
 
 def surface(made: tuple[Thing, ...], spacing: float) -> tuple[np.ndarray, np.ndarray]:
     """Points on the floor, the walls and every thing but its underside, and their owners."""
-    floor = _faces(np.array([0, 0, HALF_ROOM[2]]), HALF_ROOM, spacing, "floor and walls")
+    floor = _faces(np.array([0, 0, WALLS[2]]), WALLS, spacing, "floor and walls")
     parts = [floor, *(_skin(thing, spacing) for thing in made)]
     owners = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
     points = np.concatenate(parts)
@@ -138,7 +77,7 @@ def surface(made: tuple[Thing, ...], spacing: float) -> tuple[np.ndarray, np.nda
 
 def _skin(thing: Thing, spacing: float) -> np.ndarray:
     centre, half = np.array(thing.centre), np.array(thing.half)
-    if not thing.round:
+    if thing.shape == "box":
         return _faces(centre, half, spacing, "top and sides")
     count = int(4 * np.pi * half[0] ** 2 / spacing**2)
     height = 1 - 2 * (np.arange(count) + 0.5) / count  # Fibonacci's even points on a ball
@@ -185,9 +124,9 @@ def room(
     points, owners = surface(made, spacing)
     shown, labels = [], []
     for number, pose in enumerate(orbit(views)):
-        depth, label = cast(made, pose, k, size)
-        shown.append(_view(number, _noisy_pose(pose, noise, rng), k, _noisy(depth, noise, rng)))
-        labels.append(label)
+        seen = render(dict(enumerate(made, start=1)), pose, k, size)
+        shown.append(_view(number, _noisy_pose(pose, noise, rng), k, _noisy(seen.depth, noise, rng)))
+        labels.append(seen.labels.astype(np.uint16))
     colours = np.full((len(points), 3), 160, np.uint8)
     return Room(made, Scene(shown, points, None, colours, layout="generated"), owners, tuple(labels))
 
