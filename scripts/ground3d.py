@@ -80,13 +80,18 @@ def main(
         seed: What answers are drawn with.
     """
     if rooms.toy:
-        if scene is not None or query is not None or queries is not None:
-            raise UserError("--toy brings its own scenes and queries; leave --scene, --query and --queries out")
+        given = {"scene": scene, "query": query, "queries": queries, "candidates": candidates, "layout": layout}
+        for name in (name for name, value in given.items() if value is not None):
+            raise UserError(f"--toy brings its own scenes and queries; leave --{name} out")
         models = ToyModels(model, box_model, snippets, patience, seed, tracker.device)
         print(ground_rooms(rooms, models, out, options, _rooms), end="")
         return
     if scene is None or model is None:
         raise UserError("give --scene DIR and --model DIR; or --toy N for generated rooms")
+    if rooms != ROOMS:
+        raise UserError(
+            "--oracle, --level, --objects and --flaws are for generated rooms; add --toy N, or leave them out"
+        )
     if (query is None) == (queries is None):
         raise UserError("give --query WORDS or --queries FILE, one of the two")
     asked = one_query(query, out) if query is not None else read_queries(queries or Path(), out)

@@ -58,9 +58,17 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
-@pytest.mark.parametrize("extra", [["--scene", "x"], ["--query", "the box"], ["--queries", "x"]])
-def test_rooms_bring_their_own_scenes_and_queries(tmp_path: Path, extra: list[str]) -> None:
-    line = [sys.executable, str(SCRIPT), "--toy", "1", "--out", "out", *extra]
-    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (["--toy", "1", "--query", "the box"], "--toy brings its own scenes and queries; leave --query out"),
+        (["--toy", "1", "--layout", "tum"], "--toy brings its own scenes and queries; leave --layout out"),
+        (["--scene", "x", "--model", "y", "--query", "z", "--oracle", "box"], "add --toy N, or leave them out"),
+        ([], "give --scene DIR and --model DIR; or --toy N"),
+    ],
+)
+def test_options_that_do_not_go_together(tmp_path: Path, line: list[str], message: str) -> None:
+    whole = [sys.executable, str(SCRIPT), "--out", "out", *line]
+    done = subprocess.run(whole, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 2
-    assert "--toy brings its own scenes and queries" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert message in done.stderr and len(done.stderr.splitlines()) == 1
