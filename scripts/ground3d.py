@@ -90,7 +90,7 @@ def main(
         raise UserError("give --scene DIR and --model DIR; or --toy N for generated rooms")
     if rooms != ROOMS:
         raise UserError(
-            "--oracle, --level, --objects and --flaws are for generated rooms; add --toy N, or leave them out"
+            "--oracle, --level, --objects and --flaws are for rooms; add --toy N, or leave them out"
         )
     if (query is None) == (queries is None):
         raise UserError("give --query WORDS or --queries FILE, one of the two")
