@@ -89,9 +89,7 @@ def main(
     if scene is None or model is None:
         raise UserError("give --scene DIR and --model DIR; or --toy N for generated rooms")
     if rooms != ROOMS:
-        raise UserError(
-            "--oracle, --level, --objects and --flaws are for rooms; add --toy N, or leave them out"
-        )
+        raise UserError("--oracle, --level, --objects and --flaws are for rooms; add --toy N, or leave them out")
     if (query is None) == (queries is None):
         raise UserError("give --query WORDS or --queries FILE, one of the two")
     asked = one_query(query, out) if query is not None else read_queries(queries or Path(), out)

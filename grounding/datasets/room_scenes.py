@@ -19,7 +19,7 @@ from grounding.datasets.room_views import View as Shot
 from grounding.datasets.room_views import lens
 from grounding.datasets.rooms import NOISE, SIZE, Room, RoomThing, footage_of, things_of
 from grounding.datasets.toy import SECONDS
-from lift3d.cloud import Cloud, VoxelCloud, back_project
+from lift3d.cloud import VoxelCloud, back_project
 from lift3d.clusters import cells
 from lift3d.scene import Scene, View
 
@@ -113,15 +113,15 @@ def room_scene(sample: Sample, fps: float, size: tuple[int, int] = SENSOR) -> Ro
     noise = generator(int(number), "ground").normal(0, NOISE, size=SIZE)
     film = Film(footage_of(sample.meta["objects"]).room, fps, size, noise)
     alignment = _alignment(generator(number, "alignment"))
-    cloud, owners = _scan(replace(film, size=SCANNED))
+    points, colours, owners = _scan(replace(film, size=SCANNED))
     back = np.linalg.inv(alignment)
     scene = Scene(
         views=[_view(film, view, back) for view in range(len(film))],
-        points=moved(cloud.points, back),
-        colours=cloud.colours,
+        points=moved(points, back),
+        colours=colours,
         axis_alignment=alignment,
         layout="room",
-        superpoints=_segments(cloud.points, owners),
+        superpoints=_segments(points, owners),
     )
     return RoomScene(sample, scene, film, owners)
 
@@ -152,17 +152,16 @@ def _alignment(rng: np.random.Generator) -> np.ndarray:
     return matrix
 
 
-def _scan(film: Film) -> tuple[Cloud, np.ndarray]:
-    """Points of all that the film shows, and the owner of each."""
+def _scan(film: Film) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points of all that the film shows, with the colour and the owner of each."""
     clouds: dict[int, VoxelCloud] = {}
     for points, colours, owners in _surfaces(film):
         for number in np.unique(owners).tolist():
             own = owners == number
             clouds.setdefault(number, VoxelCloud(VOXEL)).add(points[own], colours[own])
-    parts = {number: clouds[number].result() for number in sorted(clouds)}
-    owners = np.repeat(list(parts), [len(part.points) for part in parts.values()])
-    points, colours, pixels = (np.concatenate([part[column] for part in parts.values()]) for column in range(3))
-    return Cloud(points, colours, pixels), owners
+    parts = {number: cloud.result() for number, cloud in sorted(clouds.items())}
+    points, colours = (np.concatenate([part[column] for part in parts.values()]) for column in range(2))
+    return points, colours, np.repeat(list(parts), [len(part.points) for part in parts.values()])
 
 
 def _surfaces(film: Film) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
