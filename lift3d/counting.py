@@ -9,9 +9,11 @@ import numpy as np
 
 from grounding.core import UserError
 from lift3d.assign import constancy
+from lift3d.bleed import without_bleed
 from lift3d.frames import Frame
 from lift3d.labels import MAX_ID, borders, depth_edges
-from lift3d.visibility import Points, Tolerance, at_depth, in_image, looked_through
+from lift3d.settings import Settings
+from lift3d.visibility import Points, at_depth, in_image, looked_through
 from lift3d.votes import BORDER, CLEAN, MOST_FRAMES, Votes, count
 from lift3d.wording import by_reason
 
@@ -50,8 +52,8 @@ class Count:
             Votes(points, MAX_ID + 1), np.zeros(points, np.uint16), np.zeros(points if through else 0, np.uint16)
         )
 
-    def frame(self, frame: Frame, points: Points, tolerance: Tolerance, border: int, edge: float) -> None:
-        """Count one frame; `border` and `edge` as in `lift3d.lift.Settings`."""
+    def frame(self, frame: Frame, points: Points, settings: Settings) -> None:
+        """Count one frame."""
         if frame.rejected:
             self.rejected[frame.view.name] = frame.rejected
             return
@@ -59,18 +61,19 @@ class Count:
         if self.used > MOST_FRAMES:
             raise UserError(f"more than {MOST_FRAMES} frames with masks; take every second one")
         found = in_image(points, frame.view, (frame.depth.shape[0], frame.depth.shape[1]))
-        seen = at_depth(found, frame.depth, tolerance)
+        seen = at_depth(found, frame.depth, settings.tolerance)
         if len(self.through):
-            self.through[looked_through(found, frame.depth, tolerance)] += np.uint16(1)
+            self.through[looked_through(found, frame.depth, settings.tolerance)] += np.uint16(1)
         self.tested += seen.tested
         self.passed += len(seen.points)
-        unsure = depth_edges(frame.depth, edge)
-        for layer in frame.layers if border else ():
-            unsure |= borders(layer, border)
+        layers = [without_bleed(layer, frame.depth, settings.bleed, settings.edge) for layer in frame.layers]
+        unsure = depth_edges(frame.depth, settings.edge)
+        for layer in layers if settings.border else ():
+            unsure |= borders(layer, settings.border)
         votes = np.where(unsure.ravel()[seen.pixels], BORDER, CLEAN)
         self.votes.see(seen.points, votes)
         named = np.zeros(len(seen.points), bool)
-        for labels, hit in _hits(frame.layers, seen.pixels):
+        for labels, hit in _hits(layers, seen.pixels):
             named[hit] = True
             self.votes.add(seen.points[hit], labels, votes[hit])
             for number in _ids(labels):

@@ -115,7 +115,7 @@ def lift(
     source, doubts = (masks, ()) if merged is None else (merged, merged.problems())
     counted, points = Count.of(len(scene.points), through=bare), Points.of(scene.points)
     for frame in progress(Frames(scene.views, source), "Lifting"):
-        counted.frame(frame, points, settings.tolerance, settings.border, settings.edge)
+        counted.frame(frame, points, settings)
     counted.check()
     assigned = assign(counted.votes.sums(), counted.votes.seen, settings.min_ratio, settings.min_hits)
     if settings.superpoints and scene.superpoints is not None:

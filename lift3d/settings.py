@@ -10,6 +10,7 @@ from lift3d.visibility import Tolerance
 
 _LIMITS = {
     "border": (0, 100),
+    "bleed": (0, 100),
     "edge": (0.001, math.inf),
     "min_ratio": (0.001, 1),
     "min_hits": (1, math.inf),
@@ -28,6 +29,7 @@ class Settings:
     Args:
         tolerance: How far a point may lie from the depth of its pixel and still be seen.
         border: Pixels at the rim of a mask that count little, because masks are off by some; 0 or more.
+        bleed: Pixels at the rim of a mask that are left out where the depth jumps on the way there; 0 leaves all in.
         edge: Share by which depths of neighbouring pixels differ where one surface ends; such pixels count little, and
             those that float between two surfaces are not in the cloud.
         min_ratio: Share of the views that see a point which must put it into the object, in (0, 1].
@@ -43,6 +45,7 @@ class Settings:
 
     tolerance: Tolerance = field(default_factory=Tolerance)
     border: int = 3
+    bleed: int = 8
     edge: float = 0.05
     min_ratio: float = 0.5
     min_hits: int = 1
