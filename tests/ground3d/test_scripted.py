@@ -122,4 +122,4 @@ def test_the_box_around_pixels_ends_after_the_last_one() -> None:
 )
 def test_flaws_out_of_range(wrong: dict[str, float], message: str) -> None:
     with pytest.raises(UserError, match=message):
-        Flaws(**wrong)  # type: ignore[arg-type]
+        Flaws(**wrong)
