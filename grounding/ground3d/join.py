@@ -1,12 +1,14 @@
 """Boxes of several views, and tracks from several of them, joined to the one object that most of them mean.
 
-The paper trusts one box. Here every box is a vote. The object is followed from the best box; boxes that agree with
-where it goes vote for it. From the best of the rest the next one is followed, a few times at most. Tracks that agree
-with each other are one object, seen twice perhaps. The object with most votes is taken.
+The paper trusts one box. Here every box is a vote. The object is followed from the best box of the most trusted
+snippet; boxes that agree with where it goes vote for it. From the rest the next one is followed, a few times at most,
+by turns of the snippets. Tracks that agree with each other are one object, seen twice perhaps. The object with most
+votes is taken.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
@@ -36,9 +38,11 @@ def tracks_of(footage: Footage, asked: Sequence[Asked], masks: Masks, most: int)
     """
     left = [one for one in asked if one.box is not None]
     groups: list[list[Track]] = []
-    while left and most > 0:
-        most -= 1
-        track = follow(footage, seed_of(left, footage.size), masks)
+    turns: Counter[int] = Counter()  # how often an object was followed from a box of each snippet
+    while left and turns.total() < most:
+        turn = min((one.snippet for one in left), key=lambda snippet: (turns[snippet], snippet))
+        turns[turn] += 1
+        track = follow(footage, seed_of([one for one in left if one.snippet == turn], footage.size), masks)
         votes = [one for one in left if one in track.seeds or _agrees(one, track)]
         left = [one for one in left if one not in votes]
         track = replace(track, votes=tuple(votes))

@@ -47,6 +47,15 @@ def test_the_object_of_most_boxes_comes_first(wall: Callable) -> None:
     assert rle.boxes([one.masks[7]], SIZE)[0].tolist() == list(LEFT)
 
 
+def test_snippets_take_turns_and_the_more_trusted_one_comes_first(wall: Callable) -> None:
+    middle = (24.0, 30.0, 40.0, 46.0)
+    asked = [Asked(0, 0, LEFT), Asked(2, 1, RIGHT), Asked(4, 1, middle), Asked(6, 0, (24.0, 4.0, 34.0, 14.0))]
+    masks = Following()
+    tracks = tracks_of(wall(8).footage, asked, masks, 3)
+    assert masks.starts == [0, 2, 6]  # the best box of each, then of the first one again
+    assert [vote.view for track in tracks for vote in track.votes] == [0, 2, 6]  # as many votes: in that order
+
+
 def test_boxes_that_agree_are_followed_once(wall: Callable) -> None:
     masks = Following()
     (track,) = tracks_of(wall(8).footage, [Asked(view, 0, LEFT) for view in range(5)], masks, 3)
