@@ -48,7 +48,7 @@ class Options:
     Args:
         boxes: Views of each snippet that are asked for a box.
         tracks: How often an object is followed at most, each time from another box.
-        settings: Thresholds of the lift.
+        settings: Thresholds of the lift. Two views must agree on a point, for one mask of a tracker may run away.
 
     Raises:
         UserError: If a number is below 1.
@@ -56,7 +56,7 @@ class Options:
 
     boxes: int = 3
     tracks: int = 3
-    settings: Settings = field(default_factory=Settings)
+    settings: Settings = field(default_factory=lambda: Settings(min_hits=2))
 
     def __post_init__(self) -> None:
         for name in ("boxes", "tracks"):

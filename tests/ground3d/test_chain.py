@@ -178,7 +178,7 @@ def test_depth_that_is_missing_in_the_snippet_alone(footage: Footage, room: room
     ]
     footage = replace(footage, scene=replace(footage.scene, views=views))
     found = run("the box", footage, truth(says=[when(0.0, 0.2)]).steps)
-    assert found.outcome == "found" and fit(found.lifted, room.owners) > 0.85
+    assert found.outcome == "found" and fit(found.lifted, room.owners) > 0.8
     assert {view for view, why in found.track.rejected.items() if why == "no depth under the mask"} == set(range(6))
 
 
