@@ -127,7 +127,7 @@ QA_ROOMS = replace(
     toy=replace(ROOMS, ask=ask_rooms),
     teaching=replace(
         QA.teaching,
-        steps=560,
+        steps=500,
         lessons=(
             Lesson(0.2, asks=False),
             Lesson(0.15, shows="moment", pace=0.6),

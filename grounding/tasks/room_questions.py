@@ -14,20 +14,19 @@ import numpy as np
 from grounding.core import Answer
 from grounding.datasets.toy import COLOURS, NAMES, Question, ToyObject
 
-ASKED = 3  # questions about a clip
 HASTY = 0.75  # how often only the first second is watched; our choice
 NONE, WORDS = "none", ("no", "yes")
 
 Seen = Mapping[str, Sequence[int]]  # by colour, the seconds at which things of it come into view, in their order
-Asks = tuple[str, Sequence[str], Callable[[Seen], str]]  # words, colours, and what one says who knows what is seen
+Asks = tuple[str, Sequence[str], Callable[[Seen], str]]  # words, colours, and the answer where this is all that is seen
 
 
 def ask_rooms(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Generator) -> list[Question]:
-    """Questions of different kinds about a room, in random order."""
+    """A question of each kind about a room, in random order."""
     starts = sorted((int(one.interval.start), one.colour) for one in world)
     seen = {colour: [at for at, its in starts if its == colour] for colour in COLOURS}
     asked = [KINDS[kind](seen, rng) for kind in rng.permutation(len(KINDS))]
-    return [_question(*one, seen, target) for one in asked if one is not None][:ASKED]
+    return [_question(*one, seen, target) for one in asked if one is not None]
 
 
 def first_view(question: Question, rng: np.random.Generator) -> Answer:
@@ -58,52 +57,23 @@ def count(seen: Seen, rng: np.random.Generator) -> Asks:
 
 def before(seen: Seen, rng: np.random.Generator) -> Asks | None:
     """Whether one colour comes into view before another; none where all come together."""
-    if (pair := _pair(seen, rng)) is None:
-        return None
-    a, b = pair
-
-    def says(known: Seen) -> str:
-        came = _came(known, pair)
-        return WORDS[came[0] == a] if came else ""
-
-    return f"does the camera see {a} before {b}?", pair, says
-
-
-def order(seen: Seen, rng: np.random.Generator) -> Asks | None:
-    """Which of two colours comes into view first, or last; none where all come together."""
-    if (pair := _pair(seen, rng)) is None:
-        return None
-    place, word = (0, "first") if rng.integers(2) else (-1, "last")
-
-    def says(known: Seen) -> str:
-        came = _came(known, pair)
-        return came[place] if came else ""
-
-    return f"which does the camera see {word}, {pair[0]} or {pair[1]}?", pair, says
-
-
-def _pair(seen: Seen, rng: np.random.Generator) -> tuple[str, str] | None:
-    """Two colours that do not come into view together; none where all do."""
     there = [colour for colour, times in seen.items() if times]
     pairs = [(a, b) for a, b in permutations(there, 2) if seen[a][0] != seen[b][0]]
-    return pairs[rng.integers(len(pairs))] if pairs else None
-
-
-def _came(known: Seen, colours: Sequence[str]) -> list[str]:
-    """Those of some colours that are known to come into view, in their order."""
-    return sorted((colour for colour in colours if known[colour]), key=lambda colour: known[colour][0])
+    if not pairs:
+        return None
+    a, b = pair = pairs[rng.integers(len(pairs))]
+    query = f"does the camera see {a} before {b}?"
+    return query, pair, lambda known: WORDS[bool(known[a] and known[b]) and known[a][0] < known[b][0]]
 
 
 def _question(
     query: str, colours: Sequence[str], says: Callable[[Seen], str], seen: Seen, about: ToyObject
 ) -> Question:
-    """A question, its thinking, and what one says who watches the first second only; nothing taught where that is not
-    enough to say anything.
-    """
+    """A question, its thinking, and what is taught to have been answered after the first second."""
     truth = says(seen)
     early = says({colour: [at for at in times if at == 0] for colour, times in seen.items()})
     thinking = " ".join([*(_looked_for(colour, seen[colour]) for colour in colours), truth])
-    return Question(query, Answer(text=truth), about, {}, thinking, Answer(text=early) if early else None)
+    return Question(query, Answer(text=truth), about, {}, thinking, Answer(text=early))
 
 
 def _looked_for(colour: str, times: Sequence[int]) -> str:
@@ -116,4 +86,4 @@ def _looked_for(colour: str, times: Sequence[int]) -> str:
     return " ".join([colour, *(f"{second} {NONE}" for second in missed), found]).rstrip()
 
 
-KINDS: tuple[Callable[[Seen, np.random.Generator], Asks | None], ...] = (there, count, before, order)
+KINDS: tuple[Callable[[Seen, np.random.Generator], Asks | None], ...] = (there, count, before)
