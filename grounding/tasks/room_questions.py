@@ -26,7 +26,7 @@ def ask_rooms(target: ToyObject, world: Sequence[ToyObject], rng: np.random.Gene
     starts = sorted((int(one.interval.start), one.colour) for one in world)
     seen = {colour: [at for at, its in starts if its == colour] for colour in COLOURS}
     asked = [KINDS[kind](seen, rng) for kind in rng.permutation(len(KINDS))]
-    return [_question(*one, seen, target) for one in asked if one is not None]
+    return [_question(one, seen, target) for one in asked if one is not None]
 
 
 def first_view(question: Question, rng: np.random.Generator) -> Answer:
@@ -57,8 +57,8 @@ def count(seen: Seen, rng: np.random.Generator) -> Asks:
 
 def before(seen: Seen, rng: np.random.Generator) -> Asks | None:
     """Whether one colour comes into view before another; none where all come together."""
-    there = [colour for colour, times in seen.items() if times]
-    pairs = [(a, b) for a, b in permutations(there, 2) if seen[a][0] != seen[b][0]]
+    came = [colour for colour, times in seen.items() if times]
+    pairs = [(a, b) for a, b in permutations(came, 2) if seen[a][0] != seen[b][0]]
     if not pairs:
         return None
     a, b = pair = pairs[rng.integers(len(pairs))]
@@ -66,10 +66,9 @@ def before(seen: Seen, rng: np.random.Generator) -> Asks | None:
     return query, pair, lambda known: WORDS[bool(known[a] and known[b]) and known[a][0] < known[b][0]]
 
 
-def _question(
-    query: str, colours: Sequence[str], says: Callable[[Seen], str], seen: Seen, about: ToyObject
-) -> Question:
-    """A question, its thinking, and what is taught to have been answered after the first second."""
+def _question(asked: Asks, seen: Seen, about: ToyObject) -> Question:
+    """A question, its thinking, and its answer where the first second is all that is seen."""
+    query, colours, says = asked
     truth = says(seen)
     early = says({colour: [at for at in times if at == 0] for colour, times in seen.items()})
     thinking = " ".join([*(_looked_for(colour, seen[colour]) for colour in colours), truth])
@@ -79,7 +78,7 @@ def _question(
 def _looked_for(colour: str, times: Sequence[int]) -> str:
     """A colour, and for each second, up to that at which it comes into view, whether it is seen: its name, or `none`.
 
-    With that second alone none was learnt.
+    To name that second alone was hardly learnt: what was said was the likeliest one.
     """
     missed = NAMES[: times[0]] if times else NAMES
     found = f"{NAMES[times[0]]} {colour}" if times else ""
