@@ -8,9 +8,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from grounding.core import Answer, LoadedSample, Sample, UserError
+from grounding.datasets.room_queries import ROOMS
 from grounding.datasets.toy import WORLD
 from grounding.tasks.answers import parse_choices, parse_number, parse_words
 from grounding.tasks.options import options_of, shown_options
+from grounding.tasks.room_questions import ask_rooms, first_view
 from grounding.tasks.tags import answered
 from grounding.tasks.task import Said, Task
 from grounding.tasks.teaching import Lesson, Teaching
@@ -116,5 +118,21 @@ QA = Task(
         lessons=(Lesson(0.2, asks=False), Lesson(0.8, shows="whole", pace=0.7)),
         label=hasty,
         says=colour_and_second,
+    ),
+)
+
+# In rooms: free answers.
+QA_ROOMS = replace(
+    QA,
+    toy=replace(ROOMS, ask=ask_rooms),
+    teaching=replace(
+        QA.teaching,
+        steps=500,
+        lessons=(
+            Lesson(0.2, asks=False),
+            Lesson(0.15, shows="moment", pace=0.6),
+            Lesson(0.65, shows="whole", pace=0.8),
+        ),
+        label=first_view,
     ),
 )

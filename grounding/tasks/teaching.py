@@ -46,14 +46,14 @@ class Lesson:
     Args:
         share: Of all its steps.
         asks: Whether questions are asked; otherwise only words are learnt.
-        shows: Of each clip: `still`, two frames, and what they show is asked for; `end`, the last two frames, for a
-            task that these answer; `whole`, all of it.
+        shows: Of each clip: `still`, two frames, and what they show is asked for; `moment`, the same, asked anew as if
+            they were all of it; `end`, the last two frames, for a task that these answer; `whole`, all of it.
         pace: Share of the learning rate; slower where questions are asked, for a steadier policy.
     """
 
     share: float
     asks: bool = True
-    shows: Literal["still", "end", "whole"] = "still"
+    shows: Literal["still", "moment", "end", "whole"] = "still"
     pace: float = 1.0
 
 

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from grounding.core import Answer, Clip, Interval, LoadedSample
 from grounding.core.seeds import generator
-from grounding.datasets.toy import ToyObject, toy_source
+from grounding.datasets.toy import Toy, ToyObject, toy_source
 from grounding.policies.policy import Policy, VideoPrompt
 from grounding.policies.settings import MERGED
 from grounding.tasks.asking import Asked, Asking
@@ -48,12 +48,23 @@ def two_frames(loaded: LoadedSample) -> LoadedSample:
     starts = [t for t in range(0, len(clip) - 1, MERGED) if _shown(questions[0].about.interval, clip.pts[t : t + 2])]
     first = int(generator(sample.id, "two frames").choice(starts))
     cut = replace(clip, frames=clip.frames[first : first + 2], pts=clip.pts[first : first + 2])
-    now = Interval(floor(cut.pts[0]), floor(cut.pts[-1]) + 1)
+    now = _seconds(cut.pts)
     seen = {thing.id for thing in sample.meta["objects"] if _shown(thing.interval, cut.pts)}
     asked = [
         replace(one, truth=_at(now, one.truth)) for one in questions if {one.about.id, *(one.truth.ids or ())} <= seen
     ]
     return replace(loaded, clip=cut, sample=replace(sample, meta={**sample.meta, "questions": asked}))
+
+
+def asked_anew(still: LoadedSample, toy: Toy) -> LoadedSample:
+    """Two frames of a sample with new questions, about the objects that they show as if these were all there are."""
+    sample, pts = still.sample, still.clip.pts
+    shown = [thing for thing in sample.meta["objects"] if _shown(thing.interval, pts)]
+    there = [replace(thing, interval=_seconds(pts)) for thing in shown]
+    rng = generator(sample.id, "asked anew")
+    questions = toy.ask(there[rng.integers(len(there))], there, rng)
+    own, meta = questions[0], {**sample.meta, **questions[0].meta, "questions": questions}
+    return replace(still, sample=replace(sample, query=own.query, truth=own.truth, meta=meta))
 
 
 def last_frames(loaded: LoadedSample) -> LoadedSample:
@@ -75,6 +86,11 @@ def turns_of(loaded: LoadedSample, asking: Asking, still: bool) -> list[Turn]:
         asked = replace(sample, query=one.query, truth=one.truth, meta={**sample.meta, **one.meta})
         turns.append(Turn(asking.ask(asked), text if ends else text.partition(" <answer>")[0], ends))
     return turns
+
+
+def _seconds(pts: np.ndarray) -> Interval:
+    """The whole seconds that some frames show."""
+    return Interval(floor(pts[0]), floor(pts[-1]) + 1)
 
 
 def _at(now: Interval, truth: Answer) -> Answer:

@@ -26,7 +26,7 @@ from grounding.tasks.teaching import Lesson
 from grounding.training.config import Config, task_of
 from grounding.training.data import warmup_first_clip
 from grounding.training.learning import Phase, Place, Work
-from grounding.training.lessons import Says, last_frames, naming_loss, turns_of, two_frames
+from grounding.training.lessons import Says, asked_anew, last_frames, naming_loss, turns_of, two_frames
 from grounding.training.talks import Turn, completion_tokens, pad_answers
 
 _log = logging.getLogger(__name__)
@@ -180,7 +180,9 @@ def make_batch(policy: Policy, asking: Asking, plan: WarmupPlan, lesson: Lesson,
     source = toy_source(first_clip, plan.batch, toy=asking.task.toy)
     clips = [source.load(sample) for sample in source.samples]
     if lesson.shows != "whole":
-        clips = [(two_frames if lesson.shows == "still" else last_frames)(clip) for clip in clips]
+        clips = [(last_frames if lesson.shows == "end" else two_frames)(clip) for clip in clips]
+    if lesson.shows == "moment" and asking.task.toy:
+        clips = [asked_anew(clip, asking.task.toy) for clip in clips]
     talks = [turns_of(clip, asking, lesson.shows == "still") for clip in clips]
     asked = [asking(clip) for clip in clips]
     return Batch(asked, talks, policy.encode([one.turn for one in asked]))

@@ -18,10 +18,12 @@ from grounding.policies.policy import Policy
 from grounding.policies.tiny import build_tokenizer
 from grounding.tasks.asking import Asked, Asking
 from grounding.tasks.gqa import GQA
+from grounding.tasks.qa import QA_ROOMS
 from grounding.tasks.stvg import STVG
 from grounding.tasks.teaching import TIME, look_and_second, recite
 from grounding.training.lessons import (
     LEAST,
+    asked_anew,
     last_frames,
     naming_loss,
     objects_shown,
@@ -163,6 +165,26 @@ def test_two_frames_drop_questions_that_mean_an_object_that_they_miss(number: in
     shown = {one for one, interval in intervals.items() if interval.start <= start and end < interval.end}
     kept = [one.query for one in still.sample.meta["questions"]]
     assert kept == [q.query for q in source.samples[0].meta["questions"] if q.truth.object_ids <= shown] != []
+
+
+@pytest.mark.parametrize("number", range(FIRST, FIRST + 6))
+def test_two_frames_that_are_asked_about_anew_are_all_there_is(number: int) -> None:
+    source = toy_source(number, 1, toy=QA_ROOMS.toy)
+    still = two_frames(source.load(source.samples[0]))
+    anew = asked_anew(still, source.toy)
+    assert anew.clip is still.clip and anew.sample.meta["objects"] == still.sample.meta["objects"]
+    second = int(still.clip.pts[0])
+    shown = {one.colour for one in still.sample.meta["objects"] if one.interval.shared(Interval(second, second + 1))}
+    own, *others = anew.sample.meta["questions"]
+    assert (own.query, own.truth) == (anew.sample.query, anew.sample.truth)
+    kinds = {one.query.split()[0] for one in (own, *others)}
+    assert kinds == {"is", "how"}  # nothing comes before anything
+    for one in (own, *others):
+        words = one.query.replace("?", "").split()
+        there = [word in shown for word in words if word in toy.COLOURS]
+        assert one.truth.text == (str(sum(there)) if words[0] == "how" else "yes" if there[0] else "no")
+        assert {*one.thinking.split()} & {*toy.COLOURS} - {*words} == set()
+    assert [one.query for one in asked_anew(still, source.toy).sample.meta["questions"]] == [own.query, others[0].query]
 
 
 def test_the_last_two_frames_keep_their_times_and_all_questions() -> None:

@@ -17,6 +17,7 @@ from grounding.core import UserError
 from grounding.jobs.checkpoints import STATE, Checkpoints
 from grounding.policies.policy import Policy
 from grounding.tasks.asking import Asking
+from grounding.tasks.qa import QA_ROOMS
 from grounding.tasks.stvg import STVG
 from grounding.tasks.teaching import LESSONS, Lesson
 from grounding.training.lessons import naming_loss
@@ -70,6 +71,16 @@ def test_a_batch_has_all_objects_of_its_clips(policy: Policy, lesson: Lesson, fr
         assert policy.tokenizer.decode(prompt.input_ids).startswith(
             f"<|im_start|>user\n{talk[0].prompt}<|vision_start|>"
         )
+
+
+def test_a_moment_is_asked_about_anew(policy: Policy) -> None:
+    moment, still = Lesson(1.0, shows="moment"), Lesson(1.0)
+    batches = [make_batch(policy, replace(ASKING, task=QA_ROOMS), PLAN, one, FIRST) for one in (moment, still)]
+    shown, same = ([one.loaded.clip.pts.tolist() for one in batch.asked] for batch in batches)
+    assert shown == same and {len(times) for times in shown} == {2}
+    for one, talk in zip(batches[0].asked, batches[0].talks, strict=True):
+        assert [turn.prompt for turn in talk] == [asked.query for asked in one.loaded.sample.meta["questions"]]
+        assert all(turn.ends for turn in talk)
 
 
 def test_the_ids_are_drawn(policy: Policy) -> None:
