@@ -50,7 +50,7 @@ def _where(thing: RoomThing, called: str, frame: int) -> Question:
 
 def shown_well(thing: RoomThing, frame: int) -> bool:
     """Whether a source frame of the seconds in which the thing is seen shows `WELL` pixels of it or more."""
-    return present(thing, frame) and int((thing.footage.labels[frame] == thing.id).sum()) >= WELL
+    return present(thing, frame) and int((thing.filmed.labels[frame] == thing.id).sum()) >= WELL
 
 
 def refer(target: RoomThing, things: Sequence[RoomThing], rng: np.random.Generator) -> str:

@@ -17,7 +17,7 @@ from grounding.core import Sample
 from grounding.core.seeds import generator
 from grounding.datasets.room_views import View as Shot
 from grounding.datasets.room_views import lens
-from grounding.datasets.rooms import NOISE, SIZE, Room, RoomThing, footage_of, things_of
+from grounding.datasets.rooms import NOISE, SIZE, Room, RoomThing, filmed, things_of
 from grounding.datasets.toy import SECONDS
 from lift3d.cloud import VoxelCloud, back_project
 from lift3d.clusters import cells
@@ -111,7 +111,7 @@ def room_scene(sample: Sample, fps: float, size: tuple[int, int] = SENSOR) -> Ro
     """
     number = sample.video.removeprefix("toy:")
     noise = generator(int(number), "ground").normal(0, NOISE, size=SIZE)
-    film = Film(footage_of(sample.meta["objects"]).room, fps, size, noise)
+    film = Film(filmed(sample.meta["objects"]).room, fps, size, noise)
     alignment = _alignment(generator(number, "alignment"))
     points, colours, owners = _scan(replace(film, size=SCANNED))
     back = np.linalg.inv(alignment)

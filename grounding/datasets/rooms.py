@@ -111,13 +111,13 @@ class RoomThing(ToyObject):
         size: A key of `SIZES`.
         column: The column in which it stands; one with a greater number stands to its left.
         boxes: Around its visible pixels on every source frame, xyxy, float (T, 4); NaN where it is not visible.
-        footage: What the camera sees; the same for all things of a room.
+        filmed: What the camera sees; the same for all things of a room.
     """
 
     size: str
     column: int
     boxes: np.ndarray
-    footage: Footage
+    filmed: Filmed
 
     @property
     def name(self) -> str:
@@ -136,7 +136,7 @@ class RoomThing(ToyObject):
 
 
 @dataclass(frozen=True, eq=False)
-class Footage:
+class Filmed:
     """What the camera sees of a room on the source frames.
 
     Args:
@@ -178,9 +178,9 @@ def _tried(rng: np.random.Generator, level: int, objects: int) -> tuple[RoomThin
     # Column c reaches from the angle c to c + 1, and the camera looks at the border of two.
     room = Room(dict(zip(ids, solids, strict=True)), (way + 1) * COLUMN, rng.uniform(-SWAY, SWAY, len(way)))
     views = [room.view(frame / FPS, SIZE) for frame in range(int(SECONDS * FPS))]
-    footage = Footage(room, np.stack([view.labels for view in views]), np.stack([view.light for view in views]))
+    filmed = Filmed(room, np.stack([view.labels for view in views]), np.stack([view.light for view in views]))
     things = [
-        _thing(number, look, int(column), footage) for number, look, column in zip(ids, looks, columns, strict=True)
+        _thing(number, look, int(column), filmed) for number, look, column in zip(ids, looks, columns, strict=True)
     ]
     return tuple(thing for thing in things if thing) if all(things) else ()
 
@@ -201,9 +201,9 @@ def _solid(rng: np.random.Generator, look: Look, column: int, row: int) -> Solid
     return Solid(look.shape, look.colour, (away * np.cos(angle), away * np.sin(angle), tall), (wide, wide, tall), turn)
 
 
-def _thing(number: int, look: Look, column: int, footage: Footage) -> RoomThing | None:
+def _thing(number: int, look: Look, column: int, filmed: Filmed) -> RoomThing | None:
     """A thing as it is seen; None where that is not for whole seconds."""
-    seen = footage.labels == number
+    seen = filmed.labels == number
     counts = seen.sum(axis=(1, 2))
     there = (counts >= max(FEWEST, SHARE * counts.max())).reshape(int(SECONDS), -1)
     seconds = np.flatnonzero(there.all(axis=1))
@@ -213,7 +213,7 @@ def _thing(number: int, look: Look, column: int, footage: Footage) -> RoomThing 
     path, sides = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
     interval = Interval(float(seconds[0]), float(seconds[-1] + 1))
     radius = round(float(np.nanmax(sides)) / 2)
-    return RoomThing(number, look.colour, look.shape, STILL, radius, path, interval, look.size, column, boxes, footage)
+    return RoomThing(number, look.colour, look.shape, STILL, radius, path, interval, look.size, column, boxes, filmed)
 
 
 def _around(seen: np.ndarray) -> tuple[float, float, float, float]:
@@ -225,19 +225,19 @@ def _around(seen: np.ndarray) -> tuple[float, float, float, float]:
 
 def draw_room(world: Sequence[ToyObject]) -> np.ndarray:
     """Id maps of all source frames, uint8 (T, H, W)."""
-    return footage_of(world).labels
+    return filmed(world).labels
 
 
 def paint_room(world: Sequence[ToyObject], labels: np.ndarray, every: int, rng: np.random.Generator) -> np.ndarray:
     """The pictures; arguments and result as those of `grounding.datasets.toy.paint`."""
-    footage, noise = footage_of(world), rng.normal(0, NOISE, size=SIZE)
-    shown = range(0, len(labels), every)
-    return np.stack([footage.room.picture(labels[at], footage.light[at], at / FPS, noise) for at in shown])
+    all_of_it, noise = filmed(world), rng.normal(0, NOISE, size=SIZE)
+    wanted = range(0, len(labels), every)
+    return np.stack([all_of_it.room.picture(labels[at], all_of_it.light[at], at / FPS, noise) for at in wanted])
 
 
-def footage_of(world: Sequence[ToyObject]) -> Footage:
+def filmed(world: Sequence[ToyObject]) -> Filmed:
     """What the camera sees of a room with these things."""
-    return things_of(world)[0].footage
+    return things_of(world)[0].filmed
 
 
 def things_of(world: Sequence[ToyObject]) -> list[RoomThing]:

@@ -10,7 +10,7 @@ import pytest
 
 from grounding.core import Sample
 from grounding.datasets.room_queries import STILL_ROOMS, WELL, ask_where, references, shown_well
-from grounding.datasets.rooms import SIZE, RoomThing, footage_of, things_of
+from grounding.datasets.rooms import SIZE, RoomThing, filmed, things_of
 from grounding.datasets.toy import FPS, toy_source
 
 FIRST = 7_770_200_000
@@ -21,7 +21,7 @@ def samples(count: int, level: int = 1, objects: int = 3) -> list[Sample]:
 
 
 def pixels(thing: RoomThing, frame: int) -> int:
-    return int((footage_of([thing]).labels[frame] == thing.id).sum())
+    return int((filmed([thing]).labels[frame] == thing.id).sum())
 
 
 @pytest.mark.parametrize("level", [1, 2])
@@ -39,7 +39,7 @@ def test_all_things_that_a_frame_shows_well_are_asked_for(level: int) -> None:
         assert level == 2 or set(asked) == shown  # a twin that no words tell apart is not asked for
         assert (sample.query, sample.truth) == (questions[0].query, questions[0].truth)
         for question in questions:
-            rows, columns = np.nonzero(footage_of(things).labels[frame] == question.about.id)
+            rows, columns = np.nonzero(filmed(things).labels[frame] == question.about.id)
             assert question.truth.box == (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
             assert question.truth.size == SIZE and question.meta == {"frame": frame}
         assert len({question.query for question in questions}) == len(questions)
@@ -62,7 +62,7 @@ def test_every_frame_is_asked_about() -> None:
 
 def test_nothing_is_asked_for_that_is_hidden_or_that_no_words_fit_alone() -> None:
     target = things_of(samples(1)[0].meta["objects"])[0]
-    hidden = replace(target, footage=replace(target.footage, labels=np.zeros_like(target.footage.labels)))
+    hidden = replace(target, filmed=replace(target.filmed, labels=np.zeros_like(target.filmed.labels)))
     assert ask_where(hidden, [hidden], np.random.default_rng(0)) == []
     twin = replace(target, id=target.id)
     assert ask_where(target, [target, twin], np.random.default_rng(0)) == []

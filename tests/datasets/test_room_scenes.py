@@ -10,7 +10,7 @@ from grounding.core.video import resized
 from grounding.datasets.room_queries import ROOMS
 from grounding.datasets.room_scenes import RoomScene, moved, room_scene
 from grounding.datasets.room_views import Solid
-from grounding.datasets.rooms import SIZE, Footage, Room, RoomThing
+from grounding.datasets.rooms import SIZE, Filmed, Room, RoomThing
 from grounding.datasets.toy import FPS, STILL, toy_source
 from lift3d.cloud import back_project
 from lift3d.lift import lift
@@ -24,9 +24,9 @@ def one_ball() -> Sample:
     """A room in which a still camera looks at one ball of radius 0.2 m, 2 m along x."""
     ball = Solid("sphere", "red", (2.0, 0.0, 0.2), (0.2, 0.2, 0.2))
     room = Room({5: ball}, np.zeros(4), np.zeros(4))
-    footage = Footage(room, np.zeros((16, *SIZE), np.uint8), np.ones((16, *SIZE), np.float32))
+    filmed = Filmed(room, np.zeros((16, *SIZE), np.uint8), np.ones((16, *SIZE), np.float32))
     boxes, whole = np.zeros((16, 4)), Interval(0.0, 4.0)
-    thing = RoomThing(5, "red", "sphere", STILL, 9, np.zeros((16, 2)), whole, "small", 0, boxes, footage)
+    thing = RoomThing(5, "red", "sphere", STILL, 9, np.zeros((16, 2)), whole, "small", 0, boxes, filmed)
     return Sample("ball", "toy:7", "the red sphere", Answer(intervals=(whole,)), {"objects": [thing]})
 
 

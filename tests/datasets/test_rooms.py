@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from grounding.datasets.room_queries import NEVER, ROOMS, absent, refer, side
-from grounding.datasets.rooms import COLUMN, FEWEST, MOVING, SHARE, SIZE, RoomThing, footage_of, things_of
+from grounding.datasets.rooms import COLUMN, FEWEST, MOVING, SHARE, SIZE, RoomThing, filmed, things_of
 from grounding.datasets.toy import FPS, SECONDS, toy_source
 
 FIRST = 7_770_100_000
@@ -20,7 +20,7 @@ def rooms(count: int, level: int = 1, objects: int = 3) -> list[list[RoomThing]]
 
 def test_things_are_seen_for_whole_seconds_and_nowhere_else() -> None:
     for things in rooms(30):
-        labels = footage_of(things).labels
+        labels = filmed(things).labels
         for thing in things:
             counts = (labels == thing.id).sum(axis=(1, 2))
             seen = counts >= max(FEWEST, SHARE * counts.max())
@@ -31,7 +31,7 @@ def test_things_are_seen_for_whole_seconds_and_nowhere_else() -> None:
 
 def test_boxes_are_those_of_the_visible_pixels() -> None:
     for things in rooms(10):
-        labels = footage_of(things).labels
+        labels = filmed(things).labels
         for thing in things:
             for frame in range(FRAMES):
                 rows, columns = np.nonzero(labels[frame] == thing.id)
@@ -52,7 +52,7 @@ def test_a_clip_is_the_same_every_time_and_its_masks_are_those_of_its_pixels() -
         for thing in things:
             for frame in range(FRAMES):
                 mask = first.masklets.masks_at(frame).get(thing.id)
-                expected = footage_of(things).labels[frame] == thing.id
+                expected = filmed(things).labels[frame] == thing.id
                 assert (mask == expected).all() if mask is not None else not expected.any()
 
 
@@ -61,7 +61,7 @@ def test_the_ground_tells_the_time_and_the_place() -> None:
     early, late, left, right, top, bottom = [], [], [], [], [], []
     for sample in source.samples:
         loaded = source.load(sample)
-        ground = footage_of(loaded.sample.meta["objects"]).labels[::2] == 0
+        ground = filmed(loaded.sample.meta["objects"]).labels[::2] == 0
         frames = loaded.clip.frames.astype(float)
         redness = np.where(ground, frames[..., 0] - frames[..., 2], np.nan)
         early.append(np.nanmean(redness[0]))
@@ -79,7 +79,7 @@ def test_the_ground_tells_the_time_and_the_place() -> None:
 
 def test_the_camera_dwells_and_then_turns_on() -> None:
     """Within a second it sways by at most 6 degrees, and in no instant does it jump."""
-    room = footage_of(rooms(1)[0]).room
+    room = filmed(rooms(1)[0]).room
     times = np.linspace(0, SECONDS - 1e-6, 4001)
     forward = np.array([room.pose(float(time))[:3, 2] for time in times])
     angles = np.unwrap(np.arctan2(forward[:, 1], forward[:, 0]))
