@@ -16,6 +16,7 @@ from grounding.datasets.room_export import export_rooms
 from grounding.datasets.room_queries import ROOMS
 from grounding.datasets.room_scenes import SENSOR
 from grounding.datasets.toy import HELD_OUT, toy_source
+from lift3d.wording import amount
 
 
 def main(
@@ -43,7 +44,7 @@ def main(
     console = Console(stderr=True)
     shown = lambda samples: track(samples, "Writing rooms", console=console)  # noqa: E731
     export_rooms(source.samples, out, layout, fps, SENSOR, shown)
-    print(f"wrote {rooms} rooms to {out / 'scans'}")
+    print(f"wrote {amount(rooms, 'room')} to {out / 'scans'}")
 
 
 if __name__ == "__main__":
