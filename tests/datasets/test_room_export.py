@@ -119,7 +119,7 @@ def test_mistakes(tmp_path: Path) -> None:
 def test_the_command_writes_rooms_that_are_not_held_out(tmp_path: Path) -> None:
     line = [sys.executable, str(COMMAND), "out", "--rooms", "1", "--fps", "1"]
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=300)
-    assert (done.returncode, done.stdout) == (0, "wrote 1 rooms to out/scans\n")
+    assert (done.returncode, done.stdout) == (0, "wrote 1 room to out/scans\n")
     scene = open_scene(tmp_path / "out" / "scans" / "room0000")
     room = room_scene(toy_source(HELD_OUT.stop, 1, toy=ROOMS).samples[0], 1.0)
     assert scene.points == pytest.approx(room.scene.points, abs=1e-5)
