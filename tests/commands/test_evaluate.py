@@ -144,7 +144,7 @@ def test_a_model_without_a_configuration_gets_the_real_models_defaults(tmp_path:
         (["model=MODEL", "trainer.eval_batch=two"], "trainer.eval_batch: Value 'two'"),
         (["model=MODEL", "data.name=jsonl", "data.annotations="], "data.annotations: Incompatible value 'None'"),
         (["model=MODEL", "data.root=x"], "'root'"),
-        (["model=MODEL", "data.name=csv"], "data.name must be one of toy, jsonl, hcstvg, vidstg"),
+        (["model=MODEL", "data.name=csv"], "data.name must be one of toy, rooms, jsonl, hcstvg, vidstg"),
         (["model=MODEL", "data.name=charades"], "data=charades has no tube or object_id in its truths (interval)"),
         (["model=MODEL", "data=jsonl"], "data.name=jsonl"),
     ],

@@ -45,7 +45,7 @@ OWN = {"id": "1", "video": "part/v_a.mp4", "query": "He goes twice.", "intervals
         ("timelens", "charades-timelens.json", [BENCH], ONE),
         ("timelens", "timelens-100k.jsonl", [TRAINING], SEVERAL),
         ("timerft", "train_2k5.json", [[HARD]], ONE),
-        ("jsonl", "own.jsonl", [OWN, {**OWN, "id": "2", "intervals": []}], SEVERAL),
+        ("jsonl", "own.jsonl", [OWN, {**OWN, "id": "2", "intervals": []}], SEVERAL | {"refusal_recall"}),
     ],
 )
 def test_a_run_on_files_in_the_official_form(

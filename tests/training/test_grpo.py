@@ -35,7 +35,8 @@ WHEN = [
 # Of gqa's, letters and times.
 GROUNDED = ["grounded", "videochat_r1_gqa", "deepvideo_r1_gqa", "deepvideo_r1", "when", "museg", "seed_bench_r1"]
 
-GROUNDED += ["videotg_r1", "what", "longvila_r1", "video_r1", "primo_r1_qa", "tw_grpo", "vst", "video_thinker"]
+GROUNDED += ["videotg_r1", "scene_r1", "what", "longvila_r1", "video_r1", "primo_r1_qa", "tw_grpo", "vst"]
+GROUNDED += ["video_thinker"]
 FIT = {
     "vtg": set(WHEN),
     "stvg": {*WHEN, "tubelet", "stvg_r1", "videochat_r1_tracking", "objects"},
