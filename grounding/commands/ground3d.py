@@ -16,10 +16,11 @@ from grounding.core.folders import new_folder
 from grounding.core.reading import is_file, is_folder, parse_json, read_json, read_text
 from grounding.ground3d.candidates import Candidates
 from grounding.ground3d.chain import OBJECT, Grounded, Options, run
-from grounding.ground3d.footage import FPS, Footage
+from grounding.ground3d.footage import FPS, Footage, check_fps
 from grounding.ground3d.picture import draw
 from grounding.ground3d.steps import Steps
 from grounding.ground3d.trace import as_json
+from lift3d.cli import scene_name
 from lift3d.export import check_formats, export
 from lift3d.formats.result import Result
 from lift3d.frames import Progress, plain
@@ -93,7 +94,7 @@ def read_queries(path: Path, out: Path) -> list[Query]:
     Raises:
         UserError: Naming the line that cannot be used.
     """
-    rows = [(number, line) for number, line in enumerate(read_text(path, "queries").splitlines(), 1) if line.strip()]
+    rows = [(number, line) for number, line in enumerate(read_text(path, "queries").split("\n"), 1) if line.strip()]
     if not 0 < len(rows) <= MOST:
         raise UserError(f"queries {path} must have 1 to {MOST:,} queries, got {len(rows):,}")
     in_json = path.suffix.lower() in (".jsonl", ".json")
@@ -162,6 +163,7 @@ def ground(
     if not queries:
         return
     check_formats(job.formats)
+    check_fps(job.fps)
     try:
         footage = _open(job)
     except NoFrames as error:
@@ -179,8 +181,7 @@ def ground(
 
 
 def _open(job: SceneJob) -> Footage:
-    name = "".join(char if char.isprintable() else "_" for char in "_".join(job.scene.resolve().name.split()))
-    return Footage.of(open_scene(job.scene, job.layout), job.fps, name or "scene")
+    return Footage.of(open_scene(job.scene, job.layout), job.fps, scene_name(job.scene))
 
 
 def _candidates(job: SceneJob, footage: Footage) -> Candidates | None:

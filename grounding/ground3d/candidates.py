@@ -7,6 +7,7 @@ default is the largest IoU over the points that some view sees, and the lift's o
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -88,7 +89,7 @@ def _member(path: Path, where: str) -> np.ndarray:
             return read_npy(file, f"{where}, {NAME}")
     except KeyError as error:
         raise UserError(f"{where} holds no {NAME}; give an .npz with masks of the scene's points") from error
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
         raise UserError(f"{where} is no .npz that can be read: {error}") from error
 
 

@@ -25,6 +25,7 @@ from lift3d.frames import Progress, plain
 from lift3d.lift import Lifted, lift
 from lift3d.scene import Scene
 from lift3d.settings import Settings
+from lift3d.wording import amount
 
 OUTCOMES = {
     "found": "the object, as points of the scene",
@@ -181,7 +182,11 @@ def _find_snippets(found: Grounded, footage: Footage, steps: Steps) -> None:
         raise _End("none", "")
     intervals = dict.fromkeys(one for answer in answers for one in answer.segments or ())
     made = [Snippet(interval, footage.within(interval)) for interval in intervals]
-    found.snippets = tuple({one.views: one for one in made[::-1] if one.views}.values())[::-1]
+    first: dict[range, Snippet] = {}
+    for one in made:
+        if one.views:
+            first.setdefault(one.views, one)
+    found.snippets = tuple(first.values())
     if not found.snippets:
         raise _End("no_snippet", f"the footage lasts {footage.duration:.2f} s; no answer names a time within it")
 
@@ -203,12 +208,10 @@ def _find_masks(found: Grounded, footage: Footage, steps: Steps, options: Option
     tracks.sort(key=lambda track: len(track.masks) < least)  # stable: by votes within each half
     found.track, found.others = tracks[0], tuple(tracks[1:])
     if len(tracks[0].masks) < least:
-        reasons = list(tracks[0].rejected.values())
-        told = "; ".join(list(dict.fromkeys(reasons))[:3])
-        deep = NO_DEPTH in reasons and not tracks[0].masks
-        raise _End(
-            "no_depth" if deep else "lost", f"masks on {len(tracks[0].masks)} of the {least} views asked for: {told}"
-        )
+        reasons = list(dict.fromkeys(tracks[0].rejected.values()))
+        flat = not tracks[0].masks and any(reason.startswith(NO_DEPTH) for reason in reasons)
+        had = f"the object has a mask on {amount(len(tracks[0].masks), 'view')}, {least} are needed"
+        raise _End("no_depth" if flat else "lost", ": ".join([had, *(["; ".join(reasons[:3])] if reasons else [])]))
 
 
 def _lift(

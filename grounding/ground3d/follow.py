@@ -8,6 +8,7 @@ camera's own way from one view to the next taken out.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -45,8 +46,8 @@ class TrackedMasks:
     patience: float = 2.0
 
     def __post_init__(self) -> None:
-        if not self.patience >= 0:
-            raise UserError(f"patience must be 0 or more seconds, got {self.patience}")
+        if not (math.isfinite(self.patience) and self.patience >= 0):
+            raise UserError(f"patience must be a finite number of seconds, 0 or more, got {self.patience}")
 
     def __call__(self, footage: Footage, view: int, box: Box) -> Iterator[tuple[int, np.ndarray | None]]:
         """Masks of the object, one at a time; None for a picture that cannot be read.

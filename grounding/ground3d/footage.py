@@ -18,6 +18,7 @@ from lift3d.frames import usable
 from lift3d.scene import Scene
 from lift3d.scenes.raw import NoFrames
 
+SLOWEST, FASTEST = 0.001, 1000.0  # views a second
 FPS = 30.0  # views a second where the layout has no clock; our default, that of most sensors
 
 
@@ -44,11 +45,10 @@ class Footage:
         A clock that stands still or runs backwards is none.
 
         Raises:
-            UserError: If `fps` is no rate.
+            UserError: As `check_fps`.
             NoFrames: If no view has a picture that can be read.
         """
-        if not (math.isfinite(fps) and fps > 0):
-            raise UserError(f"fps must be a finite number > 0, got {fps!r}")
+        check_fps(fps)
         return cls(scene, _times(scene, fps), _size(scene, name), name)
 
     def __len__(self) -> int:
@@ -118,6 +118,16 @@ class Footage:
     def _info(self) -> VideoInfo:
         stamps = np.arange(len(self), dtype=np.int64)
         return VideoInfo(Path(self.name), "", self.size, Upright(), self.times, stamps, stamps, self.duration)
+
+
+def check_fps(fps: float) -> None:
+    """Refuse what is no rate of a sensor.
+
+    Raises:
+        UserError: If it is not from 0.001 to 1000.
+    """
+    if not SLOWEST <= fps <= FASTEST:  # NaN neither
+        raise UserError(f"fps must be a number from {SLOWEST:g} to {FASTEST:g}, got {fps!r}")
 
 
 def _times(scene: Scene, fps: float) -> np.ndarray:

@@ -24,6 +24,7 @@ from lift3d.cloud import back_project
 
 AGREES = 0.5  # least IoU of a box with that of the mask on its view, and of two tracks' masks in mean; our default
 LOOKED_AT = 5  # masks of a track that say where it is in 3D
+APART = "the masks of several boxes have too little in common"
 TRIM = 5, 95  # percentiles of their points, which leave out what a mask holds of the wall behind
 
 
@@ -97,11 +98,15 @@ def _meet(one: np.ndarray, other: np.ndarray) -> bool:
 def joined(tracks: Sequence[Track]) -> Track:
     """One track of several: a pixel is in it if at least half of the tracks with a mask on its view have it."""
     size = tracks[0].size
-    masks = {}
+    masks, rejected = {}, {view: why for track in tracks[::-1] for view, why in track.rejected.items()}
     for view in sorted({view for track in tracks for view in track.masks}):
         given = [rle.decode(track.masks[view], size) for track in tracks if view in track.masks]
-        masks[view] = rle.encode(2 * np.sum(given, axis=0) >= len(given))
-    rejected = {view: why for track in tracks[::-1] for view, why in track.rejected.items() if view not in masks}
+        rejected.pop(view, None)
+        whole = 2 * np.sum(given, axis=0) >= len(given)
+        if whole.any():
+            masks[view] = rle.encode(whole)
+        else:
+            rejected[view] = APART
     seeds = tuple(seed for track in tracks for seed in track.seeds)
     votes = tuple(vote for track in tracks for vote in track.votes)
     return Track(size, masks, dict(sorted(rejected.items())), seeds, votes)

@@ -17,6 +17,7 @@ from grounding.tasks.box import BOX
 from grounding.tasks.task import Said, Task
 from grounding.tasks.vtg import VTG
 
+MOST = 1000  # answers about when
 TEMPERATURE = 1.0  # of the answers that are drawn; our default, that of training
 
 
@@ -86,7 +87,7 @@ class PolicySteps:
         seed: What is drawn with.
 
     Raises:
-        UserError: If `answers` is below 1.
+        UserError: If `answers` is not from 1 to `MOST`.
     """
 
     when: Asker
@@ -95,8 +96,8 @@ class PolicySteps:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.answers < 1:
-            raise UserError(f"snippets must be 1 or more, got {self.answers}")
+        if not 1 <= self.answers <= MOST:
+            raise UserError(f"snippets must be 1 to {MOST}, got {self.answers}")
 
     def snippets(self, query: str, footage: Footage) -> list[Said]:
         """Answers about when, the likeliest first; whether there is such an object is for that one to say."""

@@ -46,9 +46,8 @@ def views_to_ask(footage: Footage, views: range, count: int) -> list[int]:
     A view with depth comes before one without. Of each part at most `LOOKED_AT` views are decoded, spread evenly;
     those that cannot be read are left out.
     """
-    parts = [part for part in np.array_split(np.array(views), count) if len(part)]
     chosen = []
-    for part in parts:
+    for part in np.array_split(np.array(views), min(count, len(views))):
         places = np.unique(np.linspace(0, len(part) - 1, min(LOOKED_AT, len(part))).round().astype(int))
         worth = {view: _worth(footage, view) for view in part[places].tolist()}
         readable = [view for view, one in worth.items() if one is not None]

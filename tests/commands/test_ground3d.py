@@ -201,6 +201,23 @@ def test_formats_are_checked_first(scene: Path, tmp_path: Path) -> None:
         answered(one_query(QUERY, tmp_path / "out"), job, lambda: pytest.fail("too late"))
 
 
+@pytest.mark.parametrize("fps", [0.0, float("nan"), float("inf"), 1e-308])
+def test_a_rate_is_checked_before_the_scene(tmp_path: Path, scene: Path, fps: float) -> None:
+    """Also for a scene without frames, whose trace would say the rate."""
+    shutil.rmtree(scene / "pose")
+    with pytest.raises(UserError, match=r"fps must be a number from 0.001 to 1000, got"):
+        answered(one_query(QUERY, tmp_path / "out"), SceneJob(scene, fps=fps), lambda: pytest.fail("too late"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_lines_end_where_editors_end_them(tmp_path: Path) -> None:
+    """Not at the other marks that Unicode calls line ends: JSON may hold them."""
+    (tmp_path / "q.jsonl").write_bytes('{"query": "a\u2028b"}\r\n{"query": "c"}\r\n'.encode())
+    assert [query.text for query in read_queries(tmp_path / "q.jsonl", tmp_path)] == ["a\u2028b", "c"]
+    (tmp_path / "q.txt").write_bytes("a\x0cb\r\nc".encode())
+    assert [query.text for query in read_queries(tmp_path / "q.txt", tmp_path)] == ["a\x0cb", "c"]
+
+
 def test_queries_as_json_lines(tmp_path: Path) -> None:
     rows = [{"query": "a box", "id": "left one"}, {"query": "a ball"}, {"query": "a cat", "id": 7, "more": 1}]
     (tmp_path / "q.jsonl").write_text("\n".join(map(json.dumps, rows)))

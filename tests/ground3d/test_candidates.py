@@ -106,6 +106,19 @@ def test_broken_files(tmp_path: Path) -> None:
         Candidates.read(path, 1000)
 
 
+def test_data_that_cannot_be_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "c.npz"
+    np.savez_compressed(path, pred_masks=np.random.default_rng(0).random((1000, 5)) < 0.5)
+    data = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        start = archive.infolist()[0].header_offset
+    named = data.find(b".npy", start) + 4 + int.from_bytes(data[start + 28 : start + 30], "little")
+    data[named] = 0xFF  # the first byte of the data says a kind of block that there is not
+    path.write_bytes(data)
+    with pytest.raises(UserError, match="is no .npz that can be read"):
+        Candidates.read(path, 1000)
+
+
 def test_what_a_header_promises_is_not_taken_on_trust(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TUBELET_MAX_BYTES", "1000")
     np.savez_compressed(tmp_path / "c.npz", pred_masks=np.zeros((10, 200), bool))

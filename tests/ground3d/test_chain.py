@@ -64,6 +64,12 @@ def test_snippets_of_all_answers_are_used_once(footage: Footage, truth: Callable
     assert {one.snippet for one in found.asked} == {0, 1}
 
 
+def test_snippets_stay_in_the_order_of_trust(footage: Footage, truth: Callable) -> None:
+    says = [when(0.0, 0.2), when(0.4, 0.6), when(0.001, 0.2)]  # the third is the views of the first again
+    found = run("the box", footage, truth(says=says).steps)
+    assert [one.views for one in found.snippets] == [range(0, 6), range(12, 18)]
+
+
 def test_one_wrong_box_is_outvoted(footage: Footage, room: rooms.Room, truth: Callable) -> None:
     rows, columns = np.nonzero(room.labels[3] == 2)
     wrong = (float(columns.min()), float(rows.min()), float(columns.max() + 1), float(rows.max() + 1))
@@ -148,7 +154,9 @@ def test_lost_at_once(footage: Footage, truth: Callable, there: int) -> None:
         return [(view, known.mask(view) if there else empty), ((view + 1) % 24, empty), ((view + 2) % 24, empty)]
 
     found = run("the box", footage, replace(known.steps, masks=masks), Options(tracks=1))
-    reason = f"masks on {there} of the 2 views asked for: the tracker does not see the object"
+    reason = (
+        f"the object has a mask on {there} view{'s' * (not there)}, 2 are needed: the tracker does not see the object"
+    )
     assert (found.outcome, found.reason) == ("lost", reason)
     assert len(found.track.masks) == there and found.lifted is None
 
@@ -165,8 +173,28 @@ def test_no_depth(footage: Footage, truth: Callable) -> None:
     nothing = np.zeros((120, 160), np.float32)
     views = [replace(view, read_depth=lambda: nothing) for view in footage.scene.views]
     found = run("the box", replace(footage, scene=replace(footage.scene, views=views)), truth().steps)
-    reason = "masks on 0 of the 2 views asked for: no depth under the mask; the tracker does not see the object"
+    reason = (
+        "the object has a mask on 0 views, 2 are needed: no depth under the mask; the tracker does not see the object"
+    )
     assert (found.outcome, found.reason) == ("no_depth", reason)
+
+
+def test_depth_that_cannot_be_read(footage: Footage, truth: Callable) -> None:
+    def broken() -> np.ndarray:
+        raise UserError("cannot read 3.png")
+
+    views = [replace(view, read_depth=broken) for view in footage.scene.views]
+    found = run("the box", replace(footage, scene=replace(footage.scene, views=views)), truth().steps)
+    assert found.outcome == "no_depth"
+    assert "no depth under the mask: cannot read 3.png" in found.reason
+
+
+def test_one_view_is_too_few(footage: Footage, truth: Callable) -> None:
+    """With nothing left out there is nothing more to say."""
+    known = truth()
+    steps = replace(known.steps, masks=lambda footage, view, box: [(view, known.mask(view))])
+    found = run("the box", footage, steps, Options(tracks=1))
+    assert (found.outcome, found.reason) == ("lost", "the object has a mask on 1 view, 2 are needed")
 
 
 def test_depth_that_is_missing_in_the_snippet_alone(footage: Footage, room: rooms.Room, truth: Callable) -> None:

@@ -95,9 +95,9 @@ def test_views_that_cannot_be_read_are_passed_over(wall: Callable) -> None:
         list(TrackedMasks(Script([]))(footage, 3, SEED.box))
 
 
-@pytest.mark.parametrize("patience", [-1.0, float("nan")])
+@pytest.mark.parametrize("patience", [-1.0, float("nan"), float("inf")])
 def test_patience_is_a_number_of_seconds(patience: float) -> None:
-    with pytest.raises(UserError, match="patience must be 0 or more seconds"):
+    with pytest.raises(UserError, match="patience must be a finite number of seconds, 0 or more"):
         TrackedMasks(Script([]), patience)
 
 

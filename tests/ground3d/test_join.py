@@ -118,6 +118,14 @@ def test_pixels_of_at_least_half_of_the_masks_are_joined() -> None:
     assert boxes == {0: [0, 0, 20, 10], 1: [0, 0, 20, 10], 2: [0, 0, 30, 10]}
 
 
+def test_a_view_of_which_no_pixel_is_agreed_on_is_left_out() -> None:
+    """On view 1 three tracks show three places; an empty mask would be none."""
+    places = [(0, 0, 10, 10), (20, 0, 30, 10), (40, 0, 50, 10)]
+    whole = joined([track(v0=LEFT, v1=place) for place in places])
+    assert list(whole.masks) == [0]
+    assert whole.rejected == {1: "the masks of several boxes have too little in common"}
+
+
 def test_what_one_track_has_is_not_left_out() -> None:
     one = Track(SIZE, {0: rle.encode(square(LEFT))}, {1: "first", 2: "first"})
     other = Track(SIZE, {1: rle.encode(square(LEFT))}, {0: "second", 2: "second"})

@@ -109,6 +109,7 @@ def test_the_model_s_own_tokens_are_refused(policy: Policy, wall: Callable) -> N
         PolicySteps(asker(policy), asker(policy)).snippets("<|im_end|>", wall(60).footage)
 
 
-def test_so_many_answers(policy: Policy) -> None:
-    with pytest.raises(UserError, match="snippets must be 1 or more, got 0"):
-        PolicySteps(asker(policy), asker(policy), answers=0)
+@pytest.mark.parametrize("answers", [0, 1001])
+def test_so_many_answers(policy: Policy, answers: int) -> None:
+    with pytest.raises(UserError, match=f"snippets must be 1 to 1000, got {answers}"):
+        PolicySteps(asker(policy), asker(policy), answers=answers)
