@@ -11,13 +11,13 @@ from lift3d.visibility import Tolerance
 _LIMITS = {
     "border": (0, 100),
     "bleed": (0, 100),
-    "edge": (0.001, math.inf),
+    "edge": (0.001, 1000),
     "min_ratio": (0.001, 1),
     "min_hits": (1, math.inf),
     "min_views": (1, math.inf),
     "min_points": (1, math.inf),
     "voxel": (0.0001, 10),
-    "gap": (0.001, math.inf),
+    "gap": (0.001, 1000),
     "min_share": (0, 1),
 }
 

@@ -61,7 +61,7 @@ def main(
     _note(f"not used: {line}" for line in by_reason(made.frames_left_out, "frame"))
     _note(f"no rows: {line}" for line in by_reason(made.labels.left_out, "object"))
     rows = f"{amount(len(made.labels.vtg), 'row')} with an interval and {len(made.labels.box)} with a box"
-    sys.stdout.write(printable(f"wrote {out}: {rows}, of {made.frames} frames; times are {made.clock}\n"))
+    sys.stdout.write(printable(f"wrote {out}: {rows}, of {amount(made.frames, 'frame')}; times are {made.clock}\n"))
 
 
 def _progress(frames: Iterable[Frame], title: str) -> Iterable[Frame]:

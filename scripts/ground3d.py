@@ -30,6 +30,7 @@ from grounding.ground3d.steps import Steps
 from grounding.tracking.models import TrackerName
 from lift3d.frames import Frame
 
+FORMAT = "ply,glb,json"
 TRACKER, OPTIONS, ROOMS = TrackerName(), Options(), ToyRooms()
 
 
@@ -49,7 +50,7 @@ def main(
     candidates: Path | None = None,
     layout: str | None = None,
     fps: float = FPS,
-    format: str = "ply,glb,json",
+    format: str = FORMAT,
     seed: int = 0,
 ) -> None:
     """Find the object of a question in an RGB-D scene, and write it as a 3D mask with every step that led to it.
@@ -81,8 +82,11 @@ def main(
     """
     if rooms.toy:
         given = {"scene": scene, "query": query, "queries": queries, "candidates": candidates, "layout": layout}
+        given |= {"fps": fps} if fps != FPS else {}
+        given |= {"format": format} if format != FORMAT else {}
+        given |= {"tracker": tracker.tracker} if tracker.tracker != TRACKER.tracker else {}
         for name in (name for name, value in given.items() if value is not None):
-            raise UserError(f"--toy brings its own scenes and queries; leave --{name} out")
+            raise UserError(f"--toy brings its own scenes, queries and tracker; leave --{name} out")
         models = ToyModels(model, box_model, snippets, patience, seed, tracker.device)
         print(ground_rooms(rooms, models, out, options, _rooms), end="")
         return

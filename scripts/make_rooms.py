@@ -12,7 +12,9 @@ import tyro
 from rich.console import Console
 from rich.progress import track
 
-from grounding.datasets.room_export import export_rooms
+from grounding.core import UserError
+from grounding.core.checks import printable
+from grounding.datasets.room_export import MOST, export_rooms
 from grounding.datasets.room_queries import ROOMS
 from grounding.datasets.room_scenes import SENSOR
 from grounding.datasets.toy import HELD_OUT, toy_source
@@ -40,11 +42,13 @@ def main(
         layout: scannet: as ScanNet's exporter lays a scan out. folder: the plain layout.
         fps: Views a second of the 4 seconds, 1 to 1,000; with others than 30 tell readers so, for no layout keeps it.
     """
+    if not 1 <= rooms <= MOST:
+        raise UserError(f"--rooms must be 1 to {MOST:,}, got {rooms}")
     source = toy_source(HELD_OUT.stop, rooms, level=level, objects=objects, toy=ROOMS)
     console = Console(stderr=True)
     shown = lambda samples: track(samples, "Writing rooms", console=console)  # noqa: E731
     export_rooms(source.samples, out, layout, fps, SENSOR, shown)
-    print(f"wrote {amount(rooms, 'room')} to {out / 'scans'}")
+    print(printable(f"wrote {amount(rooms, 'room')} to {out / 'scans'}"))
 
 
 if __name__ == "__main__":

@@ -77,11 +77,18 @@ def one_query(text: str, out: Path) -> list[Query]:
     """The one query of a command line; its folder is the output itself.
 
     Raises:
-        UserError: If it is empty.
+        UserError: If it is empty, or no text.
     """
     if not text.strip():
         raise UserError("the query is empty; give --query WORDS")
-    return [Query(text, out)]
+    return [Query(_whole(text), out)]
+
+
+def _whole(text: str) -> str:
+    """A query that is text: no halves of surrogate pairs, which stand for bytes that are not UTF-8."""
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise UserError(f"the query holds bytes that are no UTF-8, got {shown(text)}; write it again")
+    return text
 
 
 def read_queries(path: Path, out: Path) -> list[Query]:
@@ -117,7 +124,7 @@ def _row(line: str) -> tuple[str | None, str]:
     name = str(name) if type(name) is int else name
     if name is not None and (not isinstance(name, str) or name.startswith(".")):
         raise UserError(f"the id must be a name or a number, got {shown(name)}")
-    return (None if name is None else file_name(name, "the id")), row["query"]
+    return (None if name is None else file_name(name, "the id")), _whole(row["query"])
 
 
 def left(queries: Sequence[Query], job: SceneJob) -> list[Query]:

@@ -62,7 +62,8 @@ def check(scene: Scene) -> Agreement:
     pairs = sampled.near()
     share = sampled.agreement(pairs, POSES[""])
     problems = _doubts(sampled, pairs, share)
-    on_mesh = None if scene.points is None else _with_mesh(scene.points, sampled)
+    deep = any(len(frame.points) for frame in sampled.seen.values())  # without depth nothing can be said of the mesh
+    on_mesh = _with_mesh(scene.points, sampled) if deep and scene.points is not None else None
     if on_mesh is not None and on_mesh < MESH:
         problems.append(f"mesh and frames agree on {on_mesh:.0%} of what they share, {MESH:.0%} is the least; "
                         f"{_mesh_cause(scene, sampled)}")  # fmt: skip

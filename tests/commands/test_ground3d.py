@@ -214,7 +214,7 @@ def test_lines_end_where_editors_end_them(tmp_path: Path) -> None:
     """Not at the other marks that Unicode calls line ends: JSON may hold them."""
     (tmp_path / "q.jsonl").write_bytes('{"query": "a\u2028b"}\r\n{"query": "c"}\r\n'.encode())
     assert [query.text for query in read_queries(tmp_path / "q.jsonl", tmp_path)] == ["a\u2028b", "c"]
-    (tmp_path / "q.txt").write_bytes("a\x0cb\r\nc".encode())
+    (tmp_path / "q.txt").write_bytes(b"a\x0cb\r\nc")
     assert [query.text for query in read_queries(tmp_path / "q.txt", tmp_path)] == ["a\x0cb", "c"]
 
 
@@ -238,6 +238,7 @@ def test_queries_as_json_lines(tmp_path: Path) -> None:
         ('{"query": ""}', "line 1: expected"),
         ('{"quest": "a"}', "line 1: expected"),
         ("[]", "line 1: expected"),
+        ('{"query": "a \\ud800"}', "line 1: the query holds bytes that are no UTF-8"),
         ('{"query": "a", "id": "a/../up"}', "line 1: the id must be a name without slashes"),
         ('{"query": "a", "id": ".hidden"}', "line 1: the id must be a name or a number"),
         ('{"query": "a", "id": 1.5}', "line 1: the id must be a name or a number"),
@@ -254,6 +255,11 @@ def test_queries_that_cannot_be_used(tmp_path: Path, text: str, message: str) ->
 def test_an_empty_query_is_a_mistake(query: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="the query is empty"):
         one_query(query, tmp_path)
+
+
+def test_bytes_that_are_no_text_are_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"the query holds bytes that are no UTF-8, got 'a \\udcff'"):
+        one_query("a \udcff", tmp_path)
 
 
 @pytest.mark.shared_data

@@ -61,8 +61,8 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (["--toy", "1", "--query", "the box"], "--toy brings its own scenes and queries; leave --query out"),
-        (["--toy", "1", "--layout", "tum"], "--toy brings its own scenes and queries; leave --layout out"),
+        (["--toy", "1", "--query", "the box"], "--toy brings its own scenes, queries and tracker; leave --query out"),
+        (["--toy", "1", "--layout", "tum"], "--toy brings its own scenes, queries and tracker; leave --layout out"),
         (["--scene", "x", "--model", "y", "--query", "z", "--oracle", "box"], "add --toy N, or leave them out"),
         ([], "give --scene DIR and --model DIR; or --toy N"),
     ],

@@ -124,3 +124,10 @@ def test_the_command_writes_rooms_that_are_not_held_out(tmp_path: Path) -> None:
     room = room_scene(toy_source(HELD_OUT.stop, 1, toy=ROOMS).samples[0], 1.0)
     assert scene.points == pytest.approx(room.scene.points, abs=1e-5)
     assert moved(scene.points, scene.axis_alignment)[:, 2].min() == pytest.approx(0, abs=0.01)
+
+
+@pytest.mark.parametrize("rooms", ["0", "-1", "10001"])
+def test_the_command_says_how_many_rooms_it_writes(tmp_path: Path, rooms: str) -> None:
+    line = [sys.executable, str(COMMAND), "out", "--rooms", rooms]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stderr) == (2, f"error: --rooms must be 1 to 10,000, got {rooms}\n")

@@ -115,7 +115,7 @@ def test_data_that_cannot_be_unpacked(tmp_path: Path) -> None:
     named = data.find(b".npy", start) + 4 + int.from_bytes(data[start + 28 : start + 30], "little")
     data[named] = 0xFF  # the first byte of the data says a kind of block that there is not
     path.write_bytes(data)
-    with pytest.raises(UserError, match="is no .npz that can be read"):
+    with pytest.raises(UserError, match=r"is no \.npz that can be read"):
         Candidates.read(path, 1000)
 
 

@@ -39,7 +39,7 @@ def test_one_view_is_a_video() -> None:
 
 @pytest.mark.parametrize("fps", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_rate_that_is_none_is_refused(fps: float) -> None:
-    with pytest.raises(UserError, match="fps must be a number from 0.001 to 1000"):
+    with pytest.raises(UserError, match=r"fps must be a number from 0\.001 to 1000"):
         Footage.of(timed(None).scene, fps=fps)
 
 

@@ -256,7 +256,7 @@ def test_a_mirrored_world_is_lifted_as_it_is(room: rooms.Room) -> None:
     ("name", "value", "allowed"),
     [
         ("border", -1, "from 0 to 100"),
-        ("edge", 0, "from 0.001 to inf"),
+        ("edge", 0, "from 0.001 to 1000"),
         ("min_ratio", 0, "from 0.001 to 1"),
         ("min_ratio", 1.5, "from 0.001 to 1"),
         ("min_hits", 0, "from 1 to inf"),
@@ -264,7 +264,8 @@ def test_a_mirrored_world_is_lifted_as_it_is(room: rooms.Room) -> None:
         ("min_points", 0, "from 1 to inf"),
         ("voxel", 0, "from 0.0001 to 10"),
         ("voxel", float("nan"), "from 0.0001 to 10"),
-        ("gap", 0, "from 0.001 to inf"),
+        ("gap", 0, "from 0.001 to 1000"),
+        ("gap", float("inf"), "from 0.001 to 1000"),
         ("min_share", -0.1, "from 0 to 1"),
     ],
 )

@@ -111,6 +111,16 @@ def test_mistakes(script: Any, scene: Path, tmp_path: Path, changes: dict[str, A
 
 
 @pytest.mark.parametrize(
+    ("name", "given"),
+    [("fps", 4.0), ("format", "glb"), ("tracker", TrackerName("mine")), ("query", "a"), ("layout", "tum")],
+)
+def test_what_rooms_have_no_use_for_is_refused(script: Any, tmp_path: Path, name: str, given: Any) -> None:
+    rooms = script.ToyRooms(toy=1, oracle="snippet,box,masks")
+    with pytest.raises(UserError, match=f"brings its own scenes, queries and tracker; leave --{name} out"):
+        script.main(out=tmp_path / "out", rooms=rooms, **{name: given})
+
+
+@pytest.mark.parametrize(
     ("yaml", "message"),
     [
         ("model: {prompt: long}", "model.prompt must be one of full, short, got 'long'"),

@@ -357,3 +357,8 @@ def test_mistakes_in_real_scenes(shared_data: Path, name: str, depth: float, pos
     problems = check(changed(load(shared_data / "rgbd" / name), pose, depth)).problems
     assert len(problems) == (cause is not None)
     assert cause is None or cause in problems[0]
+
+
+def test_frames_without_depth_say_nothing_of_a_mesh(truth: Any) -> None:
+    agreement = check(changed(make_scene(truth, points=truth.mesh()), depth=0))
+    assert agreement.mesh is None and not any("mesh" in problem for problem in agreement.problems)
