@@ -17,7 +17,7 @@ object of these classes, and all classes must agree.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, NoReturn
@@ -100,11 +100,20 @@ def refuse_pickle(path: Path) -> NoReturn:
 
 def _by_scene(value: Any) -> dict[str, Any]:
     if isinstance(value, list):
-        return {str(field(field(row, "point_cloud"), "lidar_idx")): row for row in value}
+        return _once((str(field(field(row, "point_cloud"), "lidar_idx")), row) for row in value)
     if "data_list" in object_of(value, "a scene info"):
         rows = list_of(value["data_list"], "data_list")
-        return {PurePosixPath(str(field(field(row, "lidar_points"), "lidar_path"))).stem: row for row in rows}
+        return _once((PurePosixPath(str(field(field(row, "lidar_points"), "lidar_path"))).stem, row) for row in rows)
     return dict(value)
+
+
+def _once(scenes: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, row in scenes:
+        if name in found:
+            raise UserError(f"scene {shown(name)} stands there twice; take the file as its converter wrote it")
+        found[name] = row
+    return found
 
 
 def _boxes(scene: dict[str, Any]) -> dict[int, TrueBox] | _Listed:

@@ -140,6 +140,8 @@ def test_mmdet3d_needs_to_know_which_objects_it_kept(score: Any, tmp_path: Path)
         (MMDET, [{"annos": {}}], 1, '"point_cloud" is missing'),
         (MMDET, {"data_list": [{}]}, 1, '"lidar_points" is missing'),
         (MMDET, {"data_list": []}, 1, f"has no scene '{SCENE}'"),
+        (MMDET, mmdet_old() * 2, 1, f"scene '{SCENE}' stands there twice"),
+        (MMDET, {"data_list": mmdet_new()["data_list"] * 2}, 1, f"scene '{SCENE}' stands there twice"),
         (MMDET, 7, 1, "a scene info must be a JSON object"),
         (VLM, {SCENE: {"1": {"aligned_bbox": [0, 0, 0, 1, 1]}}}, 1, "with sides >= 0, got"),
         (VLM, {SCENE: {"1": {"aligned_bbox": [0, 0, 0, 1, 1, -1]}}}, 1, "with sides >= 0, got"),
