@@ -76,7 +76,7 @@ def main(
         patience: Seconds that an object out of sight is still looked for by the tracker.
         candidates: File .npz with pred_masks (points, masks) of the scene's mesh; the best one is taken if it fits.
         layout: Layout of the scene, for example scannet or tum; without it the files decide.
-        fps: Views a second, for layouts without a clock.
+        fps: Views a second, for layouts without a clock. Views are counted by the numbers in their names.
         format: One or more of ply, glb, npz, scannet, json and coco, separated by commas.
         seed: What answers are drawn with.
     """

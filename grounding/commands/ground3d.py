@@ -14,9 +14,10 @@ from grounding.core.checks import file_name, shown, within
 from grounding.core.files import check_free, write_json
 from grounding.core.folders import new_folder
 from grounding.core.reading import is_file, is_folder, parse_json, read_json, read_text
+from grounding.datasets.scene_views import check_fps
 from grounding.ground3d.candidates import Candidates
 from grounding.ground3d.chain import OBJECT, Grounded, Options, run
-from grounding.ground3d.footage import FPS, Footage, check_fps
+from grounding.ground3d.footage import FPS, Footage
 from grounding.ground3d.picture import draw
 from grounding.ground3d.steps import Steps
 from grounding.ground3d.trace import as_json

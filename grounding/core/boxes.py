@@ -24,6 +24,14 @@ def paired_box_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.minimum(np.divide(both, union, out=np.zeros(union.shape), where=union > 0), 1)
 
 
+def mask_box(mask: np.ndarray) -> np.ndarray:
+    """The tight box around the pixels of a mask (H, W), float64 (4,); NaN if it has none."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return np.full(4, np.nan)
+    return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], dtype=np.float64)
+
+
 def _bounds(boxes: np.ndarray, dimensions: int) -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper bounds, each of shape (D, ...), in contiguous columns: numpy goes through those fastest."""
     boxes = boxes[(None,) * (dimensions - boxes.ndim)]

@@ -17,6 +17,7 @@ from functools import lru_cache
 import numpy as np
 
 from grounding.core import Interval
+from grounding.core.boxes import mask_box
 from grounding.datasets.room_views import Solid, View, lens, looking, render
 from grounding.datasets.toy import COLOURS, FPS, ID_COUNT, SECONDS, STILL, ToyObject
 
@@ -209,18 +210,11 @@ def _thing(number: int, look: Look, column: int, filmed: Filmed) -> RoomThing | 
     seconds = np.flatnonzero(there.all(axis=1))
     if not len(seconds) or there.any(axis=1).sum() != len(seconds) or np.ptp(seconds) >= len(seconds):
         return None
-    boxes = np.array([_around(one) for one in seen])
+    boxes = np.stack([mask_box(one) for one in seen])
     path, sides = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
     interval = Interval(float(seconds[0]), float(seconds[-1] + 1))
     radius = round(float(np.nanmax(sides)) / 2)
     return RoomThing(number, look.colour, look.shape, STILL, radius, path, interval, look.size, column, boxes, filmed)
-
-
-def _around(seen: np.ndarray) -> tuple[float, float, float, float]:
-    rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
-    if not len(rows):
-        return (np.nan,) * 4
-    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
 
 
 def draw_room(world: Sequence[ToyObject]) -> np.ndarray:

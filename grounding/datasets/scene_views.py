@@ -18,6 +18,7 @@ from lift3d.scene import View
 from lift3d.visibility import Points, Tolerance, visible
 from lift3d.wording import by_reason
 
+SLOWEST, FASTEST = 0.001, 1000.0  # frames a second
 SPARSEST = 1000  # frames of a capture for each one that was kept, at most; ScanNet's subsets keep every 100th
 REACH = 0.03  # metres from a vertex; those of ScanNet's meshes lie about 2 cm apart
 PERCENTILES = (1, 99)  # of the pixels' columns and rows, between which a box lies; our default
@@ -152,12 +153,26 @@ def vertices_of(points: np.ndarray, owner: np.ndarray) -> Look:
     return look
 
 
+def check_fps(fps: float) -> None:
+    """Refuse what is no rate of a sensor.
+
+    Raises:
+        UserError: If it is not from 0.001 to 1000.
+    """
+    if not SLOWEST <= fps <= FASTEST:  # NaN neither
+        raise UserError(f"fps must be a number from {SLOWEST:g} to {FASTEST:g}, got {fps:g}")
+
+
 def view_times(views: Sequence[View], fps: float) -> tuple[np.ndarray, str]:
     """The time of each view in seconds, (V,), strictly ascending, and in words where it comes from.
 
     It is the view's own time; without a clock the number in its name, or else its place in the scene, divided by `fps`.
     A clock that stands still or goes back is none.
+
+    Raises:
+        UserError: As `check_fps`.
     """
+    check_fps(fps)
     clock = np.array([np.nan if view.time is None else view.time for view in views])
     if _ascends(clock):
         return clock, "the clock of the scene"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,11 @@ from grounding.core.intervals import frames_within, nearest_frames
 from grounding.core.limits import check_bytes
 from grounding.core.video import VideoInfo, resized, sample_times
 from grounding.core.video_upright import Upright
+from grounding.datasets.scene_views import view_times
 from lift3d.frames import usable
 from lift3d.scene import Scene
 from lift3d.scenes.raw import NoFrames
 
-SLOWEST, FASTEST = 0.001, 1000.0  # views a second
 FPS = 30.0  # views a second where the layout has no clock; our default, that of most sensors
 
 
@@ -40,16 +39,14 @@ class Footage:
 
     @classmethod
     def of(cls, scene: Scene, fps: float = FPS, name: str = "scene") -> Footage:
-        """A scene with the times of its views, or with so many views a second where it has no clock.
-
-        A clock that stands still or runs backwards is none.
+        """A scene with the times of its views, see `grounding.datasets.scene_views.view_times`.
 
         Raises:
-            UserError: As `check_fps`.
+            UserError: As there.
             NoFrames: If no view has a picture that can be read.
         """
-        check_fps(fps)
-        return cls(scene, _times(scene, fps), _size(scene, name), name)
+        times, _ = view_times(scene.views, fps)
+        return cls(scene, times - times[:1], _size(scene, name), name)
 
     def __len__(self) -> int:
         return len(self.times)
@@ -118,23 +115,6 @@ class Footage:
     def _info(self) -> VideoInfo:
         stamps = np.arange(len(self), dtype=np.int64)
         return VideoInfo(Path(self.name), "", self.size, Upright(), self.times, stamps, stamps, self.duration)
-
-
-def check_fps(fps: float) -> None:
-    """Refuse what is no rate of a sensor.
-
-    Raises:
-        UserError: If it is not from 0.001 to 1000.
-    """
-    if not SLOWEST <= fps <= FASTEST:  # NaN neither
-        raise UserError(f"fps must be a number from {SLOWEST:g} to {FASTEST:g}, got {fps!r}")
-
-
-def _times(scene: Scene, fps: float) -> np.ndarray:
-    own = np.array([math.nan if view.time is None else view.time for view in scene.views])
-    if len(own) > 1 and np.isfinite(own).all() and (np.diff(own - own[0]) > 0).all():
-        return own - own[0]
-    return np.arange(len(own)) / fps
 
 
 def _size(scene: Scene, name: str) -> tuple[int, int]:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from grounding.core import Answer, ParseFailure, UserError
+from grounding.core.boxes import mask_box
 from grounding.core.checks import shown
 from grounding.datasets.room_scenes import RoomScene
 from grounding.datasets.toy import Question
 from grounding.ground3d.footage import Footage
-from grounding.ground3d.scripted import box_around
 from grounding.ground3d.steps import Box, Steps
 from grounding.tasks.task import Said
 
@@ -57,7 +57,10 @@ class Truth:
     def box(self, query: str, footage: Footage, view: int) -> Said:
         """Around what a view shows of the thing."""
         mask = self._mask(view)
-        return Answer(box=box_around(mask), size=footage.size) if mask.any() else ParseFailure("it is not in the view")
+        if not mask.any():
+            return ParseFailure("it is not in the view")
+        x1, y1, x2, y2 = mask_box(mask).tolist()
+        return Answer(box=(x1, y1, x2, y2), size=footage.size)
 
     def masks(self, footage: Footage, view: int, box: Box) -> Iterator[tuple[int, np.ndarray]]:
         """Those of the thing on all views, whatever the box."""

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from grounding.core import UserError
-from grounding.core.boxes import paired_box_iou
+from grounding.core.boxes import mask_box, paired_box_iou
 from grounding.core.seeds import generator
 
 LEAST = 0.3  # IoU of a prompted box with the box around what is visible of a thing; below it nothing is followed
@@ -114,11 +114,5 @@ def _in_box(labels: np.ndarray, box: np.ndarray) -> int:
     things = [int(thing) for thing in np.unique(labels) if thing]
     if not things:
         return 0
-    ious = paired_box_iou(np.array([box_around(labels == thing) for thing in things]), np.asarray(box)[None])
+    ious = paired_box_iou(np.stack([mask_box(labels == thing) for thing in things]), np.asarray(box)[None])
     return things[int(ious.argmax())] if ious.max() >= LEAST else 0
-
-
-def box_around(mask: np.ndarray) -> tuple[float, float, float, float]:
-    """The tight box around the pixels of a mask, (H, W), of which there is at least one; xyxy."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)

@@ -1,7 +1,7 @@
 """The chain on rooms of the toy world, scored against the truth, and which step loses each query that it fails.
 
-A failed query is run again with the truth in place of the snippet, then of the box also, then of the masks also. The
-step whose truth mends it has lost it; what no truth mends, the lift has lost.
+Each query is run again with the truth in place of the snippet, then of the box also, then of the masks also. The step
+whose truth mends a failed one has lost it; what no truth mends, the lift has lost.
 """
 
 from __future__ import annotations

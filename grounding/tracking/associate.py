@@ -10,13 +10,7 @@ from typing import Literal, Protocol
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from grounding.core.boxes import paired_box_iou
-
-
-def mask_box(mask: np.ndarray) -> np.ndarray:
-    """Tight xyxy box, half-open, of a mask (H, W) with at least one pixel."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], dtype=np.float64)
+from grounding.core.boxes import mask_box, paired_box_iou
 
 
 def unrepeated(boxes: np.ndarray, scores: np.ndarray, labels: Sequence[str], iou: float) -> list[int]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grounding.core.boxes import paired_box_iou
+from grounding.core.boxes import mask_box, paired_box_iou
 
 side = st.floats(0, 1000)
 boxes = st.tuples(side, side, side, side).map(
@@ -71,3 +71,12 @@ def test_iou_does_not_depend_on_where_and_how_large(a: np.ndarray, b: np.ndarray
     if min(area(a), area(b)) > 1:
         moved = paired_box_iou(a * scale + shift, b * scale + shift)
         assert float(moved) == pytest.approx(float(paired_box_iou(a, b)), abs=1e-6)
+
+
+def test_the_box_around_a_mask_ends_after_its_last_pixel() -> None:
+    mask = np.zeros((40, 60), bool)
+    assert np.isnan(mask_box(mask)).all()
+    mask[39, 59] = True
+    assert mask_box(mask).tolist() == [59, 39, 60, 40]
+    mask[4, 3] = True
+    assert mask_box(mask).tolist() == [3, 4, 60, 40]

@@ -129,8 +129,8 @@ def test_the_aggregation_of_the_finer_mesh_is_not_taken(boards: Path, tmp_path: 
     [
         ({"boxes": 0}, "--boxes must be 1 to 1000, got 0"),
         ({"boxes": 1001}, "--boxes must be 1 to 1000, got 1001"),
-        ({"fps": 0}, "--fps must be a number from 0.001 to 1000, got 0"),
-        ({"fps": float("nan")}, "--fps must be"),
+        ({"fps": 0}, "fps must be a number from 0.001 to 1000, got 0"),
+        ({"fps": float("nan")}, "fps must be"),
     ],
 )
 def test_options_out_of_range(boards: Path, tmp_path: Path, options: dict[str, Any], message: str) -> None:

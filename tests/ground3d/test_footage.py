@@ -32,6 +32,12 @@ def test_without_a_clock_that_runs_views_come_at_a_rate(times: tuple[float | Non
     assert footage.duration == pytest.approx(0.3)
 
 
+def test_views_are_counted_by_their_names_as_derived_labels_count_them() -> None:
+    picture, depth = np.zeros((4, 6, 3), np.uint8), np.ones((2, 3), np.float32)
+    views = [View(name, None, np.eye(4), np.eye(3), lambda: depth, lambda: picture) for name in ("100", "130", "190")]
+    assert Footage.of(Scene(views), fps=30.0).times == pytest.approx([0.0, 1.0, 3.0])
+
+
 def test_one_view_is_a_video() -> None:
     footage = timed(None)
     assert len(footage) == 1 and footage.duration > 0 and footage.within(Interval(0, 1)) == range(1)

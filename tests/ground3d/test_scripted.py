@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from grounding.core import UserError
-from grounding.ground3d.scripted import Flaws, ScriptedTracker, box_around
+from grounding.ground3d.scripted import Flaws, ScriptedTracker
 
 FIRST = np.zeros((8, 10), np.uint8)
 FIRST[1:4, 1:5] = 3  # a box of 4 x 3 pixels
@@ -105,10 +105,6 @@ def test_what_is_dropped_or_reset_is_forgotten() -> None:
     tracker.reset()
     with pytest.raises(KeyError):
         tracker.follow([1])
-
-
-def test_the_box_around_pixels_ends_after_the_last_one() -> None:
-    assert box_around(FIRST == 3) == (1, 1, 5, 4)
 
 
 @pytest.mark.parametrize(

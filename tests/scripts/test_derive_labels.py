@@ -32,7 +32,7 @@ def test_from_a_scene_to_both_tasks(boards: Path, tmp_path: Path, command: Comma
         (["--masks", "nowhere"], "nowhere"),
         (["--labels", "nowhere"], "cannot read labels nowhere"),
         (["--out", "."], "exists already"),
-        (["--fps", "0"], "--fps must be"),
+        (["--fps", "0"], "fps must be"),
     ],
 )
 def test_a_mistake_is_one_line(boards: Path, command: Command, arguments: list[str], message: str) -> None:

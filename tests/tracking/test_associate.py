@@ -10,18 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from grounding.tracking.associate import Region, Verdict, drifted, judge, mask_box, match_boxes, pairs, unrepeated
+from grounding.tracking.associate import Region, Verdict, drifted, judge, match_boxes, pairs, unrepeated
 
 
 def region(x1: int, y1: int, x2: int, y2: int, label: str = "") -> Region:
     mask = np.zeros((40, 60), bool)
     mask[y1:y2, x1:x2] = True
     return Region(mask, label)
-
-
-def test_mask_box_is_half_open() -> None:
-    assert mask_box(region(3, 4, 10, 20).mask).tolist() == [3, 4, 10, 20]
-    assert mask_box(region(59, 39, 60, 40).mask).tolist() == [59, 39, 60, 40]
 
 
 def test_regions_share_pixels() -> None:
