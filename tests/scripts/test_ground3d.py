@@ -97,7 +97,7 @@ def test_models_are_joined_to_a_chain(
         ({"queries": Path("q")}, "give --query WORDS or --queries FILE, one of the two"),
         ({"query": " "}, "the query is empty; give --query WORDS"),
         ({"query": None, "queries": Path("/nowhere/q")}, "cannot read queries /nowhere/q: No such file or directory"),
-        ({"fps": 0.0}, "fps must be a number from 0.001 to 1000, got 0.0"),
+        ({"fps": 0.0}, "fps must be a number from 0.001 to 1000, got 0"),
         ({"format": "obj"}, "unknown format 'obj'"),
         ({"model": "/nowhere"}, "there is no model folder /nowhere"),
         ({"scene": Path("/nowhere")}, "/nowhere is no folder"),
