@@ -56,7 +56,7 @@ def main(
     """Find the object of a question in an RGB-D scene, and write it as a 3D mask with every step that led to it.
 
     Each query has a folder: trace.json and trace.png say how it ended and show every step; if an object was found, its
-    points and boxes lie beside them. Queries that have a folder already are passed over.
+    points and boxes lie beside them. Queries that have an answer already are skipped.
 
     With --toy N the questions of N held-out rooms of the toy world are asked instead; scores.json says how well they
     were answered, and which step loses those that were not.

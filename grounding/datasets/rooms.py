@@ -29,7 +29,7 @@ COLUMN = np.pi / 6  # angle of a column
 ROWS = (1.9, 2.6)  # metres from the middle at which things stand
 TURNS = (0, 0, 1, 1)  # columns that the camera may turn by after a second
 MOVING = 0.2  # share of a second in which the camera turns to the next view
-SWAY = np.radians(3)  # by so much it turns at most while it dwells, to either side
+SWAY = np.radians(3)  # the most that it turns to either side while it dwells
 STANDS, HEIGHT, PITCH = 0.35, 1.35, np.radians(25)  # metres from the middle and above the floor; how far it looks down
 FEWEST, SHARE = 0.77, 0.1  # pixels, and share of its most pixels, with which a thing counts as seen: 50 of 640 x 480
 GROUND, CLOCK, ACROSS, DOWN, NOISE, TILES = 15, 60, 90, 45, 6, 12  # of the ground's colours, of 255
@@ -42,7 +42,7 @@ class Room:
     Args:
         solids: What stands in it, by id.
         angles: Where the camera looks in each second, radians.
-        sways: By how much it turns from there while it dwells, radians, signed.
+        sways: How far it turns from there while it dwells, radians, signed.
     """
 
     solids: dict[int, Solid]
@@ -66,7 +66,7 @@ class Room:
             labels: What is seen, ids (H, W).
             light: How bright it is, (H, W).
             time: When, in seconds.
-            noise: Of the ground, float (H, W), about of standard deviation `NOISE`.
+            noise: Added to the ground's colours, float (H, W), with a standard deviation of about `NOISE`.
         """
         height, width = labels.shape
         late = np.float32(min(time / SECONDS, 1))
@@ -176,7 +176,7 @@ def _tried(rng: np.random.Generator, level: int, objects: int) -> tuple[RoomThin
     looks = _looks(rng, level, objects)
     ids = [int(number) for number in rng.permutation(ID_COUNT)[:objects] + 1]
     solids = [_solid(rng, look, *place) for look, *place in zip(looks, columns, rows, strict=True)]
-    # Column c reaches from the angle c to c + 1, and the camera looks at the border of two.
+    # Column c lies between the angles c and c + 1, times `COLUMN`; the camera looks at the border of two columns.
     room = Room(dict(zip(ids, solids, strict=True)), (way + 1) * COLUMN, rng.uniform(-SWAY, SWAY, len(way)))
     views = [room.view(frame / FPS, SIZE) for frame in range(int(SECONDS * FPS))]
     filmed = Filmed(room, np.stack([view.labels for view in views]), np.stack([view.light for view in views]))
